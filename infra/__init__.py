@@ -1,0 +1,1 @@
+"""What the stacks declare: one module a noun, composed by `__main__.py`."""

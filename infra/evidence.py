@@ -1,0 +1,97 @@
+"""The evidence bucket: what the app uploads, and what empties it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.bucket import SecureBucket, SecureBucketArgs, Statement
+
+PREFIX = "evidence/"
+
+
+def upload_statement(bucket: str, app_role_arn: str) -> Statement:
+    """Sid EvidenceUpload, word for word from the playbook: put and get for the app's role only."""
+    return {
+        "Sid": "EvidenceUpload",
+        "Effect": "Allow",
+        "Principal": {"AWS": app_role_arn},
+        "Action": ["s3:PutObject", "s3:GetObject"],
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceArgs:
+    """`retention_days` counts from upload (playbook: 30); `origin` is the console's, for uploads by the page."""
+
+    bucket: str
+    app_role_arn: pulumi.Input[str]
+    app_role_name_arn: str
+    retention_days: int
+    origin: str
+
+
+class Evidence(pulumi.ComponentResource):
+    """The bucket, the rule evidence-retention-30d that really empties it, and CORS for the console."""
+
+    bucket: SecureBucket
+
+    def __init__(self, name: str, args: EvidenceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:storage:Evidence", name, None, opts)
+        self.bucket = SecureBucket(
+            name,
+            SecureBucketArgs(
+                name=args.bucket, statements=[upload_statement(args.bucket, args.app_role_name_arn)]
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        after_versioning = pulumi.ResourceOptions(parent=self, depends_on=[self.bucket.versioning])
+        aws.s3.BucketLifecycleConfiguration(
+            name,
+            bucket=self.bucket.bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="evidence-retention-30d",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=PREFIX),
+                    # On a versioned bucket an expiration only writes a delete marker: the versions behind it
+                    # and unfinished uploads must expire too, or nothing is ever freed.
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(
+                        days=args.retention_days
+                    ),
+                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                        noncurrent_days=1
+                    ),
+                    abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                        days_after_initiation=1
+                    ),
+                ),
+                # A rule of its own: S3 takes expired delete markers and days only apart.
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="evidence-delete-markers",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=PREFIX),
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(
+                        expired_object_delete_marker=True
+                    ),
+                ),
+            ],
+            opts=after_versioning,
+        )
+        aws.s3.BucketCorsConfiguration(
+            name,
+            bucket=self.bucket.bucket.id,
+            cors_rules=[
+                aws.s3.BucketCorsConfigurationCorsRuleArgs(
+                    allowed_methods=["GET", "PUT"],
+                    allowed_origins=[args.origin],
+                    allowed_headers=["content-type"],
+                    max_age_seconds=3600,
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"bucket": self.bucket.name})

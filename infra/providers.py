@@ -1,0 +1,45 @@
+"""The providers of a stack, made here and nowhere else; default providers are disabled in Pulumi.yaml."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_docker as docker
+
+from infra.settings import MachineSettings, Settings
+
+_SERVICES = ("elasticache", "iam", "kms", "rds", "s3", "secretsmanager", "ssm", "sts")
+
+
+def aws_provider(settings: Settings) -> aws.Provider:
+    """The provider for the stack's one account and region.
+
+    On a `docker` stack every endpoint is the emulator's, and the access key is the emulator's way to name an
+    account: no credential exists, and AWS cannot be reached.
+    """
+    tags = aws.ProviderDefaultTagsArgs(
+        tags={"service": "web-next", "stack": pulumi.get_stack(), "managed-by": "pulumi"}
+    )
+    if settings.machine is None:
+        return aws.Provider(
+            "aws", region=settings.region, allowed_account_ids=[settings.account], default_tags=tags
+        )
+    emulator = settings.machine.emulator
+    return aws.Provider(
+        "aws",
+        region=settings.region,
+        access_key=settings.account,
+        secret_key="emulator",  # noqa: S106 - the emulator takes any
+        endpoints=[aws.ProviderEndpointArgs(**{service: emulator for service in _SERVICES})],
+        s3_use_path_style=True,
+        skip_credentials_validation=True,
+        skip_metadata_api_check=True,
+        skip_requesting_account_id=True,
+        default_tags=tags,
+    )
+
+
+def docker_provider(machine: MachineSettings) -> docker.Provider:
+    """The provider for this machine's Docker engine."""
+    del machine
+    return docker.Provider("docker", host="unix:///var/run/docker.sock")

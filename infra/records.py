@@ -1,0 +1,52 @@
+"""The records bucket: deployment records and what proves them. The app has no access to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.bucket import SecureBucket, SecureBucketArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordsArgs:
+    """`app_role_arn` is refused everything; `lock_days` is how long a version cannot be deleted."""
+
+    bucket: str
+    app_role_arn: str
+    lock_days: int = 90
+
+
+class Records(pulumi.ComponentResource):
+    """A versioned bucket under Object Lock in governance mode, closed to the app's role."""
+
+    bucket: SecureBucket
+
+    def __init__(self, name: str, args: RecordsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:storage:Records", name, None, opts)
+        arn = f"arn:aws:s3:::{args.bucket}"
+        closed_to_app = {
+            "Sid": "ClosedToTheApp",
+            "Effect": "Deny",
+            "Principal": {"AWS": args.app_role_arn},
+            "Action": "s3:*",
+            "Resource": [arn, f"{arn}/*"],
+        }
+        self.bucket = SecureBucket(
+            name,
+            SecureBucketArgs(name=args.bucket, statements=[closed_to_app], object_lock=True),
+            pulumi.ResourceOptions(parent=self),
+        )
+        aws.s3.BucketObjectLockConfiguration(
+            name,
+            bucket=self.bucket.bucket.id,
+            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                    mode="GOVERNANCE", days=args.lock_days
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.bucket.versioning]),
+        )
+        self.register_outputs({"bucket": self.bucket.name})

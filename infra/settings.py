@@ -1,0 +1,148 @@
+"""The settings of a stack: `Pulumi.<stack>.yaml`, read once, checked whole, then frozen."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+NAMESPACE = "web-next"
+
+Account = Annotated[str, Field(pattern=r"^\d{12}$", description="12 digits")]
+Sha256 = r"sha256:[0-9a-f]{64}"
+
+
+class SettingsError(Exception):
+    """The stack's settings break one or more rules; the message has a line for each."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, strict=False
+    )
+
+
+class MachineSettings(_Model):
+    """Where a `docker` stack runs: written into the stack file by `make up`, never by hand."""
+
+    clone: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    emulator: Annotated[str, Field(pattern=r"^http://[0-9.]+:\d+$")]
+    network: str
+    edge_address: IPv4Address
+    stable_address: IPv4Address
+    edge_port: Annotated[int, Field(ge=1024, le=65535)]
+    edge_image: Annotated[str, Field(pattern=rf"^{Sha256}$")]
+    tls_folder: str
+
+
+class Settings(_Model):
+    """All settings of one stack. Read them with :func:`load`."""
+
+    track: Literal["stable", "candidate"]
+    base: str | None = None
+    runtime: Literal["docker", "fargate"]
+    account: Account
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")]
+    executor_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+
+    image: str
+    build_sha: Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+
+    rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
+    burst: Annotated[int, Field(ge=0, le=1000)] = 10
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+
+    database_class: Annotated[str, Field(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")] = "db.t4g.small"
+    database_storage: Annotated[int, Field(ge=20, le=65536)] = 20
+    queue_node_type: Annotated[str, Field(pattern=r"^cache\.[a-z0-9]+\.[a-z0-9]+$")] = "cache.t4g.small"
+
+    machine: MachineSettings | None = None
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        if self.track == "candidate" and not self.base:
+            raise ValueError("track is candidate: set 'base' to the stack that owns its slot")
+        if self.track == "stable" and self.base:
+            raise ValueError("track is stable: remove 'base', only a candidate stands on another stack")
+        if self.runtime == "docker" and self.machine is None:
+            raise ValueError("runtime is docker: 'machine' is missing, 'make up' writes it")
+        if self.runtime == "fargate" and self.machine is not None:
+            raise ValueError("runtime is fargate: remove 'machine', it belongs to docker stacks")
+        pinned = rf"^{Sha256}$" if self.runtime == "docker" else rf"^[^\s@]+@{Sha256}$"
+        if not re.match(pinned, self.image):
+            form = "an image id sha256:…" if self.runtime == "docker" else "repository@sha256:…, never a tag"
+            raise ValueError(f"image is {self.image!r}: on {self.runtime} it must be {form}")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all settings: it changes when any of them does."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+_NESTED = {"machine": MachineSettings}
+_KNOWN = sorted(to_camel(name) for name in Settings.model_fields)
+
+
+def load(config: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -> Settings:
+    """The settings in a stack's configuration.
+
+    `config` maps `web-next:key` to its text, objects as JSON, the way Pulumi hands them to the program; keys
+    of other namespaces are left alone. Values of `secret_keys` are masked in messages.
+
+    Raises SettingsError, with every problem found: the value seen, the rule, and the closest valid key.
+    """
+    values: dict[str, object] = {}
+    for key, text in config.items():
+        namespace, _, name = key.partition(":")
+        if namespace == NAMESPACE:
+            values[name] = _json(text) if name in _NESTED else text
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        masked = {key.partition(":")[2] for key in secret_keys}
+        lines = [_line(problem, values, masked) for problem in error.errors(include_url=False)]  # type: ignore[arg-type]
+    raise SettingsError("\n".join([f"{len(lines)} problem(s) in this stack's settings:", *sorted(lines)]))
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _line(problem: Mapping[str, object], values: Mapping[str, object], masked: set[str]) -> str:
+    path = [str(part) for part in problem["loc"]]  # type: ignore[attr-defined]
+    key = f"{NAMESPACE}:{'.'.join(path)}" if path else NAMESPACE
+    if problem["type"] == "extra_forbidden":
+        known = _KNOWN
+        if path[0] in _NESTED and len(path) > 1:
+            known = [to_camel(name) for name in _NESTED[path[0]].model_fields]
+        close = difflib.get_close_matches(path[-1], known, n=1)
+        advice = f"did you mean '{close[0]}'?" if close else f"valid keys: {', '.join(known)}"
+        return f"  {key}: unknown key; {advice}"
+    if problem["type"] == "missing":
+        return f"  {key}: required, not set; pulumi config set {key} VALUE"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not path:
+        return f"  {key}: {message}"
+    value = "[secret]" if path[0] in masked else json.dumps(_at(values, path))
+    return f"  {key} = {value}: {message[0].lower()}{message[1:]}"
+
+
+def _at(values: Mapping[str, object], path: list[str]) -> object:
+    found: object = values
+    for part in path:
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found

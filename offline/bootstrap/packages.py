@@ -1,0 +1,56 @@
+"""The Debian packages that the other steps call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from offline.bootstrap import docker
+from offline.bootstrap.runner import Job, State, Step, StepError
+
+COMMANDS = ("git", "make", "openssl", "debootstrap")
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+SEARCH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+
+
+class Packages(Step):
+    """git, make, openssl, debootstrap, and Docker where no engine answers."""
+
+    name = "packages"
+
+    def check(self) -> State:
+        missing = missing_packages()
+        return State(not missing, f"missing: {' '.join(missing)}" if missing else "all there")
+
+    def act(self, job: Job) -> str:
+        missing = missing_packages()
+        command = f"apt-get install --no-install-recommends {' '.join(missing)}"
+        if shutil.which("apt-get") is None:
+            raise StepError(
+                f"{' '.join(missing)} not found and this is no Debian; install what gives these commands by hand"
+            )
+        if os.geteuid() != 0:
+            raise StepError(f"{' '.join(missing)} not installed, which takes root: run `sudo {command}`")
+        job.say(f"installs {' '.join(missing)}")
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        options = ("-o", "DPkg::Lock::Timeout=120")
+        job.phase = "package lists"
+        job.run("apt-get", *options, "update", env=environment)
+        job.phase = "install"
+        job.run("apt-get", *options, "install", "-y", "--no-install-recommends", *missing, env=environment)
+        return f"installed {' '.join(missing)}"
+
+
+def missing_packages() -> list[str]:
+    """Returns the names of the packages to install, none on a machine that has the commands."""
+    missing = [name for name in COMMANDS if shutil.which(name, path=SEARCH) is None]
+    if "debootstrap" in missing and not KEYRING.exists():
+        missing.append("debian-archive-keyring")
+    if shutil.which("docker") is None:
+        missing.append("docker.io")
+    elif shutil.which("dockerd", path=SEARCH) is None and docker.engine_version() is None:
+        missing.append("docker.io")
+    if "docker.io" in missing and shutil.which("iptables", path=SEARCH) is None:
+        missing.append("iptables")
+    return missing

@@ -1,0 +1,173 @@
+"""Facts of this clone on this machine: who it is, and the network and ports that are its own."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SLOTS = 256
+PORTS_PER_BASE = 16
+
+
+class MachineError(Exception):
+    """This clone's place on the machine is missing, damaged or not to be had. One line, fit for a person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One clone's own names, addresses and ports.
+
+    A slot (0..255) decides the subnet and every port; the Docker network, which outlives `make down`,
+    holds it. The emulator numbers its databases upwards from `rds_base_port` and `elasticache_base_port`,
+    16 each.
+    """
+
+    clone: str
+    account: str
+    network: str
+    subnet: str
+    gateway: str
+    emulator_port: int
+    edge_port: int
+    rds_base_port: int
+    elasticache_base_port: int
+
+    @property
+    def emulator(self) -> str:
+        """The emulator's one address: the same from the host, from containers and in presigned URLs."""
+        return f"http://{self.gateway}:{self.emulator_port}"
+
+    @property
+    def label(self) -> str:
+        """The Docker label that every container, volume and network of this clone carries."""
+        return f"web-next.clone={self.clone}"
+
+    def address(self, host: int) -> str:
+        """The subnet's address number `host` (2..63 the program's, 64..127 the emulator's databases)."""
+        return str(ipaddress.IPv4Network(self.subnet)[host])
+
+    @classmethod
+    def allocate(
+        cls,
+        root: Path = ROOT,
+        *,
+        taken: Collection[ipaddress.IPv4Network] | None = None,
+        port_is_free: Callable[[int], bool] | None = None,
+    ) -> Machine:
+        """Returns the first machine, from the slot of the path's hash on, whose subnet and ports are free.
+
+        Raises MachineError when no slot is left.
+        """
+        digest = _digest(root)
+        used = subnets_in_use() if taken is None else taken
+        is_free = port_is_free or _port_is_free
+        for step in range(SLOTS):
+            slot = (int(digest[:8], 16) + step) % SLOTS
+            subnet = ipaddress.IPv4Network(f"10.213.{slot}.0/24")
+            ports = (4566 + slot, 8443 + slot, 20000 + PORTS_PER_BASE * slot, 25000 + PORTS_PER_BASE * slot)
+            if any(subnet.overlaps(other) for other in used) or not all(map(is_free, ports)):
+                continue
+            return cls(
+                clone=digest[:8],
+                account=str(10**11 + int(digest[8:24], 16) % (9 * 10**11)),
+                network=f"web-next-{digest[:8]}",
+                subnet=str(subnet),
+                gateway=str(subnet[1]),
+                emulator_port=ports[0],
+                edge_port=ports[1],
+                rds_base_port=ports[2],
+                elasticache_base_port=ports[3],
+            )
+        raise MachineError(
+            "all 256 subnets 10.213.N.0/24 or their ports are in use; each clone needs one of its own: "
+            "run `make clean` in clones you no longer need"
+        )
+
+    @classmethod
+    def load(cls, root: Path = ROOT) -> Machine:
+        """Returns the machine in `.local/machine.json`; MachineError if there is none or it is another's."""
+        path = machine_file(root)
+        try:
+            values = json.loads(path.read_text())
+            machine = cls(**{field.name: values[field.name] for field in fields(cls)})
+        except FileNotFoundError:
+            raise MachineError(f"{path} does not exist; it is written by `make up`: run it first") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise MachineError(f"{path} is damaged ({error!r}): remove it and run `make up`") from None
+        if machine.clone != _digest(root)[:8]:
+            raise MachineError(
+                f"{path} belongs to clone {machine.clone}, this folder is clone {_digest(root)[:8]}: "
+                "a moved or copied folder has to be set up anew: remove .local and run `make up`"
+            )
+        return machine
+
+    def save(self, root: Path = ROOT) -> None:
+        """Writes `.local/machine.json` whole or not at all."""
+        path = machine_file(root)
+        path.parent.mkdir(exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        draft.replace(path)
+
+
+def machine_file(root: Path = ROOT) -> Path:
+    """Where a clone keeps its machine."""
+    return root / ".local" / "machine.json"
+
+
+def cache_folder() -> Path:
+    """The user's cache of downloads and builds, shared by all clones."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "web-next-cutover"
+
+
+def subnets_in_use() -> list[ipaddress.IPv4Network]:
+    """Returns the subnets of the machine's routes and Docker networks, running or not.
+
+    Routes of /16 and wider (a VPN's 10.0.0.0/8) are left out: a bridge's own /24 takes precedence.
+    """
+    found = []
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        columns = line.split()
+        destination, mask = (ipaddress.IPv4Address(struct.pack("<I", int(columns[i], 16))) for i in (1, 7))
+        route = ipaddress.IPv4Network((str(destination), str(mask)))
+        if route.prefixlen > 16:
+            found.append(route)
+    return found + _docker_subnets()
+
+
+def _docker_subnets() -> list[ipaddress.IPv4Network]:
+    def docker(*arguments: str) -> list[str]:
+        done = subprocess.run(["docker", "network", *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.split()
+
+    try:
+        names = docker("ls", "--quiet")
+        template = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
+        subnets = docker("inspect", "--format", template, *names) if names else []
+    except FileNotFoundError:
+        return []
+    return [ipaddress.IPv4Network(subnet) for subnet in subnets if ":" not in subnet]
+
+
+def _port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def _digest(root: Path) -> str:
+    return hashlib.sha256(str(root.resolve()).encode()).hexdigest()

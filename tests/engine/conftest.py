@@ -1,0 +1,230 @@
+"""A Pulumi project per test: the real CLI, its own home and state, the stand-ins, the clone's emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import textwrap
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import botocore.session
+import pytest
+from offline.machine import Machine, MachineError
+from offline.standins.__main__ import PACKAGES
+from offline.standins.protocol import version_of
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = "s3 iam kms secretsmanager ssm rds elasticache ec2 logs cloudwatch sns".split()
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """The running emulator, seen by one account."""
+
+    url: str
+    account: str
+    machine: Machine
+
+    def client(self, service: str):  # type: ignore[no-untyped-def]
+        """A client that does what the program didn't: drift."""
+        return botocore.session.Session().create_client(
+            service,
+            region_name="eu-central-1",
+            endpoint_url=self.url,
+            aws_access_key_id=self.account,
+            aws_secret_access_key="local",
+        )
+
+    @property
+    def provider(self) -> str:
+        """The program text that makes `opts`, the options of a resource on this emulator."""
+        return textwrap.dedent(f"""
+            import json, pulumi, pulumi_aws as aws
+            provider = aws.Provider("aws", region="eu-central-1", access_key="{self.account}", secret_key="local",
+                endpoints=[{{name: "{self.url}" for name in {SERVICES}}}], s3_use_path_style=True,
+                skip_credentials_validation=True, skip_requesting_account_id=True, skip_metadata_api_check=True,
+                default_tags={{"tags": {{"project": "web-next"}}}})
+            opts = pulumi.ResourceOptions(provider=provider)
+            """)
+
+
+@dataclass
+class Done:
+    """A finished command."""
+
+    code: int
+    text: str
+
+
+@dataclass
+class Project:
+    """One project and stack in a folder of its own."""
+
+    folder: Path
+    environment: dict[str, str]
+    attached: str = ""
+    text: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def write(self, *parts: str) -> None:
+        """Sets the program."""
+        self.text = "\n".join(textwrap.dedent(part) for part in parts)
+        (self.folder / "__main__.py").write_text(self.text)
+
+    def run(self, *arguments: str, code: int | None = 0) -> Done:
+        """Runs the CLI; any other exit code than `code` fails the test with what it printed."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env=self.environment | ({"PULUMI_DEBUG_PROVIDERS": self.attached} if self.attached else {}),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        text = done.stdout + done.stderr
+        assert code is None or done.returncode == code, (
+            f"pulumi {' '.join(arguments)}: {done.returncode}\n{text}"
+        )
+        return Done(done.returncode, text)
+
+    def up(self, *, code: int = 0) -> str:
+        return self.run("up", "--yes", "--skip-preview", "--diff", code=code).text
+
+    def preview(self, *arguments: str, code: int = 0) -> str:
+        return self.run("preview", "--diff", *arguments, code=code).text
+
+    def repair(self) -> str:
+        return self.run("up", "--yes", "--skip-preview", "--refresh", "--diff").text
+
+    def destroy(self) -> str:
+        return self.run("destroy", "--yes", "--skip-preview").text
+
+    def unchanged(self) -> None:
+        """Fails if the program or the world differ from the state."""
+        self.run("preview", "--expect-no-changes", "--refresh", "--diff")
+
+    def outputs(self) -> dict[str, object]:
+        return dict(json.loads(self.run("stack", "output", "--json", "--show-secrets").text))
+
+    def state(self) -> str:
+        """The state as it lies on disk, backups and history included."""
+        return "\n".join(path.read_text() for path in (self.folder / "state").rglob("*.json*"))
+
+    def resources(self) -> list[dict[str, object]]:
+        exported = json.loads(self.run("stack", "export").text)
+        return list(exported["deployment"].get("resources", []))
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Emulator:
+    """The clone's emulator under an account of this run's own."""
+    try:
+        machine = Machine.load()
+        url = os.environ.get("WEB_NEXT_TEST_EMULATOR", machine.emulator)
+        urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
+    except (MachineError, urllib.error.URLError, OSError) as error:
+        pytest.fail(f"engine tests need the emulator: {error}; run `python -m offline.emulator start`")
+    return Emulator(url, str(10**11 + secrets.randbelow(9 * 10**11)), machine)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PULUMI_HOME with the stand-ins installed the way the product installs them."""
+    if shutil.which("pulumi") is None:
+        pytest.fail("no `pulumi` on PATH: enter the prepared environment with `source .local/env`")
+    home = tmp_path_factory.mktemp("pulumi-home")
+    for package in PACKAGES:
+        folder = tmp_path_factory.mktemp(package)
+        script = folder / f"pulumi-resource-{package}"
+        script.write_text(
+            f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m offline.standins {package} "$@"\n'
+        )
+        script.chmod(0o755)
+        subprocess.run(
+            ["pulumi", "plugin", "install", "resource", package, version_of(package), "--file", folder],
+            env=os.environ | {"PULUMI_HOME": str(home)},
+            check=True,
+            capture_output=True,
+        )
+    return home
+
+
+@pytest.fixture(scope="session")
+def attached() -> Iterator[str]:
+    """Stand-ins that run for the whole session, as PULUMI_DEBUG_PROVIDERS names them: 0.3 s less a command."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    running = {
+        package: subprocess.Popen(
+            [sys.executable, "-m", "offline.standins", package],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for package in PACKAGES
+    }
+    yield ",".join(
+        f"{name}:{process.stdout.readline().strip()}" for name, process in running.items() if process.stdout
+    )
+    for process in running.values():
+        with process:
+            process.terminate()
+
+
+@pytest.fixture
+def project(tmp_path: Path, installed: Path, attached: str) -> Iterator[Project]:
+    """An empty project; whatever it still holds at the end is destroyed."""
+    made = _project(tmp_path, installed)
+    made.attached = attached
+    yield made
+    _clean(made)
+
+
+@pytest.fixture
+def installed_project(tmp_path: Path, installed: Path) -> Iterator[Project]:
+    """The same, with plugins that the CLI starts and stops itself."""
+    made = _project(tmp_path, installed)
+    yield made
+    _clean(made)
+
+
+def _project(folder: Path, home: Path) -> Project:
+    (folder / "state").mkdir()
+    (folder / "Pulumi.yaml").write_text("name: standins\nruntime: python\n")
+    hidden = ("AWS_", "PULUMI_", "PGHOST", "DOCKER_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    made = Project(
+        folder,
+        environment
+        | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PULUMI_HOME": str(home),
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "engine tests",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_PYTHON_CMD": sys.executable,
+        },
+    )
+    made.run("stack", "init", "test")
+    return made
+
+
+def _clean(project: Project) -> None:
+    if project.resources():
+        project.run("destroy", "--yes", "--skip-preview", "--refresh", code=None)
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Names that no other run uses."""
+    suffix = secrets.token_hex(3)
+    return lambda name: f"{name}-{suffix}"

@@ -1,0 +1,63 @@
+"""Containers for one test, published on 127.0.0.1 only and removed with it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+LABEL = "web-next.test"
+
+
+def docker(*arguments: str) -> str:
+    """Run a docker command and return its output, both streams. Raises CalledProcessError."""
+    done = subprocess.run(
+        ["docker", *arguments], check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return done.stdout.strip()
+
+
+@contextmanager
+def network() -> Iterator[str]:
+    """Create a bridge network; yield its name."""
+    name = f"web-next-test-{uuid.uuid4().hex[:8]}"
+    docker("network", "create", "--label", LABEL, name)
+    try:
+        yield name
+    finally:
+        docker("network", "rm", name)
+
+
+@contextmanager
+def container(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[str]:
+    """Start a container; yield its id; remove it and its volumes."""
+    name = f"web-next-test-{uuid.uuid4().hex[:8]}"
+    try:
+        yield docker("run", "--detach", "--name", name, "--label", LABEL, *options, image, *command)
+    finally:
+        docker("rm", "--force", "--volumes", name)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(check: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Return when `check` does not fail and says True; raise TimeoutError naming `what` otherwise."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if check():
+                return
+        except Exception:
+            if time.monotonic() > deadline - 0.2:
+                raise
+        time.sleep(0.1)
+    raise TimeoutError(f"{what}: not within {seconds:g} s")

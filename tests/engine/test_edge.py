@@ -1,0 +1,334 @@
+"""The rendered configuration in the real nginx, in front of an upstream that echoes what reaches it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jinja2
+import pytest
+
+from offline.images.build import build_all
+from tests.engine.containers import container, docker, free_port, network, wait_until
+
+pytestmark = pytest.mark.engine
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+
+ECHO = """
+import http.server, json
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = json.dumps({k.lower(): v for k, v in self.headers.items()}).encode()
+        self.send_response(429 if self.path == "/api/own-429" else 200)
+        self.send_header("content-length", str(len(body)))
+        self.send_header("x-frame-options", "SAMEORIGIN")
+        self.end_headers()
+        self.wfile.write(body)
+    do_POST = do_GET
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("", 3003), Echo).serve_forever()
+"""
+
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "strict-transport-security": "max-age=31536000",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A running nginx, its client, and the addresses of what stands behind it."""
+
+    id: str
+    client: httpx.Client
+    port: int
+    upstream: str
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the access log's entries so far."""
+        return [json.loads(line) for line in docker("logs", self.id).splitlines() if line.startswith("{")]
+
+
+StartEdge = Callable[..., AbstractContextManager[Edge]]
+
+
+@pytest.fixture(scope="module")
+def images() -> dict[str, str]:
+    return build_all(print)
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        # fmt: off
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-keyout",
+            str(folder / "edge.key"),
+            "-out",
+            str(folder / "edge.pem"),
+        ],
+        # fmt: on
+        check=True,
+        capture_output=True,
+    )
+    (folder / "edge.key").chmod(0o600)
+    return folder
+
+
+def render(**changes: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=False
+    )
+    variables: dict[str, Any] = {
+        "server_name": "localhost",
+        "listen": 8443,
+        "upstreams": {"stable": "upstream:3003"},
+        "rate_per_minute": 60,
+        "burst": 10,
+        "zone_size": "10m",
+        "trusted_proxies": [],
+        "edge_id": "test-0",
+    }
+    return environment.get_template("nginx.conf.j2").render(variables | changes)
+
+
+@pytest.fixture
+def start_edge(images: dict[str, str], tls: Path, tmp_path: Path) -> StartEdge:
+    """Start nginx with a configuration, as the stack does: read-only root, few capabilities."""
+
+    @contextmanager
+    def start(configuration: str) -> Iterator[Edge]:
+        file = tmp_path / "nginx.conf"
+        file.write_text(configuration)
+        port = free_port()
+        options = [
+            "--read-only",
+            "--tmpfs",
+            "/tmp",
+            "--security-opt",
+            "no-new-privileges",
+            "--cap-drop",
+            "ALL",
+        ]
+        for capability in ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"):
+            options += ["--cap-add", capability]
+        options += ["--volume", f"{file}:/etc/nginx/nginx.conf:ro", "--volume", f"{tls}:/etc/nginx/tls:ro"]
+        options += ["--publish", f"127.0.0.1:{port}:8443"]
+        trusted = ssl.create_default_context(cafile=str(tls / "edge.pem"))
+        with (
+            network() as net,
+            container(
+                images["web-next"],
+                "--network",
+                net,
+                "--network-alias",
+                "upstream",
+                command=("python3", "-c", ECHO),
+            ) as upstream,
+            container(images["nginx"], "--network", net, *options) as edge,
+            httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusted, trust_env=False) as client,
+        ):
+            wait_until(lambda: client.get("/healthz").status_code == 200, "edge in front of the upstream")
+            yield Edge(edge, client, port, upstream)
+
+    return start
+
+
+@pytest.fixture
+def edge(start_edge: StartEdge) -> Iterator[Edge]:
+    with start_edge(render()) as running:
+        yield running
+
+
+def back_to_back(client: httpx.Client, count: int = 65, **request: Any) -> tuple[list[httpx.Response], float]:
+    """Send `count` requests one after the other; return the answers and the seconds they took."""
+    started = time.monotonic()
+    answers = [client.get("/api/healthz", **request) for _ in range(count)]
+    return answers, time.monotonic() - started
+
+
+def limit_holds(answers: list[httpx.Response], seconds: float) -> bool:
+    """Say whether 1 + 10 requests passed, and one more for each full second, and the rest were refused."""
+    passed = sum(answer.status_code == 200 for answer in answers)
+    refused = sum(answer.status_code == 429 for answer in answers)
+    return 11 <= passed <= 11 + int(seconds) and passed + refused == len(answers)
+
+
+def test_of_65_requests_back_to_back_11_pass_and_the_rest_are_refused(edge: Edge) -> None:
+    answers, seconds = back_to_back(edge.client)
+
+    assert limit_holds(answers, seconds), [answer.status_code for answer in answers]
+
+
+def test_without_the_limiter_all_65_pass_and_the_check_notices(start_edge: StartEdge) -> None:
+    unlimited = render().replace("limit_req zone=api burst=10 nodelay;", "")
+    with start_edge(unlimited) as edge:
+        answers, seconds = back_to_back(edge.client)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert not limit_holds(answers, seconds)
+
+
+def test_a_refusal_is_json_with_retry_after_the_headers_and_the_trace_id(edge: Edge) -> None:
+    answers, _ = back_to_back(edge.client, 20, headers={"x-trace-id": "page-1234"})
+    refused = answers[-1]
+
+    assert refused.status_code == 429
+    assert refused.json() == {"_err": "rate limited", "traceId": "page-1234"}
+    assert refused.headers["content-type"] == "application/json"
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["x-trace-id"] == "page-1234"
+    assert refused.headers["x-edge-id"] == "test-0"
+    assert SECURITY_HEADERS.items() <= dict(refused.headers).items()
+
+
+def test_the_limit_is_on_posts_too(edge: Edge) -> None:
+    statuses = [edge.client.post("/api/audit/push", json={"a": 1}).status_code for _ in range(20)]
+
+    assert statuses.count(429) >= 8
+
+
+def test_the_health_path_and_pages_are_not_limited(edge: Edge) -> None:
+    statuses = {edge.client.get(path).status_code for path in ("/healthz", "/dashboard") for _ in range(40)}
+
+    assert statuses == {200}
+
+
+def test_a_forged_x_forwarded_for_changes_neither_limit_nor_log_nor_what_the_app_sees(edge: Edge) -> None:
+    answers, started = [], time.monotonic()
+    for number in range(65):
+        answers.append(edge.client.get("/api/healthz", headers={"x-forwarded-for": f"203.0.113.{number}"}))
+
+    assert limit_holds(answers, time.monotonic() - started)
+    seen = answers[0].json()
+    assert seen["x-forwarded-for"] == seen["x-real-ip"]
+    assert not seen["x-real-ip"].startswith("203.0.113.")
+    assert {entry["remoteAddr"] for entry in edge.log()} == {seen["x-real-ip"]}
+
+
+def test_a_trusted_proxys_x_forwarded_for_is_the_client(start_edge: StartEdge) -> None:
+    with start_edge(render(trusted_proxies=["0.0.0.0/0"])) as edge:
+        answers = [
+            edge.client.get("/api/x", headers={"x-forwarded-for": f"203.0.113.{n}"}) for n in range(40)
+        ]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[7].json()["x-real-ip"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize("trace_id", ["page-1234", "a" * 64])
+def test_a_valid_trace_id_reaches_the_app(edge: Edge, trace_id: str) -> None:
+    answer = edge.client.get("/healthz", headers={"x-trace-id": trace_id})
+
+    assert answer.json()["x-trace-id"] == trace_id
+
+
+@pytest.mark.parametrize("trace_id", ["", "short", "a" * 65, "with_underscore", 'quote"quote'])
+def test_any_other_trace_id_is_replaced(edge: Edge, trace_id: str) -> None:
+    answer = edge.client.get("/healthz", headers={"x-trace-id": trace_id})
+
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.json()["x-trace-id"])
+
+
+def test_the_apps_own_headers_are_left_alone_and_the_missing_ones_are_added(edge: Edge) -> None:
+    headers = edge.client.get("/healthz").headers
+
+    assert headers.get_list("x-frame-options") == ["SAMEORIGIN"]
+    assert headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+def test_a_429_that_the_app_itself_gives_is_passed_on(edge: Edge) -> None:
+    answer = edge.client.get("/api/own-429")
+
+    assert answer.status_code == 429
+    assert "_err" not in answer.json()
+    assert "retry-after" not in answer.headers
+
+
+def test_the_server_does_not_tell_its_version(edge: Edge) -> None:
+    assert edge.client.get("/healthz").headers["server"] == "nginx"
+
+
+def test_the_log_has_one_json_line_for_each_request_refusals_included(edge: Edge) -> None:
+    answers, _ = back_to_back(edge.client, 20, headers={"x-trace-id": "page-1234"})
+    entries = [entry for entry in edge.log() if entry["traceId"] == "page-1234"]
+
+    assert [entry["status"] for entry in entries] == [answer.status_code for answer in answers]
+    for entry in entries:
+        assert (entry["track"], entry["path"], entry["edge"]) == ("stable", "/api/healthz", "test-0")
+        assert entry["requestTime"] >= 0
+        assert (entry["upstreamTime"] == "") == (entry["status"] == 429)
+
+
+def test_without_the_app_the_answer_is_json_with_the_headers_until_it_is_back(edge: Edge) -> None:
+    docker("kill", edge.upstream)
+    answer = edge.client.get("/healthz")
+
+    assert answer.status_code in (502, 504)
+    assert answer.json()["_err"] == "upstream unavailable"
+    assert answer.headers["x-trace-id"] == answer.json()["traceId"]
+    assert SECURITY_HEADERS.items() <= dict(answer.headers).items()
+
+    docker("start", edge.upstream)
+    wait_until(lambda: edge.client.get("/healthz").status_code == 200, "edge after the app is back")
+
+
+def test_a_body_above_a_megabyte_is_refused_as_json(edge: Edge) -> None:
+    answer = edge.client.post("/api/audit/push", content=b"x" * (2**20 + 1))
+
+    assert answer.status_code == 413
+    assert answer.json()["_err"] == "body too large"
+    assert SECURITY_HEADERS.items() <= dict(answer.headers).items()
+
+
+def test_http_2_is_offered_over_tls_1_2_or_newer(edge: Edge, tls: Path) -> None:
+    context = ssl.create_default_context(cafile=str(tls / "edge.pem"))
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", edge.port)) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as secured,
+    ):
+        assert secured.selected_alpn_protocol() == "h2"
+        assert secured.version() in ("TLSv1.2", "TLSv1.3")
+
+
+def test_the_configuration_check_passes_on_what_is_rendered_and_fails_on_a_broken_one(edge: Edge) -> None:
+    assert "test is successful" in docker("exec", edge.id, "nginx", "-t")
+    docker(
+        "exec", edge.id, "sh", "-c", "sed 's/http2 on/http2 maybe/' /etc/nginx/nginx.conf > /tmp/broken.conf"
+    )
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        docker("exec", edge.id, "nginx", "-t", "-c", "/tmp/broken.conf")
+    assert 'invalid value "maybe"' in caught.value.output

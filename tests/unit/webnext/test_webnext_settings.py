@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from webnext.settings import Settings, SettingsError
+
+
+def test_an_empty_environment_is_a_development_process_with_a_mock_audit_log() -> None:
+    settings = Settings.from_environment({})
+
+    assert settings.vault_prefix is None
+    assert settings.build_sha == "unknown"
+    assert settings.flags == {"FEATURE_AUTO_PAUSE": 0.0, "FEATURE_BATCH_PROMOTE": 0.0}
+
+
+def test_every_variable_is_read() -> None:
+    settings = Settings.from_environment(
+        {
+            "BUILD_SHA": "4f2c1d9",
+            "VERSION": "1.5.1",
+            "ENVIRONMENT": "production",
+            "VAULT_PREFIX": "web-next-local/",
+            "S3_BUCKET": "evidence",
+            "S3_REGION": "eu-central-1",
+            "NEXT_PUBLIC_EXECUTOR_URL": "https://executor.example.com:8443/base?x=1",
+            "FEATURE_AUTO_PAUSE": "0.1",
+        }
+    )
+
+    assert settings == Settings(
+        build_sha="4f2c1d9",
+        version="1.5.1",
+        environment="production",
+        vault_prefix="web-next-local/",
+        executor_origin="https://executor.example.com:8443",
+        s3_bucket="evidence",
+        s3_region="eu-central-1",
+        flags={"FEATURE_AUTO_PAUSE": 0.1, "FEATURE_BATCH_PROMOTE": 0.0},
+    )
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().version = "2"  # type: ignore[misc]
+
+
+def test_all_problems_are_reported_at_once_with_the_value_seen() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(
+            {
+                "VAULT_PREFIX": "no-slash",
+                "NEXT_PUBLIC_EXECUTOR_URL": "ftp://x",
+                "FEATURE_AUTO_PAUSE": "10 %",
+            }
+        )
+
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in (
+        "VAULT_PREFIX is 'no-slash'",
+        "NEXT_PUBLIC_EXECUTOR_URL is 'ftp://x'",
+        "FEATURE_AUTO_PAUSE is '10 %'",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize("share", ["1.1", "-0.1", "nan", "half"])
+def test_a_flag_outside_0_to_1_is_refused(share: str) -> None:
+    with pytest.raises(SettingsError, match="FEATURE_BATCH_PROMOTE"):
+        Settings.from_environment({"FEATURE_BATCH_PROMOTE": share})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:pw@executor",
+        "https://a b",
+        "https://x;script-src *",
+        "//executor",
+        "https://x:port",
+        "https://",
+    ],
+)
+def test_an_executor_address_that_could_bend_the_content_security_policy_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="NEXT_PUBLIC_EXECUTOR_URL"):
+        Settings.from_environment({"NEXT_PUBLIC_EXECUTOR_URL": url})

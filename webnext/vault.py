@@ -1,0 +1,78 @@
+"""Secrets, read at run time from Secrets Manager with the role the process runs under."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+TTL = 60.0
+"""Seconds for which a secret is served from memory."""
+
+
+class VaultError(Exception):
+    """A secret could not be read; the message names the secret and the cause, never a value."""
+
+
+class SecretsClient(Protocol):
+    """The one call of a boto3 Secrets Manager client that the vault uses."""
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]: ...  # noqa: N803
+
+
+class Vault:
+    """The secrets under one prefix, each kept for TTL seconds. Calls block; threads may share it."""
+
+    def __init__(
+        self,
+        prefix: str,
+        connect: Callable[[], SecretsClient],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prefix = prefix
+        self._connect = connect
+        self._clock = clock
+        self._client: SecretsClient | None = None
+        self._kept: dict[str, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+
+    def read(self, name: str) -> str:
+        """Return the secret `name`. Raises VaultError where it is missing, not text, or out of reach."""
+        with self._lock:
+            kept = self._kept.get(name)
+            if kept and self._clock() < kept[0]:
+                return kept[1]
+            value = self._fetch(self._prefix + name)
+            self._kept[name] = (self._clock() + TTL, value)
+            return value
+
+    def forget(self, name: str) -> None:
+        """Have the next `read` ask again: for a secret that was just refused."""
+        with self._lock:
+            self._kept.pop(name, None)
+
+    def _fetch(self, secret: str) -> str:
+        try:
+            self._client = self._client or self._connect()
+            answer = self._client.get_secret_value(SecretId=secret)
+        except (BotoCoreError, ClientError) as error:
+            raise VaultError(f"secret {secret} cannot be read: {error}") from error
+        value = answer.get("SecretString")
+        if not isinstance(value, str) or not value:
+            raise VaultError(f"secret {secret} holds no text: it must be put as SecretString")
+        return value
+
+
+def secrets_manager(region: str | None) -> SecretsClient:
+    """Return a Secrets Manager client with the process's own credentials, 2 s per attempt, two attempts.
+
+    `region` None leaves the region to the AWS configuration.
+    """
+    limits = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 2})
+    client: SecretsClient = boto3.client("secretsmanager", region_name=region, config=limits)
+    return client
