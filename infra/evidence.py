@@ -28,8 +28,7 @@ class EvidenceArgs:
     """`retention_days` counts from upload (playbook: 30); `origin` is the console's, for uploads by the page."""
 
     bucket: str
-    app_role_arn: pulumi.Input[str]
-    app_role_name_arn: str
+    app_role_arn: str
     retention_days: int
     origin: str
 
@@ -44,7 +43,7 @@ class Evidence(pulumi.ComponentResource):
         self.bucket = SecureBucket(
             name,
             SecureBucketArgs(
-                name=args.bucket, statements=[upload_statement(args.bucket, args.app_role_name_arn)]
+                name=args.bucket, statements=[upload_statement(args.bucket, args.app_role_arn)]
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
+import pulumi_postgresql as postgresql
+import pulumi_random as random
 
-from infra.settings import MachineSettings, Settings
+from infra.settings import Settings
 
 _SERVICES = ("elasticache", "iam", "kms", "rds", "s3", "secretsmanager", "ssm", "sts")
 
@@ -39,7 +41,28 @@ def aws_provider(settings: Settings) -> aws.Provider:
     )
 
 
-def docker_provider(machine: MachineSettings) -> docker.Provider:
+def docker_provider() -> docker.Provider:
     """The provider for this machine's Docker engine."""
-    del machine
     return docker.Provider("docker", host="unix:///var/run/docker.sock")
+
+
+def postgresql_provider(
+    name: str, *, host: pulumi.Input[str], port: pulumi.Input[int], username: str, password: pulumi.Input[str]
+) -> postgresql.Provider:
+    """The provider for one database server, as its master user, who is no superuser on RDS."""
+    return postgresql.Provider(
+        name,
+        host=host,
+        port=port,
+        username=username,
+        password=password,
+        database="postgres",
+        superuser=False,
+        sslmode="require",
+        connect_timeout=15,
+    )
+
+
+def random_provider() -> random.Provider:
+    """The provider of generated passwords."""
+    return random.Provider("random")

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True, kw_only=True)
 class QueuesArgs:
-    """`name` is the replication group's id; `auth_token` must be given where the network is shared."""
+    """`name` is the replication group's id; `auth_token` is what every client must present."""
 
     name: str
     node_type: str

@@ -12,12 +12,12 @@ from offline.standins.kind import Call, ConflictError, Kind, Properties, Standin
 URN_LABEL = "web-next.urn"
 SECOND = 1_000_000_000
 UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
-APPLIED = (
-    "capabilities command destroyGraceSeconds dns entrypoints envs groupAdds healthcheck hostname hosts image init "
-    "labels logDriver logOpts logs memory memorySwap mustRun name networkMode networksAdvanced ports privileged "
-    "readOnly removeVolumes restart rm securityOpts shmSize start stopSignal stopTimeout sysctls tmpfs uploads user "
-    "volumes wait waitTimeout workingDir"
-).split()
+APPLIED = """
+    capabilities command destroyGraceSeconds dns entrypoints envs groupAdds healthcheck hostname hosts image
+    init labels logDriver logOpts logs maxRetryCount memory memorySwap mustRun name networkMode
+    networksAdvanced ports privileged readOnly removeVolumes restart rm securityOpts shmSize start stopSignal
+    stopTimeout sysctls tmpfs uploads user volumes wait waitTimeout workingDir
+""".split()
 NOT_REPLACED = (
     "destroyGraceSeconds",
     "logs",
@@ -171,9 +171,10 @@ def _wait_healthy(call: Call) -> None:
     def healthy() -> bool:
         state = call.cloud.api.inspect_container(call.id)["State"]
         if not state["Running"]:
-            lines = call.cloud.api.logs(call.id, tail=3).decode(errors="replace")
+            said = call.cloud.api.logs(call.id, tail=3).decode(errors="replace").strip() or "nothing"
             raise StandinError(
-                f"container {call.inputs['name']!r} ended with code {state['ExitCode']} before it was healthy: {lines}"
+                f"container {call.inputs['name']!r} ended with code {state['ExitCode']} before it was healthy; "
+                f"its last words: {said}"
             )
         return bool(state.get("Health", {}).get("Status", "healthy") == "healthy")
 
@@ -193,7 +194,7 @@ def _outputs(found: Any) -> Properties:
 
 
 def read(call: Call) -> Properties | None:
-    """Returns the container as it is; a stopped one that must run counts as gone, so that `up` makes it anew."""
+    """Returns the container as it is; a stopped one that must run counts as gone: `up` makes it anew."""
     found = call.cloud.find("container", call.id)
     if found is None or (_running(call) and not found["State"]["Running"]):
         return None
@@ -204,11 +205,11 @@ def read(call: Call) -> Properties | None:
         {
             "internal": int(port.split("/")[0]),
             "protocol": port.split("/")[1],
-            "ip": b["HostIp"],
-            "external": b["HostPort"],
+            "ip": binding["HostIp"],
+            "external": binding["HostPort"],
         }
         for port, bindings in (host["PortBindings"] or {}).items()
-        for b in bindings
+        for binding in bindings
     ]
     return {
         **_outputs(found),

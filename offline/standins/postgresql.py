@@ -1,7 +1,7 @@
 """The postgresql package: roles, databases, schemas and grants, watched through the catalogs.
 
-The master is what RDS gives: CREATEROLE CREATEDB, no superuser. So it grants itself a role for as long as it acts
-in that role's name.
+The master is what RDS gives: CREATEROLE CREATEDB, no superuser. So it grants itself a role for as long as it
+acts in that role's name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from offline.standins import grants
 from offline.standins.kind import Call, ConflictError, Kind, Package, Properties, StandinError
 from offline.standins.local import local_address
 
@@ -46,11 +47,11 @@ class Server:
         }
         self.user = str(self._given["user"])
         self.database = variables.get("database") or "postgres"
-        self.lock = threading.Lock()  # grants on one catalog row collide: "tuple concurrently updated"
+        self.lock = threading.Lock()  # concurrent grants on one object collide
 
     @contextmanager
     def session(self, database: str = "") -> Iterator[Session]:
-        """Connects, one session at a time, in autocommit mode. Errors become StandinErrors without the SQL."""
+        """Connects, one session at a time, in autocommit mode; errors are told without the SQL."""
         import psycopg
 
         given = {key: value for key, value in self._given.items() if value is not None}
@@ -61,7 +62,7 @@ class Server:
             ):
                 yield Session(connection, self.user)
         except psycopg.Error as error:
-            text = error.diag.message_primary or str(error).strip().splitlines()[-1]
+            text = error.diag.message_primary or str(error).strip().splitlines()[0]
             raise StandinError(f"postgres {self.host}/{database or self.database}: {text}") from None
 
 
@@ -82,6 +83,14 @@ class Session:
     def row(self, query: str, *values: Any) -> Any:
         """Returns the first row, or None."""
         return self._connection.execute(query, values).fetchone()
+
+    def rows(self, query: str, values: Any) -> list[Any]:
+        """Returns all rows."""
+        return list(self._connection.execute(query, values).fetchall())
+
+    def transaction(self) -> Any:
+        """What is done within happens whole or not at all."""
+        return self._connection.transaction()
 
     @contextmanager
     def acting_as(self, role: str) -> Iterator[None]:
@@ -106,14 +115,18 @@ def _mark(session: Session, what: str, name: str, urn: str) -> None:
     session.run(f"COMMENT ON {what} {{}} IS {{urn}}", name, urn=urn)
 
 
-def _owned(session: Session, what: str, name: str, urn: str) -> bool:
-    """Whether this resource made it already. Raises ConflictError if it is someone else's."""
-    catalog, column = {"ROLE": ("pg_authid", "rolname"), "DATABASE": ("pg_database", "datname")}[what]
-    readable = "pg_roles" if what == "ROLE" else catalog
-    found = session.row(
-        f"SELECT shobj_description(oid, %s) FROM {readable} WHERE {column} = %s", catalog, name  # noqa: S608
-    )
-    if found is not None and found[0] != urn:
+def _owned(session: Session, what: str, name: str, urn: str, *, leftover: str = "") -> bool:
+    """Whether this resource made it already. Raises ConflictError if it is someone else's.
+
+    An unmarked database of the owner `leftover` is its own too: CREATE DATABASE and the mark can't be one.
+    """
+    query = {
+        "ROLE": "SELECT shobj_description(oid, 'pg_authid'), '' FROM pg_roles WHERE rolname = %s",
+        "DATABASE": "SELECT shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba) "
+        "FROM pg_database WHERE datname = %s",
+    }[what]
+    found = session.row(query, name)
+    if found is not None and found[0] != urn and not (found[0] is None and leftover and found[1] == leftover):
         raise ConflictError(what.lower(), name, found[0])
     return found is not None
 
@@ -132,9 +145,9 @@ def _settings(call: Call, session: Session) -> None:
     name, inputs = call.inputs["name"], call.inputs
     if "password" in inputs and call.changed("password"):
         session.run("ALTER ROLE {} PASSWORD {password}", name, password=inputs["password"])
-    for key, setting, default in (("statementTimeout", "statement_timeout", 0),):
-        if call.changed(key):
-            session.run(f"ALTER ROLE {{}} SET {setting} = {{value}}", name, value=str(inputs.get(key, default)))
+    if call.changed("statementTimeout"):
+        milliseconds = str(inputs.get("statementTimeout", 0))
+        session.run("ALTER ROLE {} SET statement_timeout = {value}", name, value=milliseconds)
     if call.changed("searchPaths"):
         paths = ", ".join(inputs.get("searchPaths", ["$user", "public"]))
         session.run("ALTER ROLE {} SET search_path = {value}", name, value=paths)
@@ -148,17 +161,16 @@ def _settings(call: Call, session: Session) -> None:
 def _create_role(call: Call) -> tuple[str, Properties]:
     name = call.inputs["name"]
     with call.cloud.session() as session:
-        if _owned(session, "ROLE", name, call.urn):
-            session.run("ALTER ROLE {} " + _options(call), name)
-        else:
-            session.run("CREATE ROLE {} " + _options(call), name)
+        mine = _owned(session, "ROLE", name, call.urn)
+        with session.transaction():
+            session.run(f"{'ALTER' if mine else 'CREATE'} ROLE {{}} {_options(call)}", name)
             _mark(session, "ROLE", name, call.urn)
-        _settings(call, session)
+            _settings(call, session)
     return name, {}
 
 
 def _update_role(call: Call) -> Properties:
-    with call.cloud.session() as session:
+    with call.cloud.session() as session, session.transaction():
         session.run("ALTER ROLE {} " + _options(call), call.id)
         _settings(call, session)
     return {}
@@ -198,11 +210,14 @@ def _create_database(call: Call) -> tuple[str, Properties]:
     inputs = call.inputs
     name, owner = inputs["name"], inputs.get("owner", call.cloud.user)
     with call.cloud.session() as session:
-        if not _owned(session, "DATABASE", name, call.urn):
-            with session.acting_as(owner):
+        leftover = owner if owner != session.user else ""
+        with session.acting_as(owner):
+            if not _owned(session, "DATABASE", name, call.urn, leftover=leftover):
                 options = " ENCODING {encoding} TEMPLATE template0" if "encoding" in inputs else ""
-                session.run("CREATE DATABASE {} OWNER {}" + options, name, owner, encoding=inputs.get("encoding"))
-                _mark(session, "DATABASE", name, call.urn)
+                session.run(
+                    "CREATE DATABASE {} OWNER {}" + options, name, owner, encoding=inputs.get("encoding")
+                )
+            _mark(session, "DATABASE", name, call.urn)
     call.id = name
     return name, _update_database(call)
 
@@ -225,7 +240,10 @@ def _read_database(call: Call) -> Properties | None:
     )
     with call.cloud.session() as session:
         found = session.row(query, call.id)
-    return found and {"name": call.id, **dict(zip(("owner", "connectionLimit", "encoding"), found, strict=True))}
+    return found and {
+        "name": call.id,
+        **dict(zip(("owner", "connectionLimit", "encoding"), found, strict=True)),
+    }
 
 
 def _delete_database(call: Call) -> None:
@@ -241,7 +259,9 @@ def _create_schema(call: Call) -> tuple[str, Properties]:
     name, database = inputs["name"], inputs.get("database", server.database)
     owner = inputs.get("owner", server.user)
     with server.session(database) as session:
-        holder = session.row("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", database)[0]
+        holder = session.row("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", database)[
+            0
+        ]
         with session.acting_as(holder), session.acting_as(owner):
             session.run("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}", name, owner)
     return f"{database}.{name}", {"database": database, "owner": owner}
@@ -305,4 +325,7 @@ KINDS = (
         update=_update_schema,
         delete=_delete_schema,
     ),
+    *grants.KINDS,
 )
+
+PACKAGE = Package(name="postgresql", kinds={kind.type: kind for kind in KINDS}, connect=Server)

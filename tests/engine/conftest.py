@@ -12,7 +12,7 @@ import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import botocore.session
@@ -71,13 +71,10 @@ class Project:
     folder: Path
     environment: dict[str, str]
     attached: str = ""
-    text: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def write(self, *parts: str) -> None:
         """Sets the program."""
-        self.text = "\n".join(textwrap.dedent(part) for part in parts)
-        (self.folder / "__main__.py").write_text(self.text)
+        (self.folder / "__main__.py").write_text("\n".join(textwrap.dedent(part) for part in parts))
 
     def run(self, *arguments: str, code: int | None = 0) -> Done:
         """Runs the CLI; any other exit code than `code` fails the test with what it printed."""
@@ -99,7 +96,8 @@ class Project:
         return self.run("up", "--yes", "--skip-preview", "--diff", code=code).text
 
     def preview(self, *arguments: str, code: int = 0) -> str:
-        return self.run("preview", "--diff", *arguments, code=code).text
+        """The plan in one line, whose columns are no longer aligned."""
+        return " ".join(self.run("preview", "--diff", *arguments, code=code).text.split())
 
     def repair(self) -> str:
         return self.run("up", "--yes", "--skip-preview", "--refresh", "--diff").text
@@ -228,3 +226,9 @@ def unique() -> Callable[[str], str]:
     """Names that no other run uses."""
     suffix = secrets.token_hex(3)
     return lambda name: f"{name}-{suffix}"
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """An image of this machine with a shell."""
+    return os.environ.get("WEB_NEXT_TEST_IMAGE") or build_all()["base"]

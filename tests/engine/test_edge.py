@@ -75,31 +75,12 @@ def images() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    leaf = ["-addext", "basicConstraints=critical,CA:FALSE"]
+    files = ["-keyout", str(folder / "edge.key"), "-out", str(folder / "edge.pem")]
     subprocess.run(
-        # fmt: off
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-            "-keyout",
-            str(folder / "edge.key"),
-            "-out",
-            str(folder / "edge.pem"),
-        ],
-        # fmt: on
+        ["openssl", "req", "-x509", *kind, *name, *leaf, *files],
         check=True,
         capture_output=True,
     )
@@ -332,3 +313,13 @@ def test_the_configuration_check_passes_on_what_is_rendered_and_fails_on_a_broke
     with pytest.raises(subprocess.CalledProcessError) as caught:
         docker("exec", edge.id, "nginx", "-t", "-c", "/tmp/broken.conf")
     assert 'invalid value "maybe"' in caught.value.output
+
+
+def test_the_edge_says_that_it_is_healthy_and_stops_within_two_seconds(edge: Edge) -> None:
+    health = "{{.State.Health.Status}}"
+    wait_until(lambda: docker("inspect", "--format", health, edge.id) == "healthy", "healthy edge", 20)
+    started = time.monotonic()
+    docker("stop", "--time", "10", edge.id)
+
+    assert time.monotonic() - started < 2
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", edge.id) == "0"

@@ -63,7 +63,7 @@ def test_a_bucket_and_its_settings_live_from_up_to_destroy(project: Project, emu
     drift = project.preview("--refresh")
     assert '"Enabled" => "Disabled"' in drift, "the drift is shown"
     assert "+ candidate: 100" in drift, "an object's content is watched"
-    assert "+ 1 to create\n    ~ 2 to update" in drift, "and so is the repair"
+    assert "+ 1 to create ~ 2 to update" in drift, "and so is the repair"
 
     project.repair()
     project.unchanged()

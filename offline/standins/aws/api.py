@@ -32,7 +32,8 @@ class Api:
     `ready` and `gone` are read from the object. Paths are JMESPath. `rename` gives the API names whose letters
     differ (alternatives apart by a space), `aside` the inputs that no operation takes by itself. `on_create`,
     `on_update` and `on_delete` add parameters, `after` does what the operations leave undone, `observe` reads
-    what describe doesn't tell. `ec2` is the resource type in EC2's tags.
+    what describe doesn't tell. `ec2` is the resource type in EC2's tags; `tags_later` is for create operations
+    whose tags the emulator drops.
     """
 
     type: str
@@ -55,6 +56,7 @@ class Api:
     ready: str = ""
     gone: str = ""
     tags: bool = True
+    tags_later: bool = False
     defaults: Properties = field(default_factory=dict)
     describe_also: Properties = field(default_factory=dict)
     on_create: Callable[[Call], Properties] = lambda _: {}
@@ -124,7 +126,7 @@ class Api:
         }
         tags = {**call.inputs.get("tags", {}), URN_TAG: call.urn}
         shape, _ = cloud.shape(self.service, self.create)
-        in_create = member(shape, "tags") if self.tags else None
+        in_create = member(shape, "tags") if self.tags and not self.tags_later else None
         if in_create:
             parameters[in_create] = listed(shape.members[in_create], tags)
         elif self.ec2:

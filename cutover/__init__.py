@@ -1,0 +1,1 @@
+"""Operating the stacks: bring one up, prove it, decide."""

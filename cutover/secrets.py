@@ -1,0 +1,32 @@
+"""Reading a secret from the vault at the moment it is needed."""
+
+from __future__ import annotations
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cutover.errors import CutoverError
+
+
+def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
+    """The secret's text. On docker stacks `emulator` is the API's address, and the ARN's account its credential.
+
+    Raises CutoverError naming the ARN when it cannot be read; never with the value.
+    """
+    local = {}
+    if emulator:
+        account = arn.split(":")[4]
+        local = {
+            "endpoint_url": emulator,
+            "aws_access_key_id": account,
+            "aws_secret_access_key": "emulator",
+        }
+    client = boto3.client(
+        "secretsmanager", region_name=region, config=Config(connect_timeout=5, retries={"max_attempts": 3}), **local
+    )
+    try:
+        value: str = client.get_secret_value(SecretId=arn)["SecretString"]
+    except (BotoCoreError, ClientError, KeyError) as error:
+        raise CutoverError(f"secret {arn} cannot be read ({type(error).__name__}: {error})") from None
+    return value

@@ -1,0 +1,110 @@
+"""One stack, driven through the Automation API, with its lock and its half-finished operations looked after."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pulumi import automation as auto
+
+from cutover.errors import CutoverError, NotPreparedError, StackLockedError, StackMissingError
+
+PROJECT = Path(__file__).parents[1]
+
+
+class Stack:
+    """A stack of this project, by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def up(self, *, refresh: bool) -> bool:
+        """Brings the stack up, printing as it goes; returns whether anything changed.
+
+        What a killed run left behind is cleared first: its lock, and operations it had begun. Raises
+        CutoverError with Pulumi's own last words when the update fails.
+        """
+        stack = self._open(create=True)
+        try:
+            if self._lock_is_stale():
+                stack.cancel()
+            if (stack.export_stack().deployment or {}).get("pending_operations"):
+                stack.refresh(clear_pending_creates=True, on_output=print)
+            result = stack.up(refresh=refresh, suppress_progress=True, on_output=print)
+        except auto.errors.CommandError as error:
+            raise _cause(self.name, error) from None
+        changes = result.summary.resource_changes or {}
+        return any(count for kind, count in changes.items() if kind != "same")
+
+    def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The stack's outputs, secrets masked. Raises StackMissingError when it was never brought up."""
+        stack = self._open(create=False)
+        try:
+            outputs = stack.outputs()
+        except auto.errors.CommandError as error:
+            raise _cause(self.name, error) from None
+        if not outputs:
+            raise StackMissingError(f"stack {self.name} has no outputs: bring it up first, make up")
+        return {
+            name: "[secret]" if output.secret and not show_secrets else output.value
+            for name, output in outputs.items()
+        }
+
+    def _open(self, *, create: bool) -> auto.Stack:
+        _require_prepared()
+        try:
+            opener = auto.create_or_select_stack if create else auto.select_stack
+            return opener(stack_name=self.name, work_dir=str(PROJECT))
+        except auto.errors.StackNotFoundError:
+            raise StackMissingError(f"stack {self.name} does not exist here: bring it up first, make up") from None
+        except auto.errors.CommandError as error:
+            raise _cause(self.name, error) from None
+
+    def _lock_is_stale(self) -> bool:
+        """Whether the stack is locked by a process of this machine that is gone.
+
+        Raises StackLockedError when the holder is alive, or on another machine.
+        """
+        backend = urlsplit(os.environ["PULUMI_BACKEND_URL"])
+        if backend.scheme != "file":
+            return False
+        locks = Path(backend.path) / ".pulumi" / "locks" / "organization" / "web-next" / self.name
+        held = [json.loads(path.read_text()) for path in locks.glob("*.json")]
+        for lock in held:
+            here = lock["hostname"] == socket.gethostname()
+            if not here or _is_pulumi(lock["pid"]):
+                raise StackLockedError(
+                    f"stack {self.name} is being changed by process {lock['pid']} of {lock['username']} on "
+                    f"{lock['hostname']} since {lock['timestamp'][:19]}: let it end, or stop it and run "
+                    f"pulumi cancel -s {self.name}"
+                )
+        return bool(held)
+
+
+def _is_pulumi(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
+    except FileNotFoundError:
+        return False
+
+
+def _require_prepared() -> None:
+    for name in ("PULUMI_HOME", "PULUMI_BACKEND_URL"):
+        if name not in os.environ:
+            raise NotPreparedError(f"{name} is not set: enter the prepared environment first, source .local/env")
+
+
+def _cause(stack: str, error: auto.errors.CommandError) -> CutoverError:
+    if isinstance(error, auto.errors.ConcurrentUpdateError):
+        return StackLockedError(f"stack {stack} is locked by another update: let it end")
+    causes = [line for line in str(error).splitlines() if line.strip().startswith("error:")]
+    if any("passphrase" in line for line in causes):
+        return NotPreparedError(
+            f"stack {stack} cannot be decrypted: the passphrase is not the one it was made with; "
+            "put the right one into the file that PULUMI_CONFIG_PASSPHRASE_FILE names"
+        )
+    return CutoverError(f"stack {stack}: " + (causes[-1].strip() if causes else "the update failed, see above"))

@@ -1,0 +1,46 @@
+"""A release: one image of the app with what it is told by its environment, the same in every runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.naming import Names
+from infra.settings import Settings
+
+PORT = 3003
+"""The port the app listens on (playbook row 5)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What runs in a slot. `image` is a digest or an image id; nothing in `environment` is secret."""
+
+    track: str
+    image: str
+    build_sha: str
+    version: str
+    environment: dict[str, str]
+
+
+def release(settings: Settings, names: Names, evidence_bucket: str) -> Release:
+    """The release that the settings describe. Flags start at 0 and are changed by the flags parameter."""
+    environment = {
+        "BUILD_SHA": settings.build_sha,
+        "VERSION": settings.version,
+        "ENVIRONMENT": names.stack,
+        "VAULT_PREFIX": names.vault_prefix,
+        "S3_BUCKET": evidence_bucket,
+        "S3_REGION": settings.region,
+        "EVIDENCE_CLEANUP_RETENTION_DAYS": str(settings.retention_days),
+        "FEATURE_AUTO_PAUSE": "0",
+        "FEATURE_BATCH_PROMOTE": "0",
+    }
+    if settings.executor_url:
+        environment["NEXT_PUBLIC_EXECUTOR_URL"] = settings.executor_url
+    return Release(
+        track=settings.track,
+        image=settings.image,
+        build_sha=settings.build_sha,
+        version=settings.version,
+        environment=environment,
+    )

@@ -1,0 +1,1 @@
+"""Where a release runs: `docker` on one machine, `fargate` on AWS."""

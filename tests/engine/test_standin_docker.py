@@ -1,0 +1,101 @@
+"""The docker family on the real engine, with plugins that the CLI installs, starts and stops itself."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import docker
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.engine.conftest import Project
+
+pytestmark = pytest.mark.engine
+
+SERVICE = """
+import pulumi, pulumi_docker as docker
+opts = pulumi.ResourceOptions(provider=docker.Provider("docker"))
+network = docker.Network("network", name="NAME", driver="bridge", opts=opts,
+    ipam_configs=[{"subnet": "SUBNET.0/24", "gateway": "SUBNET.1"}], labels=[{"label": "test", "value": "yes"}])
+volume = docker.Volume("data", name="NAME", opts=opts)
+image = docker.RemoteImage("image", name="IMAGE", keep_locally=True, opts=opts)
+container = docker.Container("app", name="NAME", image=image.image_id, opts=opts,
+    entrypoints=["sh", "-c"], command=["touch /data/up /tmp/up; exec sleep 1000"],
+    envs=["MODE=VALUE", pulumi.Output.secret("TOKEN=" + "hunter-" + "two")],
+    networks_advanced=[{"name": network.name, "ipv4_address": "SUBNET.10", "aliases": ["app"]}],
+    ports=[{"internal": 8080, "external": PORT, "ip": "127.0.0.1"}],
+    volumes=[{"volume_name": volume.name, "container_path": "/data"},
+             {"host_path": "FOLDER", "container_path": "/host", "read_only": True}],
+    uploads=[{"file": "/etc/app/app.conf", "content": "mode = VALUE"}],
+    healthcheck={"tests": ["CMD-SHELL", "test -f /tmp/up"], "interval": "1s", "timeout": "2s", "retries": 20},
+    labels=[{"label": "test", "value": "yes"}], tmpfs={"/tmp": "size=1m"}, memory=64, user="0", restart="no",
+    capabilities={"drops": ["CAP_NET_RAW"]}, security_opts=["no-new-privileges"], wait=True, wait_timeout=30,
+    destroy_grace_seconds=1)
+pulumi.export("address", container.network_datas[0]["ip_address"])
+"""
+
+
+@pytest.fixture
+def engine() -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def program(unique: Callable[[str], str], image: str, tmp_path: Path) -> tuple[str, str]:
+    name = unique("standin")
+    numbers = secrets.randbelow(200), 20000 + secrets.randbelow(10000)
+    text = SERVICE.replace("NAME", name).replace("IMAGE", image).replace("FOLDER", str(tmp_path))
+    return name, text.replace("SUBNET", f"10.214.{numbers[0]}").replace("PORT", str(numbers[1]))
+
+
+def test_a_service_lives_from_up_to_destroy(
+    installed_project: Project, engine: docker.DockerClient, program: tuple[str, str]
+) -> None:
+    project, (name, text) = installed_project, program
+    project.write(text.replace("VALUE", "blue"))
+    project.up()
+    project.unchanged()
+    assert "hunter-two" not in project.state()
+    first = engine.containers.get(name)
+    assert first.attrs["State"]["Health"]["Status"] == "healthy", "up waits for it"
+    assert str(project.outputs()["address"]).endswith(".10")
+    assert first.exec_run(["cat", "/etc/app/app.conf"]).output == b"mode = blue"
+    assert first.exec_run(["sh", "-c", "touch /host/x"]).exit_code != 0, "the bind mount is read-only"
+
+    project.write(text.replace("VALUE", "green"))
+    assert "+-docker:index/container:Container: (replace)" in project.preview()
+    project.up()
+    project.unchanged()
+    second = engine.containers.get(name)
+    assert second.id != first.id
+    assert second.exec_run(["cat", "/etc/app/app.conf"]).output == b"mode = green"
+
+    second.stop(timeout=1)
+    drift = project.preview("--refresh")
+    assert "+ 1 to create" in drift, "a stopped container is made anew"
+    project.repair()
+    project.unchanged()
+    engine.containers.get(name).remove(force=True)
+    project.repair()
+    project.unchanged()
+
+    project.destroy()
+    assert engine.containers.list(all=True, filters={"name": name}) == []
+    assert engine.networks.list(names=[name]) == []
+    assert name not in [volume.name for volume in engine.volumes.list()]
+
+
+def test_a_container_that_never_gets_healthy_fails_in_one_line_and_leaves_nothing(
+    installed_project: Project, engine: docker.DockerClient, program: tuple[str, str]
+) -> None:
+    name, text = program
+    installed_project.write(text.replace("exec sleep 1000", "exit 3"))
+    output = installed_project.up(code=1)
+    assert f"container '{name}' ended with code 3 before it was healthy" in output
+    assert engine.containers.list(all=True, filters={"name": name}) == []
