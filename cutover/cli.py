@@ -1,7 +1,7 @@
 """The command line. One place catches errors, prints one line, and sets the exit code.
 
 Exit codes: 0 done, GO · 1 failed · 2 wrong usage · 3 NO-GO · 4 stack locked · 5 no such stack · 6 machine not
-prepared · 7 migration refused or failed.
+prepared · 7 migration refused or failed · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from cutover import smoke
 from cutover.errors import CutoverError, NoGoError
-from cutover.records import deployment_record
 from cutover.stack import Stack
 
 
@@ -33,18 +32,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def up(options: argparse.Namespace) -> None:
-    """Brings the stack up and ends with the verdict: the smoke hook's if it ran, else a fresh one."""
-    stack = Stack(options.stack)
+    """Brings the stack up and ends with a verdict: the smoke hook's if it ran, else a fresh one."""
     started = time.time()
-    report = smoke.REPORTS / f"{options.stack}.txt"
     try:
-        stack.up(refresh=options.refresh)
+        Stack(options.stack).up(refresh=options.refresh)
     except CutoverError as error:
-        if _newer(report, started) and "NO-GO" in report.read_text():
-            print(report.read_text())
-            raise NoGoError(f"stack {options.stack}: NO-GO, nothing was recorded; repair it and run up again") from None
-        raise error
-    if _newer(report, started):
-        print(report.read_text())
+        report = smoke.saved(options.stack, since=started)
+        if report and report.no_go:
+            print(f"\n{report.table}")
+            raise NoGoError(
+                f"stack {options.stack}: NO-GO, nothing was recorded; mend what failed and run up again"
+            ) from None
+        raise
+    report = smoke.saved(options.stack, since=started)
+    if report:
+        print(f"\n{report.table}")
     else:
         run_smoke(options)
+
+
+def run_smoke(options: argparse.Namespace) -> None:
+    """Runs the smoke suite against what the stack last recorded; raises NoGoError when it does not stand."""
+    record = Stack(options.stack).outputs()["deployment_record"]
+    report = smoke.run(smoke.Target.from_record(record))
+    smoke.save(report)
+    print(json.dumps(report.document(), indent=2) if options.json else report.table())
+    report.require_go()
+
+
+def outputs(options: argparse.Namespace) -> None:
+    """Prints the stack's outputs as JSON, secrets masked."""
+    print(json.dumps(Stack(options.stack).outputs(), indent=2, sort_keys=True))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cutover", description="Operate the stacks of web-next.", epilog=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, text in (
+        ("up", up, "bring a stack up and end with the verdict"),
+        ("smoke", run_smoke, "run the smoke suite against a stack"),
+        ("outputs", outputs, "print a stack's outputs as JSON"),
+    ):
+        added = commands.add_parser(name, help=text, description=command.__doc__)
+        added.set_defaults(command=command, json=False)
+        added.add_argument("-s", "--stack", required=True, help="the stack's name, such as local or prod")
+        if name == "up":
+            added.add_argument("--refresh", action="store_true", help="look at what really runs first")
+        if name == "smoke":
+            added.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser

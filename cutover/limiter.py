@@ -47,9 +47,7 @@ class Verdict:
         return self.prediction not in (expected, Prediction.AMBIGUOUS)
 
 
-def judge(
-    observations: Iterable[Observation], *, rate: float, burst: int, idle_before: bool
-) -> list[Verdict]:
+def judge(observations: Iterable[Observation], *, rate: float, burst: int, idle_before: bool) -> list[Verdict]:
     """A verdict for each of one client's requests, sent one after another.
 
     `rate` is in requests a second. `idle_before` says that the address sent nothing for (burst + 1) / rate

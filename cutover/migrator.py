@@ -135,7 +135,7 @@ def apply(connection: psycopg.Connection, migrations: Sequence[Migration]) -> li
     with _only_runner(connection):
         todo = pending(migrations, applied(connection))
         if todo:
-            connection.execute(_LEDGER)  # type: ignore[call-overload]
+            connection.execute(_LEDGER)
         for migration in todo:
             try:
                 with connection.transaction():

@@ -23,7 +23,10 @@ def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
             "aws_secret_access_key": "emulator",
         }
     client = boto3.client(
-        "secretsmanager", region_name=region, config=Config(connect_timeout=5, retries={"max_attempts": 3}), **local
+        "secretsmanager",
+        region_name=region,
+        config=Config(connect_timeout=5, retries={"max_attempts": 3}),
+        **local,
     )
     try:
         value: str = client.get_secret_value(SecretId=arn)["SecretString"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from cutover.decision import Criterion, Decision, Outcome, decide
+from cutover.decision import Criterion, Decision, Outcome, Verdict, decide
 from cutover.errors import CutoverError, NoGoError
 from cutover.limiter import Observation, judge
 
@@ -238,9 +238,26 @@ def run(target: Target, *, probe: Probe | None = None, checks: Mapping[Criterion
     return Report(target=target, results=tuple(results), decision=decision)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SavedReport:
+    """The newest report of a stack, as it was printed."""
+
+    table: str
+    no_go: bool
+
+
 def save(report: Report) -> None:
     """Keeps the newest report of its stack, as text for people and JSON for machines."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     stack = report.target.stack
     (REPORTS / f"{stack}.json").write_text(json.dumps(report.document(), indent=2) + "\n")
     (REPORTS / f"{stack}.txt").write_text(report.table() + "\n")
+
+
+def saved(stack: str, *, since: float) -> SavedReport | None:
+    """The stack's report if it was saved after `since` (seconds of the epoch)."""
+    document, text = REPORTS / f"{stack}.json", REPORTS / f"{stack}.txt"
+    if not text.exists() or text.stat().st_mtime < since:
+        return None
+    verdict = json.loads(document.read_text())["decision"]["verdict"]
+    return SavedReport(table=text.read_text().rstrip(), no_go=verdict == Verdict.NO_GO)

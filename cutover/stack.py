@@ -50,8 +50,7 @@ class Stack:
         if not outputs:
             raise StackMissingError(f"stack {self.name} has no outputs: bring it up first, make up")
         return {
-            name: "[secret]" if output.secret and not show_secrets else output.value
-            for name, output in outputs.items()
+            name: "[secret]" if output.secret and not show_secrets else output.value for name, output in outputs.items()
         }
 
     def _open(self, *, create: bool) -> auto.Stack:

@@ -8,7 +8,9 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_postgresql as postgresql
 
+from infra.naming import Names
 from infra.providers import postgresql_provider
+from infra.settings import Settings
 from infra.vault import Vault
 
 DATABASE = "audit"
@@ -31,6 +33,16 @@ class AuditArgs:
     storage: int
     protect: bool
     vault: Vault
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names, vault: Vault) -> AuditArgs:
+        return cls(
+            identifier=f"{names.prefix}-audit",
+            instance_class=settings.database_class,
+            storage=settings.database_storage,
+            protect=settings.runtime == "fargate",
+            vault=vault,
+        )
 
 
 class Audit(pulumi.ComponentResource):
@@ -119,6 +131,4 @@ class Audit(pulumi.ComponentResource):
         return created, vault.put(entry, self._url(role, password))
 
     def _url(self, role: str, password: pulumi.Output[str]) -> pulumi.Output[str]:
-        return pulumi.Output.all(password, self.endpoint).apply(
-            lambda known: connection_url(role, known[0], known[1])
-        )
+        return pulumi.Output.all(password, self.endpoint).apply(lambda known: connection_url(role, known[0], known[1]))

@@ -44,9 +44,7 @@ class SecureBucket(pulumi.ComponentResource):
     bucket: aws.s3.Bucket
     versioning: aws.s3.BucketVersioning
 
-    def __init__(
-        self, name: str, args: SecureBucketArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: SecureBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:storage:SecureBucket", name, None, opts)
         self.name = args.name
         self.arn = f"arn:aws:s3:::{args.name}"

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from infra.naming import Names
+from infra.settings import Settings
+
 TEMPLATES = Path(__file__).parents[1] / "templates"
 LISTEN = 8443
 """The port that nginx listens on inside its container."""
@@ -22,6 +25,16 @@ class EdgeConfig:
     upstreams: Mapping[str, str]
     rate_per_minute: int
     burst: int
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names, *, upstreams: Mapping[str, str]) -> EdgeConfig:
+        return cls(
+            edge_id=f"{names.prefix}-edge",
+            server_name=settings.domain,
+            upstreams=upstreams,
+            rate_per_minute=settings.rate_per_minute,
+            burst=settings.burst,
+        )
 
 
 def render(config: EdgeConfig) -> str:

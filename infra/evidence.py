@@ -8,6 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.bucket import SecureBucket, SecureBucketArgs, Statement
+from infra.naming import Names
+from infra.settings import Settings
 
 PREFIX = "evidence/"
 
@@ -32,6 +34,15 @@ class EvidenceArgs:
     retention_days: int
     origin: str
 
+    @classmethod
+    def of(cls, settings: Settings, names: Names) -> EvidenceArgs:
+        return cls(
+            bucket=names.bucket("evidence"),
+            app_role_arn=names.app_role_arn,
+            retention_days=settings.retention_days,
+            origin=settings.origin,
+        )
+
 
 class Evidence(pulumi.ComponentResource):
     """The bucket, the rule evidence-retention-30d that really empties it, and CORS for the console."""
@@ -42,9 +53,7 @@ class Evidence(pulumi.ComponentResource):
         super().__init__("web-next:storage:Evidence", name, None, opts)
         self.bucket = SecureBucket(
             name,
-            SecureBucketArgs(
-                name=args.bucket, statements=[upload_statement(args.bucket, args.app_role_arn)]
-            ),
+            SecureBucketArgs(name=args.bucket, statements=[upload_statement(args.bucket, args.app_role_arn)]),
             pulumi.ResourceOptions(parent=self),
         )
         after_versioning = pulumi.ResourceOptions(parent=self, depends_on=[self.bucket.versioning])
@@ -58,9 +67,7 @@ class Evidence(pulumi.ComponentResource):
                     filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=PREFIX),
                     # On a versioned bucket an expiration only writes a delete marker: the versions behind it
                     # and unfinished uploads must expire too, or nothing is ever freed.
-                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(
-                        days=args.retention_days
-                    ),
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=args.retention_days),
                     noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
                         noncurrent_days=1
                     ),
@@ -73,9 +80,7 @@ class Evidence(pulumi.ComponentResource):
                     id="evidence-delete-markers",
                     status="Enabled",
                     filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=PREFIX),
-                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(
-                        expired_object_delete_marker=True
-                    ),
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
                 ),
             ],
             opts=after_versioning,

@@ -23,16 +23,14 @@ def aws_provider(settings: Settings) -> aws.Provider:
         tags={"service": "web-next", "stack": pulumi.get_stack(), "managed-by": "pulumi"}
     )
     if settings.machine is None:
-        return aws.Provider(
-            "aws", region=settings.region, allowed_account_ids=[settings.account], default_tags=tags
-        )
+        return aws.Provider("aws", region=settings.region, allowed_account_ids=[settings.account], default_tags=tags)
     emulator = settings.machine.emulator
     return aws.Provider(
         "aws",
         region=settings.region,
         access_key=settings.account,
         secret_key="emulator",  # noqa: S106 - the emulator takes any
-        endpoints=[aws.ProviderEndpointArgs(**{service: emulator for service in _SERVICES})],
+        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(_SERVICES, emulator))],
         s3_use_path_style=True,
         skip_credentials_validation=True,
         skip_metadata_api_check=True,

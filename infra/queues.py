@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.naming import Names
+from infra.settings import Settings
+from infra.vault import Vault
+
 
 @dataclass(frozen=True, kw_only=True)
 class QueuesArgs:
@@ -15,6 +19,14 @@ class QueuesArgs:
     name: str
     node_type: str
     auth_token: pulumi.Input[str]
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names, vault: Vault) -> QueuesArgs:
+        return cls(
+            name=f"{names.prefix}-queues",
+            node_type=settings.queue_node_type,
+            auth_token=vault.password("queues"),
+        )
 
 
 class Queues(pulumi.ComponentResource):
@@ -31,9 +43,7 @@ class Queues(pulumi.ComponentResource):
             name=args.name,
             family="redis7",
             description="BullMQ: a job must never be evicted",
-            parameters=[
-                aws.elasticache.ParameterGroupParameterArgs(name="maxmemory-policy", value="noeviction")
-            ],
+            parameters=[aws.elasticache.ParameterGroupParameterArgs(name="maxmemory-policy", value="noeviction")],
             opts=child,
         )
         self.group = aws.elasticache.ReplicationGroup(

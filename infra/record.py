@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,62 +10,61 @@ import pulumi
 import pulumi_aws as aws
 
 from cutover import smoke
+from infra.edge import EdgeConfig
 from infra.release import Release
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentRecordArgs:
-    """What is recorded, and what the smoke suite needs: the edge's address, its authority and its limit."""
+    """What is recorded, and what the smoke suite needs: the edge's limit, its URL, and the file of the
+    authority that signed its certificate (None: a public one)."""
 
     bucket: pulumi.Input[str]
     release: Release
     schema_version: pulumi.Input[int]
     schema_digest: pulumi.Input[str]
     settings_digest: str
-    edge: Mapping[str, Any]
+    edge: EdgeConfig
+    edge_url: str
+    authority: str | None
 
 
 class DeploymentRecord(pulumi.ComponentResource):
     """An object in the records bucket. Before it is created or changed the smoke suite runs: a NO-GO leaves
     it unwritten, so that the next `up` tries again."""
 
-    key: str
+    record: pulumi.Output[dict[str, Any]]
 
-    def __init__(
-        self, name: str, args: DeploymentRecordArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: DeploymentRecordArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:deploy:Record", name, None, opts)
-        self.key = f"deployments/{args.release.track}.json"
         schema = pulumi.Output.all(version=args.schema_version, digest=args.schema_digest)
-        content = schema.apply(
-            lambda applied: json.dumps(
-                {
-                    "stack": pulumi.get_stack(),
-                    "track": args.release.track,
-                    "image": args.release.image,
-                    "build_sha": args.release.build_sha,
-                    "version": args.release.version,
-                    "schema": {"version": int(applied["version"]), "digest": applied["digest"]},
-                    "settings_digest": args.settings_digest,
-                    "edge": dict(args.edge),
+        self.record = schema.apply(
+            lambda applied: {
+                "stack": pulumi.get_stack(),
+                **args.release.summary,
+                "schema": {"version": int(applied["version"]), "digest": applied["digest"]},
+                "settings_digest": args.settings_digest,
+                "edge": {
+                    "url": args.edge_url,
+                    "authority": args.authority,
+                    "rate_per_minute": args.edge.rate_per_minute,
+                    "burst": args.edge.burst,
                 },
-                indent=2,
-                sort_keys=True,
-            )
+            }
         )
         hook = pulumi.ResourceHook("smoke", _smoke)
         aws.s3.BucketObjectv2(
             name,
             bucket=args.bucket,
-            key=self.key,
-            content=content,
+            key=f"deployments/{args.release.track}.json",
+            content=self.record.apply(lambda record: json.dumps(record, indent=2, sort_keys=True)),
             content_type="application/json",
             opts=pulumi.ResourceOptions(
                 parent=self,
                 hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook]),
             ),
         )
-        self.register_outputs({"key": self.key})
+        self.register_outputs({"record": self.record})
 
 
 def _smoke(args: pulumi.ResourceHookArgs) -> None:

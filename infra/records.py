@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.bucket import SecureBucket, SecureBucketArgs
+from infra.naming import Names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,10 @@ class RecordsArgs:
     bucket: str
     app_role_arn: str
     lock_days: int = 90
+
+    @classmethod
+    def of(cls, names: Names) -> RecordsArgs:
+        return cls(bucket=names.bucket("records"), app_role_arn=names.app_role_arn)
 
 
 class Records(pulumi.ComponentResource):

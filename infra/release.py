@@ -21,15 +21,25 @@ class Release:
     version: str
     environment: dict[str, str]
 
+    @property
+    def summary(self) -> dict[str, str]:
+        """What identifies the release, under the names of the stack output `release`."""
+        return {
+            "track": self.track,
+            "image": self.image,
+            "build_sha": self.build_sha,
+            "version": self.version,
+        }
 
-def release(settings: Settings, names: Names, evidence_bucket: str) -> Release:
+
+def release_of(settings: Settings, names: Names) -> Release:
     """The release that the settings describe. Flags start at 0 and are changed by the flags parameter."""
     environment = {
         "BUILD_SHA": settings.build_sha,
         "VERSION": settings.version,
         "ENVIRONMENT": names.stack,
         "VAULT_PREFIX": names.vault_prefix,
-        "S3_BUCKET": evidence_bucket,
+        "S3_BUCKET": names.bucket("evidence"),
         "S3_REGION": settings.region,
         "EVIDENCE_CLEANUP_RETENTION_DAYS": str(settings.retention_days),
         "FEATURE_AUTO_PAUSE": "0",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +16,14 @@ SECRETS = ("AUDIT_DB_URL",)
 """The vault entries that the app reads at run time."""
 
 
-def permissions(names: Names, evidence_bucket: str) -> list[dict[str, Any]]:
+def permissions(names: Names) -> list[dict[str, Any]]:
     """The app's statements: its objects, its secrets, its flags. The key's statement needs the key's ARN."""
     return [
         {
             "Sid": "Evidence",
             "Effect": "Allow",
             "Action": ["s3:PutObject", "s3:GetObject"],
-            "Resource": f"arn:aws:s3:::{evidence_bucket}/{PREFIX}*",
+            "Resource": f"arn:aws:s3:::{names.bucket('evidence')}/{PREFIX}*",
         },
         {
             "Sid": "Secrets",
@@ -41,13 +40,19 @@ def permissions(names: Names, evidence_bucket: str) -> list[dict[str, Any]]:
     ]
 
 
+def trusted(runtime: str, account: str) -> dict[str, str]:
+    """Who takes the role on: ECS tasks on AWS; on docker the account, by way of instance metadata."""
+    if runtime == "fargate":
+        return {"Service": "ecs-tasks.amazonaws.com"}
+    return {"AWS": f"arn:aws:iam::{account}:root"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class AppRoleArgs:
-    """`trusted` are the principals of the trust policy; `key_arn` is the key the app's secrets are under."""
+    """`runtime` decides who takes the role on; `key_arn` is the key that the app's secrets are under."""
 
     names: Names
-    trusted: dict[str, str]
-    statements: Sequence[dict[str, Any]]
+    runtime: str
     key_arn: pulumi.Input[str]
 
 
@@ -60,7 +65,13 @@ class AppRole(pulumi.ComponentResource):
         super().__init__("web-next:security:AppRole", name, None, opts)
         trust = {
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Principal": args.trusted, "Action": "sts:AssumeRole"}],
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": trusted(args.runtime, args.names.account),
+                    "Action": "sts:AssumeRole",
+                }
+            ],
         }
         self.role = aws.iam.Role(
             name,
@@ -71,7 +82,8 @@ class AppRole(pulumi.ComponentResource):
 
         def document(key_arn: str) -> str:
             decrypt = {"Sid": "Key", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": key_arn}
-            return json.dumps({"Version": "2012-10-17", "Statement": [*args.statements, decrypt]})
+            statements = [*permissions(args.names), decrypt]
+            return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
         aws.iam.RolePolicy(
             name,

@@ -21,6 +21,7 @@ from pulumi.dynamic import (
 
 from cutover import migrator
 from cutover.secrets import secret_value
+from infra.settings import Settings
 
 MIGRATIONS = Path("migrations")
 
@@ -85,6 +86,11 @@ class SchemaArgs:
     secret_arn: pulumi.Input[str]
     region: str
     emulator: str | None
+
+    @classmethod
+    def of(cls, settings: Settings, secret_arn: pulumi.Input[str]) -> SchemaArgs:
+        machine = settings.machine
+        return cls(secret_arn=secret_arn, region=settings.region, emulator=machine.emulator if machine else None)
 
 
 class Schema(Resource, module="web-next", name="Schema"):

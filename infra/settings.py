@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address
@@ -41,9 +42,14 @@ class MachineSettings(_Model):
     edge_image: Annotated[str, Field(pattern=rf"^{Sha256}$")]
     tls_folder: str
 
+    @property
+    def authority(self) -> str:
+        """The file of the authority that signed the edge's certificate."""
+        return f"{self.tls_folder}/ca.pem"
+
 
 class Settings(_Model):
-    """All settings of one stack. Read them with :func:`load`."""
+    """All settings of one stack. Read them with :func:`of_this_stack`."""
 
     track: Literal["stable", "candidate"]
     base: str | None = None
@@ -84,14 +90,42 @@ class Settings(_Model):
         return self
 
     @property
+    def origin(self) -> str:
+        """Where the console is reached: scheme, host and port, as browsers send it."""
+        return f"https://{self.domain}" + (f":{self.machine.edge_port}" if self.machine else "")
+
+    def require_machine(self) -> MachineSettings:
+        """The machine of a docker stack. Raises SettingsError on any other."""
+        if self.machine is None:
+            raise SettingsError(f"runtime is {self.runtime}: only docker stacks run on a machine")
+        return self.machine
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all settings: it changes when any of them does."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def require_supported(settings: Settings, *, preview: bool) -> None:
+    """Raises SettingsError for what this version cannot bring up, before anything is declared."""
+    if settings.track == "candidate":
+        raise SettingsError("track is candidate: this version cannot place one yet; set web-next:track to stable")
+    if settings.runtime == "fargate" and not preview:
+        raise SettingsError(
+            "runtime is fargate: this version can only preview its data layer; bring up a docker stack, make up"
+        )
+
+
 _NESTED = {"machine": MachineSettings}
 _KNOWN = sorted(to_camel(name) for name in Settings.model_fields)
+
+
+def of_this_stack() -> Settings:
+    """The settings of the stack that Pulumi runs the program for. Raises SettingsError."""
+    config = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
+    secret_keys = json.loads(os.environ.get("PULUMI_CONFIG_SECRET_KEYS") or "[]")
+    return load(config, frozenset(secret_keys))
 
 
 def load(config: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -> Settings:
@@ -111,7 +145,7 @@ def load(config: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
         return Settings.model_validate(values)
     except ValidationError as error:
         masked = {key.partition(":")[2] for key in secret_keys}
-        lines = [_line(problem, values, masked) for problem in error.errors(include_url=False)]  # type: ignore[arg-type]
+        lines = [_line(problem, values, masked) for problem in error.errors(include_url=False)]
     raise SettingsError("\n".join([f"{len(lines)} problem(s) in this stack's settings:", *sorted(lines)]))
 
 

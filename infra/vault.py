@@ -14,7 +14,6 @@ class VaultArgs:
     """`prefix` starts every entry's name; the app knows nothing of its secrets but this."""
 
     prefix: str
-    random_provider: pulumi.ProviderResource
 
 
 class Vault(pulumi.ComponentResource):
@@ -25,7 +24,7 @@ class Vault(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:security:Vault", name, None, opts)
-        self._args = args
+        self._prefix = args.prefix
         self.arns = {}
         self.key = aws.kms.Key(
             name,
@@ -38,19 +37,14 @@ class Vault(pulumi.ComponentResource):
 
     def password(self, name: str) -> pulumi.Output[str]:
         """A generated password of 32 letters and digits, so that it stands in a URL as it is."""
-        password = random.RandomPassword(
-            name,
-            length=32,
-            special=False,
-            opts=pulumi.ResourceOptions(parent=self, provider=self._args.random_provider),
-        )
+        password = random.RandomPassword(name, length=32, special=False, opts=pulumi.ResourceOptions(parent=self))
         return password.result
 
     def put(self, name: str, value: pulumi.Input[str]) -> aws.secretsmanager.SecretVersion:
         """Stores `value` as the entry `<prefix><name>`; its ARN is in `arns`. The value is a secret in state."""
         secret = aws.secretsmanager.Secret(
             name,
-            name=f"{self._args.prefix}{name}",
+            name=f"{self._prefix}{name}",
             kms_key_id=self.key.arn,
             opts=pulumi.ResourceOptions(parent=self),
         )

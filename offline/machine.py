@@ -103,9 +103,9 @@ class Machine:
             raise MachineError(f"{path} does not exist; it is written by `make up`: run it first") from None
         except (ValueError, KeyError, TypeError) as error:
             raise MachineError(f"{path} is damaged ({error!r}): remove it and run `make up`") from None
-        if machine.clone != _digest(root)[:8]:
+        if machine.clone != clone_id(root):
             raise MachineError(
-                f"{path} belongs to clone {machine.clone}, this folder is clone {_digest(root)[:8]}: "
+                f"{path} belongs to clone {machine.clone}, this folder is clone {clone_id(root)}: "
                 "a moved or copied folder has to be set up anew: remove .local and run `make up`"
             )
         return machine
@@ -117,6 +117,11 @@ class Machine:
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
         draft.replace(path)
+
+
+def clone_id(root: Path = ROOT) -> str:
+    """A clone's id: 8 hex digits of its real path's hash."""
+    return _digest(root)[:8]
 
 
 def machine_file(root: Path = ROOT) -> Path:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from infra.edge import LISTEN
+from infra.edge import LISTEN, EdgeConfig, render
+from infra.naming import Names
 from infra.release import PORT, Release
-from infra.settings import MachineSettings
+from infra.settings import MachineSettings, Settings
 
 _AWS_CONFIG = "/etc/web-next/aws.config"
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
@@ -41,6 +42,18 @@ class DockerReleaseArgs:
     region: str
     machine: MachineSettings
 
+    @classmethod
+    def of(cls, settings: Settings, names: Names, release: Release) -> DockerReleaseArgs:
+        machine = settings.require_machine()
+        return cls(
+            name=f"{names.prefix}-{release.track}-{machine.clone}",
+            release=release,
+            address=str(machine.stable_address),
+            role_arn=names.app_role_arn,
+            region=settings.region,
+            machine=machine,
+        )
+
 
 class DockerRelease(pulumi.ComponentResource):
     """One app container in its slot, healthy before it counts as created."""
@@ -48,9 +61,7 @@ class DockerRelease(pulumi.ComponentResource):
     container: docker.Container
     address: str
 
-    def __init__(
-        self, name: str, args: DockerReleaseArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: DockerReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Release", name, None, opts)
         environment = {
             **args.release.environment,
@@ -98,8 +109,20 @@ class DockerEdgeArgs:
 
     name: str
     config: str
+    url: str
     image: str
     machine: MachineSettings
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names, config: EdgeConfig) -> DockerEdgeArgs:
+        machine = settings.require_machine()
+        return cls(
+            name=f"{names.prefix}-edge-{machine.clone}",
+            config=render(config),
+            url=settings.origin,
+            image=machine.edge_image,
+            machine=machine,
+        )
 
 
 class DockerEdge(pulumi.ComponentResource):
@@ -112,7 +135,7 @@ class DockerEdge(pulumi.ComponentResource):
         super().__init__("web-next:docker:Edge", name, None, opts)
         machine = args.machine
         tls = Path(machine.tls_folder).resolve()
-        self.url = f"https://localhost:{machine.edge_port}"
+        self.url = args.url
         self.container = docker.Container(
             name,
             name=args.name,
@@ -126,13 +149,11 @@ class DockerEdge(pulumi.ComponentResource):
             ],
             ports=[docker.ContainerPortArgs(internal=LISTEN, external=machine.edge_port, ip="127.0.0.1")],
             networks_advanced=[
-                docker.ContainerNetworksAdvancedArgs(
-                    name=machine.network, ipv4_address=str(machine.edge_address)
-                )
+                docker.ContainerNetworksAdvancedArgs(name=machine.network, ipv4_address=str(machine.edge_address))
             ],
             labels=_labels(machine, "edge"),
             capabilities=docker.ContainerCapabilitiesArgs(
-                drops=["ALL"], adds=["CAP_SETGID", "CAP_SETUID", "CAP_DAC_OVERRIDE"]
+                drops=["ALL"], adds=["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_SETGID", "CAP_SETUID"]
             ),
             security_opts=["no-new-privileges:true"],
             memory=128,

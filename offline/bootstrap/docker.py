@@ -133,8 +133,8 @@ class Network(Step):
         found = [entry.get("Subnet") for entry in json.loads(asked.stdout)[0]["IPAM"]["Config"]]
         if found != [machine.subnet]:
             raise StepError(
-                f"network {machine.network} has {found}, machine.json says {machine.subnet}; both must be one: "
-                "run `make clean`, then `make up`"
+                f"network {machine.network} has {found}, machine.json says {machine.subnet}; "
+                "both must be one: run `make clean`, then `make up`"
             )
         return State(True, f"{machine.network} {machine.subnet}")
 

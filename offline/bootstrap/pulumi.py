@@ -36,16 +36,17 @@ class Pulumi(Step):
 
     def act(self, job: Job) -> str:
         choice = _choice()
-        own, note = _on_path()
+        _, note = _on_path()
         if choice == "path":
             raise StepError(
                 f"PULUMI=path, but {note or 'no pulumi is on PATH'}; {_dotted(MINIMUM)} or newer with "
                 "pulumi-language-python beside it is needed: upgrade it, or run without PULUMI=path"
             )
-        del own
         folder = _install(job) if choice in ("auto", "installer") and _installer_answers() else None
         if folder is None and choice == "installer":
-            raise StepError(f"PULUMI=installer, but {INSTALLER_HOST} gave no release; run without PULUMI=installer")
+            raise StepError(
+                f"PULUMI=installer, but {INSTALLER_HOST} gave no release; run without PULUMI=installer"
+            )
         if folder is None:
             folder = golang.build(job)
         return f"{_describe(folder / 'bin')}{f' ({note})' if note else ''}"

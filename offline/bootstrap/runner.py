@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -174,7 +175,7 @@ def look(steps: Sequence[Step], console: Console) -> bool:
         started = time.monotonic()
         try:
             state = step.check()
-        except (StepError, MachineError) as error:
+        except (StepError, MachineError, OSError) as error:
             state = State(False, str(error))
         complete = complete and state.done
         console.line("ok" if state.done else "miss", step.name, state.what, time.monotonic() - started)
@@ -194,11 +195,12 @@ def _bring(step: Step, job: Job, outcomes: queue.SimpleQueue[_Outcome]) -> None:
     except (StepError, MachineError, OSError) as error:
         log = f" (log: {os.path.relpath(job.log)})" if job.log.exists() else ""
         outcomes.put(_Outcome(step.name, "FAIL", f"{error}{log}"))
-    except BaseException as error:
-        outcomes.put(
-            _Outcome(step.name, "FAIL", f"{type(error).__name__}: {error}; this is a fault of the step itself")
-        )
-        raise
+    except Exception as error:
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("a") as log:
+            log.write(traceback.format_exc())
+        what = f"{type(error).__name__}: {error}; a fault of this step (log: {os.path.relpath(job.log)})"
+        outcomes.put(_Outcome(step.name, "FAIL", what))
 
 
 def _signal_all(jobs: Mapping[str, Job], number: signal.Signals) -> None:

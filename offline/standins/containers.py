@@ -12,12 +12,50 @@ from offline.standins.kind import Call, ConflictError, Kind, Properties, Standin
 URN_LABEL = "web-next.urn"
 SECOND = 1_000_000_000
 UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
-APPLIED = """
-    capabilities command destroyGraceSeconds dns entrypoints envs groupAdds healthcheck hostname hosts image
-    init labels logDriver logOpts logs maxRetryCount memory memorySwap mustRun name networkMode
-    networksAdvanced ports privileged readOnly removeVolumes restart rm securityOpts shmSize start stopSignal
-    stopTimeout sysctls tmpfs uploads user volumes wait waitTimeout workingDir
-""".split()
+APPLIED = [
+    "capabilities",
+    "command",
+    "destroyGraceSeconds",
+    "dns",
+    "entrypoints",
+    "envs",
+    "groupAdds",
+    "healthcheck",
+    "hostname",
+    "hosts",
+    "image",
+    "init",
+    "labels",
+    "logDriver",
+    "logOpts",
+    "logs",
+    "maxRetryCount",
+    "memory",
+    "memorySwap",
+    "mustRun",
+    "name",
+    "networkMode",
+    "networksAdvanced",
+    "ports",
+    "privileged",
+    "readOnly",
+    "removeVolumes",
+    "restart",
+    "rm",
+    "securityOpts",
+    "shmSize",
+    "start",
+    "stopSignal",
+    "stopTimeout",
+    "sysctls",
+    "tmpfs",
+    "uploads",
+    "user",
+    "volumes",
+    "wait",
+    "waitTimeout",
+    "workingDir",
+]
 NOT_REPLACED = (
     "destroyGraceSeconds",
     "logs",
@@ -118,9 +156,7 @@ def _upload(api: Any, identity: str, uploads: list[Properties]) -> None:
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for upload in uploads:
             if "content" not in upload:
-                raise StandinError(
-                    f"upload {upload['file']!r} has no content; the stand-in uploads content only"
-                )
+                raise StandinError(f"upload {upload['file']!r} has no content; the stand-in uploads content only")
             content = upload["content"].encode()
             entry = tarfile.TarInfo(upload["file"].lstrip("/"))
             entry.size = len(content)
@@ -137,9 +173,7 @@ def create(call: Call) -> tuple[str, Properties]:
     """Creates and starts a container. What a killed create of the same resource left is removed first."""
     inputs, api = call.inputs, call.cloud.api
     if ignored := sorted(set(inputs) - set(APPLIED)):
-        raise StandinError(
-            f"container sets {', '.join(ignored)}, which the stand-in doesn't apply: leave it out"
-        )
+        raise StandinError(f"container sets {', '.join(ignored)}, which the stand-in doesn't apply: leave it out")
     found = call.cloud.find("container", inputs["name"])
     if found is not None:
         owner = (found["Config"]["Labels"] or {}).get(URN_LABEL)

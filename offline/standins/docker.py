@@ -76,9 +76,7 @@ def _create_network(call: Call) -> tuple[str, Properties]:
             "ipRange": "IPRange",
             "auxAddress": "AuxiliaryAddresses",
         }
-        pools = [
-            {renames[key]: value for key, value in pool.items()} for pool in inputs.get("ipamConfigs", [])
-        ]
+        pools = [{renames[key]: value for key, value in pool.items()} for pool in inputs.get("ipamConfigs", [])]
         answer = api.create_network(
             inputs["name"],
             driver=inputs.get("driver", "bridge"),
@@ -114,9 +112,7 @@ def _create_volume(call: Call) -> tuple[str, Properties]:
     inputs, api = call.inputs, call.cloud.api
     found = call.cloud.find("volume", inputs["name"])
     if not _owned(call, "volume", inputs["name"], found):
-        api.create_volume(
-            inputs["name"], inputs.get("driver", "local"), inputs.get("driverOpts"), _labels(call)
-        )
+        api.create_volume(inputs["name"], inputs.get("driver", "local"), inputs.get("driverOpts"), _labels(call))
         found = api.inspect_volume(inputs["name"])
     assert found is not None
     return inputs["name"], {"driver": found["Driver"], "mountpoint": found["Mountpoint"]}

@@ -109,9 +109,7 @@ def _delete_grant(call: Call) -> None:
     with call.cloud.session() as session:
         role = call.inputs["role"]
         known = session.row("SELECT 1 FROM pg_database WHERE datname = %s", call.inputs["database"])
-        if known is None or (
-            role != "public" and not session.row("SELECT 1 FROM pg_roles WHERE rolname = %s", role)
-        ):
+        if known is None or (role != "public" and not session.row("SELECT 1 FROM pg_roles WHERE rolname = %s", role)):
             return
     _write(call, [])
 

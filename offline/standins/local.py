@@ -41,9 +41,7 @@ def local_url(url: str, what: str) -> str:
 def _is_bound_here(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if address.is_unspecified or address.is_multicast:
         return False
-    with socket.socket(
-        socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM
-    ) as probe:
+    with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((str(address), 0))
         except OSError:

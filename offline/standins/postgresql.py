@@ -214,9 +214,7 @@ def _create_database(call: Call) -> tuple[str, Properties]:
         with session.acting_as(owner):
             if not _owned(session, "DATABASE", name, call.urn, leftover=leftover):
                 options = " ENCODING {encoding} TEMPLATE template0" if "encoding" in inputs else ""
-                session.run(
-                    "CREATE DATABASE {} OWNER {}" + options, name, owner, encoding=inputs.get("encoding")
-                )
+                session.run("CREATE DATABASE {} OWNER {}" + options, name, owner, encoding=inputs.get("encoding"))
             _mark(session, "DATABASE", name, call.urn)
     call.id = name
     return name, _update_database(call)
@@ -259,9 +257,7 @@ def _create_schema(call: Call) -> tuple[str, Properties]:
     name, database = inputs["name"], inputs.get("database", server.database)
     owner = inputs.get("owner", server.user)
     with server.session(database) as session:
-        holder = session.row("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", database)[
-            0
-        ]
+        holder = session.row("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", database)[0]
         with session.acting_as(holder), session.acting_as(owner):
             session.run("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}", name, owner)
     return f"{database}.{name}", {"database": database, "owner": owner}

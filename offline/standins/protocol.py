@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
 import json
 import os
-import secrets
 import signal
-import sys
 import threading
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2 as pb
 
 from offline.standins.kind import CANCELLED, Call, Kind, Package, Properties, StandinError
 from offline.standins.values import UNKNOWN, changes, reconcile, to_python, to_struct
-
-
-def _skip_pulumi_code() -> None:
-    """Puts empty packages in front of pulumi's own, whose code costs 0.1 s and isn't needed for its protos."""
-    spec = importlib.util.find_spec("pulumi")
-    if "pulumi" in sys.modules or spec is None or spec.origin is None:
-        return
-    root = Path(spec.origin).parent
-    for name, folder in (("pulumi", root), ("pulumi.runtime", root / "runtime")):
-        package = types.ModuleType(name)
-        package.__path__ = [str(folder)]
-        sys.modules[name] = package
-
-
-if not TYPE_CHECKING:
-    _skip_pulumi_code()
-
-from google.protobuf.empty_pb2 import Empty  # noqa: E402
-from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc  # noqa: E402
-from pulumi.runtime.proto import provider_pb2 as pb  # noqa: E402
 
 THREADS = 64
 DEFAULTS = "__defaults"  # inputs that Check filled in, as the official plugins record them
 Rpc = Callable[..., Any]
 
 
-def one_line(error: BaseException, hidden: Iterator[str] = iter(())) -> str:
+def one_line(error: BaseException, hidden: Iterable[str] = ()) -> str:
     """Returns the error on one line with the hidden texts masked."""
     text = " ".join(str(error).split()) or type(error).__name__
     if not isinstance(error, StandinError):
@@ -112,9 +91,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 "deploy it to AWS with the official provider"
             )
         if self.cloud is None:
-            raise StandinError(
-                f"the {self.package.name} provider isn't configured: its configuration is unknown"
-            )
+            raise StandinError(f"the {self.package.name} provider isn't configured: its configuration is unknown")
         return kind
 
     def GetPluginInfo(self, _request: Any, _context: Any) -> Any:
@@ -138,22 +115,28 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     @_answers
     def Configure(self, request: Any) -> Any:
         prefix = f"{self.package.name}:config:"
-        self.cloud = self.package.connect(
-            {key.removeprefix(prefix): value for key, value in request.variables.items()}
-        )
+        CANCELLED.clear()
+        self.cloud = self.package.connect({key.removeprefix(prefix): value for key, value in request.variables.items()})
         return pb.ConfigureResponse(acceptSecrets=False, supportsPreview=True, acceptResources=False)
 
     @_answers
     def Check(self, request: Any) -> Any:
-        kind, inputs, olds = self.kind(request), to_python(request.news), to_python(request.olds)
+        kind, answer = self.kind(request), pb.CheckResponse(inputs=request.news)
+        inputs = answer.inputs.fields
         if kind.name and kind.name not in inputs:
-            inputs[DEFAULTS] = [kind.name]
+            olds = to_python(request.olds)
             reused = olds.get(kind.name) if kind.name in olds.get(DEFAULTS, []) else None
-            inputs[kind.name] = reused or f"{request.urn.split('::')[-1]}-{_suffix(request.randomSeed)}"
-        default_tags = getattr(self.cloud, "default_tags", {}) if kind.tags else {}
-        if default_tags and inputs.get("tags") != UNKNOWN:
-            inputs["tags"] = {**default_tags, **inputs.get("tags", {})}
-        return pb.CheckResponse(inputs=to_struct(inputs))
+            suffix = (request.randomSeed or os.urandom(4)).hex()[:7]
+            inputs[kind.name].string_value = reused or f"{request.urn.split('::')[-1]}-{suffix}"
+            inputs[DEFAULTS].list_value.values.add().string_value = kind.name
+        if kind.tags and inputs["tags"].string_value != UNKNOWN:
+            tags = inputs["tags"].struct_value.fields
+            for key, value in getattr(self.cloud, "default_tags", {}).items():
+                if key not in tags:
+                    tags[key].string_value = value
+            if not tags:
+                del inputs["tags"]
+        return answer
 
     @_answers
     def Diff(self, request: Any) -> Any:
@@ -179,11 +162,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_answers
     def Create(self, request: Any) -> Any:
-        inputs = _without_defaults(to_python(request.properties))
         if request.preview:
-            kind = self.kind(request)
-            computed = {name: UNKNOWN for name in kind.outputs if name not in inputs}
-            return pb.CreateResponse(properties=to_struct({**inputs, **computed}))
+            answer = pb.CreateResponse(properties=request.properties)
+            fields = answer.properties.fields
+            fields.pop(DEFAULTS, None)
+            for name in self.kind(request).outputs:
+                if name not in fields:
+                    fields[name].string_value = UNKNOWN
+            return answer
+        inputs = _without_defaults(to_python(request.properties))
         kind = self.real(request)
         if kind.create is None:
             raise AssertionError
@@ -198,21 +185,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if seen is None:
             return pb.ReadResponse()
         outputs = {name: seen[name] for name in kind.outputs if name in seen}
-        found: Properties = {name: reconcile(value, seen.get(name, value)) for name, value in mine.items()}
-        if not mine:  # an import: nothing to restrict to
-            found = {name: value for name, value in seen.items() if name not in kind.outputs}
-        gone = [name for name, value in seen.items() if value is None and name in mine and mine[name]]
-        found = {name: value for name, value in found.items() if name not in gone}
-        kept = {name: value for name, value in state.items() if name not in gone and name not in mine}
-        if DEFAULTS in inputs:
-            return self._read(
-                request, kind, {**kept, **outputs, **found}, {**found, DEFAULTS: inputs[DEFAULTS]}
-            )
-        return self._read(request, kind, {**kept, **outputs, **found}, found)
-
-    def _read(self, request: Any, kind: Kind, properties: Properties, inputs: Properties) -> Any:
+        gone = {name for name, value in mine.items() if value and seen.get(name, value) is None}
+        found = {name: reconcile(value, seen.get(name, value)) for name, value in mine.items() if name not in gone}
+        kept = {name: value for name, value in state.items() if name not in mine}
+        defaults = {DEFAULTS: inputs[DEFAULTS]} if DEFAULTS in inputs else {}
         return pb.ReadResponse(
-            id=request.id, properties=to_struct(properties, kind.hidden), inputs=to_struct(inputs)
+            id=request.id,
+            properties=to_struct({**kept, **outputs, **found}, kind.hidden),
+            inputs=to_struct({**found, **defaults}),
         )
 
     @_answers
@@ -236,17 +216,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_answers
     def Invoke(self, request: Any) -> Any:
-        raise StandinError(
-            f"{request.tok}: stand-ins answer no function calls; pass the value as configuration"
-        )
+        raise StandinError(f"{request.tok}: stand-ins answer no function calls; pass the value as configuration")
 
     def Cancel(self, _request: Any, _context: Any) -> Any:
         CANCELLED.set()
         return Empty()
-
-
-def _suffix(seed: bytes) -> str:
-    return hashlib.sha256(seed).hexdigest()[:7] if seed else secrets.token_hex(4)[:7]
 
 
 def _without_defaults(properties: Properties) -> Properties:
@@ -257,14 +231,12 @@ def version_of(package: str) -> str:
     """Returns the version that the installed pulumi_<package> SDK asks its plugin to have."""
     spec = importlib.util.find_spec(f"pulumi_{package}")
     if spec is None or spec.origin is None:
-        raise StandinError(
-            f"pulumi_{package} is not installed here: run the project's own environment's python"
-        )
+        raise StandinError(f"pulumi_{package} is not installed here: run the project's own environment's python")
     return str(json.loads((Path(spec.origin).parent / "pulumi-plugin.json").read_text())["version"])
 
 
 def serve(package: Package) -> None:
-    """Prints the port and answers until told to stop by a signal or by the end of stdin: the engine's death."""
+    """Prints the port and answers until a signal or the end of stdin, which is the engine's death."""
     done = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):  # a background shell starts its children with SIGINT ignored
         signal.signal(name, lambda *_: done.set())

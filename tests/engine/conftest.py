@@ -17,12 +17,25 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+
 from offline.machine import Machine, MachineError
 from offline.standins.__main__ import PACKAGES
 from offline.standins.protocol import version_of
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = "s3 iam kms secretsmanager ssm rds elasticache ec2 logs cloudwatch sns".split()
+SERVICES = [
+    "s3",
+    "iam",
+    "kms",
+    "secretsmanager",
+    "ssm",
+    "rds",
+    "elasticache",
+    "ec2",
+    "logs",
+    "cloudwatch",
+    "sns",
+]
 
 
 @dataclass(frozen=True)

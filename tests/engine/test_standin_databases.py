@@ -65,7 +65,9 @@ def test_the_databases_live_from_up_to_destroy(
     project: Project, emulator: Emulator, unique: Callable[[str], str]
 ) -> None:
     name, token = unique("db").replace("-", "_"), secrets.token_hex(12)
-    program = SERVERS.replace("NAME", name.replace("_", "-")) + INSIDE.replace("NAME", name).replace("TOKEN", token)
+    program = SERVERS.replace("NAME", name.replace("_", "-")) + INSIDE.replace("NAME", name).replace(
+        "TOKEN", token
+    )
     project.write(emulator.provider, program.replace("DAYS", "7").replace("LIMIT", "20"))
     project.up()
     project.unchanged()
@@ -85,7 +87,11 @@ def test_the_databases_live_from_up_to_destroy(
     sql("CREATE TABLE log.entry (id int)", f"{name}_owner", token)
     sql(f"ALTER ROLE {name}_writer NOLOGIN CREATEDB")
     sql(f"REVOKE USAGE ON SCHEMA log FROM {name}_writer", f"{name}_owner", token)
-    sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA log REVOKE INSERT ON TABLES FROM {name}_writer", f"{name}_owner", token)
+    sql(
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA log REVOKE INSERT ON TABLES FROM {name}_writer",
+        f"{name}_owner",
+        token,
+    )
     emulator.client("rds").modify_db_instance(
         DBInstanceIdentifier=name.replace("_", "-"), BackupRetentionPeriod=1, ApplyImmediately=True
     )

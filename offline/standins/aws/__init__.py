@@ -8,6 +8,4 @@ from offline.standins.kind import Package
 
 FAMILIES = (s3, s3_settings, security, databases, network, observability, preview)
 
-PACKAGE = Package(
-    name="aws", kinds={kind.type: kind for family in FAMILIES for kind in family.KINDS}, connect=Cloud
-)
+PACKAGE = Package(name="aws", kinds={kind.type: kind for family in FAMILIES for kind in family.KINDS}, connect=Cloud)

@@ -162,11 +162,7 @@ class Api:
         """Returns the id of the EC2 object with this URN: EC2 names nothing, so a create never conflicts."""
         filters = [{"Name": f"tag:{URN_TAG}", "Values": [call.urn]}]
         for tag in call.cloud.call("ec2", "DescribeTags", Filters=filters)["Tags"]:
-            if (
-                tag["Value"] == call.urn
-                and tag["Key"] == URN_TAG
-                and self.find(call.cloud, tag["ResourceId"])
-            ):
+            if tag["Value"] == call.urn and tag["Key"] == URN_TAG and self.find(call.cloud, tag["ResourceId"]):
                 return str(tag["ResourceId"])
         return None
 
@@ -184,9 +180,7 @@ class Api:
         inputs = {key: value for key, value in call.inputs.items() if whole or call.changed(key)}
         parameters = self.parameters(call.cloud, self.update, inputs) | self.on_update(call)
         if parameters:
-            call.cloud.call(
-                self.service, self.update, **parameters, **self.named(call.cloud, self.update, call.id)
-            )
+            call.cloud.call(self.service, self.update, **parameters, **self.named(call.cloud, self.update, call.id))
 
     def do_read(self, call: Call) -> Properties | None:
         found = self.find(call.cloud, call.id)

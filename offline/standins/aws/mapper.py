@@ -33,9 +33,7 @@ def to_api(shape: Any, value: Any, renames: Renames) -> Any:
             result[name] = to_api(shape.members[name], item, renames)
         return result
     if shape.type_name == "list":
-        return [
-            to_api(shape.member, item, renames) for item in (value if isinstance(value, list) else [value])
-        ]
+        return [to_api(shape.member, item, renames) for item in (value if isinstance(value, list) else [value])]
     if shape.type_name == "string":
         return json.dumps(value) if isinstance(value, dict) else str(value)
     return int(value) if shape.type_name in ("integer", "long") else value
@@ -54,9 +52,7 @@ def from_api(shape: Any, value: Any, like: Any, renames: Renames) -> Any:
         return from_api(shape.member, value[0], like, renames) if value else None
     if shape.type_name == "list":
         guides = [*like, *[like[-1] if like else None] * len(value)]
-        return [
-            from_api(shape.member, item, guide, renames) for item, guide in zip(value, guides, strict=False)
-        ]
+        return [from_api(shape.member, item, guide, renames) for item, guide in zip(value, guides, strict=False)]
     return json.dumps(value) if isinstance(value, dict) and isinstance(like, str) else value
 
 

@@ -74,9 +74,7 @@ _ATTRIBUTES = {
 
 def _attributes(call: Call) -> Properties:
     given = {name: call.inputs[key] for key, name in _ATTRIBUTES.items() if key in call.inputs}
-    spelled = {
-        name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()
-    }
+    spelled = {name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()}
     return {"Attributes": spelled}
 
 
@@ -84,9 +82,7 @@ def _change_attributes(call: Call) -> None:
     for key, name in _ATTRIBUTES.items():
         if call.old and call.changed(key):
             value = _attributes(call)["Attributes"].get(name, "")
-            call.cloud.call(
-                "sns", "SetTopicAttributes", TopicArn=call.id, AttributeName=name, AttributeValue=value
-            )
+            call.cloud.call("sns", "SetTopicAttributes", TopicArn=call.id, AttributeName=name, AttributeValue=value)
 
 
 TOPIC = Api(

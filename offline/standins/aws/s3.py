@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from urllib.parse import urlencode
 
 from offline.standins.aws.mapper import member, to_api
 from offline.standins.kind import URN_TAG, Call, ConflictError, Kind, Properties, StandinError
@@ -97,9 +96,9 @@ def _empty(call: Call) -> None:
 
 def _object_parameters(call: Call) -> Properties:
     inputs = call.inputs
-    body = (
-        base64.b64decode(inputs["contentBase64"]) if "contentBase64" in inputs else inputs.get("content", "")
-    )
+    body = base64.b64decode(inputs["contentBase64"]) if "contentBase64" in inputs else inputs.get("content", "")
+    from urllib.parse import urlencode
+
     tags = urlencode({**inputs.get("tags", {}), URN_TAG: call.urn})
     shape, _ = call.cloud.shape("s3", "PutObject")
     renames = {"kmsKeyId": "SSEKMSKeyId", "websiteRedirect": "WebsiteRedirectLocation"}
@@ -111,9 +110,7 @@ def _object_parameters(call: Call) -> Properties:
 
 def _write_object(call: Call) -> Properties:
     if "source" in call.inputs:
-        raise StandinError(
-            "object sets source; the stand-in uploads content or contentBase64 only: read the file"
-        )
+        raise StandinError("object sets source; the stand-in uploads content or contentBase64 only: read the file")
     parameters = _object_parameters(call)
     answer = call.cloud.call("s3", "PutObject", **parameters)
     return {

@@ -32,9 +32,7 @@ class Setting:
     def write(self, call: Call) -> Properties:
         """Puts the whole document."""
         shape, _ = call.cloud.shape("s3", self.put)
-        body = {
-            key: value for key, value in call.inputs.items() if key not in ("bucket", "region", "skipDestroy")
-        }
+        body = {key: value for key, value in call.inputs.items() if key not in ("bucket", "region", "skipDestroy")}
         if self.nest:
             body = {self.nest: body}
         parameters = to_api(shape, body, {})
@@ -69,9 +67,7 @@ class Setting:
 def _setting(name: str, operation: str, *, nest: str = "", delete: bool = True) -> Kind:
     token = f"aws:s3/{name[0].lower()}{name[1:]}:{name}"
     gone = operation.replace("Configuration", "") if "Lifecycle" in operation else operation
-    return Setting(
-        token, f"Put{operation}", f"Get{operation}", f"Delete{gone}" if delete else "", nest
-    ).kind()
+    return Setting(token, f"Put{operation}", f"Get{operation}", f"Delete{gone}" if delete else "", nest).kind()
 
 
 KINDS = (

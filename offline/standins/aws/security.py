@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
+import json
+import os
 from typing import Any
 
 from offline.standins.aws.api import Api
@@ -50,8 +51,6 @@ def _role_policy_id(identity: str) -> dict[str, str]:
 
 
 def _read_role_policy(call: Call) -> Properties | None:
-    import json
-
     found = call.cloud.find("iam", "GetRolePolicy", **_role_policy_id(call.id))
     return found and {"policy": json.dumps(found["PolicyDocument"])}
 
@@ -72,9 +71,7 @@ def _rotation(call: Call) -> None:
         operation = "EnableKeyRotation" if call.inputs.get("enableKeyRotation") else "DisableKeyRotation"
         call.cloud.call("kms", operation, KeyId=call.id)
     if call.old and call.changed("policy") and call.inputs.get("policy"):
-        call.cloud.call(
-            "kms", "PutKeyPolicy", KeyId=call.id, PolicyName="default", Policy=call.inputs["policy"]
-        )
+        call.cloud.call("kms", "PutKeyPolicy", KeyId=call.id, PolicyName="default", Policy=call.inputs["policy"])
 
 
 def _key_details(call: Call, _found: Any) -> Properties:
@@ -143,7 +140,7 @@ SECRET = Api(
 
 def _put_version(call: Call) -> tuple[str, Properties]:
     inputs = call.inputs
-    parameters: Properties = {"SecretId": inputs["secretId"], "ClientRequestToken": str(uuid.uuid4())}
+    parameters: Properties = {"SecretId": inputs["secretId"], "ClientRequestToken": os.urandom(16).hex()}
     for key, name in (("secretString", "SecretString"), ("versionStages", "VersionStages")):
         if key in inputs:
             parameters[name] = inputs[key]
@@ -156,9 +153,7 @@ def _read_version(call: Call) -> Properties | None:
     """The current value, whoever put it: a value put behind the program's back is drift."""
     secret, version = call.id.rsplit("|", 1)
     staged = {} if "versionStages" in call.inputs else {"VersionStage": "AWSCURRENT"}
-    found = call.cloud.find(
-        "secretsmanager", "GetSecretValue", SecretId=secret, **(staged or {"VersionId": version})
-    )
+    found = call.cloud.find("secretsmanager", "GetSecretValue", SecretId=secret, **(staged or {"VersionId": version}))
     return found and {"secretString": found.get("SecretString")}
 
 

@@ -1,0 +1,52 @@
+# Every target runs from a bare clone; `make help` lists them. STACK names the stack where one is needed.
+STACK ?= local
+SHELL := /bin/sh
+ENTER := . ./.local/env &&
+
+.DEFAULT_GOAL := help
+.PHONY: help up down clean doctor test unit engine e2e lint smoke outputs preview bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## set up what is missing, bring up the stack local, end with GO or NO-GO and the address
+	@offline/bootstrap.sh up
+	@$(ENTER) cutover up -s local --refresh
+
+down: ## stop what `make up` started in this clone; data stays
+	@offline/bootstrap.sh down
+
+clean: ## remove this clone's containers, volumes, network and state, data included
+	@offline/bootstrap.sh clean
+
+doctor: ## look at every prerequisite, change nothing
+	@offline/bootstrap.sh doctor
+
+smoke: ## run the smoke suite against STACK (default local)
+	@$(ENTER) cutover smoke -s $(STACK)
+
+outputs: ## print the outputs of STACK as JSON, secrets masked
+	@$(ENTER) cutover outputs -s $(STACK)
+
+preview: ## preview STACK; prod and canary offline, without credentials, on a scratch copy
+	@offline/bootstrap.sh tools
+	@$(ENTER) python -m offline.preview $(STACK)
+
+test: ## what CI runs: set up, lint, then the unit, engine and e2e tests, from nothing
+	@offline/bootstrap.sh tools
+	@$(ENTER) tests/run
+
+lint: ## format check, lint and types
+	@$(ENTER) ruff format --check . && ruff check . && mypy .
+
+unit: ## the unit tests alone
+	@$(ENTER) python -m pytest tests/unit
+
+engine: ## the engine tests alone: real Pulumi engine, emulator, containers
+	@$(ENTER) python -m pytest tests/engine
+
+e2e: ## the end-to-end tests alone: the whole system on this machine
+	@$(ENTER) python -m pytest tests/e2e
+
+bench: ## speed as ratios within one run
+	@$(ENTER) python bench/preview_100.py

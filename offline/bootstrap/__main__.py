@@ -1,0 +1,44 @@
+"""`python3 -m offline.bootstrap up|doctor|down|clean`: called by bootstrap.sh.
+
+Exit codes: 0 done (doctor: nothing missing) · 1 a step failed (doctor: something is missing) · 2 wrong
+usage · 130 interrupted; what was half-made is repaired by running `up` again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from offline.bootstrap import runner, teardown
+from offline.bootstrap.console import Console
+from offline.bootstrap.runner import StepError
+from offline.bootstrap.steps import all_steps
+from offline.machine import ROOT, MachineError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    parser = argparse.ArgumentParser(prog="offline.bootstrap", description=__doc__)
+    parser.add_argument("command", choices=("up", "doctor", "down", "clean"))
+    command = parser.parse_args(arguments).command
+    console = Console()
+    try:
+        if command == "up":
+            return 0 if runner.run(all_steps(), console, ROOT / ".local" / "log") else 1
+        if command == "doctor":
+            return 0 if runner.look(all_steps(), console) else 1
+        if command == "down":
+            teardown.down(console)
+        else:
+            teardown.clean(console)
+    except (StepError, MachineError, OSError) as error:
+        console.line("FAIL", command, str(error))
+        return 1
+    except KeyboardInterrupt:
+        console.line("stop", command, "interrupted; running it again repairs what was half-made")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

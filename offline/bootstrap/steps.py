@@ -1,0 +1,31 @@
+"""The steps of `make up`, in the order in which a person reads them."""
+
+from __future__ import annotations
+
+from offline.bootstrap.docker import Engine, Network
+from offline.bootstrap.local import Backend
+from offline.bootstrap.packages import Packages
+from offline.bootstrap.plugins import Plugins
+from offline.bootstrap.pulumi import Pulumi
+from offline.bootstrap.python import EmulatorVenv, Venv
+from offline.bootstrap.runner import Step
+from offline.bootstrap.services import Emulator, Images, StackFile
+from offline.bootstrap.tls import Tls
+
+
+def all_steps() -> list[Step]:
+    """Returns every step; the runner starts each as soon as those it needs are done."""
+    return [
+        Packages(),
+        Pulumi(),
+        Venv(),
+        EmulatorVenv(),
+        Engine(),
+        Network(),
+        Images(),
+        Tls(),
+        Backend(),
+        Plugins(),
+        StackFile(),
+        Emulator(),
+    ]

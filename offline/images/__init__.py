@@ -1,0 +1,1 @@
+"""Container images from Debian packages: base, postgres, redis, nginx, web-next."""

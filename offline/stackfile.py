@@ -1,0 +1,85 @@
+"""`Pulumi.<stack>.yaml` of a docker stack: written for this machine, a person's own settings kept."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from offline.images import build
+from offline.machine import ROOT, Machine
+
+REGION = "eu-central-1"
+DEFAULTS = {"web-next:version": "1.5.1"}
+"""Settings that a new stack file starts with and a person may change."""
+HEADER = """\
+# Written by `make up` for this machine and not kept in git; settings that you add or change stay.
+# `pulumi config set web-next:KEY VALUE -s {stack}` is the easy way. The machine's own keys are put back.
+"""
+
+
+def facts(machine: Machine, images: Mapping[str, str], block: int, edge_port: int) -> dict[str, Any]:
+    """The settings that the machine decides. `block` is the stack's first fixed address: 10, 20, 30, …"""
+    return {
+        "web-next:track": "stable",
+        "web-next:runtime": "docker",
+        "web-next:account": machine.account,
+        "web-next:region": REGION,
+        "web-next:domain": "localhost",
+        "web-next:image": images["web-next"],
+        "web-next:buildSha": images["web-next"].removeprefix("sha256:")[:12],
+        "web-next:machine": {
+            "clone": machine.clone,
+            "emulator": machine.emulator,
+            "network": machine.network,
+            "edgeAddress": machine.address(block),
+            "stableAddress": machine.address(block + 1),
+            "edgePort": edge_port,
+            "edgeImage": images["nginx"],
+            "tlsFolder": ".local/tls",
+        },
+    }
+
+
+def merged(existing: Mapping[str, Any], owned: Mapping[str, Any]) -> dict[str, Any]:
+    """The file's new content: the machine's facts over what is there over the defaults."""
+    config = {**DEFAULTS, **existing.get("config", {}), **owned}
+    return {**existing, "config": config}
+
+
+def write(root: Path, stack: str, content: Mapping[str, Any]) -> None:
+    """Writes the stack's file whole or not at all."""
+    path = root / f"Pulumi.{stack}.yaml"
+    draft = path.with_suffix(".new")
+    draft.write_text(HEADER.format(stack=stack) + yaml.safe_dump(dict(content), sort_keys=False))
+    draft.replace(path)
+
+
+def read(root: Path, stack: str) -> dict[str, Any]:
+    """The stack's file as it is; empty when there is none."""
+    path = root / f"Pulumi.{stack}.yaml"
+    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python -m offline.stackfile [--check]`: brings Pulumi.local.yaml up to date, or says whether it is."""
+    parser = argparse.ArgumentParser(prog="offline.stackfile", description=main.__doc__)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args(arguments)
+    machine = Machine.load()
+    existing = read(ROOT, "local")
+    wanted = merged(existing, facts(machine, build.ids(), block=10, edge_port=machine.edge_port))
+    if options.check:
+        print("Pulumi.local.yaml" if existing == wanted else "Pulumi.local.yaml is missing or outdated")
+        return int(existing != wanted)
+    write(ROOT, "local", wanted)
+    print("Pulumi.local.yaml")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""The tables name only what exists: tokens, inputs and outputs are looked up in the pulumi_* SDKs."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import json
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+
+from offline.standins import containers, docker, postgresql, random
+from offline.standins.aws import FAMILIES, PACKAGE
+from offline.standins.aws.api import Api
+from offline.standins.aws.s3 import BUCKET_INPUTS
+from offline.standins.kind import Kind
+
+PACKAGES = (PACKAGE, docker.PACKAGE, postgresql.PACKAGE, random.PACKAGE)
+KINDS = [kind for package in PACKAGES for kind in package.kinds.values()]
+APIS = [row for family in FAMILIES for row in vars(family).values() if isinstance(row, Api)]
+
+
+@functools.cache
+def registered(package: str) -> dict[str, tuple[str, str]]:
+    """The SDK's own list of tokens with the module and class of each."""
+    with warnings.catch_warnings(action="ignore"):
+        module = importlib.import_module(f"pulumi_{package}")
+    listed = re.search(r'resource_modules="""\n(.*?)"""', Path(str(module.__file__)).read_text(), re.DOTALL)
+    assert listed, f"pulumi_{package} registers no resources"
+    entries = json.loads(listed.group(1))
+    return {token: (entry["fqn"], name) for entry in entries for token, name in entry["classes"].items()}
+
+
+@functools.cache
+def properties(token: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The type's inputs, computed outputs and secret outputs, by their names on the wire."""
+    module, name = registered(token.split(":")[0])[token]
+    with warnings.catch_warnings(action="ignore"):
+        resource = getattr(importlib.import_module(module), name)
+    wire = {}
+    for attribute, value in vars(resource).items():
+        if isinstance(value, property):
+            renamed = re.search(r'getter\(name="(\w+)"\)', inspect.getsource(value.fget))  # type: ignore[arg-type]
+            wire[attribute] = renamed.group(1) if renamed else attribute
+    source = inspect.getsource(resource._internal_init)
+    outputs = set(re.findall(r'__dict__\["(\w+)"\] = None\n', source))
+    inputs = set(re.findall(r'__dict__\["(\w+)"\] = ', source)) - outputs
+    secret = re.search(r"additional_secret_outputs=\[(.*?)\]", source)
+    return (
+        frozenset(wire.get(key, key) for key in inputs),
+        frozenset(wire.get(key, key) for key in outputs),
+        frozenset(re.findall(r'"(\w+)"', secret.group(1)) if secret else ()),
+    )
+
+
+def unknown_names(kind: Kind) -> list[str]:
+    """What the table says of a type and the SDK doesn't know."""
+    inputs, outputs, _ = properties(kind.type)
+    named = {*kind.replace, *([kind.name] if kind.name else []), *(["tags"] if kind.tags else [])}
+    computed = {*kind.outputs, *kind.changing, *kind.hidden}
+    return sorted((named - inputs) | (computed - inputs - outputs))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type)
+def test_every_token_input_and_output_in_the_tables_exists_in_the_sdk(kind: Kind) -> None:
+    assert kind.type in registered(kind.type.split(":")[0]), "the SDK has no such type"
+    assert unknown_names(kind) == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type)
+def test_what_the_sdk_marks_secret_is_hidden(kind: Kind) -> None:
+    _, outputs, secret = properties(kind.type)
+    handled = {"secretString", "password", "authToken", "value", "result"}
+    assert secret & handled <= {*kind.hidden}
+    assert not secret & {*kind.outputs} - {*kind.hidden}
+
+
+@pytest.mark.parametrize("row", APIS, ids=lambda row: row.type)
+def test_what_a_row_renames_or_sets_aside_are_inputs(row: Api) -> None:
+    inputs, _, _ = properties(row.type)
+    assert {*row.rename, *row.aside.split()} - inputs - {"applyImmediately"} == set()
+
+
+def test_what_a_container_and_a_bucket_apply_are_inputs() -> None:
+    assert {*containers.APPLIED} - properties("docker:index/container:Container")[0] == set()
+    assert BUCKET_INPUTS - properties("aws:s3/bucket:Bucket")[0] == set()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Kind(type="aws:s3/bucket:Bucket", outputs=("arm",)),
+        Kind(type="aws:s3/bucket:Bucket", replace=("bucket_name",)),
+        Kind(type="docker:index/container:Container", name="networksAdvanceds"),
+        Kind(type="docker:index/container:Container", tags=True),
+    ],
+    ids=lambda kind: str(unknown_names(kind)),
+)
+def test_a_name_the_sdk_does_not_have_is_found(wrong: Kind) -> None:
+    assert unknown_names(wrong) != []
+
+
+def test_a_type_the_sdk_does_not_have_is_found() -> None:
+    assert "aws:s3/bucket:Bukket" not in registered("aws")
+
+
+def test_operations_and_their_parameters_exist_in_the_service_models() -> None:
+    import botocore.session
+
+    session = botocore.session.Session()
+    for row in APIS:
+        model = session.get_service_model(row.service)
+        for operation in filter(None, (row.create, row.describe, row.update, row.delete)):
+            assert operation in model.operation_names, f"{row.type}: {row.service} has no {operation}"
+        known = {
+            name
+            for operation in filter(None, (row.create, row.update, row.describe))
+            for name in model.operation_model(operation).input_shape.members
+        }
+        for wanted in row.rename.values():
+            assert {*wanted.split()} & known, f"{row.type}: no operation takes {wanted}"
