@@ -25,7 +25,7 @@ if [ -n "$missing" ]; then
       "run as root: apt-get install --no-install-recommends $missing" >&2
     exit 1
   fi
-  if [ "${1:-}" = up ]; then
+  if [ "${1:-}" = up ] || [ "${1:-}" = tools ]; then
     echo "...   python    installs $missing"
     mkdir -p .local/log
     export DEBIAN_FRONTEND=noninteractive

@@ -1,4 +1,4 @@
-"""`python3 -m offline.bootstrap up|doctor|down|clean`: called by bootstrap.sh.
+"""`python3 -m offline.bootstrap up|tools|doctor|down|clean`: called by bootstrap.sh.
 
 Exit codes: 0 done (doctor: nothing missing) · 1 a step failed (doctor: something is missing) · 2 wrong
 usage · 130 interrupted; what was half-made is repaired by running `up` again.
@@ -7,24 +7,28 @@ usage · 130 interrupted; what was half-made is repaired by running `up` again.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from offline.bootstrap import runner, teardown
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import StepError
-from offline.bootstrap.steps import all_steps
+from offline.bootstrap.steps import all_steps, tool_steps
 from offline.machine import ROOT, MachineError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="offline.bootstrap", description=__doc__)
-    parser.add_argument("command", choices=("up", "doctor", "down", "clean"))
+    parser.add_argument("command", choices=("up", "tools", "doctor", "down", "clean"))
     command = parser.parse_args(arguments).command
     console = Console()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
-        if command == "up":
-            return 0 if runner.run(all_steps(), console, ROOT / ".local" / "log") else 1
+        if command in ("up", "tools"):
+            steps = all_steps() if command == "up" else tool_steps()
+            return 0 if runner.run(steps, console, ROOT / ".local" / "log") else 1
         if command == "doctor":
             return 0 if runner.look(all_steps(), console) else 1
         if command == "down":

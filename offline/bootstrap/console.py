@@ -34,8 +34,7 @@ class Console:
     def progress(self, phases: Mapping[str, tuple[str, float]]) -> None:
         """What runs now and for how many seconds: repainted on a terminal, every 15 s elsewhere."""
         text = " · ".join(
-            f"{name} {seconds:.0f} s" + (f" ({phase})" if phase else "")
-            for name, (phase, seconds) in phases.items()
+            f"{name} {seconds:.0f} s" + (f" ({phase})" if phase else "") for name, (phase, seconds) in phases.items()
         )
         with self._lock:
             if self._tty:

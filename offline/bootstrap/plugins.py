@@ -34,9 +34,7 @@ class Plugins(Step):
     def check(self) -> State:
         if official():
             found = [p for p in PACKAGES for folder in _folders(p) if _is_standin(folder, p)]
-            return State(
-                not found, "official ones, acquired when needed" if not found else "stand-ins installed"
-            )
+            return State(not found, "official ones, acquired when needed" if not found else "stand-ins installed")
         missing = [package for package in PACKAGES if not _installed(package)]
         return State(not missing, f"missing: {' '.join(missing)}" if missing else _phrase())
 
@@ -89,11 +87,11 @@ def _is_standin(folder: Path, package: str) -> bool:
 
 
 def _version(package: str) -> str | None:
-    for path in python.venv_folder().glob(f"lib/python3*/site-packages/pulumi_{package}/pulumi-plugin.json"):
+    for path in python.VENV_LINK.glob(f"lib/python3*/site-packages/pulumi_{package}/pulumi-plugin.json"):
         version: str = json.loads(path.read_text())["version"]
         return version
     return None
 
 
 def _phrase() -> str:
-    return "stand-ins " + " ".join(f"{package} {_version(package)}" for package in PACKAGES)
+    return f"stand-ins for {' '.join(PACKAGES)}"

@@ -44,9 +44,7 @@ class Pulumi(Step):
             )
         folder = _install(job) if choice in ("auto", "installer") and _installer_answers() else None
         if folder is None and choice == "installer":
-            raise StepError(
-                f"PULUMI=installer, but {INSTALLER_HOST} gave no release; run without PULUMI=installer"
-            )
+            raise StepError(f"PULUMI=installer, but {INSTALLER_HOST} gave no release; run without PULUMI=installer")
         if folder is None:
             folder = golang.build(job)
         return f"{_describe(folder / 'bin')}{f' ({note})' if note else ''}"

@@ -55,9 +55,7 @@ class Job:
         """Prints a line at once, for what a person must know before it happens."""
         self._console.line("...", self.name, text)
 
-    def run(
-        self, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> None:
+    def run(self, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
         """Runs a command with its output in the step's log; StepError with its last words if it fails."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         shown = " ".join(map(str, command))
@@ -197,8 +195,8 @@ def _bring(step: Step, job: Job, outcomes: queue.SimpleQueue[_Outcome]) -> None:
         outcomes.put(_Outcome(step.name, "FAIL", f"{error}{log}"))
     except Exception as error:
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        with job.log.open("a") as log:
-            log.write(traceback.format_exc())
+        with job.log.open("a") as file:
+            file.write(traceback.format_exc())
         what = f"{type(error).__name__}: {error}; a fault of this step (log: {os.path.relpath(job.log)})"
         outcomes.put(_Outcome(step.name, "FAIL", what))
 

@@ -23,9 +23,7 @@ def environment() -> dict[str, str]:
 def ask(*command: str) -> subprocess.CompletedProcess[str]:
     """Runs a quick question; a missing Python answers 127."""
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment(), cwd=ROOT
-        )
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), cwd=ROOT)
     except FileNotFoundError:
         return subprocess.CompletedProcess(command, 127, "", ".venv is not there")
 

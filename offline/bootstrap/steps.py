@@ -29,3 +29,8 @@ def all_steps() -> list[Step]:
         StackFile(),
         Emulator(),
     ]
+
+
+def tool_steps() -> list[Step]:
+    """Returns what running the CLI and the checks takes: no Docker, nothing installed on the machine."""
+    return [Pulumi(), Venv(), Backend(), Plugins()]

@@ -79,6 +79,4 @@ def _remove(*command: str, names: list[str]) -> None:
     asked = docker.docker(*command, *names)
     if asked.returncode != 0:
         said = asked.stderr.strip().splitlines() or ["no reason given"]
-        raise StepError(
-            f"`docker {' '.join(command)}` refused: {said[-1]}; end what still uses it and run it again"
-        )
+        raise StepError(f"`docker {' '.join(command)}` refused: {said[-1]}; end what still uses it and run it again")

@@ -1,283 +1,230 @@
-"""Builds the container images from Debian packages; what exists under its pin is not built again.
-
-`python3 -m offline.images.build` builds what is missing; with `--check` it only looks and exits 1 if
-something is. Standard library and docker command line alone.
-"""
+"""Builds the container images; an image's tag is a pin of all that goes into it."""
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import io
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from offline.machine import ROOT, cache_folder
 
-SUITE = "trixie"
-PYTHON = "3.13"  # of the suite
-LAYERS = ("postgres", "redis", "nginx", "web-next")
-PARALLEL_BUILDS = 2
+REPOSITORY = "web-next-cutover"
+NAMES = ("base", "postgres", "redis", "nginx", "web-next")
+PYTHON = "3.13"  # Debian trixie's, for which web-next's wheels are chosen
+PLATFORMS = ("manylinux_2_28", "manylinux2014", "manylinux_2_17")
 
 Progress = Callable[[str], None]
-Files = Mapping[str, Path]
-"""A build context: path in the context → file on disk."""
 
 
 class ImageError(Exception):
     """An image cannot be built. One line, fit for a person."""
 
 
-def tags(root: Path = ROOT) -> dict[str, str]:
-    """Returns each image's name and tag; a tag changes with any file that goes into the image. Pure."""
-    pins = {"base": _pin([SUITE, platform.machine()], _files(root / "offline" / "images" / "base"))}
-    for name in LAYERS:
-        pins[name] = _pin([pins["base"]], context(name, root))
-    return {name: f"web-next-cutover/{name}:{pin}" for name, pin in pins.items()}
+@dataclass(frozen=True)
+class Images:
+    """The images of one source tree: what each is made of, its tag, and how it is built.
 
-
-def emulator_prefix(root: Path = ROOT) -> str:
-    """Returns the prefix under which the emulator finds its databases, apart from the official names."""
-    return f"web-next-cutover/{_pin([tags(root)[name] for name in ('postgres', 'redis')], {})}"
-
-
-def ids(root: Path = ROOT) -> dict[str, str]:
-    """Returns the image id (sha256:…) of every image that exists, in one question to Docker."""
-    known = tags(root)
-    aliases = _aliases(root)
-    found = _inspect([*known.values(), *aliases.values()])
-    return {
-        name: found[tag]
-        for name, tag in known.items()
-        if tag in found and (name not in aliases or found.get(aliases[name]) == found[tag])
-    }
-
-
-def build_all(progress: Progress = lambda _: None, root: Path = ROOT) -> dict[str, str]:
-    """Builds what is missing and returns name → image id; `progress` gets one line for each image built.
-
-    Safe to run in several clones at once and to run again after an interruption. Raises ImageError.
+    `cache` keeps the base as an archive and web-next's wheels, by their pins, so that an emptied Docker
+    engine is filled again without the network.
     """
-    existing = ids(root)
-    if len(existing) == len(LAYERS) + 1:
-        return existing
-    with _locked(cache_folder() / "images.lock", progress):
-        existing = ids(root)
-        known = tags(root)
-        if "base" not in existing:
-            with _timed("base", progress):
-                _import_base(known["base"])
-        missing = [name for name in LAYERS if name not in existing]
 
-        def build(name: str) -> None:
-            with _timed(name, progress):
-                _build_layer(name, known[name], known["base"], root)
-                if alias := _aliases(root).get(name):
-                    _run("docker", "tag", known[name], alias)
+    root: Path = ROOT
+    cache: Path = field(default_factory=cache_folder)
 
-        with ThreadPoolExecutor(PARALLEL_BUILDS) as pool:
-            for outcome in [pool.submit(build, name) for name in missing]:
-                outcome.result()
-    return ids(root)
+    def sources(self, name: str) -> dict[str, Path]:
+        """Returns what the build of an image sees: path in the context → file; wheels come on top."""
+        files = _files(self.root / "offline" / "images" / name)
+        if name == "web-next":
+            files |= {f"webnext/{path}": file for path, file in _files(self.root / "webnext").items()}
+        return files
 
+    def pin(self, name: str) -> str:
+        """Returns 12 hex digits that change with any file of the image or of the base it stands on."""
+        digest = hashlib.sha256(b"" if name == "base" else self.pin("base").encode())
+        for path, file in sorted(self.sources(name).items()):
+            digest.update(f"{path}\0{_mode(file):o}\0".encode())
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+        return digest.hexdigest()[:12]
 
-def context(name: str, root: Path = ROOT) -> dict[str, Path]:
-    """Returns the files that an image is made of; the downloaded wheels of web-next come on top."""
-    files = _files(root / "offline" / "images" / name)
-    if name == "web-next":
-        files |= {f"webnext/{path}": file for path, file in _files(root / "webnext").items()}
-    return files
+    def tag(self, name: str) -> str:
+        """Returns the image's name and pin."""
+        return f"{REPOSITORY}/{name}:{self.pin(name)}"
 
+    @property
+    def emulator_prefix(self) -> str:
+        """What MiniStack puts before `postgres:17-alpine` and `redis:7-alpine`, so that it finds these images."""
+        pins = self.pin("postgres") + self.pin("redis")
+        return f"{REPOSITORY}/{hashlib.sha256(pins.encode()).hexdigest()[:12]}"
 
-def _files(folder: Path) -> dict[str, Path]:
-    return {
-        str(path.relative_to(folder)): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".pyc" and not path.name.startswith(".")
-    }
+    def aliases(self, name: str) -> list[str]:
+        """Returns the further names under which the emulator looks for an image."""
+        versions = {"postgres": "postgres:17-alpine", "redis": "redis:7-alpine"}
+        return [f"{self.emulator_prefix}/{versions[name]}"] if name in versions else []
 
+    def present(self, names: Sequence[str] = NAMES) -> dict[str, str]:
+        """Returns name → image id of the images that are built, all names in place; one call to Docker."""
+        wanted = {name: [self.tag(name), *self.aliases(name)] for name in names}
+        tags = [tag for group in wanted.values() for tag in group]
+        asked = _docker("image", "inspect", "--format", "{{.Id}} {{json .RepoTags}}", *tags)
+        if "No such image" not in asked.stderr and asked.returncode != 0:
+            raise ImageError(f"Docker does not answer: {_last(asked.stderr)}; start it (`make doctor`)")
+        found: dict[str, str] = {}
+        for line in filter(None, asked.stdout.splitlines()):
+            identity, _, listed = line.partition(" ")
+            found |= dict.fromkeys(json.loads(listed), identity)
+        return {name: found[group[0]] for name, group in wanted.items() if found.keys() >= set(group)}
 
-def _pin(texts: Iterable[str], files: Files) -> str:
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(text.encode() + b"\0")
-    for name, path in files.items():
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{name}\0{os.access(path, os.X_OK)}\0{content}\0".encode())
-    return digest.hexdigest()[:12]
+    def build(self, names: Sequence[str] = NAMES, progress: Progress = lambda text: None) -> dict[str, str]:
+        """Builds what is missing and returns name → image id. ImageError if one cannot be built.
 
+        One builder at a time on this machine: what another clone has built in the meantime is used.
+        """
+        found = self.present(names)
+        if found.keys() >= set(names):
+            return found
+        with self._lock(progress):
+            found = self.present(NAMES)
+            for name in (name for name in NAMES if name in names or name == "base"):
+                if name not in found:
+                    progress(name)
+                    self._build(name)
+        return self.present(names)
 
-def _aliases(root: Path) -> dict[str, str]:
-    """What the emulator asks for when it starts a Postgres 17 and a Redis 7."""
-    prefix = emulator_prefix(root)
-    return {"postgres": f"{prefix}/postgres:17-alpine", "redis": f"{prefix}/redis:7-alpine"}
-
-
-def _import_base(tag: str) -> None:
-    """Imports the base from its tarball in the cache, which debootstrap fills first if it is missing."""
-    tarball = cache_folder() / f"base-{tag.rpartition(':')[2]}.tar.gz"
-    if not tarball.exists():
-        _debootstrap(tarball)
-    _run("docker", "import", "--change", 'CMD ["bash"]', str(tarball), tag)
-
-
-def _debootstrap(tarball: Path) -> None:
-    if os.geteuid() != 0:
-        raise ImageError(
-            f"this user is not root (uid {os.geteuid()}) and debootstrap must be; "
-            "run `sudo --preserve-env=HOME,XDG_CACHE_HOME python3 -m offline.images.build` once"
+    def _build(self, name: str) -> None:
+        if name == "base":
+            _run("docker", "import", "--change", 'CMD ["sh"]', str(self._base()), self.tag(name))
+            return
+        extra = _files(self._wheels(), "wheels/") if name == "web-next" else {}
+        proxies = [f"--build-arg={key}" for key in os.environ if key.lower() in ("http_proxy", "https_proxy")]
+        _run(
+            *("docker", "build", "--force-rm", "--tag", self.tag(name), *proxies),
+            *(f"--build-arg=BASE={self.tag('base')}", "-"),
+            stdin=archive({**self.sources(name), **extra}),
+            env={**os.environ, "DOCKER_BUILDKIT": "0"},
         )
-    folder = tarball.with_name("base.new")
-    draft = tarball.with_name("base.new.tar.gz")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        # In a mount namespace of its own, so that a killed debootstrap leaves nothing mounted.
-        _run("unshare", "--mount", "debootstrap", "--variant=minbase", SUITE, str(folder))
-        _run(str(ROOT / "offline" / "images" / "base" / "customize"), str(folder))
-        _run("tar", "--create", "--use-compress-program=gzip -1", f"--file={draft}", f"--directory={folder}", ".")
-        draft.replace(tarball)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for alias in self.aliases(name):
+            _run("docker", "tag", self.tag(name), alias)
+
+    def _base(self) -> Path:
+        made = self.cache / f"base-{self.pin('base')}-{platform.machine()}.tar.gz"
+        if not made.exists():
+            if os.geteuid() != 0:
+                raise ImageError("debootstrap makes the base image and needs root: run `make up` once as root")
+            _run("sh", str(self.root / "offline" / "images" / "base" / "build.sh"), str(made))
+        return made
+
+    def _wheels(self) -> Path:
+        requirements = self.root / "webnext" / "requirements.txt"
+        machine = platform.machine()
+        pin = hashlib.sha256(requirements.read_bytes() + f"{machine}{PYTHON}".encode()).hexdigest()[:12]
+        made = self.cache / f"wheels-{pin}"
+        if not made.exists():
+            draft = made.with_suffix(".draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            _run(
+                *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--only-binary=:all:"),
+                *(f"--python-version={PYTHON}", *(f"--platform={tag}_{machine}" for tag in PLATFORMS)),
+                *("--dest", str(draft), "--requirement", str(requirements)),
+            )
+            draft.rename(made)
+        return made
+
+    @contextmanager
+    def _lock(self, progress: Progress) -> Iterator[None]:
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with (self.cache / "images.lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress("waiting for another clone")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
 
 
-def _build_layer(name: str, tag: str, base: str, root: Path) -> None:
-    files = context(name, root)
-    if name == "web-next":
-        wheels = _wheels(root / "webnext" / "requirements.txt")
-        files |= {f"wheels/{path}": file for path, file in _files(wheels).items() if path.endswith(".whl")}
-    _run(
-        "docker", "build", "--force-rm", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag, "-",
-        given=_archive(files),
-    )  # fmt: skip
+def build_all(progress: Progress = lambda text: None) -> dict[str, str]:
+    """Builds the images that are missing and returns name → image id."""
+    return Images().build(progress=progress)
 
 
-def _archive(files: Files) -> bytes:
-    """Returns the context as a tar in which nothing but names, modes and contents varies."""
+def archive(files: Mapping[str, Path]) -> bytes:
+    """Returns a build context: the same files give the same bytes, whoever owns them and whenever."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, path in files.items():
-            content = path.read_bytes()
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            entry.mode = 0o755 if os.access(path, os.X_OK) else 0o644
-            archive.addfile(entry, io.BytesIO(content))
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for path, file in sorted(files.items()):
+            entry = tarfile.TarInfo(path)
+            content = file.read_bytes()
+            entry.size, entry.mode = len(content), _mode(file)
+            tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 
-def _wheels(requirements: Path) -> Path:
-    """Returns the cache's folder with the wheels for the image's Python, downloaded by the host's pip.
-
-    The host may reach its registry through an authority that a container does not know.
-    """
-    machine = platform.machine()
-    folder = cache_folder() / f"wheels-{_pin([PYTHON, machine], {'requirements.txt': requirements})}"
-    if folder.exists():
-        return folder
-    draft = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    platforms = (f"{policy}_{machine}" for policy in ("manylinux_2_28", "manylinux2014", "manylinux_2_17"))
-    _run(
-        *_pip(), "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
-        "--python-version", PYTHON, "--implementation", "cp",
-        *(argument for name in platforms for argument in ("--platform", name)),
-        "--dest", str(draft), "--requirement", str(requirements),
-    )  # fmt: skip
-    draft.rename(folder)
-    return folder
+def _files(folder: Path, prefix: str = "") -> dict[str, Path]:
+    return {
+        f"{prefix}{file.relative_to(folder).as_posix()}": file
+        for file in folder.rglob("*")
+        if file.is_file() and file.suffix != ".pyc"
+    }
 
 
-def _pip() -> tuple[str, ...]:
-    own = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False)
-    return (sys.executable if own.returncode == 0 else str(ROOT / ".venv" / "bin" / "python"), "-m", "pip")
-
-
-def _inspect(names: Iterable[str]) -> dict[str, str]:
-    template = '{{.Id}}{{range .RepoTags}} {{.}}{{end}}'
-    asked = _docker("image", "inspect", "--format", template, *names)
-    if asked.returncode != 0 and "No such image" not in asked.stderr:
-        raise ImageError(f"Docker does not answer ({_last_line(asked.stderr)}); start it, then run this again")
-    found = {}
-    for line in asked.stdout.splitlines():
-        image, *its_tags = line.split()
-        found.update(dict.fromkeys(its_tags, image))
-    return found
+def _mode(file: Path) -> int:
+    return 0o755 if file.stat().st_mode & 0o100 else 0o644
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        return subprocess.CompletedProcess(arguments, 127, "", "there is no docker command")
+        raise ImageError("there is no docker command; `make up` installs it") from None
 
 
-def _run(*command: str, given: bytes | None = None) -> None:
-    """Runs a command; its whole output goes to standard error if it fails, its last line into the error."""
-    # The legacy builder is in every engine; the client's choice depends on its plugins.
-    environment = {**os.environ, "DOCKER_BUILDKIT": "0", "LC_ALL": "C.UTF-8"}
-    try:
-        done = subprocess.run(
-            command,
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise ImageError(f"{error.filename} is not on PATH; `make up` installs it: run that") from None
+def _run(*command: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=env
+    )
     if done.returncode != 0:
-        text = done.stdout.decode(errors="replace")
-        sys.stderr.write(text)
-        shown = " ".join(command)
-        raise ImageError(
-            f"`{shown[:70]}` exited with {done.returncode}: {_last_line(text)}; repair what it names, run again"
-        )
+        said = _last(done.stdout.decode(errors="replace"))
+        what = " ".join(word for word in command[:2] if not word.startswith("/"))
+        raise ImageError(f"`{what}` ended with {done.returncode}: {said}; repair what it names and run again")
 
 
-def _last_line(text: str) -> str:
+def _last(text: str) -> str:
     return (text.strip().splitlines() or ["it printed nothing"])[-1].strip()
 
 
-@contextmanager
-def _timed(name: str, progress: Progress) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    progress(f"{name} built in {time.monotonic() - started:.1f} s")
-
-
-@contextmanager
-def _locked(path: Path, progress: Progress) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting for another clone's images")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def main(arguments: list[str]) -> int:
-    """Builds or, with `--check`, looks; the last line printed says what there is. Returns the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Builds the images named, all by default; `--check` only looks and exits 1 if one is missing."""
+    parser = argparse.ArgumentParser(prog="python -m offline.images.build", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--check", action="store_true", help="look, build nothing")
+    chosen = parser.parse_args(arguments)
+    if unknown := sorted(set(chosen.names) - set(NAMES)):
+        parser.error(f"unknown image {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    names = [name for name in NAMES if not chosen.names or name in chosen.names]
+    images = Images()
     try:
-        found = ids() if "--check" in arguments else build_all(lambda line: print(line, flush=True))
+        if chosen.check:
+            missing = [name for name in names if name not in images.present(names)]
+            print(f"missing: {' '.join(missing)}" if missing else f"{len(names)} built: {' '.join(names)}")
+            return 1 if missing else 0
+        for name, identity in images.build(names, lambda text: print(text, flush=True)).items():
+            print(f"{name:<9} {images.tag(name)} {identity}")
     except ImageError as error:
-        print(f"images: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
-    missing = [name for name in tags() if name not in found]
-    print(f"not built: {', '.join(missing)}" if missing else f"{len(found)} images: {', '.join(found)}")
-    return 1 if missing else 0
+    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    sys.exit(main())

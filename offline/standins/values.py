@@ -10,7 +10,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
-IS_SECRET = "1b47061264138c4ac30d75fd1eb44270"
+WRAPPED = "1b47061264138c4ac30d75fd1eb44270"
 
 
 def to_python(struct: Struct) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def _python(value: Value) -> Any:
             return [_python(item) for item in value.list_value.values]
         case "struct_value":
             inner = to_python(value.struct_value)
-            return inner.get("value") if inner.get(SIGNATURE) == IS_SECRET else inner
+            return inner.get("value") if inner.get(SIGNATURE) == WRAPPED else inner
         case _:
             return None
 
@@ -44,7 +44,7 @@ def to_struct(properties: dict[str, Any], secret: tuple[str, ...] = ()) -> Struc
         if value is None:
             continue
         known_secret = key in secret and value != UNKNOWN
-        _fill(struct.fields[key], {SIGNATURE: IS_SECRET, "value": value} if known_secret else value)
+        _fill(struct.fields[key], {SIGNATURE: WRAPPED, "value": value} if known_secret else value)
     return struct
 
 

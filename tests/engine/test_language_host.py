@@ -134,7 +134,7 @@ def test_the_program_runs_in_the_virtual_environment_of_the_project_file(project
 
 def test_without_a_virtual_environment_the_python_of_the_path_runs(project: Project) -> None:
     project.settle(None, "")
-    code, text = project.run("preview")
+    code, _ = project.run("preview")
     assert code != 0, "the PATH's python is one that fails"
 
 

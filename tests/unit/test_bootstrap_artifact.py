@@ -55,9 +55,7 @@ def slow_build(folder: Path, log: Path) -> None:
 
 def test_two_clones_at_once_build_it_once(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    clones = [
-        spawn.Process(target=slow_build, args=(tmp_path / "thing", tmp_path / "builds")) for _ in range(2)
-    ]
+    clones = [spawn.Process(target=slow_build, args=(tmp_path / "thing", tmp_path / "builds")) for _ in range(2)]
     for clone in clones:
         clone.start()
     for clone in clones:

@@ -145,7 +145,7 @@ def test_a_machine_without_a_free_place_fails_the_step(tmp_path: Path) -> None:
 
 def test_an_error_nobody_foresaw_fails_the_step_with_its_traceback_in_the_log(tmp_path: Path) -> None:
     def act(job: Job) -> str:
-        return {}["key"]
+        raise KeyError("key")
 
     done, lines = run(tmp_path, Fake("odd", act))
     assert not done

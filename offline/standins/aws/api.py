@@ -112,6 +112,19 @@ class Api:
             outputs["arn"] = f"arn:aws:ec2:{call.cloud.region}:{call.cloud.account}:{self.ec2}/{call.id}"
         return {**outputs, "tagsAll": call.inputs.get("tags", {})} if self.tags else outputs
 
+    def told(self, call: Call, found: Any) -> Properties:
+        """Returns those inputs that describe tells, as it tells them."""
+        _, answer = call.cloud.shape(self.service, self.describe)
+        shape = shape_at(answer, self.at)
+        names = {
+            key: member(shape, key, self.rename) if shape.type_name == "structure" else None for key in call.inputs
+        }
+        return {
+            key: from_api(shape.members[name], found[name], call.inputs[key], self.rename)
+            for key, name in names.items()
+            if name in found and key not in (*NOT_PARAMETERS, *self.aside.split())
+        }
+
     def tag_name(self, call: Call, found: Any) -> str:
         """Returns what the service's tag operations call the object."""
         return str(self.seen(call, found)["arn"]) if SERVICES[self.service].arn else call.id
@@ -148,8 +161,13 @@ class Api:
         return call.id, self.finish(call)
 
     def adopt(self, call: Call) -> None:
-        """Takes over the object of that name if it carries this resource's URN: a killed create left it."""
+        """Takes over the object of that name if a killed create left it.
+
+        It did if the object carries this resource's URN or, where it can carry nothing, is just what is asked.
+        """
         found = self.find(call.cloud, call.id)
+        if found and not self.tags and all(call.inputs[key] == value for key, value in self.told(call, found).items()):
+            return
         owner = None
         if found and self.tags:
             owner = read_tags(call.cloud, self.service, self.tag_name(call, found)).get(URN_TAG)
@@ -180,19 +198,14 @@ class Api:
         inputs = {key: value for key, value in call.inputs.items() if whole or call.changed(key)}
         parameters = self.parameters(call.cloud, self.update, inputs) | self.on_update(call)
         if parameters:
-            call.cloud.call(self.service, self.update, **parameters, **self.named(call.cloud, self.update, call.id))
+            named = self.named(call.cloud, self.update, call.id)
+            call.cloud.call(self.service, self.update, **{**parameters, **named})
 
     def do_read(self, call: Call) -> Properties | None:
         found = self.find(call.cloud, call.id)
         if found is None:
             return None
-        result = self.seen(call, found)
-        _, answer = call.cloud.shape(self.service, self.describe)
-        shape = shape_at(answer, self.at)
-        for key, value in call.inputs.items():
-            name = member(shape, key, self.rename) if shape.type_name == "structure" else None
-            if name in found and key not in (*NOT_PARAMETERS, *self.aside.split()):
-                result[key] = from_api(shape.members[name], found[name], value, self.rename)
+        result = self.seen(call, found) | self.told(call, found)
         if self.tags:
             tags = read_tags(call.cloud, self.service, self.tag_name(call, found))
             result["tags"] = result["tagsAll"] = {key: value for key, value in tags.items() if key != URN_TAG}

@@ -22,7 +22,7 @@ class Setting:
         """Returns the row of the package's table."""
         return Kind(
             type=self.type,
-            replace=("bucket", "expectedBucketOwner", "region"),
+            replace=("bucket", "region"),
             create=lambda call: (call.inputs["bucket"], self.write(call)),
             read=self.read,
             update=self.write,

@@ -72,7 +72,7 @@ def test_every_token_input_and_output_in_the_tables_exists_in_the_sdk(kind: Kind
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type)
 def test_what_the_sdk_marks_secret_is_hidden(kind: Kind) -> None:
-    _, outputs, secret = properties(kind.type)
+    _, _, secret = properties(kind.type)
     handled = {"secretString", "password", "authToken", "value", "result"}
     assert secret & handled <= {*kind.hidden}
     assert not secret & {*kind.outputs} - {*kind.hidden}

@@ -1,0 +1,69 @@
+"""The offline shape of an AWS stack: a preview through the stand-ins, on a scratch copy, without credentials."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from offline.machine import ROOT
+
+PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "cutover", "templates", "migrations")
+TITLE = """\
+OFFLINE SHAPE of {stack}: what the program declares, previewed through stand-in providers on a scratch copy.
+It is not a diff: no account, no credentials and no state of {stack} were looked at.
+"""
+
+
+def scratch_copy(stack: str, folder: Path) -> None:
+    """Fills the folder with what the program needs to run for one stack, so that nothing is written here."""
+    for name in (*PROGRAM, f"Pulumi.{stack}.yaml"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+
+
+def offline_shape(stack: str) -> int:
+    """Previews the stack and returns Pulumi's exit code."""
+    with tempfile.TemporaryDirectory(prefix="web-next-preview-") as name:
+        folder = Path(name)
+        scratch_copy(stack, folder)
+        state = folder / ".state"
+        state.mkdir()
+        environment = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_CONFIG_PASSPHRASE": "offline shape",
+        }
+        environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+        made = subprocess.run(
+            ["pulumi", "stack", "init", stack], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        if made.returncode:
+            print(made.stderr.strip(), file=sys.stderr)
+            return made.returncode
+        command = ["pulumi", "preview", "--stack", stack, "--non-interactive", "--suppress-progress"]
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+
+
+def main() -> int:
+    """`python -m offline.preview STACK`: the offline shape of an AWS stack, or the plain preview of a local one."""
+    stack = sys.argv[1]
+    if stack.startswith("local"):
+        return subprocess.run(["pulumi", "preview", "--stack", stack], cwd=ROOT, check=False).returncode
+    if not (ROOT / f"Pulumi.{stack}.yaml").exists():
+        stacks = ", ".join(sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")))
+        print(f"preview: there is no Pulumi.{stack}.yaml; STACK is one of: {stacks}", file=sys.stderr)
+        return 2
+    print(TITLE.format(stack=stack), flush=True)
+    return offline_shape(stack)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""What a killed `up` leaves is taken over; what belongs to others, or is elsewhere, is left alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.engine.conftest import Emulator, Project
+
+pytestmark = pytest.mark.engine
+
+NAMED = """
+key = aws.kms.Key("key", deletion_window_in_days=7, opts=opts)
+aws.kms.Alias("alias", name="alias/NAME", target_key_id=key.key_id, opts=opts)
+aws.s3.Bucket("bucket", bucket="NAME", opts=opts)
+aws.secretsmanager.Secret("secret", name="NAME", recovery_window_in_days=0, opts=opts)
+aws.iam.Role("role", name="NAME", assume_role_policy="{}", opts=opts)
+aws.ssm.Parameter("parameter", name="NAME", type="String", value="VALUE", opts=opts)
+aws.cloudwatch.LogGroup("log", name="NAME", opts=opts)
+aws.rds.ParameterGroup("parameters", name="NAME", family="postgres17", opts=opts)
+aws.elasticache.ParameterGroup("parameters", name="NAME", family="redis7", opts=opts)
+vpc = aws.ec2.Vpc("vpc", cidr_block="10.9.0.0/16", opts=opts)
+aws.ec2.SecurityGroup("group", name="NAME", vpc_id=vpc.id, opts=opts)
+"""
+
+
+def forget(project: Project, *, keep: tuple[str, ...]) -> None:
+    """Takes all but these resources out of the state, as if their creation had never been written down."""
+    exported = json.loads(project.run("stack", "export").text)
+    resources = exported["deployment"]["resources"]
+    exported["deployment"]["resources"] = [kept for kept in resources if kept["type"].startswith(keep)]
+    path = project.folder / "state.json"
+    path.write_text(json.dumps(exported))
+    project.run("stack", "import", "--file", str(path))
+
+
+def test_objects_that_carry_this_programs_urns_are_taken_over(
+    project: Project, emulator: Emulator, unique: Callable[[str], str]
+) -> None:
+    program = NAMED.replace("NAME", unique("named"))
+    project.write(emulator.provider, program.replace("VALUE", "before"))
+    project.up()
+    vpcs = emulator.client("ec2").describe_vpcs()["Vpcs"]
+    forget(project, keep=("pulumi:", "aws:kms/key"))
+    project.write(emulator.provider, program.replace("VALUE", "after"))
+    project.up()
+    project.unchanged()
+    assert emulator.client("ec2").describe_vpcs()["Vpcs"] == vpcs, "what has no name is found by its mark"
+    project.destroy()
+
+
+def test_an_object_of_someone_else_is_a_conflict(
+    project: Project, emulator: Emulator, unique: Callable[[str], str]
+) -> None:
+    name = unique("taken")
+    s3, vault = emulator.client("s3"), emulator.client("secretsmanager")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    vault.create_secret(Name=name, SecretString="theirs", Tags=[{"Key": "web-next:urn", "Value": "urn:other"}])
+    project.write(
+        emulator.provider,
+        f'aws.s3.Bucket("b", bucket="{name}", opts=opts)\n'
+        f'aws.secretsmanager.Secret("s", name="{name}", recovery_window_in_days=0, opts=opts)',
+    )
+    output = project.up(code=1)
+    assert f"Bucket '{name}' exists already and carries no web-next:urn mark" in output
+    assert f"Secret '{name}' exists already and belongs to urn:other" in output
+    assert vault.get_secret_value(SecretId=name)["SecretString"] == "theirs"
+
+
+def test_an_up_killed_in_the_middle_is_finished_by_the_next(
+    installed_project: Project, emulator: Emulator, unique: Callable[[str], str]
+) -> None:
+    project, name = installed_project, unique("killed")
+    project.write(
+        emulator.provider,
+        f'for n in range(30): aws.s3.Bucket(f"b-{{n}}", bucket=f"{name}-{{n}}", tags={{"n": str(n)}}, opts=opts)',
+    )
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
+    running = subprocess.Popen(
+        command, cwd=project.folder, env=project.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    s3 = emulator.client("s3")
+
+    def made() -> list[str]:
+        return [found["Name"] for found in s3.list_buckets()["Buckets"] if found["Name"].startswith(name)]
+
+    while not made() and running.poll() is None:
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    assert made(), "it was killed too early"
+    for _ in range(40):
+        if not plugins_of(project):
+            break
+        time.sleep(0.05)
+    assert plugins_of(project) == [], "the plugin ends with the engine"
+    assert len(made()) < 30, "it was killed too late"
+
+    project.run("cancel", "--yes")
+    project.run("up", "--yes", "--skip-preview", "--refresh", "--run-program")
+    assert len(made()) == 30
+    project.unchanged()
+
+
+def plugins_of(project: Project) -> list[int]:
+    """The stand-ins that run in this project's folder."""
+    found = []
+    for process in [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]:
+        try:
+            command = Path(f"/proc/{process}/cmdline").read_text()
+            folder = Path(f"/proc/{process}/cwd").readlink()
+        except OSError:
+            continue
+        if "offline.standins" in command and folder == project.folder:
+            found.append(int(process))
+    return found
+
+
+def test_a_foreign_endpoint_is_refused_in_one_line(project: Project, emulator: Emulator) -> None:
+    foreign = emulator.provider.replace(emulator.url, "https://s3.eu-central-1.amazonaws.com")
+    project.write(foreign, 'aws.s3.Bucket("b", opts=opts)')
+    output = project.preview(code=1)
+    assert (
+        "aws endpoint of s3 'https://s3.eu-central-1.amazonaws.com': its host is 's3.eu-central-1.amazonaws.com'; "
+        "stand-ins accept only localhost and addresses of this machine" in output
+    )
+
+
+def test_without_endpoints_the_shape_is_previewed_and_nothing_else(project: Project) -> None:
+    project.write(
+        """
+        import pulumi, pulumi_aws as aws
+        opts = pulumi.ResourceOptions(provider=aws.Provider("aws", region="eu-central-1"))
+        aws.s3.Bucket("b", opts=opts)
+        aws.ecs.Cluster("c", opts=opts)
+        """
+    )
+    assert "+ 4 to create" in project.preview()
+    output = project.up(code=1)
+    assert "the aws provider has no endpoint for s3; without one a stand-in only previews" in output
+    assert "aws:ecs/cluster:Cluster exists in previews only" in output

@@ -1,0 +1,257 @@
+"""What the steps see on a machine, and what they say when they cannot go on."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import ssl
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from offline.bootstrap import docker, golang, packages, plugins, pulumi, steps, teardown
+from offline.bootstrap.console import Console
+from offline.bootstrap.runner import Job, StepError
+from offline.bootstrap.tls import Tls
+
+pytestmark = pytest.mark.timeout(60)
+
+Fake = Callable[..., Path]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job("step", tmp_path / "step.log", Console(io.StringIO()))
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """An empty PATH and cache; calling it puts a command that prints a text on the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("PULUMI", raising=False)
+    monkeypatch.setattr(packages, "SEARCH", str(folder))
+
+    def command(name: str, prints: str = "", code: int = 0) -> Path:
+        file = folder / name
+        file.write_text(f"#!/bin/sh\necho '{prints}'\nexit {code}\n")
+        file.chmod(0o755)
+        return file
+
+    return command
+
+
+def test_every_need_is_the_name_of_a_step() -> None:
+    for chosen in (steps.all_steps(), steps.tool_steps()):
+        names = [step.name for step in chosen]
+        assert len(names) == len(set(names))
+        assert {need for step in chosen for need in step.needs} <= set(names)
+
+
+def test_a_suitable_pulumi_of_the_person_is_used(path: Fake) -> None:
+    path("pulumi-language-python")
+    own = path("pulumi", "v3.260.1")
+    state = pulumi.Pulumi().check()
+    assert state.done
+    assert "3.260.1" in state.what
+    assert pulumi.bin_folder() == own.parent
+
+
+@pytest.mark.parametrize("version", ["v3.258.9", "v2.999.0", "v4.0.0", "no such thing"])
+def test_an_unsuitable_pulumi_is_named_and_not_used(path: Fake, version: str) -> None:
+    path("pulumi-language-python")
+    path("pulumi", version)
+    state = pulumi.Pulumi().check()
+    assert not state.done
+    assert "not 3.259.0 or newer" in state.what
+    with pytest.raises(StepError):
+        pulumi.bin_folder()
+
+
+def test_a_pulumi_without_its_language_host_is_not_used(path: Fake) -> None:
+    path("pulumi", "v3.260.0")
+    state = pulumi.Pulumi().check()
+    assert not state.done
+    assert "no pulumi-language-python beside it" in state.what
+
+
+def test_too_old_a_pulumi_beside_a_built_one_is_still_said(path: Fake) -> None:
+    path("pulumi", "v3.100.0")
+    folder = golang.toolchain_folder()
+    folder.mkdir(parents=True)
+    (folder / ".complete").touch()
+    state = pulumi.Pulumi().check()
+    assert state.done
+    assert "built from Go modules" in state.what
+    assert "3.100.0" in state.what
+
+
+def test_asking_for_the_pulumi_of_the_path_fails_without_a_suitable_one(
+    path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job
+) -> None:
+    monkeypatch.setenv("PULUMI", "path")
+    path("pulumi", "v3.100.0")
+    with pytest.raises(StepError, match=r"is 3\.100\.0.*upgrade it"):
+        pulumi.Pulumi().act(job)
+
+
+def test_an_unknown_choice_of_pulumi_is_refused(path: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI", "brew")
+    with pytest.raises(StepError, match="PULUMI=brew is none of auto, path, installer, modules"):
+        pulumi.Pulumi().check()
+
+
+def test_a_half_built_toolchain_is_not_used(path: Fake) -> None:
+    (golang.toolchain_folder() / "bin").mkdir(parents=True)
+    assert not pulumi.Pulumi().check().done
+
+
+@pytest.mark.parametrize(
+    ("prints", "version"),
+    [
+        ("go version go1.26.8 linux/amd64", (1, 26, 8)),
+        ("go version go1.27 linux/arm64", (1, 27, 0)),
+        ("not go", ()),
+    ],
+)
+def test_the_version_of_go_is_read(path: Fake, prints: str, version: tuple[int, ...]) -> None:
+    assert golang._go_version(str(path("go", prints))) == version
+
+
+def test_missing_packages_are_named_with_the_command_for_root(
+    path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job
+) -> None:
+    for name in ("git", "make", "openssl", "apt-get"):
+        path(name)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    state = packages.Packages().check()
+    assert not state.done
+    assert "debootstrap" in state.what
+    assert "git" not in state.what.split()
+    with pytest.raises(StepError, match="sudo apt-get install --no-install-recommends debootstrap"):
+        packages.Packages().act(job)
+
+
+def test_an_engine_that_answers_needs_no_docker_package(path: Fake) -> None:
+    for name in packages.COMMANDS:
+        path(name)
+    path("docker", "28.0.1")
+    assert packages.missing_packages() == []
+    path("docker", "Cannot connect to the Docker daemon", code=1)
+    assert "docker.io" in packages.missing_packages()
+
+
+def test_no_docker_and_no_root_is_one_clear_line(path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
+    path("docker", code=1)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert not docker.Engine().check().done
+    with pytest.raises(StepError, match=r"Docker does not answer .*run `make up` as root") as error:
+        docker.Engine().act(job)
+    assert "\n" not in str(error.value)
+
+
+def test_a_dead_engine_gives_its_last_words(path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
+    path("docker", code=1)
+    path("dockerd", "failed to start daemon: no space", code=1)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(docker, "SYSTEMD", Path("/nowhere"))
+    monkeypatch.setattr(docker, "SERVICE", Path("/nowhere"))
+    with pytest.raises(StepError, match="dockerd exited with 1: failed to start daemon: no space"):
+        docker.Engine().act(job)
+
+
+def test_an_unknown_choice_of_providers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVIDERS", "real")
+    with pytest.raises(StepError, match="PROVIDERS=real is neither standins nor official"):
+        plugins.Plugins().check()
+
+
+def test_official_providers_take_the_place_of_stand_ins_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: Job
+) -> None:
+    monkeypatch.setenv("PROVIDERS", "official")
+    monkeypatch.setattr(plugins, "PULUMI_HOME", tmp_path)
+    standin, real = (tmp_path / "plugins" / f"resource-aws-v{version}" for version in ("7.51.1", "7.52.0"))
+    for folder, text in ((standin, plugins._script("aws")), (real, "ELF" * 4000)):
+        folder.mkdir(parents=True)
+        (folder / "pulumi-resource-aws").write_text(text)
+    assert not plugins.Plugins().check().done
+    plugins.Plugins().act(job)
+    assert plugins.Plugins().check().done
+    assert real.exists()
+    assert not standin.exists()
+
+
+def test_the_certificate_is_valid_for_this_machine_and_signed_by_the_authority(tmp_path: Path, job: Job) -> None:
+    folder = tmp_path / "tls"
+    step = Tls(folder)
+    assert not step.check().done
+    step.act(job)
+    assert step.check().done
+    assert stat.S_IMODE((folder / "edge.key").stat().st_mode) == 0o600
+    assert sorted(file.name for file in folder.iterdir()) == ["ca.pem", "edge.key", "edge.pem"]
+
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "edge.pem", folder / "edge.key")
+    for name, trusted in (("localhost", True), ("127.0.0.1", True), ("elsewhere.test", False)):
+        client = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        client.verify_flags |= ssl.VERIFY_X509_STRICT
+        assert handshake(client, server, name) is trusted, name
+
+
+def handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> bool:
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    near = client.wrap_bio(down, up, server_hostname=name)
+    far = server.wrap_bio(up, down, server_side=True)
+    for _ in range(5):
+        for side in (near, far):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError:
+                return False
+    return near.version() is not None
+
+
+def test_a_certificate_near_its_end_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
+    monkeypatch.setattr("offline.bootstrap.tls.DAYS", 29)
+    step = Tls(tmp_path / "tls")
+    step.act(job)
+    assert not step.check().done, "29 days are fewer than 30"
+    monkeypatch.setattr("offline.bootstrap.tls.DAYS", 31)
+    step.act(job)
+    assert step.check().done
+
+
+def test_forgetting_removes_the_clones_own_files_and_not_what_they_link_to(tmp_path: Path) -> None:
+    root, cache = tmp_path / "clone", tmp_path / "cache"
+    (root / ".local" / "state").mkdir(parents=True)
+    cache.mkdir()
+    (cache / "pip").touch()
+    (root / ".venv").symlink_to(cache)
+    for name in ("Pulumi.local.yaml", "Pulumi.local-canary.yaml", "Pulumi.prod.yaml", "Pulumi.yaml"):
+        (root / name).touch()
+    teardown.forget(root)
+    assert sorted(path.name for path in root.iterdir()) == ["Pulumi.prod.yaml", "Pulumi.yaml"]
+    assert (cache / "pip").exists()
+
+
+def test_the_launcher_finds_a_python_or_says_which_package_gives_one(tmp_path: Path) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("sh", "dirname", "id"):
+        (commands / name).symlink_to(shutil.which(name) or f"/bin/{name}")
+    launcher = Path(__file__).parents[2] / "offline" / "bootstrap.sh"
+    done = subprocess.run(
+        ["sh", launcher, "doctor"], env={"PATH": str(commands)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "python3 python3-venv" in done.stderr
+    assert "3.11 or newer" in done.stderr
