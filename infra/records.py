@@ -47,6 +47,7 @@ class Records(pulumi.ComponentResource):
         aws.s3.BucketObjectLockConfiguration(
             name,
             bucket=self.bucket.bucket.id,
+            object_lock_enabled="Enabled",
             rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
                 default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
                     mode="GOVERNANCE", days=args.lock_days

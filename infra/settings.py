@@ -9,15 +9,19 @@ import os
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 NAMESPACE = "web-next"
 
-Account = Annotated[str, Field(pattern=r"^\d{12}$", description="12 digits")]
-Sha256 = r"sha256:[0-9a-f]{64}"
+_SHA256 = r"sha256:[0-9a-f]{64}"
+
+
+def _like(pattern: str, rule: str) -> Any:
+    """A text that must match the whole pattern; `rule` is what a person is told."""
+    return Field(pattern=f"^(?:{pattern})$", json_schema_extra={"rule": rule})
 
 
 class SettingsError(Exception):
@@ -33,13 +37,13 @@ class _Model(BaseModel):
 class MachineSettings(_Model):
     """Where a `docker` stack runs: written into the stack file by `make up`, never by hand."""
 
-    clone: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
-    emulator: Annotated[str, Field(pattern=r"^http://[0-9.]+:\d+$")]
+    clone: Annotated[str, _like(r"[0-9a-f]{8}", "8 hex digits")]
+    emulator: Annotated[str, _like(r"http://[0-9.]+:\d+", "http://ADDRESS:PORT")]
     network: str
     edge_address: IPv4Address
     stable_address: IPv4Address
     edge_port: Annotated[int, Field(ge=1024, le=65535)]
-    edge_image: Annotated[str, Field(pattern=rf"^{Sha256}$")]
+    edge_image: Annotated[str, _like(_SHA256, "an image id, sha256:…")]
     tls_folder: str
 
     @property
@@ -54,22 +58,26 @@ class Settings(_Model):
     track: Literal["stable", "candidate"]
     base: str | None = None
     runtime: Literal["docker", "fargate"]
-    account: Account
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")]
-    executor_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    account: Annotated[str, _like(r"\d{12}", "an account id, 12 digits; quote it in YAML")]
+    region: Annotated[str, _like(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, such as eu-central-1")]
+    domain: Annotated[str, _like(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a DNS name in lower case, without scheme or port")]
+    executor_url: Annotated[str | None, _like(r"https?://[^\s@]+", "an http or https URL without credentials")] = None
 
     image: str
-    build_sha: Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")]
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    build_sha: Annotated[str, _like(r"[0-9a-f]{7,40}", "a commit, 7 to 40 hex digits; quote it in YAML")]
+    version: Annotated[str, _like(r"\d+\.\d+\.\d+", "three numbers, such as 1.5.1")]
 
     rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     burst: Annotated[int, Field(ge=0, le=1000)] = 10
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
 
-    database_class: Annotated[str, Field(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")] = "db.t4g.small"
+    database_class: Annotated[str, _like(r"db\.[a-z0-9]+\.[a-z0-9]+", "an RDS class, such as db.m7g.large")] = (
+        "db.t4g.small"
+    )
     database_storage: Annotated[int, Field(ge=20, le=65536)] = 20
-    queue_node_type: Annotated[str, Field(pattern=r"^cache\.[a-z0-9]+\.[a-z0-9]+$")] = "cache.t4g.small"
+    queue_node_type: Annotated[
+        str, _like(r"cache\.[a-z0-9]+\.[a-z0-9]+", "an ElastiCache node type, such as cache.m7g.large")
+    ] = "cache.t4g.small"
 
     machine: MachineSettings | None = None
 
@@ -83,7 +91,7 @@ class Settings(_Model):
             raise ValueError("runtime is docker: 'machine' is missing, 'make up' writes it")
         if self.runtime == "fargate" and self.machine is not None:
             raise ValueError("runtime is fargate: remove 'machine', it belongs to docker stacks")
-        pinned = rf"^{Sha256}$" if self.runtime == "docker" else rf"^[^\s@]+@{Sha256}$"
+        pinned = rf"^{_SHA256}$" if self.runtime == "docker" else rf"^[^\s@]+@{_SHA256}$"
         if not re.match(pinned, self.image):
             form = "an image id sha256:…" if self.runtime == "docker" else "repository@sha256:…, never a tag"
             raise ValueError(f"image is {self.image!r}: on {self.runtime} it must be {form}")
@@ -172,6 +180,8 @@ def _line(problem: Mapping[str, object], values: Mapping[str, object], masked: s
     if not path:
         return f"  {key}: {message}"
     value = "[secret]" if path[0] in masked else json.dumps(_at(values, path))
+    if rule := _rule(path):
+        message = f"it must be {rule}"
     return f"  {key} = {value}: {message[0].lower()}{message[1:]}"
 
 
@@ -180,3 +190,12 @@ def _at(values: Mapping[str, object], path: list[str]) -> object:
     for part in path:
         found = found.get(part) if isinstance(found, Mapping) else None
     return found
+
+
+def _rule(path: list[str]) -> str | None:
+    model = _NESTED[path[0]] if len(path) > 1 and path[0] in _NESTED else Settings
+    for name, field in model.model_fields.items():
+        if to_camel(name) == path[-1]:
+            extras = [part.json_schema_extra for part in (field, *field.metadata) if hasattr(part, "json_schema_extra")]
+            return next((str(extra["rule"]) for extra in extras if isinstance(extra, dict)), None)
+    return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from offline.images import build
+from offline.images.build import Images
 from offline.machine import ROOT, Machine
 
 REGION = "eu-central-1"
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     machine = Machine.load()
     existing = read(ROOT, "local")
-    wanted = merged(existing, facts(machine, build.ids(), block=10, edge_port=machine.edge_port))
+    wanted = merged(existing, facts(machine, Images().present(), block=10, edge_port=machine.edge_port))
     if options.check:
         print("Pulumi.local.yaml" if existing == wanted else "Pulumi.local.yaml is missing or outdated")
         return int(existing != wanted)

@@ -23,8 +23,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=("up", "tools", "doctor", "down", "clean"))
     command = parser.parse_args(arguments).command
     console = Console()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     try:
         if command in ("up", "tools"):
             steps = all_steps() if command == "up" else tool_steps()
@@ -45,4 +43,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

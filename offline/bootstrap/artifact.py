@@ -37,19 +37,23 @@ def build(folder: Path, job: Job, make: Callable[[Path], None]) -> None:
     The folder is built in its final place, because virtual environments cannot be moved; the marker is
     written last, and nobody uses a folder without it.
     """
-    with locked(folder.with_name(f"{folder.name}.lock"), job):
+    with locked(folder.with_name(f"{folder.name}.lock"), job) as lock:
         if is_complete(folder):
             return
         if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
-        make(folder)
+        job.locks.append(lock)
+        try:
+            make(folder)
+        finally:
+            job.locks.remove(lock)
         (folder / MARKER).touch()
 
 
 @contextmanager
-def locked(path: Path, job: Job) -> Iterator[None]:
-    """Holds a lock between processes; the kernel frees it when its holder dies."""
+def locked(path: Path, job: Job) -> Iterator[int]:
+    """Holds a lock between processes and gives its descriptor; the kernel frees it when its holders die."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -59,11 +63,11 @@ def locked(path: Path, job: Job) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                job.phase = "waiting for another clone"
+                job.phase = "waiting for another build of it"
                 job.breathe()
                 time.sleep(LOCK_POLL_SECONDS)
         job.phase = phase
-        yield
+        yield handle
     finally:
         os.close(handle)
 

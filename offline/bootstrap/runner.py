@@ -39,12 +39,16 @@ class State:
 
 
 class Job:
-    """One running step: what it is doing, the commands it starts, their log."""
+    """One running step: what it is doing, the commands it starts, their log.
+
+    Commands inherit `locks`: should bootstrap be killed, a lock lasts until its last command has ended.
+    """
 
     def __init__(self, name: str, log: Path, console: Console) -> None:
         self.name = name
         self.log = log
         self.phase = ""
+        self.locks: list[int] = []
         self.started = time.monotonic()
         self._console = console
         self._children: list[subprocess.Popen[bytes]] = []
@@ -73,6 +77,7 @@ class Job:
                     env=None if env is None else dict(env),
                     cwd=cwd,
                     start_new_session=True,
+                    pass_fds=self.locks,
                 )
                 self._children.append(child)
             code = child.wait()

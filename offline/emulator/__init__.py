@@ -1,1 +1,1 @@
-"""The AWS emulator (MiniStack), narrowed to one clone, and its real Postgres and Redis."""
+"""The local AWS emulator: MiniStack in a process of its own, narrowed to this clone and made to keep its data."""

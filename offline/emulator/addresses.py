@@ -1,63 +1,60 @@
-"""Which database lives at which address of the clone's network, over restarts."""
+"""Fixed addresses for the emulator's databases, so that an endpoint stays true over restarts."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 FIRST, LAST = 64, 127
 
 
-class NoAddressError(Exception):
-    """Every address kept for databases belongs to a container that exists."""
+class AddressError(Exception):
+    """No address is left, or the record of them is damaged. One line, fit for a person."""
 
 
-class AddressBook:
-    """Addresses .64–.127 by container name, remembered in a JSON file, the latest used last."""
+class Addresses:
+    """Remembers which container has which address of the subnet's .64 to .127, in one JSON file."""
 
     def __init__(self, file: Path, subnet: str) -> None:
         self._file = file
         self._network = ipaddress.IPv4Network(subnet)
         self._lock = threading.Lock()
-
-    def address(self, name: str, existing: Callable[[], Collection[str]]) -> str:
-        """Returns the container's address: the one it had, else a free one.
-
-        When none is free, the one unused for longest whose container is not in `existing()` changes hands.
-        Raises NoAddressError if there is no such one.
-        """
-        with self._lock:
-            book = self._read()
-            address = book.pop(name, None) or self._free(book, existing)
-            book[name] = address
-            draft = self._file.with_suffix(".new")
-            draft.write_text(json.dumps(book, indent=2) + "\n")
-            draft.replace(self._file)
-            return address
-
-    def _free(self, book: dict[str, str], existing: Callable[[], Collection[str]]) -> str:
-        taken = set(book.values())
-        for number in range(FIRST, LAST + 1):
-            if (address := str(self._network[number])) not in taken:
-                return address
-        alive = existing()
-        for name in book:
-            if name not in alive:
-                return book.pop(name)
-        raise NoAddressError(
-            f"all {LAST - FIRST + 1} addresses kept for databases in {self._network} are in use; "
-            "delete a database first"
-        )
-
-    def _read(self) -> dict[str, str]:
         try:
-            text = self._file.read_text()
-        except FileNotFoundError:
-            return {}
-        return {name: address for name, address in json.loads(text).items() if self._ours(address)}
+            self._taken: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        except ValueError as error:
+            raise AddressError(f"{file} is damaged ({error}): remove it and start again") from None
+        self._taken = {
+            name: address for name, address in self._taken.items() if ipaddress.IPv4Address(address) in self._network
+        }
 
-    def _ours(self, address: str) -> bool:
-        return ipaddress.IPv4Address(address) in self._network
+    def of(self, name: str) -> str:
+        """Returns the container's address, the lowest free one the first time. AddressError if all are taken."""
+        with self._lock:
+            if name not in self._taken:
+                free = {str(self._network[host]) for host in range(FIRST, LAST + 1)} - {*self._taken.values()}
+                if not free:
+                    raise AddressError(
+                        f"all {LAST - FIRST + 1} addresses for databases are taken; "
+                        "an emulator holds no more: delete some"
+                    )
+                self._taken[name] = min(free, key=ipaddress.IPv4Address)
+                self._save()
+            return self._taken[name]
+
+    def release(self, name: str) -> None:
+        """Gives a container's address back."""
+        self.keep(self._taken.keys() - {name})
+
+    def keep(self, names: Collection[str]) -> None:
+        """Gives back the addresses of all containers but these."""
+        with self._lock:
+            self._taken = {name: address for name, address in self._taken.items() if name in names}
+            self._save()
+
+    def _save(self) -> None:
+        draft = self._file.with_suffix(".new")
+        draft.write_text(json.dumps(self._taken, indent=2) + "\n")
+        draft.replace(self._file)

@@ -1,88 +1,95 @@
-"""Runs MiniStack for one clone, inside the emulator's own virtual environment.
+"""The emulator's process: `python -m offline.emulator.serve ROOT`, in the emulator's own environment.
 
-Four places of it are replaced: the Docker SDK it uses (scope.py), the application (to save state while it
-runs), the loading of state (to respawn caches at once) and S3's list of what it keeps.
+Everything about MiniStack that this project changes is named here and in the modules it calls; `patch`
+fails at the start if a name is not what the pinned version has.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
+import asyncio
+import json
 import logging
 import os
-import socket
 import sys
-import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from offline.emulator.addresses import AddressBook
-from offline.emulator.scope import Scope
-from offline.emulator.state import KEPT_BY_S3, Saver, keep_versions
+from offline.emulator.addresses import Addresses
+from offline.emulator.containers import Containers
+from offline.emulator.databases import Databases
+from offline.emulator.durable import Durable
+from offline.machine import Machine
 
-VERSION = "1.4.21"
-DATABASES_SECONDS = 45.0
-"""Less than the 60 s that the HTTP server gives a start."""
-
-logger = logging.getLogger("emulator")
-
-
-class DatabaseError(Exception):
-    """A database that the state names does not answer."""
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 
 
-def main() -> None:
-    """Starts the emulator as the environment says (see launcher.py) and ends with it."""
-    os.umask(0o077)
-    found = importlib.metadata.version("ministack")
-    assert found == VERSION, f"ministack {found} is installed; its inner names are known of {VERSION} alone"
-    home = Path(os.environ["WEB_NEXT_EMULATOR_HOME"])
-    addresses = AddressBook(home / "addresses.json", os.environ["WEB_NEXT_SUBNET"])
-    Scope(os.environ["WEB_NEXT_CLONE"], os.environ["DOCKER_NETWORK"], addresses).install()
+def serve(root: Path) -> None:
+    """Runs the emulator of the clone at `root` until SIGTERM. The environment is the launcher's `settings`."""
+    import docker
+    import ministack.app
+    from hypercorn.asyncio import serve as listen
+    from hypercorn.config import Config
+    from ministack.core import persistence
 
-    from ministack import app
-    from ministack.services import elasticache, rds, s3
-
-    _assert_names(app, "app", "main", "_load_persisted_state", "_build_persistence_save_dict", "_loaded_modules")
-    _assert_names(elasticache, "_pending_cluster_respawn", "_clusters", "_ensure_live_containers", "_endpoint_of")
-    _assert_names(rds, "_instances")
-    _assert_names(s3, "_PERSISTED_BUCKET_DICTS", *(f"_{name}" for name in KEPT_BY_S3))
-    keep_versions(s3)
-    saver = Saver(app._build_persistence_save_dict)
-    load = app._load_persisted_state
-
-    def load_and_wait() -> None:
-        load()
-        respawn_caches(elasticache)
-        wait_for_databases(rds, elasticache)
-        saver.start()
-
-    app._load_persisted_state = load_and_wait
-    app.app = saver.watching(app.app)
-    sys.argv = ["ministack"]
-    app.main()
+    logging.getLogger("persistence").setLevel(logging.WARNING)
+    folder = root / ".local" / "emulator"
+    machine = Machine.load(root)
+    containers = Containers(machine, Addresses(folder / "addresses.json", machine.subnet))
+    containers.narrow()
+    containers.keep_addresses(docker.from_env())
+    databases = Databases(ministack.app, containers)
+    databases.install()
+    durable = Durable(ministack.app, persistence, folder / "blobs")
+    durable.install()
+    config = Config()
+    config.bind = [f"{machine.gateway}:{machine.emulator_port}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 1
+    asyncio.run(listen(Gate(ministack.app.app, databases, durable), config))  # type: ignore[arg-type]
 
 
-def respawn_caches(elasticache: Any) -> None:
-    """Starts the containers of restored caches, which MiniStack puts off until somebody asks for one.
+class Gate:
+    """Stands before MiniStack's application: restores, saves before it acknowledges, tells of databases."""
 
-    The members of a replication group have none of their own; MiniStack would give them empty ones.
-    """
-    for account, region, name in list(elasticache._pending_cluster_respawn):
-        cluster = elasticache._clusters.get_scoped(account, region, name)
-        if cluster and not cluster.get("_owns_container", True):
-            elasticache._pending_cluster_respawn.discard((account, region, name))
-    elasticache._ensure_live_containers()
+    def __init__(self, app: Any, databases: Databases, durable: Durable) -> None:
+        self._app = app
+        self._databases = databases
+        self._durable = durable
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        async def started(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await asyncio.to_thread(self._databases.restore)
+            await send(message)
+
+        async def saved(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self._durable.save()
+            await send(message)
+
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, started)
+        elif scope.get("path") == "/_emulator/databases":
+            await _answer(send, await asyncio.to_thread(self._databases.answers))
+        else:
+            await self._app(scope, receive, saved if _changes_state(scope) else send)
 
 
-def wait_for_databases(rds: Any, elasticache: Any) -> None:
-    """Returns once every restored database answers; DatabaseError after DATABASES_SECONDS."""
+def _changes_state(scope: Any) -> bool:
+    """False for what surely only reads: by its method, or by the action in its header."""
+    target = dict(scope.get("headers", ())).get(b"x-amz-target", b"").rpartition(b".")[2]
+    reads = target.startswith((b"Get", b"List", b"Describe", b"BatchGet"))
+    return scope.get("method") in ("POST", "PUT", "DELETE", "PATCH") and not reads
 
 
-def _assert_names(module: ModuleType, *names: str) -> None:
-    for name in names:
-        assert hasattr(module, name), f"{module.__name__}.{name} is not in this MiniStack"
+async def _answer(send: Send, value: object) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(value).encode()})
 
 
 if __name__ == "__main__":
-    main()
+    os.umask(0o077)
+    serve(Path(sys.argv[1]))

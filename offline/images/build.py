@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +23,15 @@ from offline.machine import ROOT, cache_folder
 
 REPOSITORY = "web-next-cutover"
 NAMES = ("base", "postgres", "redis", "nginx", "web-next")
+PARALLEL = 2
 PYTHON = "3.13"  # Debian trixie's, for which web-next's wheels are chosen
 PLATFORMS = ("manylinux_2_28", "manylinux2014", "manylinux_2_17")
 
 Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Progress that nobody watches."""
 
 
 class ImageError(Exception):
@@ -84,9 +90,10 @@ class Images:
         for line in filter(None, asked.stdout.splitlines()):
             identity, _, listed = line.partition(" ")
             found |= dict.fromkeys(json.loads(listed), identity)
-        return {name: found[group[0]] for name, group in wanted.items() if found.keys() >= set(group)}
+        identities = {name: {found.get(tag) for tag in group} for name, group in wanted.items()}
+        return {name: one for name, (one, *others) in identities.items() if one and not others}
 
-    def build(self, names: Sequence[str] = NAMES, progress: Progress = lambda text: None) -> dict[str, str]:
+    def build(self, names: Sequence[str] = NAMES, progress: Progress = silent) -> dict[str, str]:
         """Builds what is missing and returns name → image id. ImageError if one cannot be built.
 
         One builder at a time on this machine: what another clone has built in the meantime is used.
@@ -95,14 +102,16 @@ class Images:
         if found.keys() >= set(names):
             return found
         with self._lock(progress):
-            found = self.present(NAMES)
-            for name in (name for name in NAMES if name in names or name == "base"):
-                if name not in found:
-                    progress(name)
-                    self._build(name)
+            missing = {*names, "base"} - self.present().keys()
+            if "base" in missing:
+                self._build("base", progress)
+            with ThreadPoolExecutor(PARALLEL) as pool:
+                layers = [name for name in NAMES[1:] if name in missing]
+                list(pool.map(lambda name: self._build(name, progress), layers))
         return self.present(names)
 
-    def _build(self, name: str) -> None:
+    def _build(self, name: str, progress: Progress) -> None:
+        progress(name)
         if name == "base":
             _run("docker", "import", "--change", 'CMD ["sh"]', str(self._base()), self.tag(name))
             return
@@ -153,7 +162,7 @@ class Images:
             yield
 
 
-def build_all(progress: Progress = lambda text: None) -> dict[str, str]:
+def build_all(progress: Progress = silent) -> dict[str, str]:
     """Builds the images that are missing and returns name → image id."""
     return Images().build(progress=progress)
 
@@ -190,9 +199,7 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _run(*command: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=env
-    )
+    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=env)
     if done.returncode != 0:
         said = _last(done.stdout.decode(errors="replace"))
         what = " ".join(word for word in command[:2] if not word.startswith("/"))

@@ -149,13 +149,8 @@ def _read_default(call: Call) -> Properties | None:
         "AND d.defaclobjtype = %s AND coalesce(g.rolname, 'public') = %s"
     )
     with call.cloud.session(inputs["database"]) as session:
-        rows = session.rows(
-            query,
-            inputs["owner"],
-            inputs.get("schema", ""),
-            DEFAULT_TYPES[inputs["objectType"]],
-            inputs["role"],
-        )
+        letter = DEFAULT_TYPES[inputs["objectType"]]
+        rows = session.rows(query, (inputs["owner"], inputs.get("schema", ""), letter, inputs["role"]))
     held = sorted(row[0] for row in rows)
     return {"privileges": held} if held or not inputs["privileges"] else None
 

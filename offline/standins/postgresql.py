@@ -95,6 +95,8 @@ class Session:
     @contextmanager
     def acting_as(self, role: str) -> Iterator[None]:
         """Makes the master a member of the role for a while, if it isn't one already."""
+        if role == "pg_database_owner":  # owns the schema public and can have no members of its own
+            role = self.row("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")[0]
         superuser, member = self.row(
             "SELECT rolsuper, pg_has_role(current_user, %s, 'USAGE') AND pg_has_role(current_user, %s, 'SET') "
             "FROM pg_roles WHERE rolname = current_user",

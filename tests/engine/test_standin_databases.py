@@ -47,11 +47,13 @@ inside = pulumi.ResourceOptions(
 owner = pg.Role("owner", name="NAME_owner", login=True, password=pulumi.Output.secret("TOKEN"), opts=inside)
 writer = pg.Role("writer", name="NAME_writer", login=True, connection_limit=LIMIT, opts=inside)
 audit = pg.Database("audit", name="NAME", owner=owner.name, opts=inside)
-schema = pg.Schema("log", name="log", database=audit.name, owner=owner.name, opts=inside)
-pg.Grant("connect", database=audit.name, role=writer.name, object_type="database", privileges=["CONNECT"], opts=inside)
+schema = pg.Schema("log", name="log", database=audit.name, owner=owner.name, drop_cascade=True, opts=inside)
+pg.Grant("connect", database=audit.name, role=writer.name, object_type="database", privileges=["CONNECT"],
+    opts=inside)
 pg.Grant("usage", database=audit.name, role=writer.name, object_type="schema", schema=schema.name,
     privileges=["USAGE"], opts=inside)
-pg.Grant("none-for-all", database=audit.name, role="public", object_type="database", privileges=[], opts=inside)
+pg.Grant("none-for-all", database=audit.name, role="public", object_type="schema", schema="public", privileges=[],
+    opts=inside)
 pg.DefaultPrivileges("write", database=audit.name, role=writer.name, owner=owner.name, schema=schema.name,
     object_type="table", privileges=["INSERT", "SELECT"], opts=inside)
 pg.GrantRole("also", role=owner.name, grant_role=writer.name, opts=inside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import sys
 import time
 from pathlib import Path
 
@@ -64,17 +65,18 @@ def test_two_clones_at_once_build_it_once(tmp_path: Path) -> None:
     assert (tmp_path / "builds").read_text() == "begin\n"
 
 
-def hold_forever(folder: Path, started: Path) -> None:
-    def make(_: Path) -> None:
-        started.touch()
-        time.sleep(60)
+def hold(folder: Path, started: Path) -> None:
+    def make(target: Path) -> None:
+        script = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(1.5)"
+        builder.run(sys.executable, "-c", f"{script}; pathlib.Path({str(target)!r}, 'orphan').touch()")
 
-    artifact.build(folder, Job("step", started.with_suffix(".log"), Console(io.StringIO())), make)
+    builder = Job("step", started.with_suffix(".log"), Console(io.StringIO()))
+    artifact.build(folder, builder, make)
 
 
-def test_a_killed_builder_leaves_no_lock_and_no_half_artifact(tmp_path: Path) -> None:
+def test_a_killed_builder_leaves_no_half_artifact_and_its_commands_end_first(tmp_path: Path) -> None:
     folder, started = tmp_path / "thing", tmp_path / "started"
-    builder = multiprocessing.get_context("spawn").Process(target=hold_forever, args=(folder, started))
+    builder = multiprocessing.get_context("spawn").Process(target=hold, args=(folder, started))
     builder.start()
     while not started.exists():
         time.sleep(0.02)
@@ -83,7 +85,8 @@ def test_a_killed_builder_leaves_no_lock_and_no_half_artifact(tmp_path: Path) ->
     assert folder.is_dir()
     assert not artifact.is_complete(folder)
     artifact.build(folder, job(tmp_path), lambda target: (target / "whole").touch())
-    assert (folder / "whole").exists()
+    time.sleep(0.2)
+    assert sorted(path.name for path in folder.iterdir()) == [artifact.MARKER, "whole"]
 
 
 def test_a_pin_changes_with_any_content(tmp_path: Path) -> None:

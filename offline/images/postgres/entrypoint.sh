@@ -28,6 +28,12 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
         echo "POSTGRES_PASSWORD is empty; a database on an empty volume needs one for its master" >&2
         exit 64
     fi
+    case ${POSTGRES_USER:-} in
+    rdsadmin | rds_* | pg_*)
+        echo "POSTGRES_USER is $POSTGRES_USER; rdsadmin, rds_* and pg_* are reserved: choose another name" >&2
+        exit 64
+        ;;
+    esac
     export POSTGRES_USER="${POSTGRES_USER:-postgres}" POSTGRES_PASSWORD
     export POSTGRES_DB="${POSTGRES_DB:-$POSTGRES_USER}"
     make

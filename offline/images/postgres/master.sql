@@ -1,6 +1,8 @@
 -- Hands the database over as RDS does: a master who creates roles and databases and is no superuser.
 -- rds_superuser has less here than on RDS, never more: what works here works there.
 \set ON_ERROR_STOP on
+-- A failing statement, with the password in it, must not get into the server's log.
+SET log_min_error_statement = panic;
 \getenv master POSTGRES_USER
 \getenv database POSTGRES_DB
 \getenv password POSTGRES_PASSWORD

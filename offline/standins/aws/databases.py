@@ -70,7 +70,8 @@ INSTANCE = Api(
 
 
 def _subnets(_call: Call, found: Any) -> Properties:
-    return {"subnetIds": [subnet["SubnetIdentifier"] for subnet in found.get("Subnets", [])]}
+    subnets = [subnet["SubnetIdentifier"] for subnet in found.get("Subnets", [])]
+    return {"subnetIds": subnets} if subnets else {}  # of a cache's group the emulator keeps none
 
 
 RDS_SUBNETS = Api(
@@ -164,6 +165,7 @@ CACHE_SUBNETS = Api(
     name="name",
     rename={"name": "CacheSubnetGroupName", "description": "CacheSubnetGroupDescription"},
     outputs={"arn": "ARN", "vpcId": "VpcId"},
+    tags_later=True,
     defaults={"CacheSubnetGroupDescription": MANAGED},
     observe=_subnets,
 )

@@ -38,8 +38,9 @@ func main() {
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes))
 	pulumirpc.RegisterLanguageRuntimeServer(server, host)
 
+	ended := watchForEnd()
 	go func() {
-		waitForEnd()
+		<-ended
 		host.stop()
 		finished := make(chan struct{})
 		go func() { server.GracefulStop(); close(finished) }()
@@ -58,20 +59,17 @@ func main() {
 	select {} // a graceful stop makes Serve return: the goroutine above exits the process
 }
 
-// waitForEnd returns when the engine asks for the end (SIGINT, SIGTERM) or is dead (standard input closed).
-// The handlers are installed even if the shell started us with SIGINT ignored, as it does for background jobs.
-func waitForEnd() {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	closed := make(chan struct{})
+// watchForEnd tells when the engine asks for the end (SIGINT, SIGTERM) or is dead (standard input closed).
+// It installs the handlers before it returns, also if the shell started us with SIGINT ignored, as it does for
+// background jobs.
+func watchForEnd() <-chan os.Signal {
+	ended := make(chan os.Signal, 2)
+	signal.Notify(ended, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		close(closed)
+		ended <- syscall.SIGHUP
 	}()
-	select {
-	case <-signals:
-	case <-closed:
-	}
+	return ended
 }
 
 // streamWriter passes what a plugin prints on to the engine; one lock per stream, since Send is not concurrent.

@@ -1,0 +1,143 @@
+"""Narrows the emulator's use of Docker to this clone: names, labels, addresses, volumes, no published ports."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from contextvars import ContextVar
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.models.containers import ContainerCollection
+from docker.models.images import ImageCollection
+from docker.models.volumes import VolumeCollection
+
+from offline.emulator.addresses import Addresses
+from offline.emulator.patching import patch
+from offline.machine import Machine
+
+CLONE = "web-next.clone"
+KIND = "web-next.emulator"
+DATABASES = ("rds", "elasticache")
+MASTER_PASSWORD = "/var/lib/postgresql/master-password"  # noqa: S105 a path; the image removes it once read
+POSTGRES = 5432  # the image's user and group
+
+refusal: ContextVar[str] = ContextVar("refusal", default="")
+"""Why Docker refused the last container of this request; the emulator itself only logs it."""
+
+
+class Containers:
+    """What the emulator may see and make of Docker."""
+
+    def __init__(self, machine: Machine, addresses: Addresses) -> None:
+        self._machine = machine
+        self._addresses = addresses
+
+    def narrow(self) -> None:
+        """Puts this between the emulator and Docker; every service of the emulator passes here."""
+        patch(ContainerCollection, "create", lambda create: self._create(create))
+        patch(ContainerCollection, "run", lambda _: self._run())
+        patch(ContainerCollection, "get", lambda get: lambda this, name: get(this, self.own(name)))
+        patch(ContainerCollection, "list", lambda listing: self._list(listing))
+        patch(VolumeCollection, "get", lambda get: lambda this, name: get(this, self.own(name)))
+        patch(ImageCollection, "pull", lambda _: _refuse_to_pull)
+
+    def own(self, name: str) -> str:
+        """Returns the name that something of the emulator's has in this clone."""
+        if name.startswith("ministack-"):
+            return f"web-next-{self._machine.clone}-{name.removeprefix('ministack-')}"
+        return name
+
+    def labels(self, **labels: str) -> list[str]:
+        """Returns the labels by which this clone's things are found in Docker."""
+        return [f"{CLONE}={self._machine.clone}", *(f"{key}={value}" for key, value in labels.items())]
+
+    def forget(self, client: Any, **labels: str) -> None:
+        """Removes the volumes of a database that is no more, and gives back their addresses."""
+        for volume in client.volumes.list(filters={"label": self.labels(**labels)}):
+            volume.remove(force=True)
+            self._addresses.release(volume.name.removesuffix("-data"))
+
+    def keep_addresses(self, client: Any) -> None:
+        """Gives back the addresses of databases whose volume is gone."""
+        volumes = client.volumes.list(filters={"label": self.labels()})
+        self._addresses.keep({volume.name.removesuffix("-data") for volume in volumes})
+
+    def _create(self, create: Any) -> Any:
+        def narrowed(this: ContainerCollection, image: str, command: Any = None, **options: Any) -> Any:
+            labels = dict(options.pop("labels", None) or {})
+            kind = labels.pop("ministack", "other")
+            labels |= {CLONE: self._machine.clone, KIND: kind}
+            name = self.own(options.pop("name", None) or f"ministack-{kind}-{id(options):x}")
+            environment = dict(options.pop("environment", None) or {})
+            password = environment.pop("POSTGRES_PASSWORD", None)
+            if password:
+                environment["POSTGRES_PASSWORD_FILE"] = MASTER_PASSWORD
+            volumes = {self.own(key): value for key, value in (options.pop("volumes", None) or {}).items()}
+            options.pop("ports", None)  # reached at its own address; a published port is one more to collide
+            if options.pop("network", None):
+                network = self._machine.network
+                address = self._addresses.of(name) if kind in DATABASES else None
+                endpoint = this.client.api.create_endpoint_config(ipv4_address=address)
+                options |= {"network": network, "networking_config": {network: endpoint}}
+            if kind == "elasticache":
+                volumes |= {f"{name}-data": {"bind": "/data", "mode": "rw"}}
+            for volume in volumes:
+                if volume.startswith("web-next-"):
+                    this.client.volumes.create(volume, labels=labels)
+            self._remove_stale(this, name)
+            container = create(
+                this, image, command, name=name, labels=labels, environment=environment, volumes=volumes, **options
+            )
+            if password:
+                container.put_archive("/", _one_file(MASTER_PASSWORD, password))
+            return container
+
+        return narrowed
+
+    def _run(self) -> Any:
+        def narrowed(this: ContainerCollection, image: str, command: Any = None, **options: Any) -> Any:
+            if not options.get("detach"):
+                raise NotImplementedError("the emulator may run containers in the background only")
+            try:
+                container = this.create(image, command, **options)
+                container.start()
+            except Exception as error:
+                refusal.set(" ".join(str(getattr(error, "explanation", None) or error).split()))
+                raise
+            return container
+
+        return narrowed
+
+    def _list(self, listing: Any) -> Any:
+        def narrowed(this: ContainerCollection, *arguments: Any, filters: Any = None, **options: Any) -> Any:
+            asked = dict(filters or {})
+            given = asked.get("label") or []
+            wanted = [given] if isinstance(given, str) else list(given)
+            renamed = [f"{KIND}={text.partition('=')[2]}" if text.startswith("ministack=") else text for text in wanted]
+            return listing(this, *arguments, filters={**asked, "label": [*renamed, *self.labels()]}, **options)
+
+        return narrowed
+
+    def _remove_stale(self, containers: ContainerCollection, name: str) -> None:
+        try:
+            stale = containers.get(name)
+        except NotFound:
+            return
+        if stale.labels.get(CLONE) != self._machine.clone:
+            raise APIError(f"a container {name} that is not this clone's has the name: remove or rename it")
+        stale.remove(force=True)
+
+
+def _refuse_to_pull(_: ImageCollection, repository: str, *__: Any, **___: Any) -> Any:
+    raise ImageNotFound(f"image {repository} is not on this machine, and the emulator pulls none")
+
+
+def _one_file(path: str, text: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo(path.lstrip("/"))
+        content = text.encode()
+        entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o600, POSTGRES, POSTGRES
+        tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

@@ -1,0 +1,214 @@
+"""Starts and stops this clone's emulator, and says whether it and its databases answer."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from offline.bootstrap.artifact import is_complete
+from offline.bootstrap.python import emulator_folder
+from offline.emulator.process import Process
+from offline.images.build import Images
+from offline.machine import ROOT, Machine
+
+START_SECONDS = 60.0
+DATABASE_SECONDS = 60.0
+STOP_SECONDS = 30.0
+LOG_BYTES = 10_000_000
+KIND = "web-next.emulator"
+
+
+class EmulatorError(Exception):
+    """The emulator cannot be started, or does not answer. One line, fit for a person."""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """The emulator of the clone at `root`; its state is in `.local/emulator`."""
+
+    machine: Machine
+    root: Path = ROOT
+    images: Images = field(default_factory=Images)
+
+    @property
+    def folder(self) -> Path:
+        """Where its state, log, addresses and process record are."""
+        return self.root / ".local" / "emulator"
+
+    @property
+    def log(self) -> Path:
+        """What it printed."""
+        return self.folder / "log"
+
+    def settings(self) -> dict[str, str]:
+        """Returns the process's whole environment: nothing of the user's but PATH and DOCKER_HOST gets in."""
+        machine = self.machine
+        kept = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
+        return kept | {
+            "HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder / "tmp"),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "BIND_HOST": machine.gateway,
+            "MINISTACK_HOST": machine.gateway,
+            "GATEWAY_PORT": str(machine.emulator_port),
+            "DOCKER_NETWORK": machine.network,
+            "MINISTACK_REGION": "eu-central-1",
+            "MINISTACK_ACCOUNT_ID": machine.account,
+            "MINISTACK_IMAGE_PREFIX": self.images.emulator_prefix,
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.folder / "state"),
+            "RDS_PERSIST": "1",
+            "S3_PERSIST": "0",  # durable.py keeps objects, with their versions and retention
+            "S3_DATA_DIR": str(self.folder / "s3"),
+            "RDS_BASE_PORT": str(machine.rds_base_port),
+            "ELASTICACHE_BASE_PORT": str(machine.elasticache_base_port),
+            "SFTP_ENABLED": "0",  # these two listen on every address of the machine
+            "IOT_MTLS_ENABLED": "0",
+        }
+
+    def start(self) -> str:
+        """Returns once the emulator and all its databases answer; restarts it if a database does not.
+
+        Raises EmulatorError: environment, network or images missing, port taken, process died, or no answer.
+        """
+        for name in ("home", "tmp", "state"):
+            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._lock():
+            process = self._process()
+            if process is not None:
+                try:
+                    return self._wait(process, database_seconds=5)
+                except EmulatorError:
+                    self._stop(process)
+            self._check_needs()
+            if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+                self.log.unlink()
+            python = str(emulator_folder() / "bin" / "python")
+            command = (python, "-m", "offline.emulator.serve", str(self.root))
+            process = Process.spawn(command, self.settings(), self.log)
+            process.write(self._pid_file)
+            return self._wait(process, DATABASE_SECONDS)
+
+    def stop(self) -> str:
+        """Ends the emulator and its containers, and returns what was stopped; data and addresses stay."""
+        if not self.folder.exists():
+            return "not running"
+        with self._lock():
+            process = self._process()
+            return self._stop(process)
+
+    def status(self) -> str:
+        """Returns where the emulator is and how many databases answer. EmulatorError if it or one does not."""
+        if self._process() is None:
+            raise EmulatorError("not running; start it with `python -m offline.emulator start`")
+        try:
+            self._ask("/_ministack/health")
+            return self._summary(self.databases())
+        except OSError as error:
+            raise EmulatorError(f"it runs, but {self.machine.emulator} does not answer: {error}") from None
+
+    def databases(self) -> list[dict[str, Any]]:
+        """Returns all accounts' databases: service, account, name, address, port, answers. OSError if it's down."""
+        return list(self._ask("/_emulator/databases"))
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / "pid"
+
+    def _process(self) -> Process | None:
+        process = Process.read(self._pid_file)
+        return process if process is not None and process.alive() else None
+
+    def _summary(self, databases: list[dict[str, Any]]) -> str:
+        silent = [f"{row['name']} at {row['address']}:{row['port']}" for row in databases if not row["answers"]]
+        if silent:
+            raise EmulatorError(f"{', '.join(silent)} does not answer; restart with `python -m offline.emulator start`")
+        return f"{self.machine.emulator}, {len(databases)} databases answer"
+
+    def _wait(self, process: Process, database_seconds: float) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            if not process.alive():
+                raise EmulatorError(f"the emulator died: {self._last_words()} (log: {self.log})")
+            try:
+                self._ask("/_ministack/health")
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise EmulatorError(
+                        f"{self.machine.emulator} did not answer within {START_SECONDS:.0f} s (log: {self.log})"
+                    ) from None
+                time.sleep(0.1)
+        deadline = time.monotonic() + database_seconds
+        while True:
+            try:
+                return self._summary(self.databases())
+            except EmulatorError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _stop(self, process: Process | None) -> str:
+        by_itself = process is None or process.end(STOP_SECONDS)
+        self._pid_file.unlink(missing_ok=True)
+        labels = ("--filter", f"label={self.machine.label}", "--filter", f"label={KIND}")
+        left = _docker("ps", "--all", "--quiet", *labels).stdout.split()
+        if left:
+            _docker("stop", "--time", "10", *left)
+            _docker("rm", "--volumes", *left)  # anonymous ones; the databases' have names
+        if process is None:
+            return "not running"
+        return "stopped" if by_itself else f"killed: it did not end within {STOP_SECONDS:.0f} s"
+
+    def _check_needs(self) -> None:
+        machine = self.machine
+        if not is_complete(emulator_folder()):
+            raise EmulatorError(f"its environment {emulator_folder()} is not there; `make up` builds it")
+        if _docker("network", "inspect", machine.network).returncode != 0:
+            raise EmulatorError(f"Docker has no network {machine.network}; `make up` creates it")
+        missing = {"postgres", "redis"} - self.images.present(("postgres", "redis")).keys()
+        if missing:
+            raise EmulatorError(f"image {' and '.join(sorted(missing))} missing; run `python -m offline.images.build`")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((machine.gateway, machine.emulator_port))
+            except OSError as error:
+                raise EmulatorError(
+                    f"{machine.gateway}:{machine.emulator_port} is not free ({error.strerror}); "
+                    "`ss -ltnp` shows who has it: end that, or remove .local/machine.json to move this clone"
+                ) from None
+
+    def _ask(self, path: str) -> Any:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self.machine.emulator + path, timeout=10) as answer:
+            return json.load(answer)
+
+    def _last_words(self) -> str:
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1] if lines else "it printed nothing"
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        with (self.folder / "lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise EmulatorError("there is no docker command; `make up` installs it") from None
