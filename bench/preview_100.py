@@ -33,7 +33,8 @@ for n in range(9):
     bucket = s3.Bucket(f"bucket-{n}", opts=opts)
     s3.BucketPolicy(f"policy-{n}", bucket=bucket.bucket, policy=json.dumps({"Version": "2012-10-17"}), opts=opts)
     s3.BucketPublicAccessBlock(f"private-{n}", bucket=bucket.bucket, block_public_acls=True, opts=opts)
-    s3.BucketVersioning(f"versions-{n}", bucket=bucket.bucket, versioning_configuration={"status": "Enabled"}, opts=opts)
+    s3.BucketVersioning(f"versions-{n}", bucket=bucket.bucket, opts=opts,
+        versioning_configuration={"status": "Enabled"})
     s3.BucketLifecycleConfiguration(f"lifecycle-{n}", bucket=bucket.bucket, opts=opts,
         rules=[{"id": "retention", "status": "Enabled", "expiration": {"days": 30}}])
     key = kms.Key(f"key-{n}", enable_key_rotation=True, opts=opts)
@@ -53,9 +54,7 @@ def prepare(folder: Path) -> dict[str, str]:
     script.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m offline.standins aws "$@"\n')
     script.chmod(0o755)
     (folder / "state").mkdir()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
     environment |= {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PULUMI_HOME": str(home),
@@ -116,9 +115,7 @@ def main() -> None:
             times["hundred"].append(preview(folder / "hundred", environment, "102 to create"))
         empty, hundred = (statistics.median(taken[1:]) for taken in times.values())  # the first run warms up
     ratio = hundred / empty
-    print(
-        f"preview of 100 resources {hundred:.2f} s, of none {empty:.2f} s: ratio {ratio:.2f}, limit {LIMIT}"
-    )
+    print(f"preview of 100 resources {hundred:.2f} s, of none {empty:.2f} s: ratio {ratio:.2f}, limit {LIMIT}")
     sys.exit(ratio > LIMIT)
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 
 from cutover import smoke
-from cutover.errors import CutoverError, NoGoError
+from cutover.errors import CutoverError, NoGoError, StackMissingError
 from cutover.stack import Stack
 
 
@@ -36,7 +36,7 @@ def up(options: argparse.Namespace) -> None:
     started = time.time()
     try:
         Stack(options.stack).up(refresh=options.refresh)
-    except CutoverError as error:
+    except CutoverError:
         report = smoke.saved(options.stack, since=started)
         if report and report.no_go:
             print(f"\n{report.table}")
@@ -53,7 +53,9 @@ def up(options: argparse.Namespace) -> None:
 
 def run_smoke(options: argparse.Namespace) -> None:
     """Runs the smoke suite against what the stack last recorded; raises NoGoError when it does not stand."""
-    record = Stack(options.stack).outputs()["deployment_record"]
+    record = Stack(options.stack).outputs().get("deployment_record")
+    if record is None:
+        raise StackMissingError(f"stack {options.stack} has no deployment record: bring it up first, make up")
     report = smoke.run(smoke.Target.from_record(record))
     smoke.save(report)
     print(json.dumps(report.document(), indent=2) if options.json else report.table())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from pulumi import automation as auto
 
 from cutover.errors import CutoverError, NotPreparedError, StackLockedError, StackMissingError
+from cutover.progress import Progress
 
 PROJECT = Path(__file__).parents[1]
 
@@ -22,23 +24,26 @@ class Stack:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def up(self, *, refresh: bool) -> bool:
-        """Brings the stack up, printing as it goes; returns whether anything changed.
+    def up(self, *, refresh: bool) -> None:
+        """Brings the stack up, printing as it goes.
 
         What a killed run left behind is cleared first: its lock, and operations it had begun. Raises
-        CutoverError with Pulumi's own last words when the update fails.
+        CutoverError with the update's first problem when it fails.
         """
         stack = self._open(create=True)
+        progress = Progress()
         try:
             if self._lock_is_stale():
+                print(f"  note     the lock of a run that was killed is removed from {self.name}")
                 stack.cancel()
             if (stack.export_stack().deployment or {}).get("pending_operations"):
-                stack.refresh(clear_pending_creates=True, on_output=print)
-            result = stack.up(refresh=refresh, suppress_progress=True, on_output=print)
+                print(f"  note     what a killed run had begun on {self.name} is looked at again")
+                stack.refresh(clear_pending_creates=True, on_event=progress)
+            result = stack.up(refresh=refresh, on_event=progress)
         except auto.errors.CommandError as error:
-            raise _cause(self.name, error) from None
-        changes = result.summary.resource_changes or {}
-        return any(count for kind, count in changes.items() if kind != "same")
+            raise _cause(self.name, error, progress.problems) from None
+        changes = {kind: count for kind, count in (result.summary.resource_changes or {}).items() if count}
+        print(f"  {self.name}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(changes.items())))
 
     def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
         """The stack's outputs, secrets masked. Raises StackMissingError when it was never brought up."""
@@ -60,6 +65,10 @@ class Stack:
             return opener(stack_name=self.name, work_dir=str(PROJECT))
         except auto.errors.StackNotFoundError:
             raise StackMissingError(f"stack {self.name} does not exist here: bring it up first, make up") from None
+        except FileNotFoundError:
+            raise NotPreparedError("pulumi is not on PATH: enter the prepared environment, source .local/env") from None
+        except auto.errors.InvalidVersionError as error:
+            raise NotPreparedError(f"pulumi does not fit ({error}): run make up, which sets one up") from None
         except auto.errors.CommandError as error:
             raise _cause(self.name, error) from None
 
@@ -97,13 +106,13 @@ def _require_prepared() -> None:
             raise NotPreparedError(f"{name} is not set: enter the prepared environment first, source .local/env")
 
 
-def _cause(stack: str, error: auto.errors.CommandError) -> CutoverError:
+def _cause(stack: str, error: auto.errors.CommandError, problems: Sequence[str] = ()) -> CutoverError:
     if isinstance(error, auto.errors.ConcurrentUpdateError):
         return StackLockedError(f"stack {stack} is locked by another update: let it end")
-    causes = [line for line in str(error).splitlines() if line.strip().startswith("error:")]
+    causes = [line.strip() for line in str(error).splitlines() if line.strip().startswith("error:")]
     if any("passphrase" in line for line in causes):
         return NotPreparedError(
             f"stack {stack} cannot be decrypted: the passphrase is not the one it was made with; "
             "put the right one into the file that PULUMI_CONFIG_PASSPHRASE_FILE names"
         )
-    return CutoverError(f"stack {stack}: " + (causes[-1].strip() if causes else "the update failed, see above"))
+    return CutoverError(f"stack {stack}: " + next(iter([*problems, *causes]), "the update failed, see above"))

@@ -83,18 +83,21 @@ class Settings(_Model):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
+        problems = []
         if self.track == "candidate" and not self.base:
-            raise ValueError("track is candidate: set 'base' to the stack that owns its slot")
+            problems.append("track is candidate: set 'base' to the stack that owns its slot")
         if self.track == "stable" and self.base:
-            raise ValueError("track is stable: remove 'base', only a candidate stands on another stack")
+            problems.append("track is stable: remove 'base', only a candidate stands on another stack")
         if self.runtime == "docker" and self.machine is None:
-            raise ValueError("runtime is docker: 'machine' is missing, 'make up' writes it")
+            problems.append("runtime is docker: 'machine' is missing, 'make up' writes it")
         if self.runtime == "fargate" and self.machine is not None:
-            raise ValueError("runtime is fargate: remove 'machine', it belongs to docker stacks")
-        pinned = rf"^{_SHA256}$" if self.runtime == "docker" else rf"^[^\s@]+@{_SHA256}$"
-        if not re.match(pinned, self.image):
+            problems.append("runtime is fargate: remove 'machine', it belongs to docker stacks")
+        pinned = _SHA256 if self.runtime == "docker" else rf"[^\s@]+@{_SHA256}"
+        if not re.fullmatch(pinned, self.image):
             form = "an image id sha256:…" if self.runtime == "docker" else "repository@sha256:…, never a tag"
-            raise ValueError(f"image is {self.image!r}: on {self.runtime} it must be {form}")
+            problems.append(f"image is {json.dumps(self.image)}: on {self.runtime} it must be {form}")
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     @property
@@ -153,7 +156,9 @@ def load(config: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
         return Settings.model_validate(values)
     except ValidationError as error:
         masked = {key.partition(":")[2] for key in secret_keys}
-        lines = [_line(problem, values, masked) for problem in error.errors(include_url=False)]
+        lines = [
+            line for problem in error.errors(include_url=False) for line in _lines(problem, values, masked).splitlines()
+        ]
     raise SettingsError("\n".join([f"{len(lines)} problem(s) in this stack's settings:", *sorted(lines)]))
 
 
@@ -164,7 +169,7 @@ def _json(text: str) -> object:
         return text
 
 
-def _line(problem: Mapping[str, object], values: Mapping[str, object], masked: set[str]) -> str:
+def _lines(problem: Mapping[str, object], values: Mapping[str, object], masked: set[str]) -> str:
     path = [str(part) for part in problem["loc"]]  # type: ignore[attr-defined]
     key = f"{NAMESPACE}:{'.'.join(path)}" if path else NAMESPACE
     if problem["type"] == "extra_forbidden":
@@ -178,7 +183,9 @@ def _line(problem: Mapping[str, object], values: Mapping[str, object], masked: s
         return f"  {key}: required, not set; pulumi config set {key} VALUE"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not path:
-        return f"  {key}: {message}"
+        for name in masked & values.keys():
+            message = message.replace(json.dumps(values[name]), "[secret]")
+        return "\n".join(f"  {key}: {line}" for line in message.splitlines())
     value = "[secret]" if path[0] in masked else json.dumps(_at(values, path))
     if rule := _rule(path):
         message = f"it must be {rule}"

@@ -54,6 +54,9 @@ def offline_shape(stack: str) -> int:
 
 def main() -> int:
     """`python -m offline.preview STACK`: the offline shape of an AWS stack, or the plain preview of a local one."""
+    if len(sys.argv) != 2 or not sys.argv[1]:
+        print("preview: name one stack: make preview STACK=prod", file=sys.stderr)
+        return 2
     stack = sys.argv[1]
     if stack.startswith("local"):
         return subprocess.run(["pulumi", "preview", "--stack", stack], cwd=ROOT, check=False).returncode

@@ -47,7 +47,7 @@ def facts(machine: Machine, images: Mapping[str, str], block: int, edge_port: in
 
 def merged(existing: Mapping[str, Any], owned: Mapping[str, Any]) -> dict[str, Any]:
     """The file's new content: the machine's facts over what is there over the defaults."""
-    config = {**DEFAULTS, **existing.get("config", {}), **owned}
+    config = {**DEFAULTS, **(existing.get("config") or {}), **owned}
     return {**existing, "config": config}
 
 

@@ -113,23 +113,23 @@ class Databases:
 
             return done
 
-        for name, wrapper in ((kind.create, create), (kind.delete, delete)):
-            patch(service, name, wrapper)
-            if kind.service == "rds":  # which looks its actions up in a table
-                action = {"_create_db_instance": "CreateDBInstance", "_delete_db_instance": "DeleteDBInstance"}[name]
-                patch(service._ACTION_MAP, action, lambda _, name=name: getattr(service, name))
+        patch(service, kind.create, create)
+        patch(service, kind.delete, delete)
+        if kind.service == "rds":  # which looks its actions up in a table
+            patch(service._ACTION_MAP, "CreateDBInstance", lambda _: service._create_db_instance)
+            patch(service._ACTION_MAP, "DeleteDBInstance", lambda _: service._delete_db_instance)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One database and whether it answers where the emulator says it is."""
+    """One database: where the emulator says it is, and what it does there (answers, creating or silent)."""
 
     service: str
     account: str
     name: str
     address: str
     port: int
-    answers: bool
+    state: str
 
 
 def _instances() -> Iterator[Callable[[], Answer]]:
@@ -141,10 +141,11 @@ def _instances() -> Iterator[Callable[[], Answer]]:
 
 def _ask_instance(rds: Any, account: str, name: str, record: Any) -> Answer:
     address, port = record["Endpoint"]["Address"], record["Endpoint"]["Port"]
-    answers = record["DBInstanceStatus"] == "available" and rds._try_database_connect(
-        address, port, record["Engine"], record["MasterUsername"], record["_MasterUserPassword"], record["DBName"]
-    )
-    return Answer("rds", account, name, address, port, answers)
+    state = "creating" if record["DBInstanceStatus"] == "creating" else "silent"
+    login = record["MasterUsername"], record["_MasterUserPassword"], record["DBName"]
+    if state == "silent" and rds._try_database_connect(address, port, record["Engine"], *login):
+        state = "answers"
+    return Answer("rds", account, name, address, port, state)
 
 
 def _caches() -> Iterator[Callable[[], Answer]]:
@@ -161,14 +162,14 @@ def _caches() -> Iterator[Callable[[], Answer]]:
         for group in record["NodeGroups"]
     ]
     for account, name, endpoint in endpoints:
-        yield lambda account=account, name=name, at=endpoint: _ask_cache(account, name, at["Address"], at["Port"])
+        yield partial(_ask_cache, account, name, endpoint["Address"], endpoint["Port"])
 
 
 def _ask_cache(account: str, name: str, address: str, port: int) -> Answer:
     try:
         with socket.create_connection((address, port), PROBE_SECONDS) as connection:
             connection.sendall(b"PING\r\n")
-            answers = connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+            state = "answers" if connection.recv(64).startswith(b"+PONG") else "silent"
     except OSError:
-        answers = False
-    return Answer("elasticache", account, name, address, port, answers)
+        state = "silent"
+    return Answer("elasticache", account, name, address, port, state)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,36 @@ class Durable:
         self._persistence = persistence
         self._blobs = blobs
         self._saved: dict[str, str] = {}
+        self._digests: dict[int, tuple[bytes, str]] = {}
+        self._touched: set[str] = set()
 
     def install(self) -> None:
-        """Moves bytes out of the JSON, and completes what S3 saves."""
+        """Moves bytes out of the JSON, completes what S3 saves, and notes which services requests reach."""
         self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
         patch(self._persistence, "_json_default", lambda encode: lambda value: self._encode(encode, value))
         patch(self._persistence, "_json_object_hook", lambda decode: lambda value: self._decode(decode, value))
         self._remove_unused()
         self._complete_s3()
+        patch(self._app, "_get_module", lambda load: lambda name: self._touch(load, name))
+
+    def save_touched(self) -> None:
+        """Writes the services that requests reached since the last time."""
+        touched, self._touched = self._touched, set()
+        self._save(touched)
 
     def save(self) -> None:
-        """Writes the state of the services that changed since the last time."""
+        """Writes every service that changed, those too that others changed."""
+        self._save({*self._app._state_map.values()})
+        self._digests = {key: known for key, known in self._digests.items() if sys.getrefcount(known[0]) > 2}
+
+    def _touch(self, load: Any, name: str) -> Any:
+        self._touched.add(name)
+        return load(name)
+
+    def _save(self, services: set[str]) -> None:
         for name, get_state in self._app._build_persistence_save_dict().items():
+            if self._app._state_map[name] not in services:
+                continue
             try:
                 state = get_state()
                 text = json.dumps(state, default=self._persistence._json_default)
@@ -65,12 +84,16 @@ class Durable:
     def _encode(self, encode: Any, value: Any) -> Any:
         if not isinstance(value, bytes | bytearray):
             return encode(value)
-        digest = hashlib.sha256(value).hexdigest()
-        file = self._blobs / digest
-        if not file.exists():
-            draft = file.with_suffix(".new")
-            draft.write_bytes(value)
-            draft.replace(file)
+        body = bytes(value)
+        known, digest = self._digests.get(id(body), (None, ""))
+        if known is not body:
+            digest = hashlib.sha256(body).hexdigest()
+            file = self._blobs / digest
+            if not file.exists():
+                draft = file.with_suffix(".new")
+                draft.write_bytes(body)
+                draft.replace(file)
+            self._digests[id(body)] = body, digest
         return {BLOB: digest}
 
     def _decode(self, decode: Any, value: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 POLL_SECONDS = 0.05
@@ -16,13 +16,14 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Process:
-    """One process; `started` names the boot and the tick since it."""
+    """One process; `started` names the boot and the tick since it, `version` what it was started from."""
 
     pid: int
     started: str
+    version: str = ""
 
     @classmethod
-    def spawn(cls, command: Sequence[str], environment: Mapping[str, str], log: Path) -> Process:
+    def spawn(cls, command: Sequence[str], environment: Mapping[str, str], log: Path, version: str = "") -> Process:
         """Starts a command in a session of its own, its output appended to the log."""
         with log.open("ab") as output:
             child = subprocess.Popen(
@@ -35,21 +36,21 @@ class Process:
                 start_new_session=True,
             )
         child.returncode = 0  # it outlives this object on purpose
-        return cls(child.pid, start_of(child.pid) or "")
+        return cls(child.pid, start_of(child.pid) or "", version)
 
     @classmethod
     def read(cls, file: Path) -> Process | None:
         """Returns the process recorded in a file, None if there is no readable record."""
         try:
             record = json.loads(file.read_text())
-            return cls(int(record["pid"]), str(record["started"]))
+            return cls(int(record["pid"]), str(record["started"]), str(record["version"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, file: Path) -> None:
         """Records the process in a file, whole or not at all."""
         draft = file.with_suffix(".new")
-        draft.write_text(json.dumps({"pid": self.pid, "started": self.started}) + "\n")
+        draft.write_text(json.dumps(asdict(self)) + "\n")
         draft.replace(file)
 
     def alive(self) -> bool:

@@ -21,6 +21,8 @@ from offline.emulator.databases import Databases
 from offline.emulator.durable import Durable
 from offline.machine import Machine
 
+SIDE_EFFECT_SECONDS = 1.0
+
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
@@ -47,7 +49,7 @@ def serve(root: Path) -> None:
     config.bind = [f"{machine.gateway}:{machine.emulator_port}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
-    asyncio.run(listen(Gate(ministack.app.app, databases, durable), config))  # type: ignore[arg-type]
+    asyncio.run(listen(Gate(ministack.app.app, databases, durable), config))
 
 
 class Gate:
@@ -57,6 +59,7 @@ class Gate:
         self._app = app
         self._databases = databases
         self._durable = durable
+        self._later: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         async def started(message: Any) -> None:
@@ -66,7 +69,9 @@ class Gate:
 
         async def saved(message: Any) -> None:
             if message["type"] == "http.response.start":
-                self._durable.save()
+                self._durable.save_touched()
+                if self._later is None or self._later.when() < asyncio.get_running_loop().time():
+                    self._later = asyncio.get_running_loop().call_later(SIDE_EFFECT_SECONDS, self._durable.save)
             await send(message)
 
         if scope["type"] == "lifespan":

@@ -18,6 +18,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 
+from offline.images.build import build_all, silent
 from offline.machine import Machine, MachineError
 from offline.standins.__main__ import PACKAGES
 from offline.standins.protocol import version_of
@@ -44,7 +45,6 @@ class Emulator:
 
     url: str
     account: str
-    machine: Machine
 
     def client(self, service: str):  # type: ignore[no-untyped-def]
         """A client that does what the program didn't: drift."""
@@ -100,9 +100,7 @@ class Project:
             timeout=300,
         )
         text = done.stdout + done.stderr
-        assert code is None or done.returncode == code, (
-            f"pulumi {' '.join(arguments)}: {done.returncode}\n{text}"
-        )
+        assert code is None or done.returncode == code, f"pulumi {' '.join(arguments)}: {done.returncode}\n{text}"
         return Done(done.returncode, text)
 
     def up(self, *, code: int = 0) -> str:
@@ -139,11 +137,10 @@ def emulator() -> Emulator:
     """The clone's emulator under an account of this run's own."""
     try:
         machine = Machine.load()
-        url = os.environ.get("WEB_NEXT_TEST_EMULATOR", machine.emulator)
-        urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
+        urllib.request.urlopen(f"{machine.emulator}/_ministack/health", timeout=5).close()
     except (MachineError, urllib.error.URLError, OSError) as error:
         pytest.fail(f"engine tests need the emulator: {error}; run `python -m offline.emulator start`")
-    return Emulator(url, str(10**11 + secrets.randbelow(9 * 10**11)), machine)
+    return Emulator(machine.emulator, str(10**11 + secrets.randbelow(9 * 10**11)))
 
 
 @pytest.fixture(scope="session")
@@ -155,9 +152,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in PACKAGES:
         folder = tmp_path_factory.mktemp(package)
         script = folder / f"pulumi-resource-{package}"
-        script.write_text(
-            f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m offline.standins {package} "$@"\n'
-        )
+        script.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m offline.standins {package} "$@"\n')
         script.chmod(0o755)
         subprocess.run(
             ["pulumi", "plugin", "install", "resource", package, version_of(package), "--file", folder],
@@ -182,9 +177,7 @@ def attached() -> Iterator[str]:
         )
         for package in PACKAGES
     }
-    yield ",".join(
-        f"{name}:{process.stdout.readline().strip()}" for name, process in running.items() if process.stdout
-    )
+    yield ",".join(f"{name}:{process.stdout.readline().strip()}" for name, process in running.items() if process.stdout)
     for process in running.values():
         with process:
             process.terminate()
@@ -244,4 +237,4 @@ def unique() -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def image() -> str:
     """An image of this machine with a shell."""
-    return os.environ.get("WEB_NEXT_TEST_IMAGE") or build_all()["base"]
+    return build_all(silent)["base"]

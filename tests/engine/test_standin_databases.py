@@ -67,9 +67,7 @@ def test_the_databases_live_from_up_to_destroy(
     project: Project, emulator: Emulator, unique: Callable[[str], str]
 ) -> None:
     name, token = unique("db").replace("-", "_"), secrets.token_hex(12)
-    program = SERVERS.replace("NAME", name.replace("_", "-")) + INSIDE.replace("NAME", name).replace(
-        "TOKEN", token
-    )
+    program = SERVERS.replace("NAME", name.replace("_", "-")) + INSIDE.replace("NAME", name).replace("TOKEN", token)
     project.write(emulator.provider, program.replace("DAYS", "7").replace("LIMIT", "20"))
     project.up()
     project.unchanged()
@@ -84,7 +82,7 @@ def test_the_databases_live_from_up_to_destroy(
     def sql(statement: str, user: str = "master", password: object = outputs["password"]) -> None:
         at = {"host": outputs["host"], "port": outputs["port"], "user": user, "password": password}
         with psycopg.connect(**at, dbname=name, autocommit=True) as connection:  # type: ignore[arg-type]
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     sql("CREATE TABLE log.entry (id int)", f"{name}_owner", token)
     sql(f"ALTER ROLE {name}_writer NOLOGIN CREATEDB")
@@ -101,7 +99,7 @@ def test_the_databases_live_from_up_to_destroy(
     assert "login" in drift
     assert "true => false" in drift
     assert "backupRetentionPeriod" in drift
-    assert '- [0]: "INSERT"' in drift
+    assert '[0]: "INSERT" => "SELECT" - [1]: "SELECT"' in drift
     assert "+ 1 to create ~ 3 to update" in drift, "the grant, the role, the defaults, the instance"
 
     project.repair()

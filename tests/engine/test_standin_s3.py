@@ -16,7 +16,8 @@ BUCKET = """
 bucket = aws.s3.Bucket("evidence", force_destroy=True, tags={"tier": "evidence"}, opts=opts)
 aws.s3.BucketPolicy("policy", bucket=bucket.bucket, opts=opts, policy=bucket.arn.apply(lambda arn: json.dumps({
     "Version": "2012-10-17",
-    "Statement": [{"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, arn + "/*"],
+    "Statement": [{"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+                   "Resource": [arn, arn + "/*"],
                    "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}, indent=2)))
 aws.s3.BucketLifecycleConfiguration("lifecycle", bucket=bucket.bucket, opts=opts, rules=[
     {"id": "retention-30d", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": DAYS},
@@ -28,11 +29,12 @@ aws.s3.BucketServerSideEncryptionConfiguration("encryption", bucket=bucket.bucke
     {"apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": "alias/aws/s3"},
      "bucket_key_enabled": True}])
 aws.s3.BucketVersioning("versions", bucket=bucket.bucket, versioning_configuration={"status": "Enabled"}, opts=opts)
-aws.s3.BucketOwnershipControls("owner", bucket=bucket.bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=opts)
+aws.s3.BucketOwnershipControls("owner", bucket=bucket.bucket, opts=opts,
+    rule={"object_ownership": "BucketOwnerEnforced"})
 aws.s3.BucketCorsConfiguration("cors", bucket=bucket.bucket, opts=opts, cors_rules=[
     {"allowed_origins": ["https://localhost"], "allowed_methods": ["GET", "PUT"], "max_age_seconds": 300}])
-aws.s3.BucketObjectv2("weights", bucket=bucket.bucket, key="weights.json", content="{}", content_type="application/json",
-    opts=opts)
+aws.s3.BucketObjectv2("weights", bucket=bucket.bucket, key="weights.json", content="{}", opts=opts,
+    content_type="application/json")
 pulumi.export("bucket", bucket.bucket)
 pulumi.export("region", bucket.region)
 """

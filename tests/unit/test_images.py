@@ -1,108 +1,205 @@
-"""Which images are built, and from what: pins, build contexts, names."""
-
 from __future__ import annotations
 
 import io
-import shutil
+import json
+import os
+import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from offline.images.build import NAMES, Images, archive
+
+from offline.images import build
+from offline.images.build import NAMES, ImageError, Images, archive
 from offline.machine import ROOT
+
+Docker = Callable[[dict[str, str]], list[tuple[str, ...]]]
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Images:
-    """The images of a copy of the source tree, which a test may change."""
-    for part in ("offline/images", "webnext"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    return Images(root=tmp_path, cache=tmp_path / "cache")
+    """A small source tree of its own."""
+    for name in NAMES:
+        folder = tmp_path / "offline" / "images" / name
+        folder.mkdir(parents=True)
+        (folder / "Dockerfile").write_text(f"FROM {name}\n")
+    (tmp_path / "webnext").mkdir()
+    (tmp_path / "webnext" / "app.py").write_text("app\n")
+    (tmp_path / "webnext" / "requirements.txt").write_text("left-pad==1.0\n")
+    return Images(tmp_path, tmp_path / "cache")
 
 
-def test_the_same_files_have_the_same_pins_in_another_folder(images: Images) -> None:
-    assert {name: images.tag(name) for name in NAMES} == {name: Images().tag(name) for name in NAMES}
+@pytest.fixture
+def docker(monkeypatch: pytest.MonkeyPatch) -> Docker:
+    """Sets which tags exist (tag → id) and returns the calls that were made."""
+    calls: list[tuple[str, ...]] = []
+
+    def have(tags: dict[str, str]) -> list[tuple[str, ...]]:
+        def answer(*arguments: str) -> subprocess.CompletedProcess[str]:
+            calls.append(arguments)
+            asked = [tag for tag in arguments if tag in tags]
+            lines = "\n".join(f"{tags[tag]} {json.dumps([tag])}" for tag in asked)
+            missing = [tag for tag in arguments[4:] if tag not in tags]
+            error = "".join(f"Error: No such image: {tag}\n" for tag in missing)
+            return subprocess.CompletedProcess(arguments, 1 if missing else 0, f"\n{lines}\n", error)
+
+        monkeypatch.setattr(build, "_docker", answer)
+        return calls
+
+    return have
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_changed_file_changes_the_images_own_pin(images: Images, name: str) -> None:
-    before = images.pin(name)
-    some = min(images.sources(name).values())
-    some.write_bytes(some.read_bytes() + b"\n")
-    assert images.pin(name) != before
+def everything(images: Images) -> dict[str, str]:
+    return {tag: f"sha256:{name}" for name in NAMES for tag in [images.tag(name), *images.aliases(name)]}
+
+
+def pins(images: Images) -> dict[str, str]:
+    return {name: images.pin(name) for name in NAMES}
+
+
+def changed(before: dict[str, str], images: Images) -> set[str]:
+    return {name for name, pin in pins(images).items() if pin != before[name]}
+
+
+def test_a_changed_file_changes_the_pin_of_its_image_alone(images: Images) -> None:
+    before = pins(images)
+    (images.root / "offline/images/nginx/Dockerfile").write_text("FROM else\n")
+    assert changed(before, images) == {"nginx"}
 
 
 def test_a_changed_base_changes_every_pin(images: Images) -> None:
-    before = {name: images.pin(name) for name in NAMES}
-    (images.root / "offline/images/base/build.sh").write_text("exit 1\n")
-    assert all(images.pin(name) != before[name] for name in NAMES)
+    before = pins(images)
+    (images.root / "offline/images/base/Dockerfile").write_text("FROM else\n")
+    assert changed(before, images) == set(NAMES)
 
 
-def test_a_changed_image_leaves_the_others_alone(images: Images) -> None:
-    before = {name: images.pin(name) for name in NAMES}
-    (images.root / "offline/images/redis/Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
-    assert [name for name in NAMES if images.pin(name) != before[name]] == ["redis"]
+def test_the_service_is_part_of_the_web_next_image(images: Images) -> None:
+    before = pins(images)
+    (images.root / "webnext/app.py").write_text("changed\n")
+    assert changed(before, images) == {"web-next"}
 
 
-def test_the_service_is_part_of_its_images_pin(images: Images) -> None:
-    before = images.pin("web-next")
-    (images.root / "webnext" / "new.py").write_text("x = 1\n")
-    assert images.pin("web-next") != before
+def test_a_renamed_or_executable_file_changes_the_pin(images: Images) -> None:
+    before = images.pin("redis")
+    file = images.root / "offline/images/redis/Dockerfile"
+    file.chmod(0o755)
+    executable = images.pin("redis")
+    file.rename(file.with_name("Else"))
+    assert len({before, executable, images.pin("redis")}) == 3
 
 
-def test_an_executable_bit_changes_the_pin(images: Images) -> None:
-    before = images.pin("postgres")
-    (images.root / "offline/images/postgres/entrypoint.sh").chmod(0o755)
-    assert images.pin("postgres") != before
+def test_compiled_python_and_owners_do_not_change_the_pin(images: Images) -> None:
+    before = pins(images)
+    (images.root / "webnext/__pycache__").mkdir()
+    (images.root / "webnext/__pycache__/app.cpython-313.pyc").write_bytes(b"x")
+    os.utime(images.root / "webnext/app.py", (1, 1))
+    (images.root / "webnext/app.py").chmod(0o600)
+    assert changed(before, images) == set()
 
 
-def test_compiled_python_is_neither_pinned_nor_sent(images: Images) -> None:
-    before = images.pin("web-next")
-    compiled = images.root / "webnext" / "__pycache__" / "app.cpython-313.pyc"
-    compiled.parent.mkdir(exist_ok=True)
-    compiled.write_bytes(b"\0")
-    assert images.pin("web-next") == before
-    assert not [path for path in images.sources("web-next") if path.endswith(".pyc")]
-
-
-def test_the_services_context_is_its_dockerfile_and_its_package(images: Images) -> None:
-    context = images.sources("web-next")
-    assert {"Dockerfile", "webnext/requirements.txt", "webnext/__main__.py"} <= context.keys()
-    assert {path.partition("/")[0] for path in context} == {"Dockerfile", "webnext"}
-
-
-def test_a_context_is_the_same_whenever_and_by_whomever_it_is_made(images: Images) -> None:
-    first = archive(images.sources("postgres"))
-    for file in images.sources("postgres").values():
-        file.touch()
-    assert archive(images.sources("postgres")) == first
-    with tarfile.open(fileobj=io.BytesIO(first)) as tar:
-        assert {(entry.uid, entry.gid, entry.mtime) for entry in tar} == {(0, 0, 0)}
-
-
-def test_the_emulator_finds_its_databases_under_a_prefix_and_never_under_official_names(images: Images) -> None:
-    prefix = images.emulator_prefix
-    assert images.aliases("postgres") == [f"{prefix}/postgres:17-alpine"]
-    assert images.aliases("redis") == [f"{prefix}/redis:7-alpine"]
-    assert prefix.startswith("web-next-cutover/")
-    assert not images.aliases("nginx")
-
-
-def test_a_changed_database_image_moves_the_emulators_prefix(images: Images) -> None:
+def test_the_emulator_finds_its_databases_under_names_that_are_not_the_official_ones(images: Images) -> None:
+    assert images.aliases("postgres") == [f"{images.emulator_prefix}/postgres:17-alpine"]
+    assert images.aliases("redis") == [f"{images.emulator_prefix}/redis:7-alpine"]
+    assert images.emulator_prefix.startswith("web-next-cutover/")
     before = images.emulator_prefix
-    (images.root / "offline/images/redis/Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    (images.root / "offline/images/postgres/Dockerfile").write_text("FROM else\n")
     assert images.emulator_prefix != before
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "base"])
-def test_no_image_bakes_in_a_variable_that_sounds_like_a_secret(name: str) -> None:
-    text = Images().sources(name)["Dockerfile"].read_text()
-    variables = [line for line in text.splitlines() if line.startswith("ENV ")]
-    assert not [line for line in variables if any(word in line for word in ("KEY", "SECRET", "PASSWORD"))]
+def test_a_context_has_the_same_bytes_whoever_owns_the_files(images: Images) -> None:
+    before = archive(images.sources("web-next"))
+    os.utime(images.root / "webnext/app.py", (1, 1))
+    (images.root / "webnext/app.py").chmod(0o600)
+    assert archive(images.sources("web-next")) == before
+    with tarfile.open(fileobj=io.BytesIO(before)) as tar:
+        assert tar.getnames() == ["Dockerfile", "webnext/app.py", "webnext/requirements.txt"]
+        assert {entry.mode for entry in tar} == {0o644}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "base"])
-def test_a_build_downloads_nothing_but_debian_packages(name: str) -> None:
-    text = Images().sources(name)["Dockerfile"].read_text()
-    assert not [word for word in ("curl", "wget", "http://", "https://", "git clone") if word in text]
-    assert "pip install" not in text or "--no-index" in text
+def test_nothing_is_built_and_docker_asked_once_when_all_is_there(images: Images, docker: Docker) -> None:
+    calls = docker(everything(images))
+    assert images.build() == {name: f"sha256:{name}" for name in NAMES}
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("wrong", ["missing", "another image"])
+def test_an_image_whose_emulator_name_is_wrong_counts_as_missing(images: Images, docker: Docker, wrong: str) -> None:
+    tags = everything(images)
+    if wrong == "missing":
+        del tags[images.aliases("redis")[0]]
+    else:
+        tags[images.aliases("redis")[0]] = "sha256:else"
+    docker(tags)
+    assert images.present().keys() == set(NAMES) - {"redis"}
+
+
+def test_an_engine_that_does_not_answer_is_one_clear_line(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        build,
+        "_docker",
+        lambda *words: subprocess.CompletedProcess(words, 1, "", "Cannot connect to the Docker daemon"),
+    )
+    with pytest.raises(ImageError, match=r"^Docker does not answer: Cannot connect .*; start it"):
+        images.build()
+
+
+def test_wheels_are_chosen_for_the_images_python_and_an_interrupted_download_is_repeated(
+    images: Images, docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = everything(images)
+    del tags[images.tag("web-next")]
+    docker(tags)
+    ran: list[tuple[str, ...]] = []
+    context: list[str] = []
+
+    def run(*command: str, stdin: bytes = b"", env: object = None) -> None:
+        ran.append(command)
+        if "download" in command:
+            draft = Path(command[command.index("--dest") + 1])
+            assert not draft.exists(), "what an interrupted download left is still there"
+            draft.mkdir(parents=True)
+            (draft / "left_pad.whl").write_text("wheel")
+            if len(ran) == 1:
+                raise ImageError("network")
+        else:
+            with tarfile.open(fileobj=io.BytesIO(stdin)) as tar:
+                context.extend(tar.getnames())
+
+    monkeypatch.setattr(build, "_run", run)
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(ImageError, match="network"):
+        images.build(("web-next",))
+    images.build(("web-next",))
+    download, made = ran[1], ran[2]
+    assert {"--only-binary=:all:", "--python-version=3.13", "--platform=manylinux_2_28_aarch64"} <= {*download}
+    assert made[:2] == ("docker", "build")
+    assert "wheels/left_pad.whl" in context
+    assert f"--build-arg=BASE={images.tag('base')}" in made
+
+
+def test_a_failing_build_says_its_last_line() -> None:
+    with pytest.raises(ImageError, match=r"^`sh -c` ended with 3: disk full; repair what it names"):
+        build._run("sh", "-c", "echo trying; echo disk full >&2; exit 3")
+
+
+def test_without_root_the_base_says_who_has_to_build_it(
+    images: Images, docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker({})
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(ImageError, match=r"^debootstrap .* needs root: run `make up` once as root$"):
+        images.build(("base",))
+
+
+def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build.main(["mysql"])
+    assert ended.value.code == 2
+    assert "unknown image mysql; there are base, postgres" in capsys.readouterr().err
+
+
+def test_no_image_is_built_with_something_that_looks_like_a_secret() -> None:
+    for file in (ROOT / "offline" / "images").glob("*/Dockerfile"):
+        settings = [line for line in file.read_text().splitlines() if line.startswith(("ENV ", "ARG "))]
+        assert not [line for line in settings if any(word in line for word in ("KEY", "SECRET", "PASSWORD"))]

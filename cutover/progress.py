@@ -1,0 +1,64 @@
+"""What a person sees of a running update: a line for each change, each problem, and a count at the end."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMetadata
+
+_QUIET = {"same", "refresh", "read"}
+_ECHO = "Program exited with non-zero exit code"
+"""Follows every error of the program and adds nothing to it."""
+_COLOURS = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Progress:
+    """Prints events as they come. `problems` keeps the errors, for whoever must name the cause."""
+
+    write: Callable[[str], object] = sys.stdout.write
+    clock: Callable[[], float] = time.monotonic
+    problems: list[str] = field(default_factory=list)
+    _begun: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, event: EngineEvent) -> None:
+        if event.resource_pre_event:
+            self._begun[event.resource_pre_event.metadata.urn] = self.clock()
+        elif event.res_outputs_event:
+            self._line(event.res_outputs_event.metadata, str(event.res_outputs_event.metadata.op.value))
+        elif event.res_op_failed_event:
+            self._line(event.res_op_failed_event.metadata, "failed")
+        elif event.diagnostic_event:
+            self._diagnose(event.diagnostic_event)
+
+    def _line(self, step: StepEventMetadata, verb: str) -> None:
+        # Components and the stack itself take no time of their own; their children are shown.
+        if verb in _QUIET or not step.provider:
+            return
+        seconds = self.clock() - self._begun.get(step.urn, self.clock())
+        name = step.urn.rsplit("::", 1)[-1]
+        self._print(f"  {verb:<8} {step.type} {name}", seconds)
+
+    def _diagnose(self, event: DiagnosticEvent) -> None:
+        text = _COLOURS.sub("", event.message).strip()
+        if event.severity not in ("error", "warning", "info#err") or not text or _ECHO in text:
+            return
+        failed = event.severity == "error"
+        if failed:
+            self.problems.append(_cause(text))
+        for line in text.splitlines():
+            self.write(f"  {'error' if failed else 'note':<8} {line}\n")
+
+    def _print(self, text: str, seconds: float) -> None:
+        self.write(f"{text:<90} {seconds:6.1f} s\n")
+
+
+def _cause(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    if any(line.startswith("Traceback (") for line in lines):
+        return lines[-1]
+    return " ".join(lines).removeprefix("error: ")
