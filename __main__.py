@@ -37,7 +37,7 @@ role = AppRole("app", AppRoleArgs(names=names, runtime=settings.runtime, key_arn
 # S3 refuses a bucket policy that names a role which does not exist yet.
 after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])
 evidence = Evidence("evidence", EvidenceArgs.of(settings, names), after_role)
-records = Records("records", RecordsArgs.of(names), after_role)
+records = Records("records", RecordsArgs.of(settings, names), after_role)
 audit = Audit("audit", AuditArgs.of(settings, names, vault), here)
 schema = Schema("schema", SchemaArgs.of(settings, audit.owner_url_arn), pulumi.ResourceOptions(depends_on=audit.ready))
 queues = Queues("queues", QueuesArgs.of(settings, names, vault), here)
@@ -61,6 +61,7 @@ if machine := settings.machine:
             edge=edge_config,
             edge_url=edge.url,
             authority=machine.authority,
+            keep=settings.keeps_data,
         ),
         pulumi.ResourceOptions(providers=using, depends_on=[app, edge, records, queues, flags]),
     )

@@ -7,6 +7,7 @@ prepared · 7 migration refused or failed · 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -14,14 +15,15 @@ from collections.abc import Sequence
 
 from cutover import smoke
 from cutover.errors import CutoverError, NoGoError, StackMissingError
-from cutover.stack import Stack
+from cutover.stack import PROJECT, Stack
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        with contextlib.chdir(PROJECT):  # paths in deployment records are the project's
+            options.command(options)
     except CutoverError as error:
         print(f"cutover: {error}", file=sys.stderr)
         return error.exit_code

@@ -109,7 +109,9 @@ def _require_prepared() -> None:
 def _cause(stack: str, error: auto.errors.CommandError, problems: Sequence[str] = ()) -> CutoverError:
     if isinstance(error, auto.errors.ConcurrentUpdateError):
         return StackLockedError(f"stack {stack} is locked by another update: let it end")
-    causes = [line.strip() for line in str(error).splitlines() if line.strip().startswith("error:")]
+    # CommandError has no fields: its text is " stdout: …" and " stderr: …", the first lines included.
+    lines = [line.strip().removeprefix("stdout: ").removeprefix("stderr: ") for line in str(error).splitlines()]
+    causes = [line for line in lines if line.startswith("error:")]
     if any("passphrase" in line for line in causes):
         return NotPreparedError(
             f"stack {stack} cannot be decrypted: the passphrase is not the one it was made with; "

@@ -40,7 +40,7 @@ class AuditArgs:
             identifier=f"{names.prefix}-audit",
             instance_class=settings.database_class,
             storage=settings.database_storage,
-            protect=settings.runtime == "fargate",
+            protect=settings.keeps_data,
             vault=vault,
         )
 

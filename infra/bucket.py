@@ -28,12 +28,15 @@ def tls_only(bucket: str) -> Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class SecureBucketArgs:
-    """`statements` join the TLS-only statement in the policy; `object_lock` must be decided at creation."""
+    """`statements` join the TLS-only statement in the policy; `object_lock` must be decided at creation.
+
+    `keep` leaves the bucket and all it holds behind when the stack is destroyed; otherwise both go.
+    """
 
     name: str
+    keep: bool
     statements: Sequence[Statement] = ()
     object_lock: bool = False
-    retain_on_delete: bool = True
 
 
 class SecureBucket(pulumi.ComponentResource):
@@ -53,7 +56,8 @@ class SecureBucket(pulumi.ComponentResource):
             name,
             bucket=args.name,
             object_lock_enabled=args.object_lock,
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.retain_on_delete),
+            force_destroy=not args.keep,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.keep),
         )
         aws.s3.BucketOwnershipControls(
             name,

@@ -33,6 +33,7 @@ class EvidenceArgs:
     app_role_arn: str
     retention_days: int
     origin: str
+    keep: bool
 
     @classmethod
     def of(cls, settings: Settings, names: Names) -> EvidenceArgs:
@@ -41,6 +42,7 @@ class EvidenceArgs:
             app_role_arn=names.app_role_arn,
             retention_days=settings.retention_days,
             origin=settings.origin,
+            keep=settings.keeps_data,
         )
 
 
@@ -53,7 +55,9 @@ class Evidence(pulumi.ComponentResource):
         super().__init__("web-next:storage:Evidence", name, None, opts)
         self.bucket = SecureBucket(
             name,
-            SecureBucketArgs(name=args.bucket, statements=[upload_statement(args.bucket, args.app_role_arn)]),
+            SecureBucketArgs(
+                name=args.bucket, keep=args.keep, statements=[upload_statement(args.bucket, args.app_role_arn)]
+            ),
             pulumi.ResourceOptions(parent=self),
         )
         after_versioning = pulumi.ResourceOptions(parent=self, depends_on=[self.bucket.versioning])

@@ -27,6 +27,7 @@ class DeploymentRecordArgs:
     edge: EdgeConfig
     edge_url: str
     authority: str | None
+    keep: bool
 
 
 class DeploymentRecord(pulumi.ComponentResource):
@@ -59,8 +60,10 @@ class DeploymentRecord(pulumi.ComponentResource):
             key=f"deployments/{args.release.track}.json",
             content=self.record.apply(lambda record: json.dumps(record, indent=2, sort_keys=True)),
             content_type="application/json",
+            force_destroy=not args.keep,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                retain_on_delete=args.keep,
                 hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook]),
             ),
         )

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from infra.bucket import SecureBucket, SecureBucketArgs
 from infra.naming import Names
+from infra.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +18,12 @@ class RecordsArgs:
 
     bucket: str
     app_role_arn: str
+    keep: bool
     lock_days: int = 90
 
     @classmethod
-    def of(cls, names: Names) -> RecordsArgs:
-        return cls(bucket=names.bucket("records"), app_role_arn=names.app_role_arn)
+    def of(cls, settings: Settings, names: Names) -> RecordsArgs:
+        return cls(bucket=names.bucket("records"), app_role_arn=names.app_role_arn, keep=settings.keeps_data)
 
 
 class Records(pulumi.ComponentResource):
@@ -41,7 +43,7 @@ class Records(pulumi.ComponentResource):
         }
         self.bucket = SecureBucket(
             name,
-            SecureBucketArgs(name=args.bucket, statements=[closed_to_app], object_lock=True),
+            SecureBucketArgs(name=args.bucket, keep=args.keep, statements=[closed_to_app], object_lock=True),
             pulumi.ResourceOptions(parent=self),
         )
         aws.s3.BucketObjectLockConfiguration(

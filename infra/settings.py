@@ -105,6 +105,11 @@ class Settings(_Model):
         """Where the console is reached: scheme, host and port, as browsers send it."""
         return f"https://{self.domain}" + (f":{self.machine.edge_port}" if self.machine else "")
 
+    @property
+    def keeps_data(self) -> bool:
+        """Whether databases and buckets outlive the stack: always, but on a machine's own stacks."""
+        return self.machine is None
+
     def require_machine(self) -> MachineSettings:
         """The machine of a docker stack. Raises SettingsError on any other."""
         if self.machine is None:

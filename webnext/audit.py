@@ -26,8 +26,7 @@ _INSERT = sql.SQL(
     "VALUES (%s, %s, %s, %s, %s::jsonb) RETURNING id"
 )
 _NEWEST = sql.SQL(
-    "SELECT id, ts, action, result, strategy_id, trace_id, details FROM audit_log "
-    "ORDER BY ts DESC, id DESC LIMIT %s"
+    "SELECT id, ts, action, result, strategy_id, trace_id, details FROM audit_log ORDER BY ts DESC, id DESC LIMIT %s"
 )
 
 

@@ -26,8 +26,7 @@ def security_headers(settings: Settings) -> dict[str, str]:
         "X-Frame-Options": "DENY",
         "Strict-Transport-Security": "max-age=31536000",
         "Content-Security-Policy": (
-            f"default-src 'self'; connect-src {connect}; "
-            "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+            f"default-src 'self'; connect-src {connect}; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
         ),
     }
 

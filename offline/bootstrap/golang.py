@@ -23,7 +23,7 @@ FLAGS = (
     "-buildvcs=false",
     "-mod=readonly",
     "-gcflags=all=-dwarf=false",  # debug data would be stripped anyway; without it compiling is quicker
-    f"-ldflags=-s -w -X {SDK}/go/common/version.Version={VERSION}",
+    f"-ldflags=-s -w -X {SDK}/go/common/version.Version=v{VERSION}",
 )
 MAINS = ("./pulumi-language-python", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi")
 SCRIPTS = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")

@@ -43,8 +43,8 @@ class Process:
         """Returns the process recorded in a file, None if there is no readable record."""
         try:
             record = json.loads(file.read_text())
-            return cls(int(record["pid"]), str(record["started"]), str(record["version"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            return cls(int(record["pid"]), str(record["started"]), str(record.get("version", "")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def write(self, file: Path) -> None:

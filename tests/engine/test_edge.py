@@ -221,9 +221,7 @@ def test_a_forged_x_forwarded_for_changes_neither_limit_nor_log_nor_what_the_app
 
 def test_a_trusted_proxys_x_forwarded_for_is_the_client(start_edge: StartEdge) -> None:
     with start_edge(render(trusted_proxies=["0.0.0.0/0"])) as edge:
-        answers = [
-            edge.client.get("/api/x", headers={"x-forwarded-for": f"203.0.113.{n}"}) for n in range(40)
-        ]
+        answers = [edge.client.get("/api/x", headers={"x-forwarded-for": f"203.0.113.{n}"}) for n in range(40)]
 
     assert {answer.status_code for answer in answers} == {200}
     assert answers[7].json()["x-real-ip"] == "203.0.113.7"
@@ -307,9 +305,7 @@ def test_http_2_is_offered_over_tls_1_2_or_newer(edge: Edge, tls: Path) -> None:
 
 def test_the_configuration_check_passes_on_what_is_rendered_and_fails_on_a_broken_one(edge: Edge) -> None:
     assert "test is successful" in docker("exec", edge.id, "nginx", "-t")
-    docker(
-        "exec", edge.id, "sh", "-c", "sed 's/http2 on/http2 maybe/' /etc/nginx/nginx.conf > /tmp/broken.conf"
-    )
+    docker("exec", edge.id, "sh", "-c", "sed 's/http2 on/http2 maybe/' /etc/nginx/nginx.conf > /tmp/broken.conf")
     with pytest.raises(subprocess.CalledProcessError) as caught:
         docker("exec", edge.id, "nginx", "-t", "-c", "/tmp/broken.conf")
     assert 'invalid value "maybe"' in caught.value.output

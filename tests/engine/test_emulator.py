@@ -1,46 +1,47 @@
-"""The emulator of a scratch clone: what outlives its end, what it leaves alone, where it listens."""
+"""The emulator in scratch clones: data and addresses survive, and no clone touches another's or a stranger's."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import botocore.exceptions
 import botocore.session
 import psycopg
 import pytest
+from psycopg import sql
+
+from offline.bootstrap.console import Console
+from offline.bootstrap.docker import Network
+from offline.bootstrap.runner import Job
 from offline.emulator.launcher import Emulator, EmulatorError
-from offline.images.build import Images, build_all
+from offline.emulator.process import Process
+from offline.images.build import build_all
 from offline.machine import Machine
+from tests.engine.containers import container, docker, wait_until
 
 pytestmark = pytest.mark.engine
-PASSWORD = "local-" + "master"
 
-
-def docker(*arguments: str, check: bool = True) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
-    assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
-    return done.stdout.strip()
+PASSWORD = secrets.token_hex(8)
 
 
 @dataclass
 class Clone:
-    """A clone in a folder of its own, with its own network and emulator."""
+    """A scratch clone with its own network and emulator."""
 
+    machine: Machine
     emulator: Emulator
 
-    @property
-    def machine(self) -> Machine:
-        return self.emulator.machine
-
-    def client(self, service: str, account: str = ""):  # type: ignore[no-untyped-def]
+    def client(self, service: str, account: str = "") -> Any:
         return botocore.session.Session().create_client(
             service,
             region_name="eu-central-1",
@@ -49,251 +50,260 @@ class Clone:
             aws_secret_access_key="local",
         )
 
-    def pid(self) -> int:
-        return int(json.loads((self.emulator.folder / "pid").read_text())["pid"])
+    def database(self, name: str = "audit", version: str = "17", account: str = "") -> tuple[str, int]:
+        """Creates a database; returns its endpoint."""
+        rds = self.client("rds", account)
+        rds.create_db_instance(
+            DBInstanceIdentifier=name,
+            DBName="audit",
+            Engine="postgres",
+            EngineVersion=version,
+            DBInstanceClass="db.t3.micro",
+            AllocatedStorage=20,
+            MasterUsername="master",
+            MasterUserPassword=PASSWORD,
+        )
+        wait_until(lambda: self.status(name, account) == "available", "the database")
+        return self.endpoint(name, account)
 
-    def kill(self) -> None:
-        os.kill(self.pid(), signal.SIGKILL)
+    def status(self, name: str = "audit", account: str = "") -> str:
+        found = self.client("rds", account).describe_db_instances(DBInstanceIdentifier=name)
+        return str(found["DBInstances"][0]["DBInstanceStatus"])
 
-    def containers(self) -> list[str]:
-        return docker("ps", "--all", "--quiet", "--filter", f"label={self.machine.label}").split()
+    def endpoint(self, name: str = "audit", account: str = "") -> tuple[str, int]:
+        found = self.client("rds", account).describe_db_instances(DBInstanceIdentifier=name)
+        endpoint = found["DBInstances"][0]["Endpoint"]
+        return endpoint["Address"], endpoint["Port"]
+
+    def drop(self, name: str = "audit", account: str = "") -> None:
+        self.client("rds", account).delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+    def cache(self, name: str) -> tuple[str, int]:
+        """Creates a replication group; returns its endpoint."""
+        self.client("elasticache").create_replication_group(
+            ReplicationGroupId=name,
+            ReplicationGroupDescription="queues",
+            Engine="redis",
+            EngineVersion="7.1",
+            CacheNodeType="cache.t3.micro",
+            NumCacheClusters=2,
+        )
+        return self.cache_endpoint(name)
+
+    def cache_endpoint(self, name: str) -> tuple[str, int]:
+        groups = self.client("elasticache").describe_replication_groups(ReplicationGroupId=name)
+        endpoint = groups["ReplicationGroups"][0]["NodeGroups"][0]["PrimaryEndpoint"]
+        return endpoint["Address"], endpoint["Port"]
+
+    def names(self, *listing: str) -> set[str]:
+        """The clone's containers or volumes."""
+        return {*docker(*listing, "--quiet", "--filter", f"label={self.machine.label}").split()}
 
 
-def make(root: Path) -> Clone:
-    (root / ".local").mkdir(parents=True)
-    machine = Machine.allocate(root)
-    machine.save(root)
-    docker(
-        "network", "create", "--subnet", machine.subnet, "--gateway", machine.gateway,
-        "--ip-range", machine.address(128) + "/25", "--label", machine.label,
-        "--opt", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1", machine.network,
-    )  # fmt: skip
-    return Clone(Emulator(machine, root))
-
-
-def remove(clone: Clone) -> None:
-    clone.emulator.stop()
-    label = ("--quiet", "--filter", f"label={clone.machine.label}")
-    for listing, removal in (
-        (("ps", "--all"), ("rm", "--force", "--volumes")),
-        (("volume", "ls"), ("volume", "rm")),
-        (("network", "ls"), ("network", "rm")),
-    ):
-        if found := docker(*listing, *label).split():
-            docker(*removal, *found)
+@contextmanager
+def scratch(root: Path) -> Iterator[Clone]:
+    """A clone that leaves nothing, whatever happens."""
+    Network(root).act(Job("network", root / "network.log", Console()))
+    machine = Machine.load(root)
+    clone = Clone(machine, Emulator(machine, root))
+    try:
+        clone.emulator.start()
+        yield clone
+    finally:
+        clone.emulator.stop()
+        for listing, remove in (
+            (("ps", "--all"), ("rm", "--force", "--volumes")),
+            (("volume", "ls"), ("volume", "rm", "--force")),
+            (("network", "ls"), ("network", "rm")),
+        ):
+            if names := clone.names(*listing):
+                docker(*remove, *names)
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    """A clone with one database, one cache, one versioned bucket and one secret, and its emulator running."""
     build_all()
-    made = make(tmp_path_factory.mktemp("clone"))
-    try:
-        made.emulator.start()
-        fill(made)
+    with scratch(tmp_path_factory.mktemp("clone")) as made:
         yield made
-    finally:
-        remove(made)
 
 
-def fill(clone: Clone) -> None:
-    rds = clone.client("rds")
-    rds.create_db_instance(
-        DBInstanceIdentifier="audit", DBInstanceClass="db.t4g.micro", Engine="postgres", EngineVersion="17.4",
-        MasterUsername="master", MasterUserPassword=PASSWORD, DBName="audit", AllocatedStorage=20,
-    )  # fmt: skip
-    rds.get_waiter("db_instance_available").wait(
-        DBInstanceIdentifier="audit", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+def query(endpoint: tuple[str, int], statement: str) -> list[tuple[Any, ...]]:
+    host, port = endpoint
+    login = f"user=master password={PASSWORD} dbname=audit connect_timeout=3"
+    with psycopg.connect(login, host=host, port=port, autocommit=True) as connection:
+        cursor = connection.execute(sql.SQL(statement))
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def redis(endpoint: tuple[str, int], command: str) -> str:
+    with socket.create_connection(endpoint, 3) as connection:
+        connection.sendall(command.encode() + b"\r\n")
+        return connection.recv(4096).decode().strip()
+
+
+def orderly(clone: Clone) -> None:
+    assert clone.emulator.stop() == "stopped"
+    assert clone.names("ps", "--all") == set(), "a container is left after an orderly stop"
+
+
+def killed(clone: Clone) -> None:
+    process = Process.read(clone.emulator.folder / "pid")
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: not process.alive(), "the end of the emulator")
+
+
+def rebooted(clone: Clone) -> None:
+    """The process is gone and its containers were killed with it."""
+    killed(clone)
+    docker("kill", *clone.names("ps"))
+
+
+def containers_died(clone: Clone) -> None:
+    """Docker was restarted below a running emulator."""
+    docker("kill", *clone.names("ps"))
+
+
+@pytest.mark.parametrize("end", [orderly, killed, rebooted, containers_died])
+def test_everything_is_there_again_at_the_same_place(clone: Clone, end: Callable[[Clone], None]) -> None:
+    name = f"it-{end.__name__.replace('_', '-')}"
+    database, cache = clone.database(name), clone.cache(name)
+    query(database, "CREATE TABLE kept AS SELECT 17 AS value")
+    assert redis(cache, "SET key kept") == "+OK"
+    time.sleep(1.1)  # Redis syncs its append-only file every second
+    s3 = clone.client("s3")
+    s3.create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}, ObjectLockEnabledForBucket=True
     )
-    clone.client("elasticache").create_replication_group(
-        ReplicationGroupId="queues", ReplicationGroupDescription="queues", Engine="redis", EngineVersion="7.1",
-        NumCacheClusters=1, CacheNodeType="cache.t4g.micro",
-    )  # fmt: skip
-    s3 = clone.client("s3")
-    s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    s3.put_bucket_versioning(Bucket="records", VersioningConfiguration={"Status": "Enabled"})
-    clone.client("secretsmanager").create_secret(Name="vault/key", SecretString="first")
-    with connect(clone) as connection:
-        connection.execute("CREATE TABLE rows (value text)")
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=name, Key="a", Body=body)
+    s3.put_object(Bucket=name, Key="a/b", Body=bytes(range(256)), Tagging="kind=evidence", ContentType="x/y")
+    retention = {"Mode": "GOVERNANCE", "RetainUntilDate": "2099-01-01T00:00:00Z"}
+    s3.put_object_retention(Bucket=name, Key="a", Retention=retention)
+    secret = clone.client("secretsmanager").create_secret(Name=name, SecretString="s3cret")["ARN"]
 
-
-def endpoint(clone: Clone) -> tuple[str, int]:
-    found = clone.client("rds").describe_db_instances(DBInstanceIdentifier="audit")["DBInstances"][0]
-    return found["Endpoint"]["Address"], found["Endpoint"]["Port"]
-
-
-def cache(clone: Clone) -> tuple[str, int]:
-    groups = clone.client("elasticache").describe_replication_groups(ReplicationGroupId="queues")
-    primary = groups["ReplicationGroups"][0]["NodeGroups"][0]["PrimaryEndpoint"]
-    return primary["Address"], primary["Port"]
-
-
-def connect(clone: Clone):  # type: ignore[no-untyped-def]
-    host, port = endpoint(clone)
-    return psycopg.connect(
-        host=host, port=port, user="master", password=PASSWORD, dbname="audit", sslmode="require", autocommit=True
-    )
-
-
-def redis(clone: Clone, command: str) -> str:
-    with socket.create_connection(cache(clone), 5) as connection:
-        connection.sendall(f"{command}\r\n".encode())
-        return connection.recv(1024).decode()
-
-
-def write(clone: Clone, text: str) -> None:
-    with connect(clone) as connection:
-        connection.execute("INSERT INTO rows VALUES (%s)", [text])
-    assert redis(clone, f"SET kept {text}") == "+OK\r\n"
-    s3 = clone.client("s3")
-    s3.put_object(Bucket="records", Key="a/b.json", Body=b"older " + text.encode())
-    s3.put_object(Bucket="records", Key="a/b.json", Body=text.encode())
-    clone.client("secretsmanager").put_secret_value(SecretId="vault/key", SecretString=text)
-
-
-def check(clone: Clone, text: str) -> None:
-    with connect(clone) as connection:
-        assert connection.execute("SELECT value FROM rows WHERE value = %s", [text]).fetchone() == (text,)
-    assert text in redis(clone, "GET kept")
-    s3 = clone.client("s3")
-    assert s3.get_object(Bucket="records", Key="a/b.json")["Body"].read() == text.encode()
-    versions = s3.list_object_versions(Bucket="records", Prefix="a/b.json")["Versions"]
-    bodies = {
-        s3.get_object(Bucket="records", Key="a/b.json", VersionId=row["VersionId"])["Body"].read() for row in versions
-    }
-    assert {text.encode(), b"older " + text.encode()} <= bodies
-    assert clone.client("secretsmanager").get_secret_value(SecretId="vault/key")["SecretString"] == text
-
-
-@pytest.mark.parametrize("end", ["stop", "kill", "reboot"])
-def test_data_and_addresses_outlive_the_emulator(clone: Clone, end: str) -> None:
-    before = (endpoint(clone), cache(clone))
-    text = f"{end}-{secrets.token_hex(4)}"
-    write(clone, text)
-    time.sleep(2.0)  # what the emulator and Redis may lose when killed
-    if end == "stop":
-        clone.emulator.stop()
-        assert not clone.containers(), "its databases stop with it"
-    else:
-        clone.kill()
-        if end == "reboot":
-            docker("kill", *clone.containers())
+    containers = len(clone.names("ps"))
+    end(clone)
     clone.emulator.start()
-    assert (endpoint(clone), cache(clone)) == before
-    check(clone, text)
+
+    assert clone.status(name) == "available"
+    assert len(clone.names("ps")) == containers, "a replication group's members got containers of their own"
+    assert (clone.endpoint(name), clone.cache_endpoint(name)) == (database, cache)
+    assert query(database, "SELECT value FROM kept") == [(17,)]
+    assert redis(cache, "GET key") == "$4\r\nkept"
+    s3 = clone.client("s3")
+    versions = s3.list_object_versions(Bucket=name, Prefix="a")["Versions"]
+    bodies = [s3.get_object(Bucket=name, Key=v["Key"], VersionId=v["VersionId"])["Body"].read() for v in versions]
+    assert sorted(bodies) == sorted([b"first", b"second", bytes(range(256))])
+    assert s3.get_object(Bucket=name, Key="a")["Body"].read() == b"second"
+    assert s3.get_object(Bucket=name, Key="a/b")["ContentType"] == "x/y"
+    assert s3.get_object_tagging(Bucket=name, Key="a/b")["TagSet"] == [{"Key": "kind", "Value": "evidence"}]
+    assert s3.get_object_retention(Bucket=name, Key="a")["Retention"]["Mode"] == "GOVERNANCE"
+    value = clone.client("secretsmanager").get_secret_value(SecretId=secret)
+    assert value["SecretString"] == "s3cret"
 
 
-def test_a_database_is_not_superuser_and_its_password_is_not_in_its_environment(clone: Clone) -> None:
-    with connect(clone) as connection:
-        assert connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
-    for container in clone.containers():
-        assert PASSWORD not in docker("inspect", container)
+def test_what_was_deleted_leaves_nothing_behind(clone: Clone) -> None:
+    volumes, containers = clone.names("volume", "ls"), clone.names("ps", "--all")
+    first = clone.database("again")
+    query(first, "CREATE TABLE old AS SELECT 1")
+    clone.cache("again")
+    clone.drop("again")
+    clone.client("elasticache").delete_replication_group(ReplicationGroupId="again")
+    assert (clone.names("volume", "ls"), clone.names("ps", "--all")) == (volumes, containers)
+    second = clone.database("again")
+    assert second == first, "the address was not given back"
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        query(second, "SELECT * FROM old")
+    clone.drop("again")
 
 
-def test_everything_the_emulator_makes_is_labelled_as_the_clones(clone: Clone) -> None:
-    names = docker("ps", "--all", "--format", "{{.Names}}", "--filter", f"network={clone.machine.network}").split()
-    assert names
-    labelled = docker("ps", "--all", "--format", "{{.Names}}", "--filter", f"label={clone.machine.label}").split()
-    assert sorted(names) == sorted(labelled)
-    volumes = docker("volume", "ls", "--quiet", "--filter", f"label={clone.machine.label}").split()
-    assert len(volumes) == 2, f"one for the database and one for the cache: {volumes}"
-    assert all(clone.machine.clone in name for name in [*names, *volumes])
+def test_a_database_that_docker_refuses_is_refused_and_not_called_available(clone: Clone) -> None:
+    with pytest.raises(botocore.exceptions.ClientError, match=r"InsufficientCapacity.*No such image.*postgres:12"):
+        clone.database("old", version="12")
+    rds = clone.client("rds").describe_db_instances()["DBInstances"]
+    assert "old" not in {instance["DBInstanceIdentifier"] for instance in rds}
 
 
-def test_the_emulator_listens_on_the_gateway_and_databases_publish_nothing(clone: Clone) -> None:
-    listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout
-    own = [line.split()[3] for line in listening.splitlines() if f"pid={clone.pid()}," in line]
-    assert own == [f"{clone.machine.gateway}:{clone.machine.emulator_port}"]
-    for container in clone.containers():
-        bound = json.loads(docker("inspect", container))[0]["HostConfig"]["PortBindings"] or {}
-        hosts = {entry["HostIp"] for entries in bound.values() for entry in entries or []}
-        assert hosts <= {"127.0.0.1", clone.machine.gateway}, f"{container}: {bound}"
+def test_nothing_is_published_and_no_password_is_in_a_containers_environment(clone: Clone) -> None:
+    address, _ = clone.database("private")
+    clone.cache("private")
+    for name in clone.names("ps"):
+        assert docker("port", name) == ""
+        settings = docker("inspect", "--format", "{{.Config.Env}} {{.Config.User}} {{.Config.Labels}}", name)
+        assert PASSWORD not in settings
+        assert f"web-next.clone:{clone.machine.clone}" in settings
+        assert "ministack:" not in settings, "another MiniStack on this machine would remove the container"
+    assert address.startswith(clone.machine.gateway.rpartition(".")[0])
+    process = Process.read(clone.emulator.folder / "pid")
+    assert process is not None
+    sockets = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
+    listening = [line.split()[3] for line in sockets if f"pid={process.pid}," in line]
+    assert listening == [f"{clone.machine.gateway}:{clone.machine.emulator_port}"]
+    clone.drop("private")
 
 
-def test_a_container_reaches_the_emulator_at_the_same_address(clone: Clone) -> None:
-    code = f"exec 3<>/dev/tcp/{clone.machine.gateway}/{clone.machine.emulator_port}"
-    docker("run", "--rm", "--network", clone.machine.network, Images().tag("base"), "bash", "-c", code)
+def test_what_the_emulator_keeps_is_readable_by_its_owner_only(clone: Clone) -> None:
+    for file in (clone.emulator.folder / "state").iterdir():
+        assert file.stat().st_mode & 0o077 == 0, f"{file} is readable by others"
 
 
-def test_accounts_do_not_see_each_other(clone: Clone) -> None:
-    assert clone.client("rds", "444455556666").describe_db_instances()["DBInstances"] == []
-    assert clone.client("s3", "444455556666").list_buckets()["Buckets"] == []
-
-
-def test_a_foreign_container_of_another_ministack_survives_start_and_stop(clone: Clone) -> None:
-    name = f"foreign-{secrets.token_hex(4)}"
-    docker("run", "--detach", "--name", name, "--label", "ministack=rds", Images().tag("base"), "sleep", "300")
-    try:
+def test_the_reaper_spares_a_strangers_containers(clone: Clone) -> None:
+    image = build_all()["base"]
+    options = ("--label", "ministack=rds", "--label", "ministack=ecs")
+    with container(image, *options, command=("sleep", "300")) as stranger:
         clone.emulator.stop()
         clone.emulator.start()
-        clone.emulator.stop()
-        assert docker("inspect", "--format", "{{.State.Running}}", name) == "true"
-    finally:
-        docker("rm", "--force", name, check=False)
-        clone.emulator.start()
+        assert docker("inspect", "--format", "{{.State.Running}}", stranger) == "true"
 
 
-def test_two_clones_run_at_once_and_spare_each_other(clone: Clone, tmp_path: Path) -> None:
-    other = make(tmp_path / "other")
-    before = sorted(clone.containers())
-    try:
+def test_two_clones_are_up_side_by_side(clone: Clone, tmp_path: Path) -> None:
+    mine = clone.database("shared-name", account="111111111111")
+    query(mine, "CREATE TABLE whose AS SELECT 'first' AS clone")
+    with scratch(tmp_path) as other:
+        theirs = other.database("shared-name", account="111111111111")
+        query(theirs, "CREATE TABLE whose AS SELECT 'second' AS clone")
+        assert other.emulator.stop() == "stopped"
+        assert query(mine, "SELECT clone FROM whose") == [("first",)]
         other.emulator.start()
-        fill(other)
-        assert endpoint(other) != endpoint(clone)
-        other.emulator.stop()
-        assert sorted(clone.containers()) == before
-        with connect(clone) as connection:
-            connection.execute("SELECT 1")
-    finally:
-        remove(other)
+        assert other.endpoint("shared-name", "111111111111") == theirs
+        wait_until(lambda: query(theirs, "SELECT clone FROM whose") == [("second",)], "the other clone's database")
+    assert query(mine, "SELECT clone FROM whose") == [("first",)]
+    clone.drop("shared-name", "111111111111")
 
 
-def test_a_deleted_database_leaves_neither_container_nor_volume_nor_address(clone: Clone) -> None:
-    elasticache = clone.client("elasticache")
-    volumes = docker("volume", "ls", "--quiet", "--filter", f"label={clone.machine.label}")
-    containers, addresses = sorted(clone.containers()), (clone.emulator.folder / "addresses.json").read_text()
-    elasticache.create_cache_cluster(
-        CacheClusterId="brief", Engine="redis", EngineVersion="7.1", NumCacheNodes=1, CacheNodeType="cache.t4g.micro"
-    )
-    assert sorted(clone.containers()) != containers
-    elasticache.delete_cache_cluster(CacheClusterId="brief")
-    assert sorted(clone.containers()) == containers
-    assert docker("volume", "ls", "--quiet", "--filter", f"label={clone.machine.label}") == volumes
-    assert (clone.emulator.folder / "addresses.json").read_text() == addresses
-
-
-def test_starting_a_running_emulator_changes_nothing(clone: Clone) -> None:
-    pid = clone.pid()
+def test_starting_twice_changes_nothing(clone: Clone) -> None:
+    before = (clone.emulator.folder / "pid").read_text()
     clone.emulator.start()
-    assert clone.pid() == pid
+    assert (clone.emulator.folder / "pid").read_text() == before
+    assert clone.emulator.status().startswith(clone.machine.emulator)
 
 
-def test_an_absent_network_is_one_clear_line(tmp_path: Path) -> None:
-    root = tmp_path / "bare"
-    (root / ".local").mkdir(parents=True)
-    machine = Machine.allocate(root)
-    machine.save(root)
-    with pytest.raises(EmulatorError, match=rf"no network {machine.network}; .make up."):
-        Emulator(machine, root).start()
-
-
-def test_a_taken_port_is_one_clear_line_and_the_other_process_is_left_alone(tmp_path: Path) -> None:
-    other = make(tmp_path / "taken")
+def test_a_port_that_is_taken_is_one_clear_line(clone: Clone) -> None:
+    clone.emulator.stop()
+    place = (clone.machine.gateway, clone.machine.emulator_port)
     try:
-        with socket.create_server((other.machine.gateway, other.machine.emulator_port)):
-            with pytest.raises(EmulatorError, match=f"{other.machine.emulator_port} is not free"):
-                other.emulator.start()
-        assert not (other.emulator.folder / "pid").exists()
+        with socket.create_server(place), pytest.raises(EmulatorError, match=r"is not free \(Address already in use\)"):
+            clone.emulator.start()
     finally:
-        remove(other)
+        clone.emulator.start()
 
 
-def test_an_emulator_that_dies_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
-    other = make(tmp_path / "dying")
+def test_a_process_that_dies_says_its_last_words(clone: Clone) -> None:
+    clone.emulator.stop()
+    addresses = clone.emulator.folder / "addresses.json"
+    kept = addresses.read_text()
+    addresses.write_text("{")
     try:
-        other.emulator.folder.mkdir(parents=True)
-        (other.emulator.folder / "addresses.json").write_text("{")
-        with pytest.raises(EmulatorError, match=r"died: .*addresses\.json is damaged.*log"):
-            other.emulator.start()
+        with pytest.raises(EmulatorError, match=r"^the emulator died: .*addresses.json is damaged"):
+            clone.emulator.start()
     finally:
-        remove(other)
+        addresses.write_text(kept)
+        clone.emulator.start()
+
+
+def test_a_missing_network_is_one_clear_line(tmp_path: Path) -> None:
+    machine = Machine.allocate(tmp_path)
+    machine.save(tmp_path)
+    with pytest.raises(EmulatorError, match=r"^Docker has no network web-next-\w+; `make up` creates it$"):
+        Emulator(machine, tmp_path).start()

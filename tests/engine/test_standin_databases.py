@@ -106,5 +106,5 @@ def test_the_databases_live_from_up_to_destroy(
     project.unchanged()
     sql(f"SET ROLE {name}_writer; INSERT INTO log.entry VALUES (1)", f"{name}_owner", token)
     project.destroy()
-    assert emulator.client("rds").describe_db_instances()["DBInstances"] == []
+    assert emulator.client("rds").describe_db_instances()["DBInstances"] == [], "the account is this run's own"
     assert emulator.client("elasticache").describe_replication_groups()["ReplicationGroups"] == []

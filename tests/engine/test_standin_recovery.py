@@ -73,6 +73,8 @@ def test_an_object_of_someone_else_is_a_conflict(
     assert f"Bucket '{name}' exists already and carries no web-next:urn mark" in output
     assert f"Secret '{name}' exists already and belongs to urn:other" in output
     assert vault.get_secret_value(SecretId=name)["SecretString"] == "theirs"
+    s3.delete_bucket(Bucket=name)
+    vault.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
 def test_an_up_killed_in_the_middle_is_finished_by_the_next(

@@ -136,9 +136,7 @@ def with_service(database: Database, test: Callable[[Service], Awaitable[None]])
 
 def test_what_is_pushed_is_listed_newest_first(database: Database) -> None:
     async def test(service: Service) -> None:
-        first = await service.push(
-            action="first", strategyId="s-1", traceId="trace-0001", details={"a": [1, None]}
-        )
+        first = await service.push(action="first", strategyId="s-1", traceId="trace-0001", details={"a": [1, None]})
         second = await service.push(action="second", result="err", details="text")
         listed = await service.newest()
 

@@ -73,21 +73,23 @@ def _read_bucket(call: Call) -> Properties | None:
 
 def _delete_bucket(call: Call) -> None:
     if call.inputs.get("forceDestroy"):
-        _empty(call)
+        _remove_versions(call, call.id)
     call.cloud.find("s3", "DeleteBucket", Bucket=call.id)
 
 
-def _empty(call: Call) -> None:
+def _remove_versions(call: Call, bucket: str, key: str | None = None) -> None:
+    """Removes every version, of one key or of all, those under a governance lock too."""
     while True:
-        page = call.cloud.find("s3", "ListObjectVersions", Bucket=call.id) or {}
-        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        page = call.cloud.find("s3", "ListObjectVersions", Bucket=bucket, Prefix=key or "") or {}
+        listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        found = [item for item in listed if key in (None, item["Key"])]
         if not found:
             return
         for item in found:
             call.cloud.call(
                 "s3",
                 "DeleteObject",
-                Bucket=call.id,
+                Bucket=bucket,
                 Key=item["Key"],
                 VersionId=item["VersionId"],
                 BypassGovernanceRetention=True,
@@ -140,7 +142,10 @@ def _read_object(call: Call) -> Properties | None:
 
 def _delete_object(call: Call) -> None:
     bucket, key = call.id.split("/", 1)
-    call.cloud.find("s3", "DeleteObject", Bucket=bucket, Key=key)
+    if call.inputs.get("forceDestroy"):
+        _remove_versions(call, bucket, key)
+    else:
+        call.cloud.find("s3", "DeleteObject", Bucket=bucket, Key=key)
 
 
 OBJECT_OUTPUTS = ("arn", "etag", "tagsAll", "versionId")

@@ -86,9 +86,7 @@ def test_retry_after_is_the_time_until_the_next_request_passes(rate: int, second
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))
 def test_a_missing_variable_is_an_error(name: str) -> None:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined
-    )
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined)
     rest = {key: value for key, value in VARIABLES.items() if key != name}
 
     with pytest.raises(jinja2.UndefinedError, match=name):

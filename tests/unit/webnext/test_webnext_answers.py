@@ -44,15 +44,12 @@ def test_pages_may_connect_to_the_executor_when_there_is_one() -> None:
     assert "connect-src 'self';" in security_headers(Settings())["Content-Security-Policy"]
     with_executor = Settings(executor_origin="https://executor.example.com")
     assert (
-        "connect-src 'self' https://executor.example.com;"
-        in security_headers(with_executor)["Content-Security-Policy"]
+        "connect-src 'self' https://executor.example.com;" in security_headers(with_executor)["Content-Security-Policy"]
     )
 
 
 def test_a_valid_trace_id_is_returned_and_stored(call: Call, audit: MemoryAudit) -> None:
-    answer = call(
-        "POST", "/api/audit/push", json={"action": "a", "result": "ok"}, headers={"x-trace-id": "page-1234"}
-    )
+    answer = call("POST", "/api/audit/push", json={"action": "a", "result": "ok"}, headers={"x-trace-id": "page-1234"})
 
     assert answer.headers["x-trace-id"] == "page-1234"
     assert audit.rows[0]["traceId"] == "page-1234"
@@ -74,9 +71,7 @@ def test_a_trace_id_of_8_to_64_letters_digits_and_dashes_is_kept(incoming: str) 
     assert trace_id_for(incoming) == incoming
 
 
-@pytest.mark.parametrize(
-    "incoming", [None, "", "a" * 7, "a" * 65, "abcd_1234", "abcdefgh\n", "abcdéfgh", "a b c d e"]
-)
+@pytest.mark.parametrize("incoming", [None, "", "a" * 7, "a" * 65, "abcd_1234", "abcdefgh\n", "abcdéfgh", "a b c d e"])
 def test_any_other_trace_id_is_replaced(incoming: str | None) -> None:
     assert trace_id_for(incoming) != incoming
 

@@ -99,9 +99,7 @@ def test_a_body_that_is_not_json_is_a_400(call: Call, body: bytes) -> None:
         ([], "body"),
     ],
 )
-def test_an_entry_that_breaks_a_rule_is_a_422_that_names_the_field(
-    call: Call, entry: Any, field: str
-) -> None:
+def test_an_entry_that_breaks_a_rule_is_a_422_that_names_the_field(call: Call, entry: Any, field: str) -> None:
     answer = call("POST", "/api/audit/push", json=entry)
 
     assert answer.status_code == 422

@@ -19,9 +19,7 @@ class Secrets:
         self.asked.append(SecretId)
         name = SecretId.removeprefix("web-next-test/")
         if name not in self.values:
-            raise ClientError(
-                {"Error": {"Code": "ResourceNotFoundException", "Message": "gone"}}, "GetSecretValue"
-            )
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "gone"}}, "GetSecretValue")
         return {"SecretString": self.values[name]}
 
 
@@ -47,9 +45,7 @@ def vault(secrets: Secrets, clock: Clock) -> Vault:
     return Vault("web-next-test/", lambda: secrets, clock)
 
 
-def test_a_secret_is_asked_for_once_within_its_time_to_live(
-    vault: Vault, secrets: Secrets, clock: Clock
-) -> None:
+def test_a_secret_is_asked_for_once_within_its_time_to_live(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     assert vault.read("AUDIT_DB_URL") == "first"
     secrets.values["AUDIT_DB_URL"] = "second"
     clock.now += TTL - 0.1
@@ -58,9 +54,7 @@ def test_a_secret_is_asked_for_once_within_its_time_to_live(
     assert secrets.asked == ["web-next-test/AUDIT_DB_URL"]
 
 
-def test_a_secret_is_asked_for_again_after_its_time_to_live(
-    vault: Vault, secrets: Secrets, clock: Clock
-) -> None:
+def test_a_secret_is_asked_for_again_after_its_time_to_live(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     vault.read("AUDIT_DB_URL")
     secrets.values["AUDIT_DB_URL"] = "second"
     clock.now += TTL

@@ -148,7 +148,7 @@ def test_an_ended_process_that_nobody_has_collected_is_not_alive() -> None:
         assert start_of(child.pid) is None
 
 
-@pytest.mark.parametrize("content", [None, "", "17", '{"pid": "x", "started": "y"}', "[]"])
+@pytest.mark.parametrize("content", [None, "", "17", "null", '{"pid": "x", "started": "y"}', "[]"])
 def test_an_unreadable_process_record_counts_as_none(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "pid").write_text(content)

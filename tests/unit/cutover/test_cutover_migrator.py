@@ -1,0 +1,142 @@
+"""The rules of migration files; what they do to a database is tested on a database."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from cutover import migrator
+from cutover.migrator import Applied, Migration, MigrationError
+
+COMMITTED = Path(__file__).parents[3] / "migrations"
+
+
+def files(folder: Path, *names: str) -> list[Migration]:
+    for name in names:
+        (folder / name).write_text(f"SELECT '{name}';\n")
+    return migrator.load(folder)
+
+
+def ledger(migrations: list[Migration]) -> list[Applied]:
+    return [Applied(version=one.version, file=one.file, checksum=one.checksum) for one in migrations]
+
+
+def test_files_are_loaded_in_the_order_of_their_numbers_with_the_checksum_of_their_bytes(tmp_path: Path) -> None:
+    loaded = files(tmp_path, "002_more.sql", "001_audit_log.sql", "003_a2_b3.sql")
+
+    assert [one.version for one in loaded] == [1, 2, 3]
+    assert loaded[0].file == "001_audit_log.sql"
+    assert loaded[0].sql == "SELECT '001_audit_log.sql';\n"
+    assert loaded[0].checksum == hashlib.sha256(loaded[0].sql.encode()).hexdigest()
+
+
+def test_an_empty_folder_has_no_migrations(tmp_path: Path) -> None:
+    assert migrator.load(tmp_path) == []
+
+
+def test_other_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("about")
+
+    assert [one.file for one in files(tmp_path, "001_a.sql")] == ["001_a.sql"]
+
+
+@pytest.mark.parametrize("name", ["audit.sql", "1_audit.sql", "0001_audit.sql", "001-audit.sql", "001_Audit.sql"])
+def test_a_name_without_its_form_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MigrationError, match=rf"{name} is not a migration's name: use 001_what_it_does\.sql"):
+        files(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (("001_a.sql", "003_c.sql"), "003_c.sql has number 003, 002 comes next"),
+        (("002_b.sql",), "002_b.sql has number 002, 001 comes next"),
+        (("001_a.sql", "001_b.sql"), "001_b.sql has number 001, 002 comes next"),
+        (("000_a.sql",), "000_a.sql has number 000, 001 comes next"),
+    ],
+)
+def test_gaps_and_doubles_are_refused(tmp_path: Path, names: tuple[str, ...], complaint: str) -> None:
+    with pytest.raises(MigrationError, match=complaint):
+        files(tmp_path, *names)
+
+
+def test_everything_is_pending_on_a_new_database(tmp_path: Path) -> None:
+    loaded = files(tmp_path, "001_a.sql", "002_b.sql")
+
+    assert migrator.pending(loaded, []) == loaded
+
+
+def test_only_what_is_new_is_pending(tmp_path: Path) -> None:
+    loaded = files(tmp_path, "001_a.sql", "002_b.sql")
+
+    assert migrator.pending(loaded, ledger(loaded[:1])) == loaded[1:]
+
+
+def test_nothing_is_pending_when_all_is_applied(tmp_path: Path) -> None:
+    loaded = files(tmp_path, "001_a.sql", "002_b.sql")
+
+    assert migrator.pending(loaded, ledger(loaded)) == []
+
+
+def test_a_file_edited_after_it_was_applied_is_refused_by_name(tmp_path: Path) -> None:
+    done = ledger(files(tmp_path, "001_a.sql"))
+    (tmp_path / "001_a.sql").write_text("SELECT 2;\n")
+
+    with pytest.raises(MigrationError, match=r"001_a\.sql was edited after it was applied: restore it"):
+        migrator.pending(migrator.load(tmp_path), done)
+
+
+def test_an_applied_file_that_is_gone_is_refused_by_name(tmp_path: Path) -> None:
+    loaded = files(tmp_path, "001_a.sql", "002_b.sql")
+
+    with pytest.raises(MigrationError, match=r"002_b\.sql was applied .* check out a newer revision"):
+        migrator.pending(loaded[:1], ledger(loaded))
+
+
+def test_an_applied_file_that_was_renamed_is_refused(tmp_path: Path) -> None:
+    done = ledger(files(tmp_path, "001_a.sql"))
+    (tmp_path / "001_a.sql").rename(tmp_path / "001_b.sql")
+
+    with pytest.raises(MigrationError, match=r"001_a\.sql was applied"):
+        migrator.pending(migrator.load(tmp_path), done)
+
+
+def test_files_and_ledger_of_the_same_migrations_have_one_digest(tmp_path: Path) -> None:
+    loaded = files(tmp_path, "001_a.sql", "002_b.sql")
+
+    assert migrator.digest(loaded) == migrator.digest(ledger(loaded))
+
+
+def test_the_digest_changes_with_a_file_more_an_edit_and_a_name(tmp_path: Path) -> None:
+    loaded = files(tmp_path, "001_a.sql", "002_b.sql")
+    first, second = ledger(loaded)
+    digests = {
+        migrator.digest(applied)
+        for applied in (
+            [first, second],
+            [first],
+            [],
+            [first, Applied(version=2, file=second.file, checksum="0" * 64)],
+            [first, Applied(version=2, file="002_c.sql", checksum=second.checksum)],
+        )
+    }
+
+    assert len(digests) == 5
+
+
+def test_a_database_that_does_not_answer_is_said_in_one_line_without_the_password() -> None:
+    password = "s3" + "cr3t"
+
+    with (
+        pytest.raises(MigrationError, match=r"^the audit database does not answer: ") as refused,
+        migrator.connect(f"postgresql://owner:{password}@127.0.0.1:1/audit"),
+    ):
+        pass
+    assert password not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_committed_migrations_load_and_begin_with_the_audit_log() -> None:
+    assert migrator.load(COMMITTED)[0].file == "001_audit_log.sql"

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from tests.unit.infra.recorder import STACK, Recorder
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """A recording engine under the stack `test`, the project as the working folder."""
+    monkeypatch.chdir(Path(__file__).parents[3])
+    monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder.mocks, project="web-next", stack=STACK, preview=False, monitor=recorder)
+    return recorder

@@ -1,0 +1,135 @@
+"""Pulumi's engine as a recorder: what a program registers, answered without a provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+
+from infra.naming import Names
+from infra.settings import Settings, load
+
+STACK = "test"
+IMAGE = "sha256:" + "a" * 64
+MACHINE = {
+    "clone": "0a1b2c3d",
+    "emulator": "http://10.213.7.1:4566",
+    "network": "web-next-0a1b2c3d",
+    "edgeAddress": "10.213.7.10",
+    "stableAddress": "10.213.7.11",
+    "edgePort": 8450,
+    "edgeImage": "sha256:" + "e" * 64,
+    "tlsFolder": ".local/tls",
+}
+DOCKER = {
+    "web-next:track": "stable",
+    "web-next:runtime": "docker",
+    "web-next:account": "111122223333",
+    "web-next:region": "eu-central-1",
+    "web-next:domain": "localhost",
+    "web-next:executorUrl": "https://executor.example.com",
+    "web-next:image": IMAGE,
+    "web-next:buildSha": "4f2c1d9",
+    "web-next:version": "1.5.1",
+    "web-next:machine": json.dumps(MACHINE),
+}
+"""The configuration of a sound docker stack, as Pulumi hands it to the program."""
+FARGATE = {
+    **{key: value for key, value in DOCKER.items() if key != "web-next:machine"},
+    "web-next:runtime": "fargate",
+    "web-next:domain": "console.example.com",
+    "web-next:image": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next@" + IMAGE,
+}
+NAMES = Names(stack=STACK, account="111122223333", region="eu-central-1")
+
+
+def settings(config: Mapping[str, str] = DOCKER, **changes: str) -> Settings:
+    """The settings of a configuration, some keys changed."""
+    return load({**config, **{f"web-next:{key}": value for key, value in changes.items()}})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """One registration. `inputs` are plain; `secrets` names the top-level inputs that are secret."""
+
+    token: str
+    name: str
+    custom: bool
+    inputs: dict[str, Any]
+    secrets: frozenset[str]
+    provider: str
+    parent: str
+    protect: bool
+    retain_on_delete: bool
+    ignore_changes: tuple[str, ...]
+    before_create: tuple[str, ...]
+    before_update: tuple[str, ...]
+
+
+class Recorder(MockMonitor):  # type: ignore[misc, unused-ignore]
+    """A monitor that keeps each registration and marks the outputs that the SDK declares secret."""
+
+    def __init__(self) -> None:
+        super().__init__(_Answers())
+        self.registered: list[Registered] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        if request.type != "pulumi:pulumi:Stack":
+            inputs = rpc.deserialize_properties(request.object)
+            self.registered.append(
+                Registered(
+                    token=request.type,
+                    name=request.name,
+                    custom=request.custom,
+                    inputs=_plain(inputs),
+                    secrets=frozenset(name for name, value in inputs.items() if rpc.is_rpc_secret(value)),
+                    provider=request.provider,
+                    parent=request.parent,
+                    protect=request.protect,
+                    retain_on_delete=request.retainOnDelete,
+                    ignore_changes=tuple(request.ignoreChanges),
+                    before_create=tuple(request.hooks.before_create),
+                    before_update=tuple(request.hooks.before_update),
+                )
+            )
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call, unused-ignore]
+
+    def of(self, token: str) -> list[Registered]:
+        """The registrations of one type, in order."""
+        return [one for one in self.registered if one.token == token]
+
+    def one(self, token: str, name: str | None = None) -> Registered:
+        """The only registration of a type (and name)."""
+        (found,) = [one for one in self.of(token) if name in (None, one.name)]
+        return found
+
+
+class _Answers(Mocks):
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"{args.token}: the program makes no invokes")
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        name = args.inputs.get("name", args.name)
+        arn = f"arn:aws:mock:eu-central-1:111122223333:{name}"
+        outputs: dict[str, Any] = {
+            "aws:rds/instance:Instance": {"address": "10.213.7.64", "port": 20000, "endpoint": "10.213.7.64:20000"},
+            "aws:elasticache/replicationGroup:ReplicationGroup": {"primaryEndpointAddress": "10.213.7.65"},
+            "random:index/randomPassword:RandomPassword": {"result": pulumi.Output.secret(f"generated-{args.name}")},
+            "pulumi-python:dynamic/web-next:Schema": {"version": 1, "digest": "d" * 64},
+        }.get(args.typ, {})
+        return f"{args.name}-id", {"arn": arn, **args.inputs, **outputs}
+
+
+def _plain(value: Any) -> Any:
+    if rpc.is_rpc_secret(value):
+        return _plain(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value
