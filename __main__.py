@@ -32,7 +32,7 @@ names = Names(stack=pulumi.get_stack(), account=settings.account, region=setting
 using = [providers.aws_provider(settings), providers.random_provider()]
 here = pulumi.ResourceOptions(providers=using)
 
-vault = Vault("vault", VaultArgs(prefix=names.vault_prefix), here)
+vault = Vault("vault", VaultArgs(prefix=names.vault_prefix, keep=settings.keeps_data), here)
 role = AppRole("app", AppRoleArgs(names=names, runtime=settings.runtime, key_arn=vault.key.arn), here)
 # S3 refuses a bucket policy that names a role which does not exist yet.
 after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])

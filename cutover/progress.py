@@ -41,7 +41,8 @@ class Progress:
             return
         seconds = self.clock() - self._begun.get(step.urn, self.clock())
         name = step.urn.rsplit("::", 1)[-1]
-        self._print(f"  {verb:<8} {step.type} {name}", seconds)
+        token = re.sub(r"/[^:]*", "", step.type)
+        self._print(f"  {verb:<8} {token} {name}", seconds)
 
     def _diagnose(self, event: DiagnosticEvent) -> None:
         text = _COLOURS.sub("", event.message).strip()
@@ -54,7 +55,7 @@ class Progress:
             self.write(f"  {'error' if failed else 'note':<8} {line}\n")
 
     def _print(self, text: str, seconds: float) -> None:
-        self.write(f"{text:<90} {seconds:6.1f} s\n")
+        self.write(f"{text:<78} {seconds:6.1f} s\n")
 
 
 def _cause(text: str) -> str:

@@ -11,9 +11,13 @@ import pulumi_random as random
 
 @dataclass(frozen=True, kw_only=True)
 class VaultArgs:
-    """`prefix` starts every entry's name; the app knows nothing of its secrets but this."""
+    """`prefix` starts every entry's name, all that the app knows of its secrets.
+
+    `keep` lets deleted entries be restored for 30 days; otherwise their names are free again at once.
+    """
 
     prefix: str
+    keep: bool
 
 
 class Vault(pulumi.ComponentResource):
@@ -25,6 +29,7 @@ class Vault(pulumi.ComponentResource):
     def __init__(self, name: str, args: VaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:security:Vault", name, None, opts)
         self._prefix = args.prefix
+        self._recovery_days = 30 if args.keep else 0
         self.arns = {}
         self.key = aws.kms.Key(
             name,
@@ -46,6 +51,7 @@ class Vault(pulumi.ComponentResource):
             name,
             name=f"{self._prefix}{name}",
             kms_key_id=self.key.arn,
+            recovery_window_in_days=self._recovery_days,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arns[name] = secret.arn

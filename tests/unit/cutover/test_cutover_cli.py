@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ def test_an_older_no_go_does_not_explain_a_failure(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     smoke.save(report(rate=Outcome.FAIL))
-    monkeypatch.setattr(cli.time, "time", lambda: 9e9)
+    monkeypatch.setattr(time, "time", lambda: 9e9)
     fake.failure = CutoverError("disk full")
 
     assert cli.main(["up", "-s", "test"]) == 1

@@ -240,7 +240,7 @@ def test_a_check_that_is_left_out_is_a_no_go(edge: Edge) -> None:
 
     assert found.decision.against == (Criterion.AUDIT, Criterion.RATE_LIMIT)
     assert found.decision.verdict is Verdict.NO_GO
-    with pytest.raises(NoGoError, match="^NO-GO: Audit Postgres: not run; Rate limit: not run$"):
+    with pytest.raises(NoGoError, match=r"^NO-GO: Audit Postgres: not run; Rate limit: not run$"):
         found.require_go()
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pulumi
 import pytest
+from pulumi.runtime.settings import set_root_resource
 
 from tests.unit.infra.recorder import STACK, Recorder
 
@@ -14,5 +15,6 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     monkeypatch.chdir(Path(__file__).parents[3])
     monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
     recorder = Recorder()
+    set_root_resource(None)  # type: ignore[arg-type] # each test starts without the outputs of the one before
     pulumi.runtime.set_mocks(recorder.mocks, project="web-next", stack=STACK, preview=False, monitor=recorder)
     return recorder

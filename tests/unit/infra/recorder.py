@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ FARGATE = {
 NAMES = Names(stack=STACK, account="111122223333", region="eu-central-1")
 
 
-def settings(config: Mapping[str, str] = DOCKER, **changes: str) -> Settings:
+def settings(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> Settings:
     """The settings of a configuration, some keys changed."""
     return load({**config, **{f"web-next:{key}": value for key, value in changes.items()}})
 
@@ -116,13 +116,24 @@ class _Answers(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         name = args.inputs.get("name", args.name)
         arn = f"arn:aws:mock:eu-central-1:111122223333:{name}"
-        outputs: dict[str, Any] = {
+        answers: dict[str, dict[str, Any]] = {
             "aws:rds/instance:Instance": {"address": "10.213.7.64", "port": 20000, "endpoint": "10.213.7.64:20000"},
             "aws:elasticache/replicationGroup:ReplicationGroup": {"primaryEndpointAddress": "10.213.7.65"},
             "random:index/randomPassword:RandomPassword": {"result": pulumi.Output.secret(f"generated-{args.name}")},
             "pulumi-python:dynamic/web-next:Schema": {"version": 1, "digest": "d" * 64},
-        }.get(args.typ, {})
-        return f"{args.name}-id", {"arn": arn, **args.inputs, **outputs}
+        }
+        return f"{args.name}-id", {"arn": arn, **args.inputs, **answers.get(args.typ, {})}
+
+
+def finish(program: Callable[[], object]) -> None:
+    """Runs a program to its end, so that everything it declares is registered and every output is known."""
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> pulumi.Output[Any] | None:
+        made = program()
+        return made if isinstance(made, pulumi.Output) else None
+
+    run()
 
 
 def _plain(value: Any) -> Any:

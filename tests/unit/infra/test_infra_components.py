@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import rpc
 
-from infra import record as records_module
+from cutover import smoke
+from cutover.errors import NoGoError
+from infra import record as record_module
 from infra.audit import Audit, AuditArgs
 from infra.edge import EdgeConfig
 from infra.evidence import Evidence, EvidenceArgs
@@ -22,7 +24,7 @@ from infra.release import release_of
 from infra.role import AppRole, AppRoleArgs
 from infra.runtime.docker import DockerEdge, DockerEdgeArgs, DockerRelease, DockerReleaseArgs
 from infra.vault import Vault, VaultArgs
-from tests.unit.infra.recorder import DOCKER, FARGATE, NAMES, Recorder, settings
+from tests.unit.infra.recorder import DOCKER, FARGATE, NAMES, Recorder, finish, settings
 
 BUCKET = "aws:s3/bucket:Bucket"
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
@@ -54,28 +56,18 @@ def declare_evidence(**changes: str) -> Evidence:
     return Evidence("evidence", EvidenceArgs.of(settings(**changes), NAMES))
 
 
-@pulumi.runtime.test
-def test_the_evidence_bucket_is_private_encrypted_versioned_and_tls_only(engine: Recorder) -> pulumi.Output[None]:
-    bucket = declare_evidence().bucket.bucket
-
-    def check(_urn: str) -> None:
-        assert engine.one(BUCKET).inputs["bucket"] == NAMES.bucket("evidence")
-
-    return bucket.urn.apply(check)
-
-
-def declared(engine: Recorder, program: Any) -> Recorder:
+def declared(engine: Recorder, program: Callable[[], object]) -> Recorder:
     """Runs a program to its end, so that everything it declares is registered."""
-    pulumi.runtime.test(program)()
+    finish(program)
     return engine
 
 
 def test_the_evidence_bucket_is_secure(engine: Recorder) -> None:
-    bucket_is_secure(declared(engine, lambda: declare_evidence() and None))
+    bucket_is_secure(declared(engine, declare_evidence))
 
 
 def test_the_evidence_lifecycle_really_empties_the_bucket(engine: Recorder) -> None:
-    declared(engine, lambda: declare_evidence() and None)
+    declared(engine, declare_evidence)
     rules = {
         rule["id"]: rule
         for rule in engine.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs["rules"]
@@ -92,7 +84,7 @@ def test_the_evidence_lifecycle_really_empties_the_bucket(engine: Recorder) -> N
 
 
 def test_the_lifecycle_and_the_app_agree_on_the_days(engine: Recorder) -> None:
-    declared(engine, lambda: declare_evidence(retentionDays="14") and None)
+    declared(engine, lambda: declare_evidence(retentionDays="14"))
     rules = engine.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs["rules"]
     told = release_of(settings(retentionDays="14"), NAMES).environment["EVIDENCE_CLEANUP_RETENTION_DAYS"]
 
@@ -100,7 +92,7 @@ def test_the_lifecycle_and_the_app_agree_on_the_days(engine: Recorder) -> None:
 
 
 def test_only_the_apps_role_is_let_into_evidence(engine: Recorder) -> None:
-    declared(engine, lambda: declare_evidence() and None)
+    declared(engine, declare_evidence)
     allowed = [statement for statement in policy(engine).values() if statement["Effect"] == "Allow"]
 
     assert [statement["Sid"] for statement in allowed] == ["EvidenceUpload"]
@@ -109,7 +101,7 @@ def test_only_the_apps_role_is_let_into_evidence(engine: Recorder) -> None:
 
 
 def test_pages_of_the_console_alone_may_upload(engine: Recorder) -> None:
-    declared(engine, lambda: declare_evidence() and None)
+    declared(engine, declare_evidence)
     (rule,) = engine.one("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration").inputs["corsRules"]
 
     assert rule["allowedOrigins"] == ["https://localhost:8450"]
@@ -131,7 +123,7 @@ def test_buckets_on_aws_outlive_the_stack_and_a_machines_do_not(engine: Recorder
 
 
 def test_the_records_bucket_is_locked_secure_and_closed_to_the_app(engine: Recorder) -> None:
-    declared(engine, lambda: Records("records", RecordsArgs.of(settings(), NAMES)) and None)
+    declared(engine, lambda: Records("records", RecordsArgs.of(settings(), NAMES)))
 
     bucket_is_secure(engine)
     assert engine.one(BUCKET).inputs["objectLockEnabled"] is True
@@ -146,10 +138,10 @@ def test_the_records_bucket_is_locked_secure_and_closed_to_the_app(engine: Recor
 
 
 def test_what_is_put_into_the_vault_stays_secret_and_lies_under_its_key(engine: Recorder) -> None:
-    arns = {}
+    arns: dict[str, str] = {}
 
     def program() -> pulumi.Output[None]:
-        vault = Vault("vault", VaultArgs(prefix="web-next-test/"))
+        vault = Vault("vault", VaultArgs(prefix="web-next-test/", keep=False))
         vault.put("GENERATED", pulumi.Output.concat("url:", vault.password("database")))
         vault.put("PLAIN", "given as plain text")
         return pulumi.Output.all(**vault.arns).apply(arns.update)
@@ -166,12 +158,22 @@ def test_what_is_put_into_the_vault_stays_secret_and_lies_under_its_key(engine: 
     assert set(arns) == {"GENERATED", "PLAIN"}
 
 
+@pytest.mark.parametrize(("kept", "days"), [(True, 30), (False, 0)])
+def test_a_kept_secret_can_be_restored_and_a_machines_name_is_free_at_once(
+    engine: Recorder, kept: bool, days: int
+) -> None:
+    declared(engine, lambda: Vault("vault", VaultArgs(prefix="p/", keep=kept)).put("A", "value"))
+
+    assert engine.one("aws:secretsmanager/secret:Secret").inputs["recoveryWindowInDays"] == days
+
+
 def test_a_generated_password_stands_in_a_url_as_it_is_and_is_secret(engine: Recorder) -> None:
-    seen = []
+    seen: list[bool] = []
 
     def program() -> pulumi.Output[None]:
-        password = Vault("vault", VaultArgs(prefix="p/")).password("database")
-        return pulumi.Output.from_input(password.is_secret()).apply(seen.append)
+        password = Vault("vault", VaultArgs(prefix="p/", keep=False)).password("database")
+        secret: Any = password.is_secret()
+        return pulumi.Output.from_input(secret).apply(seen.append)
 
     declared(engine, program)
     generated = engine.one("random:index/randomPassword:RandomPassword").inputs
@@ -181,7 +183,7 @@ def test_a_generated_password_stands_in_a_url_as_it_is_and_is_secret(engine: Rec
 
 def declare_audit(config: dict[str, str]) -> None:
     chosen = settings(config)
-    vault = Vault("vault", VaultArgs(prefix=NAMES.vault_prefix))
+    vault = Vault("vault", VaultArgs(prefix=NAMES.vault_prefix, keep=False))
     Audit("audit", AuditArgs.of(chosen, NAMES, vault))
 
 
@@ -197,7 +199,7 @@ def test_the_audit_database_is_encrypted_private_tls_only_and_backed_up(
     assert instance.inputs["backupRetentionPeriod"] == 7
     assert (instance.inputs["engine"], instance.inputs["engineVersion"]) == ("postgres", "17")
     group = engine.one("aws:rds/parameterGroup:ParameterGroup").inputs
-    assert {"name": "rds.force_ssl", "value": "1"} in group["parameters"]
+    assert {parameter["name"]: parameter["value"] for parameter in group["parameters"]} == {"rds.force_ssl": "1"}
     assert instance.inputs["parameterGroupName"] == group["name"]
     assert "password" in instance.secrets
 
@@ -245,7 +247,7 @@ def test_the_writer_may_insert_and_select_and_nothing_else(engine: Recorder) -> 
 
 def test_the_queues_never_evict_and_are_encrypted_both_ways(engine: Recorder) -> None:
     def program() -> None:
-        vault = Vault("vault", VaultArgs(prefix=NAMES.vault_prefix))
+        vault = Vault("vault", VaultArgs(prefix=NAMES.vault_prefix, keep=False))
         Queues("queues", QueuesArgs.of(settings(), NAMES, vault))
 
     declared(engine, program)
@@ -269,7 +271,7 @@ def test_the_queues_run_with_cluster_mode_disabled(engine: Recorder) -> None:
 
 
 def test_flags_start_as_declared_and_later_values_are_not_put_back(engine: Recorder) -> None:
-    declared(engine, lambda: Flags("flags", FlagsArgs(parameter=NAMES.flags_parameter)) and None)
+    declared(engine, lambda: Flags("flags", FlagsArgs(parameter=NAMES.flags_parameter)))
     parameter = engine.one("aws:ssm/parameter:Parameter")
 
     assert json.loads(parameter.inputs["value"]) == INITIAL
@@ -278,7 +280,7 @@ def test_flags_start_as_declared_and_later_values_are_not_put_back(engine: Recor
 
 def test_the_roles_policy_grants_its_key_and_no_other(engine: Recorder) -> None:
     key = "arn:aws:kms:eu-central-1:111122223333:key/1"
-    declared(engine, lambda: AppRole("app", AppRoleArgs(names=NAMES, runtime="docker", key_arn=key)) and None)
+    declared(engine, lambda: AppRole("app", AppRoleArgs(names=NAMES, runtime="docker", key_arn=key)))
     statements = json.loads(engine.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])["Statement"]
 
     assert {"Sid": "Key", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": key} in statements
@@ -372,14 +374,14 @@ def declare_record(**changes: Any) -> DeploymentRecord:
 
 
 def test_the_smoke_suite_runs_before_a_record_is_created_and_before_it_is_changed(engine: Recorder) -> None:
-    record = declared(engine, lambda: declare_record() and None).one("aws:s3/bucketObjectv2:BucketObjectv2")
+    record = declared(engine, declare_record).one("aws:s3/bucketObjectv2:BucketObjectv2")
 
     assert record.before_create == ("smoke",)
     assert record.before_update == ("smoke",)
 
 
 def test_a_record_says_what_was_deployed_and_what_smoke_needs_without_clock_or_names(engine: Recorder) -> None:
-    declared(engine, lambda: declare_record() and None)
+    declared(engine, declare_record)
     record = engine.one("aws:s3/bucketObjectv2:BucketObjectv2").inputs
 
     assert record["key"] == "deployments/stable.json"
@@ -408,28 +410,28 @@ def hook_arguments(engine: Recorder) -> pulumi.ResourceHookArgs:
 def test_the_hook_smokes_what_is_about_to_be_recorded_and_fails_on_a_no_go(
     engine: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    declared(engine, lambda: declare_record() and None)
+    declared(engine, declare_record)
     steps: list[str] = []
 
     class NoGo:
         def require_go(self) -> None:
             steps.append("required")
-            raise records_module.smoke.NoGoError("NO-GO: Health: down")
+            raise NoGoError("NO-GO: Health: down")
 
-    def run(target: records_module.smoke.Target) -> NoGo:
+    def run(target: smoke.Target) -> NoGo:
         steps.append(target.url)
         return NoGo()
 
-    monkeypatch.setattr(records_module.smoke, "run", run)
-    monkeypatch.setattr(records_module.smoke, "save", lambda _report: steps.append("saved"))
+    monkeypatch.setattr(smoke, "run", run)
+    monkeypatch.setattr(smoke, "save", lambda _report: steps.append("saved"))
 
-    with pytest.raises(records_module.smoke.NoGoError, match="Health: down"):
-        records_module._smoke(hook_arguments(engine))
+    with pytest.raises(NoGoError, match="Health: down"):
+        record_module._smoke(hook_arguments(engine))
     assert steps == ["https://localhost:8450", "saved", "required"], "the report is kept before it stops the update"
 
 
 def test_on_a_machine_every_address_of_aws_is_the_emulators(engine: Recorder) -> None:
-    declared(engine, lambda: aws_provider(settings()) and None)
+    declared(engine, lambda: aws_provider(settings()))
     provider = engine.one("pulumi:providers:aws").inputs
     (endpoints,) = json.loads(provider["endpoints"])
 
@@ -439,7 +441,7 @@ def test_on_a_machine_every_address_of_aws_is_the_emulators(engine: Recorder) ->
 
 
 def test_on_aws_the_provider_takes_one_account_and_no_key(engine: Recorder) -> None:
-    declared(engine, lambda: aws_provider(settings(FARGATE)) and None)
+    declared(engine, lambda: aws_provider(settings(FARGATE)))
     provider = engine.one("pulumi:providers:aws").inputs
 
     assert json.loads(provider["allowedAccountIds"]) == ["111122223333"]
@@ -447,11 +449,6 @@ def test_on_aws_the_provider_takes_one_account_and_no_key(engine: Recorder) -> N
 
 
 def test_docker_is_this_machines_engine(engine: Recorder) -> None:
-    declared(engine, lambda: docker_provider() and None)
+    declared(engine, lambda: docker_provider())
 
     assert engine.one("pulumi:providers:docker").inputs["host"] == "unix:///var/run/docker.sock"
-
-
-def test_the_recorder_tells_a_secret_from_plain_text(engine: Recorder) -> None:
-    assert rpc.is_rpc_secret({rpc._special_sig_key: rpc._special_secret_sig, "value": "x"})
-    assert not rpc.is_rpc_secret("x")

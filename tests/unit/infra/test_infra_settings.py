@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic.alias_generators import to_camel
 
 from infra import settings as stack_settings
 from infra.settings import Settings, SettingsError, load, require_supported
@@ -26,7 +27,7 @@ def problems(config: Mapping[str, str], secret: frozenset[str] = frozenset()) ->
     return [line.strip() for line in lines]
 
 
-def changed(config: Mapping[str, str] = DOCKER, **changes: str) -> dict[str, str]:
+def changed(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> dict[str, str]:
     return {**config, **{f"web-next:{key}": value for key, value in changes.items()}}
 
 
@@ -59,7 +60,7 @@ def test_keys_of_other_namespaces_are_left_alone() -> None:
 
 def test_settings_do_not_change_after_they_are_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load(DOCKER).burst = 3  # type: ignore[misc]
+        load(DOCKER).burst = 3
 
 
 def test_all_problems_are_reported_at_once() -> None:
@@ -220,7 +221,7 @@ OTHER = {
 
 @pytest.mark.parametrize("field", sorted(Settings.model_fields.keys() - {"track", "base", "runtime"}))
 def test_the_digest_changes_with_any_setting(field: str) -> None:
-    key = stack_settings.to_camel(field)
+    key = to_camel(field)
 
     assert settings(**{key: OTHER[field]}).digest != settings().digest
 

@@ -1,0 +1,138 @@
+"""The stack file of a docker stack: the machine's facts, and a person's own settings beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.settings import load
+from offline import stackfile
+from offline.machine import Machine
+
+IMAGES = {"web-next": "sha256:" + "a" * 64, "nginx": "sha256:" + "e" * 64}
+MACHINE = Machine(
+    clone="0a1b2c3d",
+    account="111122223333",
+    network="web-next-0a1b2c3d",
+    subnet="10.213.7.0/24",
+    gateway="10.213.7.1",
+    emulator_port=4573,
+    edge_port=8450,
+    rds_base_port=20112,
+    elasticache_base_port=25112,
+)
+
+
+@pytest.fixture
+def facts() -> dict[str, Any]:
+    return stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450)
+
+
+def test_a_new_file_holds_the_facts_and_the_defaults(facts: dict[str, Any]) -> None:
+    assert stackfile.merged({}, facts) == {"config": {"web-next:version": "1.5.1", **facts}}
+
+
+def test_a_new_file_passes_the_programs_own_check(facts: dict[str, Any]) -> None:
+    config = stackfile.merged({}, facts)["config"]
+    settings = load({key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()})
+
+    assert settings.origin == "https://localhost:8450"
+    assert settings.require_machine().emulator == "http://10.213.7.1:4573"
+
+
+def test_blocks_of_addresses_do_not_meet() -> None:
+    addresses = [
+        stackfile.facts(MACHINE, IMAGES, block=block, edge_port=8450)["web-next:machine"][key]
+        for block in (10, 20)
+        for key in ("edgeAddress", "stableAddress")
+    ]
+
+    assert addresses == ["10.213.7.10", "10.213.7.11", "10.213.7.20", "10.213.7.21"]
+
+
+def test_a_persons_settings_and_the_salt_stay(facts: dict[str, Any]) -> None:
+    existing = {
+        "encryptionsalt": "v1:salt",
+        "config": {"web-next:burst": "20", "web-next:version": "1.6.0", "web-next:token": {"secure": "v1:cipher"}},
+    }
+    merged = stackfile.merged(existing, facts)
+
+    assert merged["encryptionsalt"] == "v1:salt"
+    assert existing["config"].items() <= merged["config"].items()  # type: ignore[attr-defined]
+
+
+def test_the_machines_facts_are_put_back(facts: dict[str, Any]) -> None:
+    moved = {"config": {**facts, "web-next:account": "999999999999", "web-next:machine": {"clone": "ffffffff"}}}
+
+    assert facts.items() <= stackfile.merged(moved, facts)["config"].items()
+
+
+def test_merging_twice_changes_nothing(facts: dict[str, Any]) -> None:
+    once = stackfile.merged({"config": {"web-next:burst": "20"}}, facts)
+
+    assert stackfile.merged(once, facts) == once
+
+
+@pytest.mark.parametrize("text", ["", "config:\n", "config: {}\n"])
+def test_an_empty_file_is_filled(tmp_path: Path, facts: dict[str, Any], text: str) -> None:
+    (tmp_path / "Pulumi.local.yaml").write_text(text)
+
+    assert stackfile.merged(stackfile.read(tmp_path, "local"), facts)["config"].items() >= facts.items()
+
+
+def test_what_is_written_is_read_back_under_a_heading(tmp_path: Path, facts: dict[str, Any]) -> None:
+    content = stackfile.merged({}, facts)
+    stackfile.write(tmp_path, "local", content)
+    text = (tmp_path / "Pulumi.local.yaml").read_text()
+
+    assert stackfile.read(tmp_path, "local") == content
+    assert text.startswith("# Written by `make up`")
+    assert "-s local`" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["Pulumi.local.yaml"], "no draft is left"
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, facts: dict[str, Any]) -> None:
+    stackfile.write(tmp_path, "local", {"config": {}})
+    before = (tmp_path / "Pulumi.local.yaml").read_text()
+
+    with pytest.raises(yaml.YAMLError):
+        stackfile.write(tmp_path, "local", {"config": {"web-next:burst": object()}})
+    assert (tmp_path / "Pulumi.local.yaml").read_text() == before
+
+
+def test_no_file_is_an_empty_one(tmp_path: Path) -> None:
+    assert stackfile.read(tmp_path, "local") == {}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with MACHINE's facts and both images built."""
+
+    class Built:
+        def present(self) -> dict[str, str]:
+            return IMAGES
+
+    monkeypatch.setattr(stackfile, "ROOT", tmp_path)
+    monkeypatch.setattr(stackfile, "Images", Built)
+    monkeypatch.setattr(Machine, "load", lambda: MACHINE)
+    return tmp_path
+
+
+def test_check_says_whether_the_file_is_up_to_date_and_writes_nothing(project: Path) -> None:
+    assert stackfile.main(["--check"]) == 1
+    assert not (project / "Pulumi.local.yaml").exists()
+    assert stackfile.main([]) == 0
+    assert stackfile.main(["--check"]) == 0
+
+
+def test_a_new_image_makes_the_file_outdated(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stackfile.main([])
+    monkeypatch.setitem(IMAGES, "web-next", "sha256:" + "b" * 64)
+
+    assert stackfile.main(["--check"]) == 1
+    assert stackfile.main([]) == 0
+    assert stackfile.read(project, "local")["config"]["web-next:buildSha"] == "b" * 12
