@@ -33,8 +33,7 @@ preview: ## preview STACK; prod and canary offline, without credentials, on a sc
 	@$(ENTER) python -m offline.preview $(STACK)
 
 test: ## what CI runs: set up, lint, then the unit, engine and e2e tests, from nothing
-	@offline/bootstrap.sh tools
-	@$(ENTER) tests/run
+	@tests/run
 
 lint: ## format check, lint and types
 	@$(ENTER) ruff format --check . && ruff check . && mypy .

@@ -68,6 +68,7 @@ if machine := settings.machine:
     pulumi.export("edge_url", edge.url)
     pulumi.export("slots", {"stable": app.address, "candidate": None})
     pulumi.export("release", release.summary)
+    pulumi.export("smoke_target", record.document)
     pulumi.export("deployment_record", record.record)
 
 pulumi.export("flags_parameter", names.flags_parameter)

@@ -54,11 +54,11 @@ def up(options: argparse.Namespace) -> None:
 
 
 def run_smoke(options: argparse.Namespace) -> None:
-    """Runs the smoke suite against what the stack last recorded; raises NoGoError when it does not stand."""
-    record = Stack(options.stack).outputs().get("deployment_record")
-    if record is None:
-        raise StackMissingError(f"stack {options.stack} has no deployment record: bring it up first, make up")
-    report = smoke.run(smoke.Target.from_record(record))
+    """Runs the smoke suite against what the stack deployed last; raises NoGoError when it does not stand."""
+    target = Stack(options.stack).outputs().get("smoke_target")
+    if target is None:
+        raise StackMissingError(f"stack {options.stack} has deployed nothing yet: bring it up first, make up")
+    report = smoke.run(smoke.Target.from_record(target))
     smoke.save(report)
     print(json.dumps(report.document(), indent=2) if options.json else report.table())
     report.require_go()

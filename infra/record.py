@@ -34,12 +34,15 @@ class DeploymentRecord(pulumi.ComponentResource):
     """An object in the records bucket. Before it is created or changed the smoke suite runs: a NO-GO leaves
     it unwritten, so that the next `up` tries again."""
 
+    document: pulumi.Output[dict[str, Any]]
+    """What would be recorded; the smoke suite's target."""
     record: pulumi.Output[dict[str, Any]]
+    """Where the record lies; known only once there is a GO."""
 
     def __init__(self, name: str, args: DeploymentRecordArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:deploy:Record", name, None, opts)
         schema = pulumi.Output.all(version=args.schema_version, digest=args.schema_digest)
-        self.record = schema.apply(
+        self.document = schema.apply(
             lambda applied: {
                 "stack": pulumi.get_stack(),
                 **args.release.summary,
@@ -54,11 +57,11 @@ class DeploymentRecord(pulumi.ComponentResource):
             }
         )
         hook = pulumi.ResourceHook("smoke", _smoke)
-        aws.s3.BucketObjectv2(
+        written = aws.s3.BucketObjectv2(
             name,
             bucket=args.bucket,
             key=f"deployments/{args.release.track}.json",
-            content=self.record.apply(lambda record: json.dumps(record, indent=2, sort_keys=True)),
+            content=self.document.apply(lambda document: json.dumps(document, indent=2, sort_keys=True)),
             content_type="application/json",
             force_destroy=not args.keep,
             opts=pulumi.ResourceOptions(
@@ -67,6 +70,7 @@ class DeploymentRecord(pulumi.ComponentResource):
                 hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook]),
             ),
         )
+        self.record = pulumi.Output.all(bucket=written.bucket, key=written.key, version=written.version_id)
         self.register_outputs({"record": self.record})
 
 

@@ -18,9 +18,9 @@ It is not a diff: no account, no credentials and no state of {stack} were looked
 """
 
 
-def scratch_copy(stack: str, folder: Path) -> None:
-    """Fills the folder with what the program needs to run for one stack, so that nothing is written here."""
-    for name in (*PROGRAM, f"Pulumi.{stack}.yaml"):
+def scratch_copy(folder: Path) -> None:
+    """Fills the folder with the program, so that a stack's file and state are written there and not here."""
+    for name in PROGRAM:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -33,7 +33,8 @@ def offline_shape(stack: str) -> int:
     """Previews the stack and returns Pulumi's exit code."""
     with tempfile.TemporaryDirectory(prefix="web-next-preview-") as name:
         folder = Path(name)
-        scratch_copy(stack, folder)
+        scratch_copy(folder)
+        shutil.copy(ROOT / f"Pulumi.{stack}.yaml", folder)
         state = folder / ".state"
         state.mkdir()
         environment = {

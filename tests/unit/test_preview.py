@@ -113,10 +113,9 @@ def test_a_local_stack_is_previewed_where_it_is(project: Path, monkeypatch: pyte
 def test_the_copy_has_the_program_and_neither_caches_nor_secrets(project: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
-    preview.scratch_copy("prod", copy)
+    preview.scratch_copy(copy)
 
     assert set(content(copy)) == {
-        "Pulumi.prod.yaml",
         "Pulumi.yaml",
         "__main__.py",
         "cutover/content",

@@ -24,7 +24,7 @@ class FakeStack:
 
     made_with: str | None = None
     failure: BaseException | None = None
-    values: dict[str, Any] = {"deployment_record": RECORD}  # noqa: RUF012
+    values: dict[str, Any] = {"smoke_target": RECORD}  # noqa: RUF012
     smoked: Report | None = None
 
     def __init__(self, name: str) -> None:
@@ -136,17 +136,17 @@ def test_smoke_with_a_no_go_is_3_after_the_table(
     assert printed.err == "cutover: NO-GO: Health: saw Health\n"
 
 
-def test_smoke_on_a_stack_without_a_deployment_record_is_5(
+def test_smoke_on_a_stack_that_deployed_nothing_is_5(
     fake: type[FakeStack], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake.values = {"evidence_bucket": "b"}
 
     assert cli.main(["smoke", "-s", "test"]) == 5
-    assert "test has no deployment record" in capsys.readouterr().err
+    assert "test has deployed nothing yet" in capsys.readouterr().err
 
 
 def test_smoke_on_a_record_of_another_version_is_1(fake: type[FakeStack], capsys: pytest.CaptureFixture[str]) -> None:
-    fake.values = {"deployment_record": {"stack": "test"}}
+    fake.values = {"smoke_target": {"stack": "test"}}
 
     assert cli.main(["smoke", "-s", "test"]) == 1
     assert "written by another version" in capsys.readouterr().err

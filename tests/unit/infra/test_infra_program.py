@@ -69,7 +69,8 @@ def test_a_docker_stack_has_the_outputs_that_others_rely_on(engine: Recorder, mo
     assert outputs["audit_db_endpoint"] == "10.213.7.64:20000"
     assert outputs["redis_endpoint"] == "10.213.7.65:6379"
     assert set(outputs["vault"]) == {"AUDIT_DB_MASTER_URL", "AUDIT_DB_OWNER_URL", "AUDIT_DB_URL"}
-    assert outputs["deployment_record"]["edge"]["url"] == outputs["edge_url"]
+    assert outputs["smoke_target"]["edge"]["url"] == outputs["edge_url"]
+    assert outputs["deployment_record"]["key"] == "deployments/stable.json"
     assert outputs["release"]["version"] == "1.5.1"
 
 

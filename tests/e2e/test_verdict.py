@@ -1,0 +1,168 @@
+"""The verdict follows what really runs: NO-GO while something is broken, GO once it is repaired, then quiet.
+
+The tests tell one story and run in order, on one system.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import System
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_first_up_without_the_limiter_is_a_no_go_and_records_nothing(system: System) -> None:
+    system.template(lambda text: text.replace("limit_req zone=api", "# limit_req zone=api"))
+
+    done = system.up(code=3)
+
+    assert "PASS     Health" in done.text
+    assert "FAIL     Rate limit" in done.text
+    assert "NO-GO" in done.last_line
+    assert "deployment_record" not in system.pulumi("stack", "output", "--json").text
+
+
+def test_the_next_up_tries_again(system: System) -> None:
+    done = system.up(code=3)
+    assert "FAIL     Rate limit" in done.text
+
+
+def test_once_the_limiter_is_back_the_next_up_is_a_go(system: System) -> None:
+    system.template(lambda text: text.replace("# limit_req zone=api", "limit_req zone=api"))
+
+    done = system.up()
+
+    assert "GO  web-next" in done.last_line
+    assert "NO-GO" not in done.text
+
+
+def test_then_up_reports_no_changes_and_the_world_matches_the_state(system: System) -> None:
+    done = system.up("--refresh")
+    assert " same" in done.text
+    assert not any(word in done.text for word in (" create", " update", " replace", " delete"))
+    system.pulumi("preview", "--expect-no-changes")
+    system.pulumi("refresh", "--preview-only", "--expect-no-changes")
+
+
+def test_a_change_while_postgres_is_away_is_a_no_go_that_names_it(system: System) -> None:
+    database = system.container("audit")
+    database.pause()
+    system.set("version", "1.5.2")
+    try:
+        done = system.up(code=3)
+    finally:
+        database.unpause()
+    assert "FAIL     Audit Postgres" in done.text
+    assert "PASS     Rate limit" in done.text
+    assert "Audit Postgres" in done.text
+
+
+def test_once_postgres_is_back_the_next_up_is_a_go_with_the_change(system: System) -> None:
+    done = system.up()
+    assert "GO  web-next 1.5.2" in done.last_line
+    assert system.outputs()["release"]["version"] == "1.5.2"
+
+
+def test_smoke_alone_gives_the_same_verdict_as_text_and_as_json(system: System) -> None:
+    assert "GO  web-next" in system.smoke().last_line
+    done = system.run(sys.executable, "-m", "cutover", "smoke", "-s", system.stack, "--json")
+    assert json.loads(done.text)["decision"] == {"verdict": "GO", "against": []}
+
+
+def test_smoke_notices_a_limiter_that_is_twice_as_strict(system: System) -> None:
+    edge = system.container("edge")
+    change = "sed 's/60r\\/m/30r\\/m/' /etc/nginx/nginx.conf > /tmp/n && nginx -t -c /tmp/n"
+    changed = edge.exec_run(["sh", "-c", f"{change} && cat /tmp/n > /etc/nginx/nginx.conf && nginx -s reload"])
+    assert changed.exit_code == 0, changed.output
+    try:
+        done = system.smoke(code=3)
+    finally:
+        edge.restart()
+    assert "FAIL     Rate limit" in done.text
+
+
+def test_the_outputs_carry_the_names_of_the_contract_and_no_secret(system: System) -> None:
+    outputs = system.outputs()
+    assert set(outputs) == {
+        "audit_db_endpoint",
+        "deployment_record",
+        "edge_url",
+        "evidence_bucket",
+        "evidence_policy_role",
+        "evidence_region",
+        "flags_parameter",
+        "records_bucket",
+        "redis_endpoint",
+        "release",
+        "schema",
+        "smoke_target",
+        "slots",
+        "vault",
+    }
+    assert outputs["schema"]["version"] == 1
+    assert not _passwords(system) & set(json.dumps(outputs).replace('"', " ").split())
+
+
+def test_no_generated_password_lies_in_state_reports_or_logs(system: System) -> None:
+    passwords = _passwords(system)
+    assert len(passwords) == 4
+    reports = "".join(path.read_text() for path in (system.folder / ".local" / "smoke").glob("*"))
+    logs = "".join(system.container(part).logs().decode() for part in ("stable", "edge", "audit"))
+    for place, text in {"state": system.state_text(), "reports": reports, "logs": logs}.items():
+        assert text, f"no {place} to look at"
+        assert not [password for password in passwords if password in text], f"a password is in the {place}"
+
+
+def test_no_container_environment_holds_a_secret(system: System) -> None:
+    passwords = _passwords(system)
+    for part in ("stable", "edge"):
+        environment = system.container(part).exec_run(["sh", "-c", "printenv; cat /proc/1/environ | tr '\\0' '\\n'"])
+        text = environment.output.decode()
+        assert "PATH=" in text
+        names = [line.partition("=")[0] for line in text.splitlines()]
+        assert not [name for name in names if any(word in name for word in ("KEY", "SECRET", "PASSWORD"))]
+        assert not [password for password in passwords if password in text]
+
+
+def test_the_edge_is_published_on_loopback_only(system: System) -> None:
+    bindings = [each for ports in system.container("edge").ports.values() for each in ports or []]
+    assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
+    assert not [ports for ports in system.container("stable").ports.values() if ports]
+
+
+def test_the_edge_presents_the_certificate_of_the_local_authority(system: System) -> None:
+    url = system.outputs()["edge_url"]
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(url, trust_env=False)
+
+
+def test_a_changed_limit_changes_the_edge_and_nothing_below_it(system: System) -> None:
+    system.set("ratePerMinute", "120")
+    try:
+        events = system.pulumi("preview", "--json").text
+    finally:
+        system.unset("ratePerMinute")
+    changed = {
+        step["urn"].rsplit("::", 1)[-1] for step in json.loads(events)["steps"] if step["op"] not in ("same", "read")
+    }
+    assert changed == {"edge", "deployment"}
+
+
+def _passwords(system: System) -> set[str]:
+    done = subprocess.run(
+        ["pulumi", "stack", "export", "--show-secrets", "--stack", system.stack],
+        cwd=system.folder,
+        env=system.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    resources = json.loads(done.stdout)["deployment"]["resources"]
+    results = [each["outputs"]["result"] for each in resources if each["type"].startswith("random:")]
+    return {json.loads(result["plaintext"]) for result in results}
