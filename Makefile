@@ -28,7 +28,7 @@ smoke: ## run the smoke suite against STACK (default local)
 outputs: ## print the outputs of STACK as JSON, secrets masked
 	@$(ENTER) cutover outputs -s $(STACK)
 
-preview: ## preview STACK; prod and canary offline, without credentials, on a scratch copy
+preview: ## preview STACK; prod offline, without credentials, on a scratch copy
 	@offline/bootstrap.sh tools
 	@$(ENTER) python -m offline.preview $(STACK)
 

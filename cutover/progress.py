@@ -20,7 +20,7 @@ _COLOURS = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 class Progress:
     """Prints events as they come. `problems` keeps the errors, for whoever must name the cause."""
 
-    write: Callable[[str], object] = sys.stdout.write
+    write: Callable[[str], object] = lambda text: sys.stdout.write(text)
     clock: Callable[[], float] = time.monotonic
     problems: list[str] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)

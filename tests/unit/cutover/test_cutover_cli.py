@@ -136,9 +136,7 @@ def test_smoke_with_a_no_go_is_3_after_the_table(
     assert printed.err == "cutover: NO-GO: Health: saw Health\n"
 
 
-def test_smoke_on_a_stack_that_deployed_nothing_is_5(
-    fake: type[FakeStack], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_smoke_on_a_stack_that_deployed_nothing_is_5(fake: type[FakeStack], capsys: pytest.CaptureFixture[str]) -> None:
     fake.values = {"evidence_bucket": "b"}
 
     assert cli.main(["smoke", "-s", "test"]) == 5

@@ -51,6 +51,15 @@ def test_a_true_nginx_never_gives_an_impossible_answer(rate_per_minute: int, idl
         assert judged(seen, target, idle_before=idle) == "", f"seed {seed}"
 
 
+def test_a_clock_that_nginx_read_two_milliseconds_ago_makes_nothing_impossible() -> None:
+    limiter = Nginx(60, 10)
+    burst = [Observation(sent=1000.0005, received=1000.0005, limited=not limiter.passes(1000.0005)) for _ in range(11)]
+    late = Observation(sent=1001.0015, received=1001.0015, limited=not limiter.passes(1000.9995))
+
+    assert late.limited, "a second has passed for the client and 999 ms for nginx"
+    assert judged([*burst, late], TARGET, idle_before=True) == ""
+
+
 def test_the_model_is_not_merely_undecided() -> None:
     seen = observe(Nginx(60, 10), [0.0] * 65, random.Random(1), longest=0.002)
 
