@@ -99,6 +99,10 @@ def connect(url: str) -> Iterator[psycopg.Connection]:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="cutover")
     except psycopg.OperationalError as error:
         raise MigrationError(f"the audit database does not answer: {_first_line(error)}") from None
+    except psycopg.ProgrammingError:
+        raise MigrationError(
+            "the audit database's secret is not a PostgreSQL URL: postgresql://USER:PASSWORD@HOST/audit"
+        ) from None
     with connection:
         yield connection
 

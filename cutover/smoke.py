@@ -127,7 +127,8 @@ class Probe:
             answer = self.send(method, path, body, **headers)
             if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
-            self.sleep(float(answer.headers.get("retry-after") or 1))
+            wait = answer.headers.get("retry-after", "")
+            self.sleep(int(wait) if wait.isdecimal() else 1)
         if answer.status_code != httpx.codes.OK:
             raise CheckFailedError(f"{method} {path}: {answer.status_code} {answer.text[:120]!r}, 200 expected")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -81,7 +82,10 @@ class Stack:
         if backend.scheme != "file":
             return False
         locks = Path(backend.path) / ".pulumi" / "locks" / "organization" / "web-next" / self.name
-        held = [json.loads(path.read_text()) for path in locks.glob("*.json")]
+        held = []
+        for path in locks.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):  # released just now
+                held.append(json.loads(path.read_text()))
         for lock in held:
             here = lock["hostname"] == socket.gethostname()
             if not here or _is_pulumi(lock["pid"]):

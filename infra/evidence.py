@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -25,12 +26,28 @@ def upload_statement(bucket: str, app_role_arn: str) -> Statement:
     }
 
 
+def others_statement(bucket: str, role_arns: Sequence[str]) -> Statement:
+    """Makes EvidenceUpload's "only" true: within an account an Allow to one role excludes nobody."""
+    return {
+        "Sid": "NobodyElse",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:PutObject", "s3:GetObject"],
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": list(role_arns)}},
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvidenceArgs:
-    """`retention_days` counts from upload (playbook: 30); `origin` is the console's, for uploads by the page."""
+    """`retention_days` counts from upload (playbook: 30); `origin` is the console's, for uploads by the page.
+
+    `operator_role_arns` may put and get too: whoever deploys and who is on call.
+    """
 
     bucket: str
     app_role_arn: str
+    operator_role_arns: Sequence[str]
     retention_days: int
     origin: str
     keep: bool
@@ -40,6 +57,7 @@ class EvidenceArgs:
         return cls(
             bucket=names.bucket("evidence"),
             app_role_arn=names.app_role_arn,
+            operator_role_arns=settings.operator_roles,
             retention_days=settings.retention_days,
             origin=settings.origin,
             keep=settings.keeps_data,
@@ -56,7 +74,12 @@ class Evidence(pulumi.ComponentResource):
         self.bucket = SecureBucket(
             name,
             SecureBucketArgs(
-                name=args.bucket, keep=args.keep, statements=[upload_statement(args.bucket, args.app_role_arn)]
+                name=args.bucket,
+                keep=args.keep,
+                statements=[
+                    upload_statement(args.bucket, args.app_role_arn),
+                    others_statement(args.bucket, [args.app_role_arn, *args.operator_role_arns]),
+                ],
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 NAMESPACE = "web-next"
 
 _SHA256 = r"sha256:[0-9a-f]{64}"
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 def _like(pattern: str, rule: str) -> Any:
@@ -70,6 +71,9 @@ class Settings(_Model):
     rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     burst: Annotated[int, Field(ge=0, le=1000)] = 10
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    operator_roles: list[Annotated[str, _like(r"arn:aws:iam::\d{12}:role/.+", "a role's ARN")]] = Field(
+        default_factory=list
+    )
 
     database_class: Annotated[str, _like(r"db\.[a-z0-9]+\.[a-z0-9]+", "an RDS class, such as db.m7g.large")] = (
         "db.t4g.small"
@@ -134,6 +138,7 @@ def require_supported(settings: Settings, *, preview: bool) -> None:
 
 
 _NESTED = {"machine": MachineSettings}
+_JSON = {*_NESTED, "operatorRoles"}
 _KNOWN = sorted(to_camel(name) for name in Settings.model_fields)
 
 
@@ -156,7 +161,7 @@ def load(config: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
     for key, text in config.items():
         namespace, _, name = key.partition(":")
         if namespace == NAMESPACE:
-            values[name] = _json(text) if name in _NESTED else text
+            values[name] = _json(text) if name in _JSON else text
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -185,13 +190,14 @@ def _lines(problem: Mapping[str, object], values: Mapping[str, object], masked: 
         advice = f"did you mean '{close[0]}'?" if close else f"valid keys: {', '.join(known)}"
         return f"  {key}: unknown key; {advice}"
     if problem["type"] == "missing":
-        return f"  {key}: required, not set; pulumi config set {key} VALUE"
+        option = "--path " if len(path) > 1 else ""
+        return f"  {key}: required, not set; pulumi config set {option}{key} VALUE"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not path:
         for name in masked & values.keys():
             message = message.replace(json.dumps(values[name]), "[secret]")
         return "\n".join(f"  {key}: {line}" for line in message.splitlines())
-    value = "[secret]" if path[0] in masked else json.dumps(_at(values, path))
+    value = "[secret]" if path[0] in masked else _CREDENTIALS.sub("//[secret]@", json.dumps(_at(values, path)))
     if rule := _rule(path):
         message = f"it must be {rule}"
     return f"  {key} = {value}: {message[0].lower()}{message[1:]}"

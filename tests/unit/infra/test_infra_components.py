@@ -100,6 +100,16 @@ def test_only_the_apps_role_is_let_into_evidence(engine: Recorder) -> None:
     assert allowed[0]["Action"] == ["s3:PutObject", "s3:GetObject"]
 
 
+def test_everybody_else_is_denied_what_the_app_is_allowed(engine: Recorder) -> None:
+    declared(engine, declare_evidence)
+    denied = policy(engine)["NobodyElse"]
+
+    assert denied["Effect"] == "Deny"
+    assert denied["Principal"] == "*"
+    assert denied["Action"] == ["s3:PutObject", "s3:GetObject"]
+    assert denied["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": [NAMES.app_role_arn]}}
+
+
 def test_pages_of_the_console_alone_may_upload(engine: Recorder) -> None:
     declared(engine, declare_evidence)
     (rule,) = engine.one("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration").inputs["corsRules"]

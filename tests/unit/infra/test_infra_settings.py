@@ -92,7 +92,6 @@ def test_all_settings_that_contradict_each_other_are_reported_at_once() -> None:
         ("domain", "https://console.example.com"),
         ("domain", "Console.example.com"),
         ("executorUrl", "executor.example.com"),
-        ("executorUrl", "https://user:word@executor.example.com"),
         ("buildSha", "main"),
         ("buildSha", "4f2c1d"),
         ("version", "v1.5.1"),
@@ -136,7 +135,7 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
     assert line.startswith("web-next:zzzz: unknown key; valid keys: account, ")
 
 
-@pytest.mark.parametrize(("key", "value"), [("executorUrl", "https://u:hunter2@x"), ("image", "hunter2:latest")])
+@pytest.mark.parametrize(("key", "value"), [("domain", "hunter2/x"), ("image", "hunter2:latest")])
 def test_a_secret_value_is_masked_and_a_plain_one_shown(key: str, value: str) -> None:
     config = changed(**{key: value})
 
@@ -144,6 +143,12 @@ def test_a_secret_value_is_masked_and_a_plain_one_shown(key: str, value: str) ->
     (line,) = problems(config, frozenset({f"web-next:{key}"}))
     assert "hunter2" not in line
     assert "[secret]" in line
+
+
+def test_credentials_in_a_plain_url_are_masked_too() -> None:
+    (line,) = problems(changed(executorUrl="https://user:hunter2@x"))
+
+    assert line.startswith('web-next:executorUrl = "https://[secret]@x": ')
 
 
 def test_a_candidate_needs_its_base_and_a_stable_stack_has_none() -> None:
@@ -216,6 +221,7 @@ OTHER = {
     "database_storage": "21",
     "queue_node_type": "cache.t4g.large",
     "machine": json.dumps({**MACHINE, "edgePort": 8451}),
+    "operator_roles": json.dumps(["arn:aws:iam::111122223333:role/oncall"]),
 }
 
 
