@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
 from pulumi import automation as auto
 
 from cutover.errors import CutoverError, NotPreparedError, StackLockedError, StackMissingError
+from cutover.migrator import MigrationError
 from cutover.progress import Progress
 
 PROJECT = Path(__file__).parents[1]
@@ -61,6 +63,7 @@ class Stack:
 
     def _open(self, *, create: bool) -> auto.Stack:
         _require_prepared()
+        self._require_own_providers()
         try:
             opener = auto.create_or_select_stack if create else auto.select_stack
             return opener(stack_name=self.name, work_dir=str(PROJECT))
@@ -72,6 +75,20 @@ class Stack:
             raise NotPreparedError(f"pulumi does not fit ({error}): run make up, which sets one up") from None
         except auto.errors.CommandError as error:
             raise _cause(self.name, error) from None
+
+    def _require_own_providers(self) -> None:
+        """Refuses, before anything is written, a stack without a file, and stand-ins for a stack on AWS."""
+        path = PROJECT / f"Pulumi.{self.name}.yaml"
+        if not path.exists():
+            stacks = ", ".join(sorted(file.name.split(".")[1] for file in PROJECT.glob("Pulumi.*.yaml")))
+            raise StackMissingError(f"there is no Pulumi.{self.name}.yaml: the stacks here are {stacks}")
+        config = (yaml.safe_load(path.read_text()) or {}).get("config", {})
+        standins = Path(os.environ["PULUMI_HOME"]).resolve() == (PROJECT / ".local" / "pulumi").resolve()
+        if config.get("web-next:runtime") != "docker" and standins:
+            raise NotPreparedError(
+                f"stack {self.name} is on AWS, and this PULUMI_HOME is the clone's own, with stand-in providers: "
+                "use a shell without .local/env and Pulumi's official providers"
+            )
 
     def _lock_is_stale(self) -> bool:
         """Whether the stack is locked by a process of this machine that is gone.
@@ -116,6 +133,10 @@ def _cause(stack: str, error: auto.errors.CommandError, problems: Sequence[str] 
     # CommandError has no fields: its text is " stdout: …" and " stderr: …", the first lines included.
     lines = [line.strip().removeprefix("stdout: ").removeprefix("stderr: ") for line in str(error).splitlines()]
     causes = [line for line in lines if line.startswith("error:")]
+    migration = f"{MigrationError.__module__}.{MigrationError.__qualname__}: "
+    for problem in problems:
+        if problem.startswith(migration):
+            return MigrationError(problem.removeprefix(migration))
     if any("passphrase" in line for line in causes):
         return NotPreparedError(
             f"stack {stack} cannot be decrypted: the passphrase is not the one it was made with; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from cutover import smoke
-from infra.edge import EdgeConfig
+from infra.edge import EdgeConfig, render
 from infra.release import Release
 
 
@@ -53,6 +54,7 @@ class DeploymentRecord(pulumi.ComponentResource):
                     "authority": args.authority,
                     "rate_per_minute": args.edge.rate_per_minute,
                     "burst": args.edge.burst,
+                    "config": hashlib.sha256(render(args.edge).encode()).hexdigest(),
                 },
             }
         )

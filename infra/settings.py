@@ -71,8 +71,8 @@ class Settings(_Model):
     rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     burst: Annotated[int, Field(ge=0, le=1000)] = 10
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    operator_roles: list[Annotated[str, _like(r"arn:aws:iam::\d{12}:role/.+", "a role's ARN")]] = Field(
-        default_factory=list
+    operator_roles: list[Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]] = Field(
+        default_factory=list, json_schema_extra={"rule": "a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME"}
     )
 
     database_class: Annotated[str, _like(r"db\.[a-z0-9]+\.[a-z0-9]+", "an RDS class, such as db.m7g.large")] = (
@@ -206,11 +206,18 @@ def _lines(problem: Mapping[str, object], values: Mapping[str, object], masked: 
 def _at(values: Mapping[str, object], path: list[str]) -> object:
     found: object = values
     for part in path:
-        found = found.get(part) if isinstance(found, Mapping) else None
+        match found:
+            case list():
+                found = found[int(part)]
+            case Mapping():
+                found = found.get(part)
+            case _:
+                return None
     return found
 
 
 def _rule(path: list[str]) -> str | None:
+    path = [part for part in path if not part.isdecimal()]
     model = _NESTED[path[0]] if len(path) > 1 and path[0] in _NESTED else Settings
     for name, field in model.model_fields.items():
         if to_camel(name) == path[-1]:

@@ -142,10 +142,8 @@ class DockerEdge(pulumi.ComponentResource):
             image=args.image,
             uploads=[docker.ContainerUploadArgs(file="/etc/nginx/nginx.conf", content=args.config)],
             volumes=[
-                docker.ContainerVolumeArgs(
-                    host_path=str(tls / file), container_path=f"/etc/nginx/tls/{file}", read_only=True
-                )
-                for file in ("edge.pem", "edge.key")
+                # The folder, not its files: a renewed certificate is a new file under the old name.
+                docker.ContainerVolumeArgs(host_path=str(tls), container_path="/etc/nginx/tls", read_only=True)
             ],
             ports=[docker.ContainerPortArgs(internal=LISTEN, external=machine.edge_port, ip="127.0.0.1")],
             networks_advanced=[

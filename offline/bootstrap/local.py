@@ -50,7 +50,9 @@ def environment() -> dict[str, str]:
     """Returns the prepared environment's own variables, PATH apart. StepError before there is a pulumi."""
     variables = {
         "PULUMI_HOME": str(plugins.PULUMI_HOME),
-        "PULUMI_BACKEND_URL": f"file://{STATE}",
+        # Without metadata=skip every state file has a sidecar that is not written atomically: a CLI that is
+        # killed in between leaves it empty, and nothing can be loaded any more.
+        "PULUMI_BACKEND_URL": f"file://{STATE}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(PASSPHRASE),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "AWS_CONFIG_FILE": "/dev/null",

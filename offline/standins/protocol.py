@@ -28,7 +28,8 @@ Rpc = Callable[..., Any]
 
 def one_line(error: BaseException, hidden: Iterable[str] = ()) -> str:
     """Returns the error on one line with the hidden texts masked."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    said = getattr(error, "explanation", None) or error  # the Docker engine's own words, without the request
+    text = " ".join(str(said).split()) or type(error).__name__
     if not isinstance(error, StandinError):
         text = f"{type(error).__name__}: {text}"
     for secret in sorted(hidden, key=len, reverse=True):

@@ -51,7 +51,7 @@ class System:
     @property
     def environment(self) -> dict[str, str]:
         return os.environ | {
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
         }
 

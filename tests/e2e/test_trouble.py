@@ -29,18 +29,18 @@ def pulumi_processes(group: int) -> list[int]:
 
 
 def test_a_cli_killed_in_the_middle_of_up_is_recovered_by_the_next_up(fresh: System) -> None:
-    running = fresh.start(*fresh.up_command)
     lines: list[str] = []
-    assert running.stdout
-    for line in running.stdout:
-        lines.append(line)
-        if "aws:kms:Key" in line:
-            break
-    killed = pulumi_processes(running.pid)
+    with fresh.start(*fresh.up_command) as running:
+        assert running.stdout
+        for line in running.stdout:
+            lines.append(line)
+            if "aws:kms:Key" in line:
+                break
+        killed = pulumi_processes(running.pid)
+        for process in killed:
+            os.kill(process, signal.SIGKILL)
+        running.communicate(timeout=60)
     assert killed, f"no CLI was running after: {''.join(lines)}"
-    for process in killed:
-        os.kill(process, signal.SIGKILL)
-    running.communicate(timeout=60)
     assert running.returncode != 0
     assert list(fresh.locks), "the killed run left no lock, so it was not killed in the middle"
 
@@ -67,7 +67,8 @@ def test_a_taken_port_is_one_line_that_names_it(fresh: System) -> None:
         squatter.bind(("127.0.0.1", port))
         squatter.listen()
         done = fresh.up(code=1)
-    assert str(port) in done.last_line
+    assert f"127.0.0.1:{port}" in done.last_line
+    assert "already" in done.last_line
     assert "Traceback" not in done.text
     assert "GO  web-next" in fresh.up("--refresh").last_line
 
@@ -84,11 +85,12 @@ def test_a_wrong_passphrase_is_one_line_and_leaves_the_state_as_it_was(fresh: Sy
 
 
 def test_a_lock_of_a_running_update_is_respected(fresh: System) -> None:
-    running = fresh.start(*fresh.up_command)
-    wait_for(lambda: bool(fresh.locks))
-    done = fresh.up(code=4)
+    with fresh.start(*fresh.up_command) as running:
+        wait_for(lambda: bool(fresh.locks))
+        done = fresh.up(code=None)
+        text, _ = running.communicate(timeout=200)
+    assert done.code == 4
     assert f"stack {fresh.stack} is being changed by process" in done.last_line
-    text, _ = running.communicate(timeout=200)
     assert "GO  web-next" in text
 
 

@@ -211,7 +211,7 @@ def _project(folder: Path, home: Path) -> Project:
         | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PULUMI_HOME": str(home),
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "engine tests",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -92,7 +92,7 @@ def database(cluster: Database) -> Database:
     """Return the database with an empty audit log, with writer's password as the vault has it."""
     cluster.execute("TRUNCATE audit_log")
     cluster.execute("ALTER ROLE writer PASSWORD 'first'")
-    cluster.url = f"postgresql://writer:first@127.0.0.1:{cluster.port}/audit"
+    cluster.url = f"postgresql://writer:first@127.0.0.1:{cluster.port}/audit?sslmode=require"
     return cluster
 
 

@@ -1,0 +1,234 @@
+"""The documents say what the code does: settings, targets, exit codes, messages and links."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from cutover import cli
+from cutover.errors import CutoverError, NoGoError, NotPreparedError, StackLockedError, StackMissingError
+from cutover.migrator import MigrationError
+from cutover.stack import Stack
+from infra.settings import MachineSettings, Settings
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+RUNBOOK = ROOT / "docs" / "runbook.md"
+SETTINGS = ROOT / "docs" / "settings.md"
+Templates = dict[str, re.Pattern[str]]
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def rows(text: str, *headings: str) -> Iterator[list[str]]:
+    """The cells of the tables whose first column has one of the headings."""
+    wanted = False
+    previous = ""
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            wanted = False
+        elif not previous.startswith("|"):
+            wanted = line.strip("|").split("|")[0].strip() in headings
+        elif wanted and not line.startswith("|---"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+        previous = line
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> dict[str, str | None]:
+    """A model's keys as they are written in a stack file, with the default; None where one is required."""
+    return {
+        f"{prefix}{field.alias}": None if field.is_required() else str(field.get_default(call_default_factory=True))
+        for field in model.model_fields.values()
+    }
+
+
+def documented(text: str) -> dict[str, list[str]]:
+    return {cells[0].strip("`"): cells[1:] for cells in rows(text, "Key")}
+
+
+def targets(makefile: str) -> set[str]:
+    return set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+
+
+def undocumented(names: set[str], pages: str) -> set[str]:
+    return {name for name in names if not re.search(rf"\bmake {name}\b", pages)}
+
+
+def codes(error: type[CutoverError] = CutoverError) -> dict[int, type[CutoverError]]:
+    found = {error.exit_code: error}
+    for child in error.__subclasses__():
+        found |= codes(child)
+    return found
+
+
+def exit_rows(text: str) -> dict[int, str]:
+    return {int(cells[0]): cells[1] for cells in rows(text, "Code")}
+
+
+def links(page: Path) -> list[str]:
+    found = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    return [link for link in found if not link.startswith(("https://", "http://", "#"))]
+
+
+def broken(page: Path) -> list[str]:
+    return [link for link in links(page) if not (page.parent / link.partition("#")[0]).exists()]
+
+
+def templates(sources: Sequence[Path]) -> Templates:
+    """Every text in the sources, with … for what a format string fills in, and a pattern of what it may become."""
+    found = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(source.read_text())):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            texts = [str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts]
+            if any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts):
+                found.add("".join(texts).strip())
+    return {text: re.compile(pattern(text)) for text in found if len(re.sub(r"[\s….:;,()]", "", text)) >= 8}
+
+
+def pattern(text: str) -> str:
+    return ".*".join(map(re.escape, text.split("…")))
+
+
+def is_said(message: str, known: Templates) -> bool:
+    """Whether a text of the code has the message in it, or becomes it when it is filled in."""
+    wanted = re.compile(pattern(message))
+    return any(wanted.search(text) or filled.fullmatch(message) for text, filled in known.items())
+
+
+@pytest.fixture(scope="module")
+def known() -> Templates:
+    return templates([path for folder in ("cutover", "infra", "offline") for path in (ROOT / folder).rglob("*.py")])
+
+
+def test_every_setting_is_in_the_reference_and_every_key_of_the_reference_is_a_setting() -> None:
+    wanted = keys(Settings) | keys(MachineSettings, "machine.")
+    assert set(documented(SETTINGS.read_text())) == set(wanted)
+
+
+def test_every_default_in_the_reference_is_the_programs() -> None:
+    said = {key: cells[1] for key, cells in documented(SETTINGS.read_text()).items() if "." not in key}
+    words = {None: "required", "None": "none", "[]": "empty"}
+    real = {key: words.get(default) or str(default) for key, default in keys(Settings).items()}
+    assert said == real
+
+
+def test_every_bound_of_a_number_is_in_the_reference() -> None:
+    said = documented(SETTINGS.read_text())
+    bounded = 0
+    for model, prefix in ((Settings, ""), (MachineSettings, "machine.")):
+        for field in model.model_fields.values():
+            limits = [
+                str(getattr(part, name)) for part in field.metadata for name in ("ge", "le") if hasattr(part, name)
+            ]
+            if limits:
+                bounded += 1
+                assert " to ".join(limits) in said[f"{prefix}{field.alias}"][0]
+    assert bounded == 5
+
+
+def test_a_key_that_is_missing_in_the_reference_is_found() -> None:
+    text = SETTINGS.read_text().replace("| `burst` |", "| `bursts` |")
+    assert set(documented(text)) ^ set(keys(Settings) | keys(MachineSettings, "machine.")) == {"burst", "bursts"}
+
+
+def test_every_make_target_is_in_the_readme_or_the_runbook() -> None:
+    found = targets((ROOT / "Makefile").read_text())
+    assert {"up", "down", "clean"} < found
+    assert undocumented(found, README.read_text() + RUNBOOK.read_text()) == set()
+
+
+def test_a_target_that_nobody_describes_is_found() -> None:
+    found = targets("up: ## a\nrehearse: up ## b\nhidden:\n")
+    assert undocumented(found, "`make up` and `make upper`") == {"rehearse"}
+
+
+def test_every_exit_code_is_in_the_runbook() -> None:
+    assert set(exit_rows(RUNBOOK.read_text())) == {0, 2, 130} | set(codes())
+
+
+def test_the_table_of_exit_codes_agrees_with_the_command_lines_own_help() -> None:
+    listed = re.findall(r"(\d+) [a-zA-Z]", (cli.__doc__ or "").partition("Exit codes:")[2])
+    assert set(map(int, listed)) == set(exit_rows(RUNBOOK.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "words"),
+    [
+        (0, None, "done"),
+        (1, CutoverError("it failed"), "failed"),
+        (3, NoGoError("NO-GO: Health"), "NO-GO"),
+        (4, StackLockedError("it is locked"), "locked"),
+        (5, StackMissingError("it is not there"), "no such stack"),
+        (6, NotPreparedError("no environment"), "not prepared"),
+        (7, MigrationError("it was edited"), "migration"),
+        (130, KeyboardInterrupt(), "interrupted"),
+    ],
+)
+def test_a_row_of_the_exit_codes_is_true(
+    code: int, outcome: BaseException | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outputs(_: object) -> dict[str, object]:
+        if outcome:
+            raise outcome
+        return {}
+
+    monkeypatch.setattr(Stack, "outputs", outputs)
+    assert cli.main(["outputs", "-s", "local"]) == code
+    assert words in exit_rows(RUNBOOK.read_text())[code]
+
+
+def test_the_row_of_wrong_usage_is_true() -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["up"])
+    assert ended.value.code == 2
+    assert "wrong usage" in exit_rows(RUNBOOK.read_text())[2]
+
+
+def test_every_message_in_the_runbook_is_one_of_the_code(known: Templates) -> None:
+    table = list(rows(RUNBOOK.read_text(), "You see", "Line of the report"))
+    messages = [message for cells in table for message in re.findall(r"`([^`]+)`", cells[0])]
+    assert len(messages) > 40
+    assert [message for message in messages if not is_said(message, known)] == []
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("GET /api/healthz: no answer (ConnectError: …)", True),
+        ("stack … is locked by another update: let it end", True),
+        ("stack … is locked by another update: wait", False),
+        ("the edge is on fire", False),
+    ],
+)
+def test_a_message_that_the_code_does_not_have_is_found(message: str, said: bool, known: Templates) -> None:
+    assert is_said(message, known) is said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    assert broken(page) == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("[there](page.md#part) [gone](gone.md) [web](https://example.com)")
+    assert broken(page) == ["gone.md"]
+
+
+def test_every_decision_fits_on_a_page_and_says_when_to_revisit_it() -> None:
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [page.name[:3] for page in decisions] == [f"{number:03}" for number in range(1, len(decisions) + 1)]
+    for page in decisions:
+        text = page.read_text()
+        assert len(text.splitlines()) <= 40, page.name
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences", "Revisit when"]
+
+
+def test_no_page_holds_a_path_of_a_machine() -> None:
+    for page in PAGES:
+        assert not re.search(r"(?<![\w.~<>-])/(root|home|work|tmp|Users)/", page.read_text()), page.name
