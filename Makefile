@@ -1,4 +1,4 @@
-# Every target runs from a bare clone; `make help` lists them. STACK names the stack where one is needed.
+# `make help` lists the targets. up, test, preview, doctor, down and clean run from a bare clone, the others after `make up`.
 STACK ?= local
 SHELL := /bin/sh
 ENTER := . ./.local/env &&

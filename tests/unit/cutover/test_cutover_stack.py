@@ -261,3 +261,21 @@ def test_the_first_problem_of_an_update_is_its_cause() -> None:
     error = stacks._cause("local", failed("error: update failed"), ["hook smoke failed", "second"])
 
     assert str(error) == "stack local: hook smoke failed"
+
+
+def test_a_stack_without_a_file_is_refused_with_those_that_have_one(backend: Path) -> None:
+    with pytest.raises(StackMissingError, match=r"there is no Pulumi\.prd\.yaml: the stacks here are .*\bprod\b"):
+        Stack("prd").up(refresh=False)
+    assert not backend.exists()
+
+
+def test_a_stack_on_aws_is_refused_where_the_providers_are_stand_ins(
+    backend: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_HOME", str(stacks.PROJECT / ".local" / "pulumi"))
+    before = (stacks.PROJECT / "Pulumi.prod.yaml").read_text()
+
+    with pytest.raises(NotPreparedError, match="stack prod is on AWS"):
+        Stack("prod").up(refresh=False)
+
+    assert (stacks.PROJECT / "Pulumi.prod.yaml").read_text() == before
