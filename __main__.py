@@ -1,8 +1,6 @@
 """web-next, from mock data to production: everything one stack stands on, top to bottom."""
 
-import gc
-
-gc.disable()  # a short program that allocates much: collecting only makes every preview slower
+import infra.lean  # noqa: F401, I001 - first: it makes the imports below quicker too
 
 import pulumi
 

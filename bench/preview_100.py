@@ -16,14 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2.5
-# What the product's program does too: a short program frees nothing worth collecting, and the SDK sends the engine
-# four debug messages per resource, waiting for each.
-LEAN = """
-import gc
-gc.disable()
-import pulumi
-pulumi.log.debug = lambda *_args, **_options: None
-"""
+LEAN = "import infra.lean\nimport pulumi\n"  # as the product's own program begins
 EMPTY = "import pulumi\n"
 HUNDRED = """
 import json
@@ -63,6 +56,7 @@ def prepare(folder: Path) -> dict[str, str]:
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_PYTHON_CMD": sys.executable,
+        "PYTHONPATH": str(ROOT),
     }
     sys.path.insert(0, str(ROOT))
     from offline.standins.protocol import version_of

@@ -77,13 +77,13 @@ def test_smoke_alone_gives_the_same_verdict_as_text_and_as_json(system: System) 
 
 def test_smoke_notices_a_limiter_that_is_twice_as_strict(system: System) -> None:
     edge = system.container("edge")
-    change = "sed 's/60r\\/m/30r\\/m/' /etc/nginx/nginx.conf > /tmp/n && nginx -t -c /tmp/n"
-    changed = edge.exec_run(["sh", "-c", f"{change} && cat /tmp/n > /etc/nginx/nginx.conf && nginx -s reload"])
+    stricter = "sed 's/60r\\/m/30r\\/m/' /tmp/original > /etc/nginx/nginx.conf"
+    changed = edge.exec_run(["sh", "-c", f"cp /etc/nginx/nginx.conf /tmp/original && {stricter} && nginx -s reload"])
     assert changed.exit_code == 0, changed.output
     try:
         done = system.smoke(code=3)
     finally:
-        edge.restart()
+        edge.exec_run(["sh", "-c", "cat /tmp/original > /etc/nginx/nginx.conf && nginx -s reload"])
     assert "FAIL     Rate limit" in done.text
 
 
@@ -140,6 +140,31 @@ def test_the_edge_presents_the_certificate_of_the_local_authority(system: System
     url = system.outputs()["edge_url"]
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(url, trust_env=False)
+
+
+def test_an_edited_migration_is_refused_by_name_and_changes_nothing(system: System) -> None:
+    migration = system.folder / "migrations" / "001_audit_log.sql"
+    original = migration.read_bytes()
+    migration.write_bytes(original + b"-- one more line\n")
+    try:
+        done = system.up(code=7)
+    finally:
+        migration.write_bytes(original)
+    assert "001_audit_log.sql was edited after it was applied" in done.last_line
+    assert "Traceback" not in done.last_line
+    system.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_migration_that_fails_leaves_nothing_behind_and_the_next_up_goes_on(system: System) -> None:
+    broken = system.folder / "migrations" / "002_broken.sql"
+    broken.write_text("CREATE TABLE half (id int); SELECT no_such_function();")
+    try:
+        done = system.up(code=7)
+    finally:
+        broken.unlink()
+    assert "002_broken.sql failed and was rolled back" in done.last_line
+    assert "no_such_function" in done.last_line
+    assert "GO  web-next" in system.up("--refresh").last_line
 
 
 def test_a_changed_limit_changes_the_edge_and_nothing_below_it(system: System) -> None:
