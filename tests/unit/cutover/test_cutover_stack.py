@@ -23,7 +23,13 @@ from cutover.stack import Stack
 
 @pytest.fixture
 def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The prepared environment, with an empty state backend."""
+    """The prepared environment of a project with the stacks local and prod, with an empty state backend."""
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("Pulumi.yaml", "Pulumi.prod.yaml"):
+        shutil.copy(stacks.PROJECT / name, project)
+    (project / "Pulumi.local.yaml").write_text("config:\n  web-next:runtime: docker\n")
+    monkeypatch.setattr(stacks, "PROJECT", project)
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/state")
     return tmp_path / "state"
