@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from offline.bootstrap import docker, golang, packages, plugins, pulumi, steps, teardown
+from offline.bootstrap import docker, golang, local, packages, plugins, pulumi, steps, teardown
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import Job, StepError
 from offline.bootstrap.tls import Tls
@@ -255,3 +255,7 @@ def test_the_launcher_finds_a_python_or_says_which_package_gives_one(tmp_path: P
     assert done.returncode == 1
     assert "python3 python3-venv" in done.stderr
     assert "3.11 or newer" in done.stderr
+
+
+def test_the_state_backend_writes_no_sidecar_that_a_killed_cli_could_leave_empty(path: Fake) -> None:
+    assert local.environment()["PULUMI_BACKEND_URL"] == f"file://{local.STATE}?metadata=skip"
