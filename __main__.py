@@ -4,46 +4,57 @@ import infra.lean  # noqa: F401, I001 - first: it makes the imports below quicke
 
 import pulumi
 
-from infra import providers
-from infra import settings as stack_settings
+from infra import config, providers
 from infra.audit import Audit, AuditArgs
+from infra.audit_roles import AuditRoles, AuditRolesArgs
+from infra.bastion import Bastion, BastionArgs
 from infra.edge import EdgeConfig
 from infra.evidence import Evidence, EvidenceArgs
 from infra.flags import Flags, FlagsArgs
+from infra.monitoring import Monitoring, MonitoringArgs
 from infra.naming import Names
+from infra.network import Network, NetworkArgs
 from infra.queues import Queues, QueuesArgs
 from infra.record import DeploymentRecord, DeploymentRecordArgs
 from infra.records import Records, RecordsArgs
 from infra.release import release_of
 from infra.role import AppRole, AppRoleArgs
 from infra.runtime.docker import DockerEdge, DockerEdgeArgs, DockerRelease, DockerReleaseArgs
-from infra.schema import Schema, SchemaArgs
+from infra.schema import Schema, SchemaArgs, migration_problems
 from infra.vault import Vault, VaultArgs
 
 try:
-    settings = stack_settings.of_this_stack()
-    stack_settings.require_supported(settings, preview=pulumi.runtime.is_dry_run())
-except stack_settings.SettingsError as error:
+    settings = config.of_this_stack(pulumi.get_stack(), others=migration_problems())
+    for note in config.notes(settings, preview=pulumi.runtime.is_dry_run()):
+        pulumi.log.warn(note)
+except config.SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
-names = Names(stack=pulumi.get_stack(), account=settings.account, region=settings.region)
+names = Names.of(settings, pulumi.get_stack())
 using = [providers.aws_provider(settings), providers.random_provider()]
 here = pulumi.ResourceOptions(providers=using)
 
-vault = Vault("vault", VaultArgs(prefix=names.vault_prefix, keep=settings.keeps_data), here)
+network = Network("network", NetworkArgs.of(settings, names), here)
+vault = Vault("vault", VaultArgs.of(settings, names), here)
+vault.declare("SLACK_WEBHOOK_URL")  # whoever owns the channel puts the value there
 role = AppRole("app", AppRoleArgs(names=names, runtime=settings.runtime, key_arn=vault.key.arn), here)
 # S3 refuses a bucket policy that names a role which does not exist yet.
 after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])
 evidence = Evidence("evidence", EvidenceArgs.of(settings, names), after_role)
 records = Records("records", RecordsArgs.of(settings, names), after_role)
-audit = Audit("audit", AuditArgs.of(settings, names, vault), here)
-schema = Schema("schema", SchemaArgs.of(settings, audit.owner_url_arn), pulumi.ResourceOptions(depends_on=audit.ready))
-queues = Queues("queues", QueuesArgs.of(settings, names, vault), here)
+audit = Audit("audit", AuditArgs.of(settings, names, network, vault), here)
+bastion = Bastion("bastion", BastionArgs(names=names, network=network), here) if settings.database_tunnel else None
+roles = AuditRoles("audit-roles", AuditRolesArgs.of(settings, audit, vault), here)
+schema = Schema("schema", SchemaArgs.of(settings, roles), roles.before_schema) if roles.rights else None
+version, digest = (schema.version, schema.digest) if schema else (0, "")
+queues = Queues("queues", QueuesArgs.of(settings, names, network, vault), here)
 flags = Flags("flags", FlagsArgs(parameter=names.flags_parameter), here)
+Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
 
 if machine := settings.machine:
     using.append(providers.docker_provider())
-    on_docker = pulumi.ResourceOptions(providers=using, depends_on=[schema, role, evidence])
+    data = [role, evidence, roles, *([schema] if schema else [])]
+    on_docker = pulumi.ResourceOptions(providers=using, depends_on=data)
     release = release_of(settings, names)
     app = DockerRelease("stable", DockerReleaseArgs.of(settings, names, release), on_docker)
     edge_config = EdgeConfig.of(settings, names, upstreams={"stable": app.address})
@@ -53,13 +64,13 @@ if machine := settings.machine:
         DeploymentRecordArgs(
             bucket=records.bucket.bucket.id,
             release=release,
-            schema_version=schema.version,
-            schema_digest=schema.digest,
+            schema_version=version,
+            schema_digest=digest,
             settings_digest=settings.digest,
             edge=edge_config,
             edge_url=edge.url,
             authority=machine.authority,
-            keep=settings.keeps_data,
+            keep=settings.keeps("records"),
         ),
         pulumi.ResourceOptions(providers=using, depends_on=[app, edge, records, queues, flags]),
     )
@@ -75,6 +86,7 @@ pulumi.export("evidence_region", settings.region)
 pulumi.export("evidence_policy_role", names.app_role)
 pulumi.export("records_bucket", records.bucket.name)
 pulumi.export("audit_db_endpoint", audit.endpoint)
+pulumi.export("audit_db_access", roles.access(settings, bastion.instance.id if bastion else None))
 pulumi.export("redis_endpoint", queues.endpoint)
 pulumi.export("vault", vault.arns)
-pulumi.export("schema", {"version": schema.version, "digest": schema.digest})
+pulumi.export("schema", {"version": version, "digest": digest})

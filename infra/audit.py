@@ -1,4 +1,4 @@
-"""The audit database: the server, its database and roles, and the addresses by which each role reaches it."""
+"""The audit database's server. What is inside it is in `infra/audit_roles.py` and `migrations/`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_postgresql as postgresql
+import pulumi_random as random
 
+from infra.instance_classes import max_connections
 from infra.naming import Names
-from infra.providers import postgresql_provider
+from infra.network import Network
 from infra.settings import Settings
 from infra.vault import Vault
 
 DATABASE = "audit"
 MASTER = "master"
-OWNER = "audit_owner"
-WRITER = "audit_writer"
+LOGS = ("postgresql", "upgrade")
 
 
 def connection_url(role: str, password: str, endpoint: str) -> str:
@@ -24,50 +24,110 @@ def connection_url(role: str, password: str, endpoint: str) -> str:
     return f"postgresql://{role}:{password}@{endpoint}/{DATABASE}?sslmode=require"
 
 
+def parameters(instance_class: str) -> dict[str, tuple[str, str]]:
+    """The server's parameters: value, and when it takes effect. Static ones wait for a restart."""
+    return {
+        "rds.force_ssl": ("1", "immediate"),
+        # pg_cron runs the partitions' upkeep (docs/decisions/008-upkeep-by-pg-cron.md).
+        "shared_preload_libraries": ("pg_stat_statements,pg_cron", "pending-reboot"),
+        "max_connections": (str(max_connections(instance_class)), "pending-reboot"),
+        # A failing or slow CREATE ROLE would put its password into the log, which is exported.
+        "log_min_error_statement": ("panic", "immediate"),
+        "log_min_duration_statement": ("-1", "immediate"),
+        "log_lock_waits": ("1", "immediate"),
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditArgs:
-    """`identifier` is the instance's; `storage` is in GiB; `protect` stops deletion in AWS and in Pulumi."""
+    """`identifier` is the instance's; storage is in GiB, grown up to `max_storage` (None: never).
+
+    `keep` stops deletion in AWS and in Pulumi. `subnet_ids` lie in two zones or more; `group_id` is the security
+    group. Windows are in UTC.
+    """
 
     identifier: str
     instance_class: str
     storage: int
-    protect: bool
+    max_storage: int | None
+    multi_az: bool
+    backup_days: int
+    backup_window: str
+    maintenance_window: str
+    apply_immediately: bool
+    log_days: int
+    keep: bool
+    subnet_ids: list[pulumi.Input[str]]
+    group_id: pulumi.Input[str]
     vault: Vault
 
     @classmethod
-    def of(cls, settings: Settings, names: Names, vault: Vault) -> AuditArgs:
+    def of(cls, settings: Settings, names: Names, network: Network, vault: Vault) -> AuditArgs:
         return cls(
             identifier=f"{names.prefix}-audit",
             instance_class=settings.database_class,
             storage=settings.database_storage,
-            protect=settings.keeps_data,
+            max_storage=settings.database_max_storage,
+            multi_az=settings.database_multi_az,
+            backup_days=settings.database_backup_days,
+            backup_window=settings.backup_window,
+            maintenance_window=settings.maintenance_window,
+            apply_immediately=settings.apply_immediately,
+            log_days=settings.log_days,
+            keep=settings.keeps("audit"),
+            subnet_ids=network.subnet_ids["data"],
+            group_id=network.database.id,
             vault=vault,
         )
 
 
 class Audit(pulumi.ComponentResource):
-    """RDS Postgres 17 with the database `audit`, its owner, who migrates, and its writer, the app.
+    """RDS Postgres 17: encrypted, private, TLS only, backed up, its logs exported, a final snapshot at its end.
 
-    The owner's and the writer's URLs are vault entries, AUDIT_DB_OWNER_URL and AUDIT_DB_URL.
+    The master's URL is the vault entry AUDIT_DB_MASTER_URL.
     """
 
     instance: aws.rds.Instance
     endpoint: pulumi.Output[str]
-    owner_url_arn: pulumi.Output[str]
-    ready: list[pulumi.Resource]
+    master_password: pulumi.Output[str]
+    log_group: aws.cloudwatch.LogGroup
+    """Where the server's own log goes."""
 
     def __init__(self, name: str, args: AuditArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:data:Audit", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        master_password = args.vault.password("audit-master")
-        parameters = aws.rds.ParameterGroup(
+        self.master_password = args.vault.password("audit-master")
+        # RDS would make the groups itself when it first writes, and keep every line for ever.
+        logs = [
+            aws.cloudwatch.LogGroup(
+                f"{name}-{log}",
+                name=f"/aws/rds/instance/{args.identifier}/{log}",
+                retention_in_days=args.log_days,
+                opts=child,
+            )
+            for log in LOGS
+        ]
+        self.log_group = logs[0]
+        placed = aws.rds.SubnetGroup(
+            name,
+            name=args.identifier,
+            description="Data subnets of the audit database",
+            subnet_ids=args.subnet_ids,
+            opts=child,
+        )
+        group = aws.rds.ParameterGroup(
             name,
             name=args.identifier,
             family="postgres17",
-            description="Audit database: TLS only",
-            parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
+            description="Audit database: TLS only, upkeep by pg_cron",
+            parameters=[
+                aws.rds.ParameterGroupParameterArgs(name=parameter, value=value, apply_method=when)
+                for parameter, (value, when) in parameters(args.instance_class).items()
+            ],
             opts=child,
         )
+        # A second end of the stack must not collide with the snapshot of the first.
+        ending = random.RandomId(f"{name}-final", byte_length=4, opts=child)
         self.instance = aws.rds.Instance(
             name,
             identifier=args.identifier,
@@ -75,60 +135,37 @@ class Audit(pulumi.ComponentResource):
             engine_version="17",
             instance_class=args.instance_class,
             allocated_storage=args.storage,
+            max_allocated_storage=args.max_storage,
             storage_type="gp3",
             storage_encrypted=True,
+            kms_key_id=args.vault.key.arn,
+            multi_az=args.multi_az,
             publicly_accessible=False,
+            db_subnet_group_name=placed.name,
+            vpc_security_group_ids=[args.group_id],
+            ca_cert_identifier="rds-ca-rsa2048-g1",
             username=MASTER,
-            password=master_password,
-            parameter_group_name=parameters.name,
-            backup_retention_period=7,
+            password=self.master_password,
+            parameter_group_name=group.name,
+            backup_retention_period=args.backup_days,
+            backup_window=args.backup_window,
+            maintenance_window=args.maintenance_window,
+            delete_automated_backups=False,
             copy_tags_to_snapshot=True,
-            deletion_protection=args.protect,
-            skip_final_snapshot=not args.protect,
-            final_snapshot_identifier=f"{args.identifier}-final" if args.protect else None,
+            deletion_protection=args.keep,
+            skip_final_snapshot=False,
+            final_snapshot_identifier=ending.hex.apply(lambda text: f"{args.identifier}-final-{text}"),
+            enabled_cloudwatch_logs_exports=list(LOGS),
+            performance_insights_enabled=True,
+            performance_insights_retention_period=7,
+            performance_insights_kms_key_id=args.vault.key.arn,
             auto_minor_version_upgrade=True,
-            apply_immediately=True,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            apply_immediately=args.apply_immediately,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep, depends_on=logs),
         )
         self.endpoint = self.instance.endpoint
-        args.vault.put("AUDIT_DB_MASTER_URL", self._url(MASTER, master_password))
-
-        provider = postgresql_provider(
-            name,
-            host=self.instance.address,
-            port=self.instance.port,
-            username=MASTER,
-            password=master_password,
+        url = pulumi.Output.all(self.master_password, self.endpoint).apply(
+            lambda known: connection_url(MASTER, known[0], known[1])
         )
-        inside = pulumi.ResourceOptions(parent=self, provider=provider)
-        owner, owner_url = self._role(OWNER, args.vault, "AUDIT_DB_OWNER_URL", inside)
-        writer, writer_url = self._role(WRITER, args.vault, "AUDIT_DB_URL", inside)
-        database = postgresql.Database(
-            name, name=DATABASE, owner=owner.name, encoding="UTF8", lc_collate="C.UTF-8", opts=inside
-        )
-        rights = [
-            postgresql.DefaultPrivileges(
-                f"{name}-writer-{object_type}s",
-                role=writer.name,
-                owner=owner.name,
-                database=database.name,
-                schema="public",
-                object_type=object_type,
-                privileges=privileges,
-                opts=inside,
-            )
-            for object_type, privileges in (("table", ["INSERT", "SELECT"]), ("sequence", ["USAGE"]))
-        ]
-        self.owner_url_arn = args.vault.arns["AUDIT_DB_OWNER_URL"]
-        self.ready = [owner_url, writer_url, *rights]
+        args.vault.put("AUDIT_DB_MASTER_URL", url)
         self.register_outputs({"endpoint": self.endpoint})
-
-    def _role(
-        self, role: str, vault: Vault, entry: str, opts: pulumi.ResourceOptions
-    ) -> tuple[postgresql.Role, aws.secretsmanager.SecretVersion]:
-        password = vault.password(role.replace("_", "-"))
-        created = postgresql.Role(role, name=role, login=True, password=password, opts=opts)
-        return created, vault.put(entry, self._url(role, password))
-
-    def _url(self, role: str, password: pulumi.Output[str]) -> pulumi.Output[str]:
-        return pulumi.Output.all(password, self.endpoint).apply(lambda known: connection_url(role, known[0], known[1]))

@@ -30,7 +30,7 @@ def tls_only(bucket: str) -> Statement:
 class SecureBucketArgs:
     """`statements` join the TLS-only statement in the policy; `object_lock` must be decided at creation.
 
-    `keep` leaves the bucket and all it holds behind when the stack is destroyed; otherwise both go.
+    `keep` refuses its end and its replacement; otherwise it goes with all it holds.
     """
 
     name: str
@@ -57,7 +57,7 @@ class SecureBucket(pulumi.ComponentResource):
             bucket=args.name,
             object_lock_enabled=args.object_lock,
             force_destroy=not args.keep,
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.keep),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep),
         )
         aws.s3.BucketOwnershipControls(
             name,

@@ -57,10 +57,10 @@ class EvidenceArgs:
         return cls(
             bucket=names.bucket("evidence"),
             app_role_arn=names.app_role_arn,
-            operator_role_arns=settings.operator_roles,
+            operator_role_arns=settings.operators,
             retention_days=settings.retention_days,
             origin=settings.origin,
-            keep=settings.keeps_data,
+            keep=settings.keeps("evidence"),
         )
 
 

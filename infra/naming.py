@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra.settings import Settings
+
 SERVICE = "web-next"
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3")
+_STACK = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
+"""24 characters leave room for the longest name made of it: a replication group's id has 40."""
+
+
+def bucket_problem(name: str) -> str | None:
+    """Why S3 would refuse a bucket of this name, or None. Dots are refused too: they break TLS by host name."""
+    if not _BUCKET.fullmatch(name):
+        return (
+            "a bucket's name has 3 to 63 lower-case letters, digits and hyphens, and neither begins nor ends with one"
+        )
+    if name.startswith(_RESERVED_STARTS) or name.endswith(_RESERVED_ENDS):
+        return (
+            f"S3 reserves names that start with {', '.join(_RESERVED_STARTS)} or end with {', '.join(_RESERVED_ENDS)}"
+        )
+    return None
+
+
+def stack_problem(stack: str) -> str | None:
+    """Why names made of this stack's name would be refused, or None."""
+    if _STACK.fullmatch(stack):
+        return None
+    return "a stack's name has up to 24 lower-case letters, digits and single hyphens, and begins with a letter"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """What this stack's resources are called, from the stack's name, account and region alone."""
+    """What this stack's resources are called, from the stack's name, account and region alone.
+
+    `evidence` replaces the evidence bucket's name where the settings give one.
+    """
 
     stack: str
     account: str
     region: str
+    evidence: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, stack: str) -> Names:
+        return cls(stack=stack, account=settings.account, region=settings.region, evidence=settings.evidence_bucket)
 
     @property
     def prefix(self) -> str:
@@ -31,7 +69,16 @@ class Names:
 
     def bucket(self, purpose: str) -> str:
         """A bucket's name; the account makes it unique among all of S3."""
+        if purpose == "evidence" and self.evidence:
+            return self.evidence
         return f"{self.prefix}-{purpose}-{self.account}"
+
+    def problems(self) -> Iterator[str]:
+        """What AWS would refuse in these names, a clause each."""
+        if problem := stack_problem(self.stack):
+            yield f"the stack's name is {self.stack!r}: {problem}"
+        elif problem := bucket_problem(self.bucket("evidence")):
+            yield f"evidenceBucket is {self.bucket('evidence')!r}: {problem}"
 
     @property
     def vault_prefix(self) -> str:
@@ -46,3 +93,8 @@ class Names:
     def flags_parameter(self) -> str:
         """The SSM parameter that holds the flags in force."""
         return f"/{self.prefix}/flags"
+
+    @property
+    def metrics(self) -> str:
+        """The namespace of the stack's own CloudWatch metrics."""
+        return f"{SERVICE}/{self.stack}"

@@ -10,7 +10,20 @@ import pulumi_random as random
 
 from infra.settings import Settings
 
-_SERVICES = ("elasticache", "iam", "kms", "rds", "s3", "secretsmanager", "ssm", "sts")
+_SERVICES = (
+    "cloudwatch",
+    "ec2",
+    "elasticache",
+    "iam",
+    "kms",
+    "logs",
+    "rds",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "ssm",
+    "sts",
+)
 
 
 def aws_provider(settings: Settings) -> aws.Provider:

@@ -23,7 +23,7 @@ class RecordsArgs:
 
     @classmethod
     def of(cls, settings: Settings, names: Names) -> RecordsArgs:
-        return cls(bucket=names.bucket("records"), app_role_arn=names.app_role_arn, keep=settings.keeps_data)
+        return cls(bucket=names.bucket("records"), app_role_arn=names.app_role_arn, keep=settings.keeps("records"))
 
 
 class Records(pulumi.ComponentResource):

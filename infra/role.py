@@ -11,9 +11,7 @@ import pulumi_aws as aws
 
 from infra.evidence import PREFIX
 from infra.naming import Names
-
-SECRETS = ("AUDIT_DB_URL",)
-"""The vault entries that the app reads at run time."""
+from infra.vault import APP_SECRETS
 
 
 def permissions(names: Names) -> list[dict[str, Any]]:
@@ -29,7 +27,7 @@ def permissions(names: Names) -> list[dict[str, Any]]:
             "Sid": "Secrets",
             "Effect": "Allow",
             "Action": ["secretsmanager:GetSecretValue"],
-            "Resource": [names.secret_arns(secret) for secret in SECRETS],
+            "Resource": [names.secret_arns(secret) for secret in APP_SECRETS],
         },
         {
             "Sid": "Flags",
@@ -81,7 +79,14 @@ class AppRole(pulumi.ComponentResource):
         )
 
         def document(key_arn: str) -> str:
-            decrypt = {"Sid": "Key", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": key_arn}
+            decrypt = {
+                "Sid": "Key",
+                "Effect": "Allow",
+                "Action": ["kms:Decrypt"],
+                "Resource": key_arn,
+                # The same key encrypts the database and the queues, which are not the app's to decrypt.
+                "Condition": {"StringEquals": {"kms:ViaService": f"secretsmanager.{args.names.region}.amazonaws.com"}},
+            }
             statements = [*permissions(args.names), decrypt]
             return json.dumps({"Version": "2012-10-17", "Statement": statements})
 

@@ -21,9 +21,19 @@ from pulumi.dynamic import (
 
 from cutover import migrator
 from cutover.secrets import secret_value
+from infra.audit_roles import AuditRoles
 from infra.settings import Settings
 
 MIGRATIONS = Path("migrations")
+
+
+def migration_problems() -> list[str]:
+    """What is wrong with the migrations' files, a line each."""
+    try:
+        migrator.load(MIGRATIONS)
+    except migrator.MigrationError as error:
+        return [str(error)]
+    return []
 
 
 class _SchemaProvider(ResourceProvider):
@@ -88,9 +98,11 @@ class SchemaArgs:
     emulator: str | None
 
     @classmethod
-    def of(cls, settings: Settings, secret_arn: pulumi.Input[str]) -> SchemaArgs:
+    def of(cls, settings: Settings, roles: AuditRoles) -> SchemaArgs:
         machine = settings.machine
-        return cls(secret_arn=secret_arn, region=settings.region, emulator=machine.emulator if machine else None)
+        return cls(
+            secret_arn=roles.owner_url_arn, region=settings.region, emulator=machine.emulator if machine else None
+        )
 
 
 class Schema(Resource, module="web-next", name="Schema"):

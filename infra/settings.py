@@ -1,23 +1,24 @@
-"""The settings of a stack: `Pulumi.<stack>.yaml`, read once, checked whole, then frozen."""
+"""The settings of a stack: what `Pulumi.<stack>.yaml` may say, each key by itself."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import os
-import re
-from collections.abc import Mapping
-from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal, Self
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-NAMESPACE = "web-next"
+from infra import instance_classes as classes
+from infra import subnets
+from infra.problems import SettingsError
 
-_SHA256 = r"sha256:[0-9a-f]{64}"
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+SHA256 = r"sha256:[0-9a-f]{64}"
+LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+"""The retentions that CloudWatch Logs has."""
+Keepsake = Literal["audit", "evidence", "records", "vault"]
+"""What holds data, by the name under which its end may be asked for."""
 
 
 def _like(pattern: str, rule: str) -> Any:
@@ -25,8 +26,32 @@ def _like(pattern: str, rule: str) -> Any:
     return Field(pattern=f"^(?:{pattern})$", json_schema_extra={"rule": rule})
 
 
-class SettingsError(Exception):
-    """The stack's settings break one or more rules; the message has a line for each."""
+def _known(rule: str) -> Any:
+    return Field(json_schema_extra={"rule": rule})
+
+
+def _database_class(name: str) -> str:
+    if not name.startswith("db.") or classes.database_memory(name) is None:
+        raise ValueError("no such class")
+    return name
+
+
+def _cache_node(name: str) -> str:
+    if not name.startswith("cache.") or not classes.is_cache_node(name):
+        raise ValueError("no such node type")
+    return name
+
+
+def _log_days(days: int) -> int:
+    if days not in LOG_DAYS:
+        raise ValueError("no such retention")
+    return days
+
+
+_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+_DAY = "(mon|tue|wed|thu|fri|sat|sun)"
+RoleArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]
+SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]
 
 
 class _Model(BaseModel):
@@ -44,7 +69,7 @@ class MachineSettings(_Model):
     edge_address: IPv4Address
     stable_address: IPv4Address
     edge_port: Annotated[int, Field(ge=1024, le=65535)]
-    edge_image: Annotated[str, _like(_SHA256, "an image id, sha256:…")]
+    edge_image: Annotated[str, _like(SHA256, "an image id, sha256:…")]
     tls_folder: str
 
     @property
@@ -53,14 +78,39 @@ class MachineSettings(_Model):
         return f"{self.tls_folder}/ca.pem"
 
 
+class NetworkSettings(_Model):
+    """A VPC of the stack's own in the range `cidr`, or, with `vpc_id` and its subnets' ids, one that exists."""
+
+    cidr: IPv4Network = IPv4Network("10.42.0.0/16")
+    app_subnets: list[IPv4Network] = []
+    data_subnets: list[IPv4Network] = []
+    public_subnets: list[IPv4Network] = []
+    nat: Literal["one", "per-zone"] = "one"
+
+    vpc_id: Annotated[str | None, _like(r"vpc-[0-9a-f]+", "a VPC's id, vpc-…")] = None
+    app_subnet_ids: list[SubnetId] = []
+    data_subnet_ids: list[SubnetId] = []
+    public_subnet_ids: list[SubnetId] = []
+
+    @property
+    def given(self) -> subnets.Subnets:
+        """The subnets' ranges by tier, as far as they are set."""
+        return {"app": self.app_subnets, "data": self.data_subnets, "public": self.public_subnets}
+
+    def subnets(self, zones: int) -> subnets.Subnets:
+        """The subnets' ranges by tier: those given, else the range split."""
+        return self.given if any(self.given.values()) else subnets.split(self.cidr, zones)
+
+
 class Settings(_Model):
-    """All settings of one stack. Read them with :func:`of_this_stack`."""
+    """All settings of one stack. Only those that :func:`infra.config.load` returns are checked whole."""
 
     track: Literal["stable", "candidate"]
     base: str | None = None
     runtime: Literal["docker", "fargate"]
     account: Annotated[str, _like(r"\d{12}", "an account id, 12 digits; quote it in YAML")]
     region: Annotated[str, _like(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, such as eu-central-1")]
+    zones: list[Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]] = []
     domain: Annotated[str, _like(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a DNS name in lower case, without scheme or port")]
     executor_url: Annotated[str | None, _like(r"https?://[^\s@]+", "an http or https URL without credentials")] = None
 
@@ -70,39 +120,52 @@ class Settings(_Model):
 
     rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     burst: Annotated[int, Field(ge=0, le=1000)] = 10
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    operator_roles: list[Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]] = Field(
-        default_factory=list, json_schema_extra={"rule": "a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME"}
-    )
 
-    database_class: Annotated[str, _like(r"db\.[a-z0-9]+\.[a-z0-9]+", "an RDS class, such as db.m7g.large")] = (
-        "db.t4g.small"
-    )
+    evidence_bucket: str | None = None
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    operator_roles: Annotated[list[RoleArn], _known("a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME")] = []
+
+    network: NetworkSettings = NetworkSettings()
+
+    database_class: Annotated[
+        str,
+        AfterValidator(_database_class),
+        _known(f"an RDS class of the families {classes.database_families()}, such as db.m7g.large"),
+    ] = "db.t4g.small"
     database_storage: Annotated[int, Field(ge=20, le=65536)] = 20
+    database_max_storage: Annotated[int | None, Field(ge=22, le=65536)] = None
+    database_multi_az: bool = False
+    database_backup_days: Annotated[int, Field(ge=1, le=35)] = 7
+    database_access: Literal["direct", "tunnel", "later"] = "direct"
+    database_tunnel_port: Annotated[int, Field(ge=1024, le=65535)] = 15432
+    database_client_groups: Annotated[
+        list[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")]], _known("a list of security group ids, sg-…")
+    ] = []
+    audit_retention_months: Annotated[int | None, Field(ge=1, le=1200)] = None
+
     queue_node_type: Annotated[
-        str, _like(r"cache\.[a-z0-9]+\.[a-z0-9]+", "an ElastiCache node type, such as cache.m7g.large")
+        str,
+        AfterValidator(_cache_node),
+        _known(f"an ElastiCache node type of the families {classes.cache_families()}, such as cache.m7g.large"),
     ] = "cache.t4g.small"
+    queue_replicas: Annotated[int, Field(ge=0, le=5)] = 0
+    queue_snapshot_days: Annotated[int, Field(ge=1, le=35)] = 7
+
+    backup_window: Annotated[str, _like(f"{_TIME}-{_TIME}", "HH:MM-HH:MM in UTC")] = "01:00-02:00"
+    maintenance_window: Annotated[str, _like(f"{_DAY}:{_TIME}-{_DAY}:{_TIME}", "ddd:HH:MM-ddd:HH:MM in UTC")] = (
+        "sun:03:00-sun:04:00"
+    )
+    apply_immediately: bool = False
+    log_days: Annotated[
+        int, AfterValidator(_log_days), _known(f"one of CloudWatch's: {', '.join(map(str, LOG_DAYS))}")
+    ] = 30
+    alarm_targets: Annotated[
+        list[Annotated[str, Field(pattern=r"^(https://[^\s@]+|[^\s@/]+@[^\s@/]+\.[^\s@/]+)$")]],
+        _known("a list of e-mail addresses and https URLs"),
+    ] = []
+    may_destroy: list[Keepsake] = []
 
     machine: MachineSettings | None = None
-
-    @model_validator(mode="after")
-    def _fields_agree(self) -> Self:
-        problems = []
-        if self.track == "candidate" and not self.base:
-            problems.append("track is candidate: set 'base' to the stack that owns its slot")
-        if self.track == "stable" and self.base:
-            problems.append("track is stable: remove 'base', only a candidate stands on another stack")
-        if self.runtime == "docker" and self.machine is None:
-            problems.append("runtime is docker: 'machine' is missing, 'make up' writes it")
-        if self.runtime == "fargate" and self.machine is not None:
-            problems.append("runtime is fargate: remove 'machine', it belongs to docker stacks")
-        pinned = _SHA256 if self.runtime == "docker" else rf"[^\s@]+@{_SHA256}"
-        if not re.fullmatch(pinned, self.image):
-            form = "an image id sha256:…" if self.runtime == "docker" else "repository@sha256:…, never a tag"
-            problems.append(f"image is {json.dumps(self.image)}: on {self.runtime} it must be {form}")
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
 
     @property
     def origin(self) -> str:
@@ -110,9 +173,23 @@ class Settings(_Model):
         return f"https://{self.domain}" + (f":{self.machine.edge_port}" if self.machine else "")
 
     @property
-    def keeps_data(self) -> bool:
-        """Whether databases and buckets outlive the stack: always, but on a machine's own stacks."""
-        return self.machine is None
+    def placed_in(self) -> list[str]:
+        """The availability zones: those set, else, on a machine, the region's first two."""
+        return self.zones or [f"{self.region}a", f"{self.region}b"]
+
+    @property
+    def operators(self) -> list[str]:
+        """Whom resource policies let in beside the app: whoever deploys and is on call; on a machine its account."""
+        return self.operator_roles or [f"arn:aws:iam::{self.account}:root"]
+
+    @property
+    def database_tunnel(self) -> tuple[str, int] | None:
+        """Host and port of this machine that cutover forwards to the database, where it is reached by a tunnel."""
+        return ("127.0.0.1", self.database_tunnel_port) if self.database_access == "tunnel" else None
+
+    def keeps(self, what: Keepsake) -> bool:
+        """Whether a part's data outlives every change: always, unless its end was asked for by name."""
+        return what not in self.may_destroy
 
     def require_machine(self) -> MachineSettings:
         """The machine of a docker stack. Raises SettingsError on any other."""
@@ -125,102 +202,3 @@ class Settings(_Model):
         """SHA-256 over all settings: it changes when any of them does."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def require_supported(settings: Settings, *, preview: bool) -> None:
-    """Raises SettingsError for what this version cannot bring up, before anything is declared."""
-    if settings.track == "candidate":
-        raise SettingsError("track is candidate: this version cannot place one yet; set web-next:track to stable")
-    if settings.runtime == "fargate" and not preview:
-        raise SettingsError(
-            "runtime is fargate: this version can only preview its data layer; bring up a docker stack, make up"
-        )
-
-
-_NESTED = {"machine": MachineSettings}
-_JSON = {*_NESTED, "operatorRoles"}
-_KNOWN = sorted(to_camel(name) for name in Settings.model_fields)
-
-
-def of_this_stack() -> Settings:
-    """The settings of the stack that Pulumi runs the program for. Raises SettingsError."""
-    config = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
-    secret_keys = json.loads(os.environ.get("PULUMI_CONFIG_SECRET_KEYS") or "[]")
-    return load(config, frozenset(secret_keys))
-
-
-def load(config: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -> Settings:
-    """The settings in a stack's configuration.
-
-    `config` maps `web-next:key` to its text, objects as JSON, the way Pulumi hands them to the program; keys
-    of other namespaces are left alone. Values of `secret_keys` are masked in messages.
-
-    Raises SettingsError, with every problem found: the value seen, the rule, and the closest valid key.
-    """
-    values: dict[str, object] = {}
-    for key, text in config.items():
-        namespace, _, name = key.partition(":")
-        if namespace == NAMESPACE:
-            values[name] = _json(text) if name in _JSON else text
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        masked = {key.partition(":")[2] for key in secret_keys}
-        lines = [
-            line for problem in error.errors(include_url=False) for line in _lines(problem, values, masked).splitlines()
-        ]
-    raise SettingsError("\n".join([f"{len(lines)} problem(s) in this stack's settings:", *sorted(lines)]))
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _lines(problem: Mapping[str, object], values: Mapping[str, object], masked: set[str]) -> str:
-    path = [str(part) for part in problem["loc"]]  # type: ignore[attr-defined]
-    key = f"{NAMESPACE}:{'.'.join(path)}" if path else NAMESPACE
-    if problem["type"] == "extra_forbidden":
-        known = _KNOWN
-        if path[0] in _NESTED and len(path) > 1:
-            known = [to_camel(name) for name in _NESTED[path[0]].model_fields]
-        close = difflib.get_close_matches(path[-1], known, n=1)
-        advice = f"did you mean '{close[0]}'?" if close else f"valid keys: {', '.join(known)}"
-        return f"  {key}: unknown key; {advice}"
-    if problem["type"] == "missing":
-        option = "--path " if len(path) > 1 else ""
-        return f"  {key}: required, not set; pulumi config set {option}{key} VALUE"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not path:
-        for name in masked & values.keys():
-            message = message.replace(json.dumps(values[name]), "[secret]")
-        return "\n".join(f"  {key}: {line}" for line in message.splitlines())
-    value = "[secret]" if path[0] in masked else _CREDENTIALS.sub("//[secret]@", json.dumps(_at(values, path)))
-    if rule := _rule(path):
-        message = f"it must be {rule}"
-    return f"  {key} = {value}: {message[0].lower()}{message[1:]}"
-
-
-def _at(values: Mapping[str, object], path: list[str]) -> object:
-    found: object = values
-    for part in path:
-        match found:
-            case list():
-                found = found[int(part)]
-            case Mapping():
-                found = found.get(part)
-            case _:
-                return None
-    return found
-
-
-def _rule(path: list[str]) -> str | None:
-    path = [part for part in path if not part.isdecimal()]
-    model = _NESTED[path[0]] if len(path) > 1 and path[0] in _NESTED else Settings
-    for name, field in model.model_fields.items():
-        if to_camel(name) == path[-1]:
-            extras = [part.json_schema_extra for part in (field, *field.metadata) if hasattr(part, "json_schema_extra")]
-            return next((str(extra["rule"]) for extra in extras if isinstance(extra, dict)), None)
-    return None

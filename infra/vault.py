@@ -2,40 +2,78 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
+from infra.naming import Names
+from infra.settings import Settings
+
+APP_SECRETS = ("AUDIT_DB_URL", "REDIS_URL", "SLACK_WEBHOOK_URL")
+"""The entries that the app reads at run time (playbook row 1). All others are the operators' alone."""
+
+
+def readers_policy(readers: Sequence[str]) -> str:
+    """The resource policy of an entry: whoever is not among the readers is denied its value, whatever else says."""
+    statement = {
+        "Sid": "NobodyElse",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": list(readers)}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
 
 @dataclass(frozen=True, kw_only=True)
 class VaultArgs:
     """`prefix` starts every entry's name, all that the app knows of its secrets.
 
-    `keep` lets deleted entries be restored for 30 days; otherwise their names are free again at once.
+    `app_role_arn` may read the app's entries, `operators` (role ARNs) all. `keep` protects the key, and lets
+    deleted entries be restored for 30 days; otherwise their names are free again at once.
     """
 
     prefix: str
+    app_role_arn: str
+    operators: Sequence[str]
     keep: bool
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names) -> VaultArgs:
+        return cls(
+            prefix=names.vault_prefix,
+            app_role_arn=names.app_role_arn,
+            operators=settings.operators,
+            keep=settings.keeps("vault"),
+        )
 
 
 class Vault(pulumi.ComponentResource):
-    """The encryption key, and the entries put into it with :meth:`put`."""
+    """The encryption key, and the entries made with :meth:`put` and :meth:`declare`."""
 
     key: aws.kms.Key
     arns: dict[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: VaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:security:Vault", name, None, opts)
-        self._prefix = args.prefix
-        self._recovery_days = 30 if args.keep else 0
+        self._args = args
         self.arns = {}
         self.key = aws.kms.Key(
             name,
-            description=f"Encrypts the secrets under {args.prefix}",
+            description=f"Encrypts the secrets under {args.prefix}, the audit database and the queues",
             enable_key_rotation=True,
             deletion_window_in_days=30,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep),
+        )
+        aws.kms.Alias(
+            name,
+            name=f"alias/{args.prefix.rstrip('/')}",
+            target_key_id=self.key.key_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"key": self.key.arn})
@@ -45,19 +83,31 @@ class Vault(pulumi.ComponentResource):
         password = random.RandomPassword(name, length=32, special=False, opts=pulumi.ResourceOptions(parent=self))
         return password.result
 
-    def put(self, name: str, value: pulumi.Input[str]) -> aws.secretsmanager.SecretVersion:
-        """Stores `value` as the entry `<prefix><name>`; its ARN is in `arns`. The value is a secret in state."""
+    def declare(self, name: str) -> aws.secretsmanager.Secret:
+        """The entry `<prefix><name>` without a value, which is put there out of band; its ARN is in `arns`."""
         secret = aws.secretsmanager.Secret(
             name,
-            name=f"{self._prefix}{name}",
+            name=f"{self._args.prefix}{name}",
             kms_key_id=self.key.arn,
-            recovery_window_in_days=self._recovery_days,
+            recovery_window_in_days=30 if self._args.keep else 0,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        app = [self._args.app_role_arn] if name in APP_SECRETS else []
+        aws.secretsmanager.SecretPolicy(
+            name,
+            secret_arn=secret.arn,
+            policy=readers_policy([*app, *self._args.operators]),
+            block_public_policy=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arns[name] = secret.arn
+        return secret
+
+    def put(self, name: str, value: pulumi.Input[str]) -> aws.secretsmanager.SecretVersion:
+        """Stores `value` as the entry `<prefix><name>`. The value is a secret in state."""
         return aws.secretsmanager.SecretVersion(
             name,
-            secret_id=secret.id,
+            secret_id=self.declare(name).id,
             secret_string=pulumi.Output.secret(value),
             opts=pulumi.ResourceOptions(parent=self),
         )

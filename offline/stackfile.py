@@ -14,7 +14,11 @@ from offline.images.build import Images
 from offline.machine import ROOT, Machine
 
 REGION = "eu-central-1"
-DEFAULTS = {"web-next:version": "1.5.1"}
+DEFAULTS: dict[str, Any] = {
+    "web-next:version": "1.5.1",
+    # A rehearsal's data may go; on AWS nothing is named here, and what holds data is protected.
+    "web-next:mayDestroy": ["audit", "evidence", "records", "vault"],
+}
 """Settings that a new stack file starts with and a person may change."""
 HEADER = """\
 # Written by `make up` for this machine and not kept in git; settings that you add or change stay.

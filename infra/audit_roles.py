@@ -1,0 +1,198 @@
+"""What the audit database holds before its schema: the database, its roles and their rights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_postgresql as postgresql
+
+from infra.audit import DATABASE, MASTER, Audit, connection_url
+from infra.providers import postgresql_provider
+from infra.settings import Settings
+from infra.vault import Vault
+
+OWNER, WRITER, READER = "audit_owner", "audit_writer", "audit_reader"
+ENTRIES = {OWNER: "AUDIT_DB_OWNER_URL", WRITER: "AUDIT_DB_URL", READER: "AUDIT_DB_READER_URL"}
+"""Each role's vault entry."""
+RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
+    WRITER: {"table": ("INSERT", "SELECT"), "sequence": ("USAGE",)},
+    READER: {"table": ("SELECT",)},
+}
+"""Default privileges on all that the owner makes in the schema public; the migrator's ledger lies in its own."""
+MINUTE = 60_000
+"""Milliseconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRolesArgs:
+    """`tunnel` is host and port of a forwarded connection; None: the server's own address.
+
+    With `later` the roles' URLs are in the vault, and nothing is in the database. `keep` refuses the roles' end.
+    """
+
+    audit: Audit
+    vault: Vault
+    later: bool
+    tunnel: tuple[str, int] | None
+    keep: bool
+
+    @classmethod
+    def of(cls, settings: Settings, audit: Audit, vault: Vault) -> AuditRolesArgs:
+        return cls(
+            audit=audit,
+            vault=vault,
+            later=settings.database_access == "later",
+            tunnel=settings.database_tunnel,
+            keep=settings.keeps("audit"),
+        )
+
+
+class AuditRoles(pulumi.ComponentResource):
+    """The database `audit`; its owner, who migrates; its writer, the app; its reader, for people; pg_cron, which
+    runs the owner's upkeep.
+
+    Destroying the stack drops none of it: it goes with the server, whose end is asked for by name.
+    """
+
+    urls: dict[str, aws.secretsmanager.SecretVersion]
+    """The vault entry of each role."""
+    rights: list[pulumi.Resource]
+    """What must be there before anybody connects; empty with access `later`."""
+
+    def __init__(self, name: str, args: AuditRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:data:AuditRoles", name, None, opts)
+        passwords = {role: args.vault.password(role.replace("_", "-")) for role in ENTRIES}
+        self.urls = {
+            role: args.vault.put(entry, self._url(role, passwords[role], args.audit.endpoint))
+            for role, entry in ENTRIES.items()
+        }
+        self.rights = []
+        if not args.later:
+            host, port = args.tunnel or (args.audit.instance.address, args.audit.instance.port)
+            provider = postgresql_provider(
+                name, host=host, port=port, username=MASTER, password=args.audit.master_password
+            )
+            # Without the server there is nothing to forward to, whichever way the provider goes.
+            self._inside = pulumi.ResourceOptions(
+                parent=self,
+                provider=provider,
+                depends_on=[args.audit.instance],
+                retain_on_delete=True,
+                protect=args.keep,
+            )
+            self._fill(name, passwords)
+        self.register_outputs({})
+
+    @property
+    def owner_url_arn(self) -> pulumi.Output[str]:
+        """The vault entry by which the owner connects."""
+        return self.urls[OWNER].secret_id
+
+    @property
+    def before_schema(self) -> pulumi.ResourceOptions:
+        """For whatever the owner makes: roles and rights first, so that default privileges apply to it."""
+        return pulumi.ResourceOptions(depends_on=[*self.rights, *self.urls.values()])
+
+    def access(self, settings: Settings, bastion: pulumi.Input[str] | None) -> dict[str, pulumi.Input[Any]]:
+        """The stack output by which cutover reaches the database; `bastion` is an instance's id."""
+        return {
+            "mode": settings.database_access,
+            "secret_arn": self.owner_url_arn,
+            "region": settings.region,
+            "emulator": settings.machine.emulator if settings.machine else None,
+            "bastion": bastion,
+            "local_port": settings.database_tunnel_port if settings.database_tunnel else None,
+            "retention_months": settings.audit_retention_months,
+        }
+
+    def _fill(self, name: str, passwords: dict[str, pulumi.Output[str]]) -> None:
+        roles = {
+            OWNER: self._role(OWNER, passwords[OWNER], statement_timeout=0),
+            # The app's statements end after two seconds by its own setting; this is the bound on one that lacks it.
+            WRITER: self._role(WRITER, passwords[WRITER], statement_timeout=MINUTE),
+            READER: self._role(READER, passwords[READER], statement_timeout=10 * MINUTE),
+        }
+        database = postgresql.Database(
+            name, name=DATABASE, owner=roles[OWNER].name, encoding="UTF8", lc_collate="C.UTF-8", opts=self._inside
+        )
+        for role, rights in RIGHTS.items():
+            for objects, privileges in rights.items():
+                self.rights.append(
+                    self._default(f"{name}-{role}-{objects}s", roles, role, objects, privileges, database)
+                )
+        # PUBLIC may make temporary tables in every new database; a reader only reads.
+        self._grant(f"{name}-connect", "public", database.name, "database", ["CONNECT"])
+        cron = postgresql.Extension(f"{name}-cron", name="pg_cron", database="postgres", opts=self._inside)
+        for objects, right, named in (("schema", "USAGE", []), ("function", "EXECUTE", ["schedule_in_database"])):
+            self._grant(
+                f"{name}-cron-{objects}",
+                roles[OWNER].name,
+                cron.database,
+                objects,
+                [right],
+                schema="cron",
+                objects=named,
+            )
+
+    def _role(self, role: str, password: pulumi.Output[str], *, statement_timeout: int) -> postgresql.Role:
+        return postgresql.Role(
+            role,
+            name=role,
+            login=True,
+            password=password,
+            statement_timeout=statement_timeout,
+            idle_in_transaction_session_timeout=MINUTE,
+            opts=self._inside,
+        )
+
+    def _default(
+        self,
+        name: str,
+        roles: dict[str, postgresql.Role],
+        role: str,
+        objects: str,
+        privileges: Sequence[str],
+        database: postgresql.Database,
+    ) -> postgresql.DefaultPrivileges:
+        return postgresql.DefaultPrivileges(
+            name,
+            role=roles[role].name,
+            owner=roles[OWNER].name,
+            database=database.name,
+            schema="public",
+            object_type=objects,
+            privileges=list(privileges),
+            opts=self._inside,
+        )
+
+    def _grant(
+        self,
+        name: str,
+        role: pulumi.Input[str],
+        database: pulumi.Input[str],
+        object_type: str,
+        privileges: list[str],
+        *,
+        schema: str | None = None,
+        objects: Sequence[str] = (),
+    ) -> None:
+        self.rights.append(
+            postgresql.Grant(
+                name,
+                role=role,
+                database=database,
+                schema=schema,
+                object_type=object_type,
+                objects=list(objects) or None,
+                privileges=privileges,
+                opts=self._inside,
+            )
+        )
+
+    @staticmethod
+    def _url(role: str, password: pulumi.Output[str], endpoint: pulumi.Output[str]) -> pulumi.Output[str]:
+        return pulumi.Output.all(password, endpoint).apply(lambda known: connection_url(role, known[0], known[1]))

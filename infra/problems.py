@@ -1,0 +1,86 @@
+"""What is wrong with a stack's settings, in a line for each problem: the value seen, the rule, the way out."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
+
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+
+
+class SettingsError(Exception):
+    """The stack's settings break one or more rules; the message has a line for each."""
+
+    @classmethod
+    def of(cls, lines: list[str]) -> SettingsError:
+        """The refusal of all these problems at once."""
+        return cls("\n".join([f"{len(lines)} problem(s) in this stack's settings:", *sorted(lines)]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explainer:
+    """Turns pydantic's errors into lines. `nested` are the models of keys that are objects; `masked` names
+    the keys whose values are secret."""
+
+    namespace: str
+    model: type[BaseModel]
+    nested: Mapping[str, type[BaseModel]]
+    values: Mapping[str, object]
+    masked: frozenset[str]
+
+    def lines(self, error: ValidationError) -> Iterator[str]:
+        """A line for each problem."""
+        for problem in error.errors(include_url=False):
+            yield self._line([str(part) for part in problem["loc"]], problem["type"], str(problem["msg"]))
+
+    def rule(self, clause: str) -> str:
+        """The line of a broken rule between settings, secret values masked."""
+        for name in self.masked & self.values.keys():
+            clause = clause.replace(str(self.values[name]), "[secret]")
+        return f"  {self.namespace}: {clause}"
+
+    def _line(self, path: list[str], kind: str, message: str) -> str:
+        key = f"{self.namespace}:{'.'.join(path)}"
+        if kind == "extra_forbidden":
+            known = sorted(to_camel(name) for name in self._model(path).model_fields)
+            close = difflib.get_close_matches(path[-1], known, n=1)
+            advice = f"did you mean '{close[0]}'?" if close else f"valid keys: {', '.join(known)}"
+            return f"  {key}: unknown key; {advice}"
+        if kind == "missing":
+            option = "--path " if len(path) > 1 else ""
+            return f"  {key}: required, not set; pulumi config set {option}{key} VALUE"
+        value = "[secret]" if path[0] in self.masked else _CREDENTIALS.sub("//[secret]@", json.dumps(self._at(path)))
+        if stated := self._stated_rule(path):
+            message = f"it must be {stated}"
+        return f"  {key} = {value}: {message[0].lower()}{message[1:]}"
+
+    def _model(self, path: list[str]) -> type[BaseModel]:
+        return self.nested[path[0]] if len(path) > 1 and path[0] in self.nested else self.model
+
+    def _at(self, path: list[str]) -> object:
+        found: object = self.values
+        for part in path:
+            match found:
+                case list():
+                    found = found[int(part)]
+                case Mapping():
+                    found = found.get(part)
+                case _:
+                    return None
+        return found
+
+    def _stated_rule(self, path: list[str]) -> str | None:
+        path = [part for part in path if not part.isdecimal()]
+        for name, field in self._model(path).model_fields.items():
+            if to_camel(name) == path[-1]:
+                extras = [
+                    one.json_schema_extra for one in (field, *field.metadata) if hasattr(one, "json_schema_extra")
+                ]
+                return next((str(extra["rule"]) for extra in extras if isinstance(extra, dict)), None)
+        return None

@@ -1,0 +1,154 @@
+"""The rules between settings: what each alone may say, and together they may not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pydantic.alias_generators import to_camel
+
+from infra import subnets
+from infra.naming import Names
+from infra.settings import SHA256, Settings
+
+Find = Callable[[Settings, str], Iterator[str]]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """`needs` are the keys without which the rule cannot be judged."""
+
+    needs: frozenset[str]
+    find: Find
+
+
+_RULES: list[_Rule] = []
+
+
+def _needs(*keys: str) -> Callable[[Find], Find]:
+    def register(find: Find) -> Find:
+        _RULES.append(_Rule(frozenset(keys), find))
+        return find
+
+    return register
+
+
+def broken(settings: Settings, stack: str, wrong: frozenset[str] = frozenset()) -> list[str]:
+    """Every broken rule as a clause. Rules that need a key in `wrong`, whose value is wrong by itself, are left out."""
+    return [clause for rule in _RULES if not rule.needs & wrong for clause in rule.find(settings, stack)]
+
+
+@_needs("track", "base")
+def _a_candidate_has_a_base(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.track == "candidate" and not settings.base:
+        yield "track is candidate: set 'base' to the stack that owns its slot"
+    if settings.track == "stable" and settings.base:
+        yield "track is stable: remove 'base', only a candidate stands on another stack"
+
+
+@_needs("runtime", "machine")
+def _a_machine_belongs_to_docker(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime == "docker" and settings.machine is None:
+        yield "runtime is docker: 'machine' is missing, 'make up' writes it"
+    if settings.runtime == "fargate" and settings.machine is not None:
+        yield "runtime is fargate: remove 'machine', it belongs to docker stacks"
+
+
+@_needs("runtime", "image")
+def _an_image_is_a_digest(settings: Settings, _stack: str) -> Iterator[str]:
+    if not re.fullmatch(SHA256 if settings.runtime == "docker" else rf"[^\s@]+@{SHA256}", settings.image):
+        form = "an image id sha256:…" if settings.runtime == "docker" else "repository@sha256:…, never a tag"
+        yield f"image is {json.dumps(settings.image)}: on {settings.runtime} it must be {form}"
+
+
+@_needs("account", "evidenceBucket")
+def _names_are_ones_that_aws_takes(settings: Settings, stack: str) -> Iterator[str]:
+    yield from Names.of(settings, stack).problems()
+
+
+@_needs("track", "runtime", "zones", "region")
+def _zones_are_two_of_the_region(settings: Settings, _stack: str) -> Iterator[str]:
+    zones = settings.zones
+    if settings.runtime == "fargate" and settings.track == "stable" and not zones:
+        yield f"zones is not set: name two or more of {settings.region}, so that one may fail"
+    elif zones and not 2 <= len(set(zones)) == len(zones) <= subnets.MOST_ZONES:
+        yield f"zones is {', '.join(zones)}: two to {subnets.MOST_ZONES}, none twice"
+    for zone in zones:
+        if zone[:-1] != settings.region:
+            yield f"zones has {zone}: it is not in region, {settings.region}"
+
+
+@_needs("network", "zones")
+def _subnets_fit(settings: Settings, _stack: str) -> Iterator[str]:
+    network = settings.network
+    ids = {"app": network.app_subnet_ids, "data": network.data_subnet_ids, "public": network.public_subnet_ids}
+    if network.vpc_id is None:
+        if any(ids.values()):
+            yield "network has ids of subnets and no vpcId: set it, or remove them for a VPC of the stack's own"
+        yield from subnets.problems(network.cidr, network.given, len(settings.placed_in))
+        return
+    for tier, named in ids.items():
+        if len(set(named)) < 2:
+            yield f"network.{tier}SubnetIds has {len(set(named))}: name two or more of the VPC, in different zones"
+    if network.app_subnets or network.data_subnets or network.public_subnets:
+        yield "network has vpcId and ranges of subnets: an existing VPC's are named by id"
+
+
+@_needs("databaseStorage", "databaseMaxStorage")
+def _storage_can_grow(settings: Settings, _stack: str) -> Iterator[str]:
+    most = settings.database_max_storage
+    if most is not None and most * 10 < settings.database_storage * 11:
+        least = -(-settings.database_storage * 11 // 10)
+        yield f"databaseMaxStorage is {most}: RDS wants a tenth more than databaseStorage, {least} or more"
+
+
+@_needs("runtime", "track", "alarmTargets", "operatorRoles")
+def _production_has_somebody_to_call(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime == "fargate" and settings.track == "stable":
+        if not settings.alarm_targets:
+            yield "alarmTargets is empty: on AWS alarms must reach somebody, an e-mail address or an https URL"
+        if not settings.operator_roles:
+            yield "operatorRoles is empty: the vault and the evidence would lock out whoever deploys; name their roles"
+
+
+@_needs("backupWindow", "maintenanceWindow")
+def _windows_are_apart(settings: Settings, _stack: str) -> Iterator[str]:
+    backup = _minutes(settings.backup_window)
+    first, last = (day.partition(":") for day in settings.maintenance_window.split("-"))
+    maintenance = _minutes(f"{first[2]}-{last[2]}")
+    for name, window, text in (
+        ("backupWindow", backup, settings.backup_window),
+        ("maintenanceWindow", maintenance, settings.maintenance_window),
+    ):
+        if len(window) < 60:
+            yield f"{name} is {text}: ElastiCache wants an hour or more"
+    if set(backup) & set(maintenance):
+        yield f"backupWindow is {settings.backup_window}: it overlaps maintenanceWindow, {settings.maintenance_window}"
+
+
+def _minutes(window: str) -> list[int]:
+    """The minutes of the day in a window HH:MM-HH:MM, over midnight where it ends before it starts."""
+    start, end = (int(time[:2]) * 60 + int(time[3:]) for time in window.split("-"))
+    return [minute % 1440 for minute in range(start, end if end > start else end + 1440)]
+
+
+PLACEHOLDERS = {
+    "account": "111122223333",
+    "domain": "example.com",
+    "executor_url": "example.com",
+    "image": "0" * 64,
+    "build_sha": "0000000",
+    "alarm_targets": "example.com",
+    "operator_roles": "111122223333",
+}
+"""What the committed stack files say until somebody puts the real thing there."""
+
+
+def placeholders(settings: Settings) -> dict[str, str]:
+    """The settings of an AWS stack that still hold a committed file's placeholder: key and value."""
+    if settings.machine is not None:
+        return {}
+    values = {name: json.dumps(settings.model_dump(mode="json")[name]) for name in PLACEHOLDERS}
+    return {to_camel(name): values[name] for name, sign in PLACEHOLDERS.items() if sign in values[name]}

@@ -1,0 +1,50 @@
+"""The arithmetic of a VPC's subnets: split from one range, or given one by one and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Network
+
+TIERS = ("app", "data", "public")
+"""Application, databases, and what faces the internet. The order decides which quarter of the range is whose."""
+LARGEST, SMALLEST = 16, 28
+"""AWS's bounds on the prefix length of a VPC and of a subnet."""
+SPLITTABLE = 24
+"""A VPC split here has room for a fourth tier, and for four zones in each: 16 subnets."""
+MOST_ZONES = 4
+
+Subnets = Mapping[str, Sequence[IPv4Network]]
+
+
+def split(cidr: IPv4Network, zones: int) -> Subnets:
+    """The subnets of each tier, one for each zone: a sixteenth of the range each, a quarter of the range a tier.
+
+    Adding a zone moves no subnet. Needs a range of /16 to /24 and at most four zones.
+    """
+    quarters = list(cidr.subnets(prefixlen_diff=2))
+    return {
+        tier: list(quarter.subnets(prefixlen_diff=2))[:zones] for tier, quarter in zip(TIERS, quarters, strict=False)
+    }
+
+
+def problems(cidr: IPv4Network, subnets: Subnets, zones: int) -> Iterator[str]:
+    """What AWS would refuse in the subnets that are given, a clause each: outside the VPC, too small, overlapping,
+    too few. Those that are split are sound whenever the VPC's range is."""
+    if not LARGEST <= cidr.prefixlen <= SPLITTABLE:
+        yield f"network.cidr is {cidr}: it must have a prefix of /{LARGEST} to /{SPLITTABLE}"
+    if not any(subnets.values()):
+        return
+    placed = [(f"network.{tier}Subnets[{n}]", net) for tier in TIERS for n, net in enumerate(subnets.get(tier, ()))]
+    for where, net in placed:
+        if net.prefixlen > SMALLEST or net.prefixlen < LARGEST:
+            yield f"{where} is {net}: a subnet has a prefix of /{LARGEST} to /{SMALLEST}"
+        elif not net.subnet_of(cidr):
+            yield f"{where} is {net}: it must lie inside network.cidr, {cidr}"
+    for n, (where, net) in enumerate(placed):
+        for other, taken in placed[:n]:
+            if net.overlaps(taken):
+                yield f"{where} is {net}: it overlaps {other}, {taken}"
+    for tier in TIERS:
+        given = len(subnets.get(tier, ()))
+        if given != zones:
+            yield f"network.{tier}Subnets has {given}: one for each of {zones} zones, or none at all, to split cidr"
