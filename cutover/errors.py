@@ -31,3 +31,9 @@ class NotPreparedError(CutoverError):
     """The machine is not prepared: a tool, a folder or the passphrase is missing or does not fit."""
 
     exit_code = 6
+
+
+class UnreachableError(CutoverError):
+    """The audit database cannot be reached; nothing was changed."""
+
+    exit_code = 8

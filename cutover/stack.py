@@ -16,6 +16,7 @@ from pulumi import automation as auto
 
 from cutover.errors import CutoverError, NotPreparedError, StackLockedError, StackMissingError
 from cutover.migrator import MigrationError
+from cutover.preflight import Preflight
 from cutover.progress import Progress
 
 PROJECT = Path(__file__).parents[1]
@@ -30,19 +31,24 @@ class Stack:
     def up(self, *, refresh: bool) -> None:
         """Brings the stack up, printing as it goes.
 
-        What a killed run left behind is cleared first: its lock, and operations it had begun. Raises
-        CutoverError with the update's first problem when it fails.
+        What would stop the update in its middle is refused first. What a killed run left behind is cleared: its
+        lock, and operations it had begun. Raises CutoverError with the update's first problem when it fails.
         """
         stack = self._open(create=True)
         progress = Progress()
         try:
-            if self._lock_is_stale():
-                print(f"  note     the lock of a run that was killed is removed from {self.name}")
-                stack.cancel()
-            if (stack.export_stack().deployment or {}).get("pending_operations"):
-                print(f"  note     what a killed run had begun on {self.name} is looked at again")
-                stack.refresh(clear_pending_creates=True, on_event=progress)
-            result = stack.up(refresh=refresh, on_event=progress)
+            stale = self._lock_is_stale()
+            deployment = stack.export_stack().deployment or {}
+            before = self._preflight(deployment)
+            before.require_unedited(PROJECT / "migrations")
+            with before.reaching_the_database():
+                if stale:
+                    print(f"  note     the lock of a run that was killed is removed from {self.name}")
+                    stack.cancel()
+                if deployment.get("pending_operations"):
+                    print(f"  note     what a killed run had begun on {self.name} is looked at again")
+                    stack.refresh(clear_pending_creates=True, on_event=progress)
+                result = stack.up(refresh=refresh, on_event=progress)
         except auto.errors.CommandError as error:
             raise _cause(self.name, error, progress.problems) from None
         changes = {kind: count for kind, count in (result.summary.resource_changes or {}).items() if count}
@@ -76,13 +82,22 @@ class Stack:
         except auto.errors.CommandError as error:
             raise _cause(self.name, error) from None
 
-    def _require_own_providers(self) -> None:
-        """Refuses, before anything is written, a stack without a file, and stand-ins for a stack on AWS."""
+    def _config(self) -> dict[str, Any]:
+        """What the stack's file says. Raises StackMissingError when there is none."""
         path = PROJECT / f"Pulumi.{self.name}.yaml"
         if not path.exists():
             stacks = ", ".join(sorted(file.name.split(".")[1] for file in PROJECT.glob("Pulumi.*.yaml")))
             raise StackMissingError(f"there is no Pulumi.{self.name}.yaml: the stacks here are {stacks}")
-        config = (yaml.safe_load(path.read_text()) or {}).get("config", {})
+        return dict((yaml.safe_load(path.read_text()) or {}).get("config", {}))
+
+    def _preflight(self, deployment: dict[str, Any]) -> Preflight:
+        resources = deployment.get("resources") or []
+        root = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
+        return Preflight(stack=self.name, config=self._config(), outputs=root.get("outputs") or {}, resources=resources)
+
+    def _require_own_providers(self) -> None:
+        """Refuses, before anything is written, stand-ins for a stack on AWS."""
+        config = self._config()
         standins = Path(os.environ["PULUMI_HOME"]).resolve() == (PROJECT / ".local" / "pulumi").resolve()
         if config.get("web-next:runtime") != "docker" and standins:
             raise NotPreparedError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ValidationError
@@ -97,12 +98,25 @@ def notes(settings: Settings, *, preview: bool) -> list[str]:
             ]
             raise SettingsError.of(lines)
         found.append(f"up will refuse this stack's placeholders, put the real values there: {', '.join(unreal)}")
+    if (tunnel := settings.database_tunnel) and not preview:
+        _require_listener(*tunnel)
     if settings.database_access == "later":
         found.append(
             "databaseAccess is later: the audit database gets NO roles, rights or schema, and nobody can write to it; "
             "set web-next:databaseAccess to direct or tunnel and run up again"
         )
     return found
+
+
+def _require_listener(host: str, port: int) -> None:
+    """Raises SettingsError when nothing listens at the address: half an update later it would be too late."""
+    try:
+        socket.create_connection((host, port), timeout=3).close()
+    except OSError as error:
+        raise SettingsError(
+            f"databaseAccess is tunnel, and nothing listens on {host}:{port} ({error}): "
+            "bring the stack up with cutover up, which opens the tunnel, or open one there yourself"
+        ) from None
 
 
 def _json(text: str) -> object:

@@ -1,0 +1,205 @@
+"""The tunnel: Session Manager's plugin is played by a script that forwards as the real one does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cutover.errors import NotPreparedError, UnreachableError
+from cutover.tunnel import DOCUMENT, LOOPBACK, PLUGIN, Tunnel, listens
+
+TOKEN = "one-time-" + "token"
+
+FORWARDS = """
+    import json, os, socket, sys, threading
+    open(LOG, "w").write(json.dumps({"argv": sys.argv, "answer": json.loads(os.environ[sys.argv[1]])}))
+    wanted = json.loads(sys.argv[5])["Parameters"]
+    server = socket.create_server(("127.0.0.1", int(wanted["localPortNumber"][0])))
+    while True:
+        near, _ = server.accept()
+        far = socket.create_connection((wanted["host"][0], int(wanted["portNumber"][0])))
+        def carry(a, b):
+            while data := a.recv(1024):
+                b.sendall(data)
+            b.close()
+        for pair in ((near, far), (far, near)):
+            threading.Thread(target=carry, args=pair, daemon=True).start()
+"""
+
+
+class Sessions:
+    """Session Manager's API, remembering what it was asked."""
+
+    def __init__(self, refusal: ClientError | None = None) -> None:
+        self.asked: dict[str, Any] = {}
+        self.ended: list[str] = []
+        self._refusal = refusal
+
+    def start_session(self, **request: Any) -> dict[str, Any]:
+        if self._refusal:
+            raise self._refusal
+        self.asked = request
+        return {"SessionId": "s-1", "TokenValue": TOKEN, "StreamUrl": "wss://example.com", "ResponseMetadata": {}}
+
+    def terminate_session(self, *, SessionId: str) -> None:  # noqa: N803
+        self.ended.append(SessionId)
+
+
+@pytest.fixture
+def database() -> Iterator[int]:
+    """The port of a server that greets whoever connects."""
+    server = socket.create_server((LOOPBACK, 0))
+
+    def greet() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            connection.sendall(b"postgres")
+            connection.close()
+
+    threading.Thread(target=greet, daemon=True).start()
+    yield server.getsockname()[1]
+    server.close()
+
+
+@pytest.fixture
+def local_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def plugin(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> Path:
+    """Puts a plugin on PATH; returns the file it writes what it was given to."""
+    log = folder / "plugin.json"
+    script = folder / PLUGIN
+    script.write_text(f"#!{sys.executable}\nLOG = {str(log)!r}\n{textwrap.dedent(body)}")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return log
+
+
+def to(port: int, local_port: int) -> Tunnel:
+    return Tunnel(bastion="i-0abc", host=LOOPBACK, port=port, local_port=local_port, region="eu-central-1")
+
+
+def test_the_database_answers_through_the_tunnel_and_no_longer_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: int, local_port: int
+) -> None:
+    plugin(tmp_path, monkeypatch, FORWARDS)
+    sessions = Sessions()
+
+    with (
+        to(database, local_port).opened(sessions),
+        socket.create_connection((LOOPBACK, local_port), timeout=5) as connection,
+    ):
+        assert connection.recv(64) == b"postgres"
+
+    assert sessions.asked == {
+        "Target": "i-0abc",
+        "DocumentName": DOCUMENT,
+        "Parameters": {
+            "host": [LOOPBACK],
+            "portNumber": [str(database)],
+            "localPortNumber": [str(local_port)],
+        },
+    }
+    assert sessions.ended == ["s-1"]
+    assert not listens(LOOPBACK, local_port)
+
+
+def test_the_tunnel_is_closed_when_the_work_in_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: int, local_port: int
+) -> None:
+    plugin(tmp_path, monkeypatch, FORWARDS)
+    sessions = Sessions()
+
+    with pytest.raises(ZeroDivisionError), to(database, local_port).opened(sessions):
+        raise ZeroDivisionError
+    assert sessions.ended == ["s-1"]
+    assert not listens(LOOPBACK, local_port)
+
+
+def test_the_sessions_token_is_in_no_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: int, local_port: int
+) -> None:
+    log = plugin(tmp_path, monkeypatch, FORWARDS)
+
+    with to(database, local_port).opened(Sessions()):
+        given = log.read_text()
+    arguments, _, answer = given.partition('"answer"')
+    assert TOKEN in answer
+    assert TOKEN not in arguments
+    assert "AWS_SSM_START_SESSION_RESPONSE" not in os.environ
+
+
+def test_without_the_plugin_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, local_port: int) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(NotPreparedError, match=f"{PLUGIN} is not on PATH"), to(1, local_port).opened(Sessions()):
+        pass
+
+
+def test_a_taken_port_is_named_before_a_session_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: int
+) -> None:
+    plugin(tmp_path, monkeypatch, FORWARDS)
+    sessions = Sessions()
+
+    with (
+        pytest.raises(UnreachableError, match=rf"port {database} is taken: .*databaseTunnelPort"),
+        to(database, database).opened(sessions),
+    ):
+        pass
+    assert sessions.asked == {}
+
+
+def test_a_refusal_of_aws_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, local_port: int) -> None:
+    plugin(tmp_path, monkeypatch, FORWARDS)
+    refusal = ClientError(
+        {"Error": {"Code": "TargetNotConnected", "Message": "i-0abc is not\nconnected."}}, "StartSession"
+    )
+
+    with (
+        pytest.raises(UnreachableError, match=r"no session to the bastion i-0abc: .*is not connected\."),
+        to(1, local_port).opened(Sessions(refusal)),
+    ):
+        pass
+
+
+def test_a_plugin_that_ends_is_quoted_and_its_session_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, local_port: int
+) -> None:
+    plugin(tmp_path, monkeypatch, "print('starting'); print('websocket: bad handshake'); raise SystemExit(3)")
+    sessions = Sessions()
+
+    with (
+        pytest.raises(UnreachableError, match="i-0abc ended with 3: websocket: bad handshake"),
+        to(1, local_port).opened(sessions),
+    ):
+        pass
+    assert sessions.ended == ["s-1"]
+
+
+def test_a_plugin_that_opens_no_port_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, local_port: int
+) -> None:
+    plugin(tmp_path, monkeypatch, "import time; time.sleep(60)")
+
+    with (
+        pytest.raises(UnreachableError, match=r"opened no port within 0\.5 s: it printed nothing"),
+        to(1, local_port).opened(Sessions(), seconds=0.5),
+    ):
+        pass
