@@ -12,7 +12,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,17 +91,14 @@ def main() -> int:
         print(f"  {rows:,} rows over {MONTHS} months, {int(size[0]) / rows:.0f} bytes an entry with its indexes\n")
         chance = random.Random(17)
         traces = [(f"trace-{chance.randrange(rows):09}",) for _ in range(ASKED)]
-        cases: dict[str, Callable[[psycopg.Connection], list[float]]] = {
-            "newest 50": lambda writer: timed(writer, NEWEST, [()] * ASKED, found=50),
-            "one trace": lambda writer: timed(writer, TRACE, traces, found=1),
-        }
+        cases = (("newest 50", NEWEST, [()] * ASKED, 50), ("one trace", TRACE, traces, 1))
         with database.connect("audit_writer") as writer:
-            for name, ask in cases.items():
-                taken = ask(writer)
-                p50, p95, most = statistics.median(taken), statistics.quantiles(taken, n=20)[-1], max(taken)
+            for name, query, values, found in cases:
+                taken = timed(writer, query, values, found=found)
+                p50, p95, longest = statistics.median(taken), statistics.quantiles(taken, n=20)[-1], max(taken)
                 worst = max(worst, p95)
-                print(f"  {name}: {ASKED} asked, P50 {p50:.2f} ms, P95 {p95:.2f} ms, longest {most:.2f} ms")
-                show_plan(writer, NEWEST if name == "newest 50" else TRACE, () if name == "newest 50" else traces[0])
+                print(f"  {name}: {ASKED} asked, P50 {p50:.2f} ms, P95 {p95:.2f} ms, longest {longest:.2f} ms")
+                show_plan(writer, query, values[0])
                 print()
     print(f"  worst P95 {worst:.2f} ms, limit {LIMIT:g}")
     return int(worst > LIMIT)
