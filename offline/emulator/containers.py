@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from contextvars import ContextVar
 from typing import Any
 
@@ -14,6 +12,7 @@ from docker.models.volumes import VolumeCollection
 
 from offline.emulator.addresses import Addresses
 from offline.emulator.patching import patch
+from offline.emulator.transit import REDIS, Transit, archive
 from offline.machine import Machine
 
 CLONE = "web-next.clone"
@@ -29,9 +28,10 @@ refusal: ContextVar[str] = ContextVar("refusal", default="")
 class Containers:
     """What the emulator may see and make of Docker."""
 
-    def __init__(self, machine: Machine, addresses: Addresses) -> None:
+    def __init__(self, machine: Machine, addresses: Addresses, transit: Transit) -> None:
         self._machine = machine
         self._addresses = addresses
+        self._transit = transit
 
     def narrow(self) -> None:
         """Puts this between the emulator and Docker; every service of the emulator passes here."""
@@ -70,9 +70,10 @@ class Containers:
             labels |= {CLONE: self._machine.clone, KIND: kind}
             name = self.own(options.pop("name", None) or f"ministack-{kind}-{id(options):x}")
             environment = dict(options.pop("environment", None) or {})
-            password = environment.pop("POSTGRES_PASSWORD", None)
-            if password:
+            files, owner = self._transit.files(labels), REDIS
+            if password := environment.pop("POSTGRES_PASSWORD", None):
                 environment["POSTGRES_PASSWORD_FILE"] = MASTER_PASSWORD
+                files, owner = {MASTER_PASSWORD: password}, POSTGRES
             volumes = {self.own(key): value for key, value in (options.pop("volumes", None) or {}).items()}
             options.pop("ports", None)  # reached at its own address; a published port is one more to collide
             if options.pop("network", None):
@@ -89,8 +90,8 @@ class Containers:
             container = create(
                 this, image, command, name=name, labels=labels, environment=environment, volumes=volumes, **options
             )
-            if password:
-                container.put_archive("/", _one_file(MASTER_PASSWORD, password))
+            if files:
+                container.put_archive("/", archive(files, owner))
             return container
 
         return narrowed
@@ -131,13 +132,3 @@ class Containers:
 
 def _refuse_to_pull(_: ImageCollection, repository: str, *__: Any, **___: Any) -> Any:
     raise ImageNotFound(f"image {repository} is not on this machine, and the emulator pulls none")
-
-
-def _one_file(path: str, text: str) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        entry = tarfile.TarInfo(path.lstrip("/"))
-        content = text.encode()
-        entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o600, POSTGRES, POSTGRES
-        tar.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()

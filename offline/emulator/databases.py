@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from offline.emulator.containers import KIND, Containers, refusal
 from offline.emulator.patching import patch
+from offline.emulator.transit import Transit
 
 PROBE_SECONDS = 2.0
 
@@ -42,9 +45,10 @@ KINDS = (
 class Databases:
     """Makes what the emulator says of a database true."""
 
-    def __init__(self, app: Any, containers: Containers) -> None:
+    def __init__(self, app: Any, containers: Containers, transit: Transit) -> None:
         self._app = app
         self._containers = containers
+        self._transit = transit
 
     def install(self) -> None:
         """Wraps the create and delete actions of RDS and ElastiCache as soon as they are loaded."""
@@ -56,6 +60,8 @@ class Databases:
                 for kind in KINDS if name not in wrapped else ():
                     if kind.service == name:
                         self._wrap(service, kind)
+                if name == "elasticache" and name not in wrapped:
+                    self._transit.install(service)
                 wrapped.add(name)
                 return service
 
@@ -72,12 +78,13 @@ class Databases:
             # A replication group's members have no container of their own.
             if service._clusters.get_scoped(account, region, name).get("ReplicationGroupId"):
                 service._pending_cluster_respawn.discard((account, region, name))
+        self._transit.restore(service)
         service._ensure_live_containers()
 
     def answers(self) -> list[dict[str, object]]:
         """Returns every database of every account: what it is, where it is said to be, whether it answers there."""
         with ThreadPoolExecutor(8) as pool:
-            return [asdict(row) for row in pool.map(lambda probe: probe(), [*_instances(), *_caches()])]
+            return [asdict(row) for row in pool.map(lambda probe: probe(), [*_instances(), *_caches(self._transit)])]
 
     def _wrap(self, service: Any, kind: Kind) -> None:
         def forget(name: str) -> None:
@@ -148,28 +155,31 @@ def _ask_instance(rds: Any, account: str, name: str, record: Any) -> Answer:
     return Answer("rds", account, name, address, port, state)
 
 
-def _caches() -> Iterator[Callable[[], Answer]]:
+def _caches(transit: Transit) -> Iterator[Callable[[], Answer]]:
     service = sys.modules.get("ministack.services.elasticache")
     if service is None:
         return
     endpoints = [
-        (account, name, record["CacheNodes"][0]["Endpoint"])
+        (account, name, record["CacheNodes"][0]["Endpoint"], None)
         for (account, _, name), record in service._clusters.all_items()
         if not record.get("ReplicationGroupId")
     ] + [
-        (account, name, group["PrimaryEndpoint"])
+        (account, name, group["PrimaryEndpoint"], transit.trust() if record["TransitEncryptionEnabled"] else None)
         for (account, _, name), record in service._replication_groups.all_items()
         for group in record["NodeGroups"]
     ]
-    for account, name, endpoint in endpoints:
-        yield partial(_ask_cache, account, name, endpoint["Address"], endpoint["Port"])
+    for account, name, endpoint, trust in endpoints:
+        yield partial(_ask_cache, account, name, endpoint["Address"], endpoint["Port"], trust)
 
 
-def _ask_cache(account: str, name: str, address: str, port: int) -> Answer:
+def _ask_cache(account: str, name: str, address: str, port: int, trust: ssl.SSLContext | None) -> Answer:
     try:
-        with socket.create_connection((address, port), PROBE_SECONDS) as connection:
+        with ExitStack() as stack:
+            connection = stack.enter_context(socket.create_connection((address, port), PROBE_SECONDS))
+            if trust:
+                connection = stack.enter_context(trust.wrap_socket(connection, server_hostname=address))
             connection.sendall(b"PING\r\n")
-            state = "answers" if connection.recv(64).startswith(b"+PONG") else "silent"
+            state = "answers" if connection.recv(64).startswith((b"+PONG", b"-NOAUTH")) else "silent"
     except OSError:
         state = "silent"
     return Answer("elasticache", account, name, address, port, state)

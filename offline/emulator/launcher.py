@@ -19,6 +19,7 @@ from typing import Any
 from offline.bootstrap.artifact import is_complete
 from offline.bootstrap.python import emulator_folder
 from offline.emulator.process import Process
+from offline.emulator.transit import FILES
 from offline.images.build import Images
 from offline.machine import ROOT, Machine
 
@@ -46,6 +47,11 @@ class Emulator:
     def folder(self) -> Path:
         """Where its state, log, addresses and process record are."""
         return self.root / ".local" / "emulator"
+
+    @property
+    def tls(self) -> Path:
+        """Where the clone's authority is, and the certificate that it gave the databases."""
+        return self.root / ".local" / "tls"
 
     @property
     def log(self) -> Path:
@@ -82,9 +88,12 @@ class Emulator:
 
     @property
     def version(self) -> str:
-        """12 hex digits that change with what the process is made of: code, packages, settings, images."""
-        digest = hashlib.sha256(json.dumps([str(emulator_folder()), self.settings()]).encode())
-        for file in sorted(Path(__file__).parent.glob("*.py")):
+        """12 hex digits that change with what the process is made of: code, packages, settings, images, certificate."""
+        settings = self.settings()
+        settings.pop("PATH", None)  # another shell's, which doesn't make it another emulator
+        digest = hashlib.sha256(json.dumps([str(emulator_folder()), settings]).encode())
+        certificate = [file for file in (self.tls / name for name in FILES) if file.exists()]
+        for file in [*sorted(Path(__file__).parent.glob("*.py")), *certificate]:
             digest.update(file.read_bytes())
         return digest.hexdigest()[:12]
 
@@ -193,6 +202,8 @@ class Emulator:
             raise EmulatorError(f"its environment {emulator_folder()} is not there; `make up` builds it")
         if _docker("network", "inspect", machine.network).returncode != 0:
             raise EmulatorError(f"Docker has no network {machine.network}; `make up` creates it")
+        if lacking := [name for name in FILES if not (self.tls / name).is_file()]:
+            raise EmulatorError(f"{self.tls} has no {lacking[0]}; `make up` makes it")
         missing = {"postgres", "redis"} - self.images.present(("postgres", "redis")).keys()
         if missing:
             raise EmulatorError(f"image {' and '.join(sorted(missing))} missing; run `python -m offline.images.build`")

@@ -19,6 +19,7 @@ from offline.emulator.addresses import Addresses
 from offline.emulator.containers import Containers
 from offline.emulator.databases import Databases
 from offline.emulator.durable import Durable
+from offline.emulator.transit import Transit
 from offline.machine import Machine
 
 SIDE_EFFECT_SECONDS = 1.0
@@ -38,10 +39,11 @@ def serve(root: Path) -> None:
     logging.getLogger("persistence").setLevel(logging.WARNING)
     folder = root / ".local" / "emulator"
     machine = Machine.load(root)
-    containers = Containers(machine, Addresses(folder / "addresses.json", machine.subnet))
+    transit = Transit(root / ".local" / "tls")
+    containers = Containers(machine, Addresses(folder / "addresses.json", machine.subnet), transit)
     containers.narrow()
     containers.keep_addresses(docker.from_env())
-    databases = Databases(ministack.app, containers)
+    databases = Databases(ministack.app, containers, transit)
     databases.install()
     durable = Durable(ministack.app, persistence, folder / "blobs")
     durable.install()

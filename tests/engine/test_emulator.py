@@ -6,10 +6,11 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from psycopg import sql
 from offline.bootstrap.console import Console
 from offline.bootstrap.docker import Network
 from offline.bootstrap.runner import Job
+from offline.bootstrap.tls import Tls
 from offline.emulator.launcher import Emulator, EmulatorError
 from offline.emulator.process import Process
 from offline.images.build import build_all
@@ -31,7 +33,7 @@ from tests.engine.containers import container, docker, wait_until
 
 pytestmark = pytest.mark.engine
 
-PASSWORD = secrets.token_hex(8)
+PASSWORD, TOKEN = secrets.token_hex(8), secrets.token_hex(16)
 
 
 @dataclass
@@ -78,7 +80,7 @@ class Clone:
     def drop(self, name: str = "audit", account: str = "") -> None:
         self.client("rds", account).delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
 
-    def cache(self, name: str) -> tuple[str, int]:
+    def cache(self, name: str, **options: Any) -> tuple[str, int]:
         """Creates a replication group; returns its endpoint."""
         self.client("elasticache").create_replication_group(
             ReplicationGroupId=name,
@@ -87,6 +89,7 @@ class Clone:
             EngineVersion="7.1",
             CacheNodeType="cache.t3.micro",
             NumCacheClusters=2,
+            **options,
         )
         return self.cache_endpoint(name)
 
@@ -94,6 +97,12 @@ class Clone:
         groups = self.client("elasticache").describe_replication_groups(ReplicationGroupId=name)
         endpoint = groups["ReplicationGroups"][0]["NodeGroups"][0]["PrimaryEndpoint"]
         return endpoint["Address"], endpoint["Port"]
+
+    def rotate(self, name: str, token: str, strategy: str) -> None:
+        """Gives a replication group another token."""
+        self.client("elasticache").modify_replication_group(
+            ReplicationGroupId=name, AuthToken=token, AuthTokenUpdateStrategy=strategy, ApplyImmediately=True
+        )
 
     def names(self, *listing: str) -> set[str]:
         """The clone's containers or volumes."""
@@ -104,6 +113,7 @@ class Clone:
 def scratch(root: Path) -> Iterator[Clone]:
     """A clone that leaves nothing, whatever happens."""
     Network(root).act(Job("network", root / "network.log", Console()))
+    Tls(root).act(Job("tls", root / "tls.log", Console()))
     machine = Machine.load(root)
     clone = Clone(machine, Emulator(machine, root))
     try:
@@ -135,10 +145,28 @@ def query(endpoint: tuple[str, int], statement: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall()) if cursor.description else []
 
 
-def redis(endpoint: tuple[str, int], command: str) -> str:
-    with socket.create_connection(endpoint, 3) as connection:
-        connection.sendall(command.encode() + b"\r\n")
-        return connection.recv(4096).decode().strip()
+def redis(endpoint: tuple[str, int], *commands: str, trust: Path | None = None) -> str:
+    """The answer to the last command, by TLS if an authority to trust is given."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection(endpoint, 3))
+        if trust:
+            context = ssl.create_default_context(cafile=str(trust))
+            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=endpoint[0]))
+        for command in commands:
+            connection.sendall(command.encode() + b"\r\n")
+            answer = connection.recv(4096).decode().strip()
+    return answer
+
+
+@pytest.fixture(scope="module")
+def secure(clone: Clone) -> tuple[str, int]:
+    """A replication group as the program declares it."""
+    return clone.cache("secure", TransitEncryptionEnabled=True, AuthToken=TOKEN)
+
+
+@pytest.fixture(scope="module")
+def authority(clone: Clone) -> Path:
+    return clone.emulator.tls / "ca.pem"
 
 
 def orderly(clone: Clone) -> None:
@@ -170,6 +198,10 @@ def test_everything_is_there_again_at_the_same_place(clone: Clone, end: Callable
     database, cache = clone.database(name), clone.cache(name)
     query(database, "CREATE TABLE kept AS SELECT 17 AS value")
     assert redis(cache, "SET key kept") == "+OK"
+    token = secrets.token_hex(16)
+    encrypted = clone.cache(f"{name}-tls", TransitEncryptionEnabled=True, AuthToken=token)
+    authority, login = clone.emulator.tls / "ca.pem", f"AUTH {token}"
+    assert redis(encrypted, login, "SET key encrypted", trust=authority) == "+OK"
     time.sleep(1.1)  # Redis syncs its append-only file every second
     s3 = clone.client("s3")
     s3.create_bucket(
@@ -191,6 +223,8 @@ def test_everything_is_there_again_at_the_same_place(clone: Clone, end: Callable
     assert (clone.endpoint(name), clone.cache_endpoint(name)) == (database, cache)
     assert query(database, "SELECT value FROM kept") == [(17,)]
     assert redis(cache, "GET key") == "$4\r\nkept"
+    assert clone.cache_endpoint(f"{name}-tls") == encrypted
+    assert redis(encrypted, login, "GET key", trust=authority) == "$9\r\nencrypted"
     s3 = clone.client("s3")
     versions = s3.list_object_versions(Bucket=name, Prefix="a")["Versions"]
     bodies = [s3.get_object(Bucket=name, Key=v["Key"], VersionId=v["VersionId"])["Body"].read() for v in versions]
@@ -201,6 +235,9 @@ def test_everything_is_there_again_at_the_same_place(clone: Clone, end: Callable
     assert s3.get_object_retention(Bucket=name, Key="a")["Retention"]["Mode"] == "GOVERNANCE"
     value = clone.client("secretsmanager").get_secret_value(SecretId=secret)
     assert value["SecretString"] == "s3cret"
+    clone.drop(name)
+    for group in (name, f"{name}-tls"):
+        clone.client("elasticache").delete_replication_group(ReplicationGroupId=group)
 
 
 def test_what_was_deleted_leaves_nothing_behind(clone: Clone) -> None:
@@ -241,6 +278,91 @@ def test_nothing_is_published_and_no_password_is_in_a_containers_environment(clo
     listening = [line.split()[3] for line in sockets if f"pid={process.pid}," in line]
     assert listening == [f"{clone.machine.gateway}:{clone.machine.emulator_port}"]
     clone.drop("private")
+
+
+@pytest.mark.parametrize(
+    ("commands", "answer"),
+    [
+        ((f"AUTH {TOKEN}", "PING"), "+PONG"),
+        (
+            (f"AUTH default {TOKEN}", "CONFIG GET maxmemory-policy"),
+            "*2\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction",
+        ),
+        (("PING",), "-NOAUTH Authentication required."),
+        ((f"AUTH {TOKEN[:-1]}",), "-WRONGPASS"),
+        ((f"AUTH {TOKEN[:-1]}", "PING"), "-NOAUTH"),
+    ],
+)
+def test_a_group_with_a_token_serves_who_presents_it(
+    secure: tuple[str, int], authority: Path, commands: tuple[str, ...], answer: str
+) -> None:
+    assert redis(secure, *commands, trust=authority).startswith(answer)
+
+
+def test_a_group_with_encryption_speaks_tls_alone(clone: Clone, secure: tuple[str, int], authority: Path) -> None:
+    with pytest.raises(ConnectionResetError):
+        redis(secure, "PING")
+    open_to_all = clone.cache("open", TransitEncryptionEnabled=True)
+    assert redis(open_to_all, "PING", trust=authority) == "+PONG"
+    with pytest.raises(ConnectionResetError):
+        redis(open_to_all, "PING")
+    clone.client("elasticache").delete_replication_group(ReplicationGroupId="open")
+
+
+def test_redis_cli_reaches_an_encrypted_group_and_verifies_it(
+    clone: Clone, secure: tuple[str, int], authority: Path
+) -> None:
+    (name,) = clone.names("ps", "--filter", "label=rg_id=secure")
+    docker("cp", str(authority), f"{name}:/tmp/ca.pem")
+    command = ("redis-cli", "--tls", "--cacert", "/tmp/ca.pem", "-h", secure[0], "PING")
+    assert docker("exec", "--env", f"REDISCLI_AUTH={TOKEN}", name, *command) == "PONG"
+
+
+def test_a_token_is_nowhere_in_a_container_nor_with_the_emulator(clone: Clone, secure: tuple[str, int]) -> None:
+    (name,) = clone.names("ps", "--filter", "label=rg_id=secure")
+    files = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline; find /data /etc /tmp -type f -exec cat {} +"
+    inside = f"({files}) | tr -cd '[:print:]'"
+    for place in (docker("inspect", name), docker("logs", name), docker("exec", name, "sh", "-c", inside)):
+        assert place
+        assert TOKEN not in place
+    kept = [file for file in clone.emulator.folder.rglob("*") if file.is_file()]
+    assert {"elasticache.json", "log"} <= {file.name for file in kept}
+    assert [file for file in kept if TOKEN.encode() in file.read_bytes()] == []
+
+
+def test_a_rotated_token_takes_effect_and_data_stay(clone: Clone, authority: Path) -> None:
+    first, second = secrets.token_hex(16), secrets.token_hex(16)
+    place = clone.cache("rotated", TransitEncryptionEnabled=True, AuthToken=first)
+    assert redis(place, f"AUTH {first}", "SET key kept", trust=authority) == "+OK"
+
+    def admits(token: str) -> bool:
+        return redis(place, f"AUTH {token}", "GET key", trust=authority) == "$4\r\nkept"
+
+    clone.rotate("rotated", second, "ROTATE")
+    wait_until(lambda: admits(second), "the new token")
+    assert admits(first), "clients have no time to learn the new token"
+    clone.rotate("rotated", second, "SET")
+    wait_until(lambda: admits(second), "the new token")
+    assert not admits(first)
+    clone.client("elasticache").delete_replication_group(ReplicationGroupId="rotated")
+
+
+def test_an_encrypted_group_that_the_clones_authority_does_not_vouch_for_counts_as_silent(
+    clone: Clone, secure: tuple[str, int], authority: Path, tmp_path: Path
+) -> None:
+    def state() -> str:
+        (row,) = [row for row in clone.emulator.databases() if row["name"] == "secure"]
+        return str(row["state"])
+
+    assert state() == "answers"
+    ours = authority.read_text()
+    Machine.allocate(tmp_path).save(tmp_path)
+    Tls(tmp_path).act(Job("tls", tmp_path / "tls.log", Console()))
+    try:
+        authority.write_text((tmp_path / ".local" / "tls" / "ca.pem").read_text())
+        assert state() == "silent"
+    finally:
+        authority.write_text(ours)
 
 
 def test_what_the_emulator_keeps_is_readable_by_its_owner_only(clone: Clone) -> None:

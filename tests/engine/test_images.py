@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import socket
 import subprocess
@@ -142,6 +143,98 @@ def test_data_survive_a_kill(postgres: str) -> None:
 
 def test_the_masters_password_is_not_in_the_servers_log(postgres: str) -> None:
     assert PASSWORD not in docker("logs", postgres)
+
+
+SCHEDULE = "SELECT cron.schedule_in_database('upkeep', '1 seconds', 'CALL upkeep()', 'audit')"
+
+
+@pytest.fixture(scope="module")
+def scheduler(postgres: str) -> str:
+    """A role to which the master passed on that it may schedule; its job writes and logs in the database audit."""
+    password = sql.Literal(PASSWORD)
+    with connect(postgres) as connection:
+        for role in ("scheduler", "outsider"):
+            create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), password)
+            connection.execute(create)
+        connection.execute("CREATE TABLE ran (by name)")
+        connection.execute("GRANT INSERT ON ran TO scheduler")
+        connection.execute(
+            "CREATE PROCEDURE upkeep() LANGUAGE plpgsql AS $$ BEGIN "
+            "INSERT INTO ran VALUES (current_user); COMMIT; RAISE LOG 'runway=% days', 90; END $$"
+        )
+    with connect(postgres, database="postgres") as connection:
+        connection.execute("GRANT USAGE ON SCHEMA cron TO scheduler")
+        connection.execute("GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO scheduler")
+    return "scheduler"
+
+
+def values(name: str, user: str, database: str, query: str) -> list[object]:
+    with connect(name, user, database) as connection:
+        return [row[0] for row in connection.execute(sql.SQL(query)).fetchall()]
+
+
+def test_a_role_that_the_master_lets_schedule_runs_a_job_in_another_database(postgres: str, scheduler: str) -> None:
+    runs = "SELECT status || ' ' || username FROM cron.job_run_details WHERE end_time IS NOT NULL"
+    with connect(postgres, scheduler, "postgres") as connection:
+        job = connection.execute(SCHEDULE).fetchone()
+        try:
+            wait_until(lambda: values(postgres, "master", "audit", "SELECT by FROM ran") != [], "the job")
+            wait_until(lambda: values(postgres, scheduler, "postgres", runs) != [], "the record of its run")
+        finally:
+            connection.execute("SELECT cron.unschedule(%s)", job)
+    assert {*values(postgres, "master", "audit", "SELECT by FROM ran")} == {scheduler}
+    assert {*values(postgres, scheduler, "postgres", runs)} == {f"succeeded {scheduler}"}
+    assert values(postgres, "master", "postgres", runs) == [], "another role sees the runs"
+    stamp = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    line = rf"{stamp}:\[local\]:scheduler@audit:\[\d+\]:LOG:  runway=90 days$"
+    assert re.search(line, docker("logs", postgres), re.MULTILINE), docker("logs", postgres)
+
+
+@pytest.mark.parametrize("granted", [(), ("GRANT USAGE ON SCHEMA cron TO outsider",)])
+def test_a_role_that_nobody_lets_schedule_cannot(postgres: str, scheduler: str, granted: tuple[str, ...]) -> None:
+    with connect(postgres, database="postgres") as master, connect(postgres, "outsider", "postgres") as connection:
+        for statement in granted:
+            master.execute(sql.SQL(statement))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"schema cron|function schedule_in"):
+            connection.execute(SCHEDULE)
+
+
+def test_a_role_cannot_schedule_as_another(postgres: str, scheduler: str) -> None:
+    as_master = "SELECT cron.schedule_in_database('x', '1 seconds', 'SELECT 1', 'audit', 'master')"
+    with (
+        connect(postgres, scheduler, "postgres") as connection,
+        pytest.raises(psycopg.Error, match="must be superuser"),
+    ):
+        connection.execute(as_master)
+
+
+def test_a_database_with_a_job_that_has_run_can_be_dropped(postgres: str, scheduler: str) -> None:
+    with connect(postgres, database="postgres") as connection:
+        connection.execute("CREATE DATABASE short")
+        job = connection.execute(
+            "SELECT cron.schedule_in_database('short', '1 seconds', 'SELECT 1', 'short')"
+        ).fetchone()
+        ran = "SELECT status FROM cron.job_run_details WHERE database = 'short' AND status = 'succeeded'"
+        wait_until(lambda: connection.execute(ran).fetchone() is not None, "the job")
+        connection.execute("SELECT cron.unschedule(%s)", job)
+        connection.execute("DROP DATABASE short")
+
+
+def test_a_volume_from_before_pg_cron_gets_it_at_the_next_start_and_once(postgres: str) -> None:
+    superuser = ("exec", postgres, "psql", "-XqU", "rdsadmin", "postgres", "-c")
+    docker(*superuser, "DROP EXTENSION pg_cron CASCADE")
+    docker("exec", postgres, "rm", "/var/lib/postgresql/data/17/cron.sql")
+    docker("kill", postgres)
+    docker("start", postgres)
+    wait_until(lambda: answers(postgres), "the database after an upgrade")
+    granted = "SELECT has_function_privilege('cron.schedule(text, text)', 'EXECUTE WITH GRANT OPTION')"
+    assert values(postgres, "master", "postgres", granted) == [True]
+    before = docker("logs", postgres).count("starting PostgreSQL")
+    docker("restart", postgres)
+    wait_until(lambda: answers(postgres), "the database after a restart")
+    logged = docker("logs", postgres)
+    assert logged.count("starting PostgreSQL") == before + 1, "the extension is made at every start"
+    assert "already exists" not in logged
 
 
 @pytest.mark.parametrize(

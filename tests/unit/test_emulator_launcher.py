@@ -109,6 +109,26 @@ def test_the_emulator_gets_this_clones_place_and_nothing_of_the_users(
     assert not [name for name in settings if name.startswith("AWS_")]
 
 
+def test_another_shells_path_makes_no_other_emulator_and_a_new_certificate_does(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = emulator.version
+    monkeypatch.setenv("PATH", "/elsewhere")
+    assert emulator.version == before
+    emulator.tls.mkdir()
+    (emulator.tls / "databases.pem").write_text("new")
+    assert emulator.version != before, "containers keep a certificate that no authority vouches for"
+
+
+def test_a_missing_certificate_is_one_clear_line(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "is_complete", lambda folder: True)
+    monkeypatch.setattr(launcher, "_docker", lambda *words: subprocess.CompletedProcess(words, 0, "", ""))
+    emulator.tls.mkdir()
+    (emulator.tls / "ca.pem").touch()
+    with pytest.raises(EmulatorError, match=r"\.local/tls has no databases\.pem; `make up` makes it$"):
+        emulator.start()
+
+
 @pytest.fixture
 def sleeper(tmp_path: Path):  # type: ignore[no-untyped-def]
     started = Process.spawn(("sleep", "60"), {"PATH": os.environ["PATH"]}, tmp_path / "log")

@@ -4,6 +4,20 @@
 set -eu
 umask 077
 
+# Runs scripts on a database as its superuser, who comes before anybody else can. usage: prepare PGDATA SCRIPT...
+prepare() {
+    data=$1
+    shift
+    pg_ctl --pgdata="$data" --silent --wait \
+        -o "-c config_file=$config -c listen_addresses='' -c cron.launch_active_jobs=off" start
+    for script; do
+        psql --quiet --no-psqlrc --host=/run/postgresql --username=rdsadmin --dbname=postgres \
+            --file="$scripts/$script" >/dev/null
+    done
+    pg_ctl --pgdata="$data" --silent --wait --mode=fast stop
+    cp "$scripts/cron.sql" "$data/cron.sql"
+}
+
 make() {
     draft=$PGDATA.draft
     rm -rf "$draft"
@@ -11,15 +25,13 @@ make() {
         --data-checksums --no-sync >/dev/null
     openssl req -new -x509 -days 3650 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
         -subj "/CN=$(hostname)" -keyout "$draft/server.key" -out "$draft/server.crt" 2>/dev/null
-    pg_ctl --pgdata="$draft" --silent --wait -o "-c config_file=$config -c listen_addresses=''" start
-    psql --quiet --no-psqlrc --host=/run/postgresql --username=rdsadmin --dbname=postgres \
-        --file=/usr/local/lib/postgres/master.sql >/dev/null
-    pg_ctl --pgdata="$draft" --silent --wait --mode=fast stop
+    prepare "$draft" master.sql cron.sql
     initdb --sync-only --pgdata="$draft" >/dev/null
     mv -T "$draft" "$PGDATA"
 }
 
 config=/etc/postgresql/postgresql.conf
+scripts=/usr/local/lib/postgres
 if [ ! -e "$PGDATA/PG_VERSION" ]; then
     if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
         POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
@@ -42,4 +54,7 @@ if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
     rm -f "$POSTGRES_PASSWORD_FILE"
 fi
 unset POSTGRES_PASSWORD
+if ! cmp -s "$scripts/cron.sql" "$PGDATA/cron.sql"; then # the volume is older than the image
+    prepare "$PGDATA" cron.sql
+fi
 exec postgres -D "$PGDATA" -c "config_file=$config"
