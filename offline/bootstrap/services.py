@@ -47,7 +47,7 @@ class Emulator(Step):
     """The AWS emulator, running at this clone's address."""
 
     name = "emulator"
-    needs = ("network", "images", "ministack", "venv")
+    needs = ("network", "images", "ministack", "tls", "venv")
 
     def check(self) -> State:
         asked = ask(*module("offline.emulator", "status"))

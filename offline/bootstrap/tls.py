@@ -1,4 +1,4 @@
-"""The local certificate authority and the edge's certificate, made by the openssl command."""
+"""The local certificate authority, and the certificates of edge and databases, made by the openssl command."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from offline.bootstrap.artifact import replace_text
 from offline.bootstrap.runner import Job, State, Step
 from offline.bootstrap.services import ask
-from offline.machine import ROOT
+from offline.emulator.addresses import FIRST, LAST
+from offline.machine import ROOT, Machine
 
 DAYS = 397  # what browsers accept at most
 RENEW_SECONDS = 30 * 24 * 3600
-FILES = ("ca.pem", "edge.pem", "edge.key")
+FILES = ("ca.pem", "edge.pem", "edge.key", "databases.pem", "databases.key")
 CONFIG = """\
 [req]
 distinguished_name = name
@@ -21,27 +22,31 @@ distinguished_name = name
 basicConstraints = critical, CA:TRUE, pathlen:0
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
-[edge]
+"""
+LEAF = """\
+[{name}]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:localhost, IP:127.0.0.1
+subjectAltName = {names}
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 """
 
 
 class Tls(Step):
-    """`.local/tls`: an authority and a certificate for localhost, renewed 30 days before the end.
+    """`.local/tls`: an authority, a certificate for localhost and one for every address that a database can have.
 
-    The authority's key is thrown away after it has signed: nobody can sign with it later.
+    Renewed 30 days before the end. The authority's key is thrown away after it has signed: nobody can sign with it
+    later, so the databases' certificate is made before there is one.
     """
 
     name = "tls"
-    needs = ("packages",)
+    needs = ("packages", "network")
 
-    def __init__(self, folder: Path = ROOT / ".local" / "tls") -> None:
-        self._folder = folder
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+        self._folder = root / ".local" / "tls"
 
     def check(self) -> State:
         if not all((self._folder / name).is_file() for name in FILES):
@@ -49,14 +54,21 @@ class Tls(Step):
         command = ("openssl", "x509", "-noout", "-enddate", "-checkend", str(RENEW_SECONDS), "-in")
         asked = ask(*command, str(self._folder / "edge.pem"))
         end = asked.stdout.partition("notAfter=")[2].partition("\n")[0]
+        first = Machine.load(self._root).address(FIRST)
+        here = ask("openssl", "x509", "-noout", "-checkip", first, "-in", str(self._folder / "databases.pem"))
+        if end and "does match" not in here.stdout:
+            return State(False, "the databases' certificate is for other addresses")
         return State(asked.returncode == 0, f"localhost, 127.0.0.1, until {end}" if end else "not readable")
 
     def act(self, job: Job) -> str:
         with tempfile.TemporaryDirectory() as draft:
             made = Path(draft)
             config = made / "openssl.cnf"
-            config.write_text(CONFIG)
-            for name in ("ca", "edge"):
+            machine = Machine.load(self._root)
+            databases = ", ".join(f"IP:{machine.address(host)}" for host in range(FIRST, LAST + 1))
+            names = {"edge": "DNS:localhost, IP:127.0.0.1", "databases": databases}
+            config.write_text(CONFIG + "".join(LEAF.format(name=name, names=names[name]) for name in names))
+            for name in ("ca", *names):
                 key = (
                     "-algorithm",
                     "EC",
@@ -69,7 +81,7 @@ class Tls(Step):
                 request = ("-key", made / f"{name}.key", "-out", made / f"{name}.csr", "-config", config)
                 job.run("openssl", "req", "-new", "-subj", f"/CN=web-next local {name}", *request)
                 signer: tuple[str | Path, ...] = ("-signkey", made / "ca.key")
-                if name == "edge":
+                if name != "ca":
                     signer = ("-CA", made / "ca.pem", "-CAkey", made / "ca.key", "-CAcreateserial")
                 job.run(
                     "openssl", "x509", "-req", "-sha256", "-days", str(DAYS), *signer,
@@ -77,6 +89,6 @@ class Tls(Step):
                     "-out", made / f"{name}.pem",
                 )  # fmt: skip
             for name in FILES:
-                mode = 0o600 if name == "edge.key" else 0o644
+                mode = 0o600 if name.endswith(".key") else 0o644
                 replace_text(self._folder / name, (made / name).read_text(), mode)
         return self.check().what

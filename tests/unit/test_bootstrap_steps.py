@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ipaddress
 import os
 import shutil
 import ssl
@@ -17,6 +18,7 @@ from offline.bootstrap import docker, golang, local, packages, plugins, pulumi, 
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import Job, StepError
 from offline.bootstrap.tls import Tls
+from offline.machine import Machine
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -188,21 +190,48 @@ def test_official_providers_take_the_place_of_stand_ins_only(
     assert not standin.exists()
 
 
-def test_the_certificate_is_valid_for_this_machine_and_signed_by_the_authority(tmp_path: Path, job: Job) -> None:
-    folder = tmp_path / "tls"
-    step = Tls(folder)
+def settle(root: Path, subnet: str = "10.213.7.0/24") -> Path:
+    """Gives a clone its place on the machine; returns the folder of its certificates."""
+    others = [network for network in ipaddress.IPv4Network("10.213.0.0/16").subnets(8) if str(network) != subnet]
+    Machine.allocate(root, taken=others, port_is_free=lambda port: True).save(root)
+    return root / ".local" / "tls"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "names"),
+    [
+        ("edge", {"localhost": True, "127.0.0.1": True, "elsewhere.test": False, "10.213.7.64": False}),
+        ("databases", {"10.213.7.64": True, "10.213.7.127": True, "10.213.7.63": False, "localhost": False}),
+    ],
+)
+def test_a_certificate_is_valid_for_this_clone_and_signed_by_its_authority(
+    tmp_path: Path, job: Job, certificate: str, names: dict[str, bool]
+) -> None:
+    folder = settle(tmp_path)
+    step = Tls(tmp_path)
     assert not step.check().done
     step.act(job)
     assert step.check().done
-    assert stat.S_IMODE((folder / "edge.key").stat().st_mode) == 0o600
-    assert sorted(file.name for file in folder.iterdir()) == ["ca.pem", "edge.key", "edge.pem"]
+    assert stat.S_IMODE((folder / f"{certificate}.key").stat().st_mode) == 0o600
+    expected = ["ca.pem", "databases.key", "databases.pem", "edge.key", "edge.pem"]
+    assert sorted(file.name for file in folder.iterdir()) == expected, "the authority's key is kept"
 
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "edge.pem", folder / "edge.key")
-    for name, trusted in (("localhost", True), ("127.0.0.1", True), ("elsewhere.test", False)):
+    server.load_cert_chain(folder / f"{certificate}.pem", folder / f"{certificate}.key")
+    for name, trusted in names.items():
         client = ssl.create_default_context(cafile=str(folder / "ca.pem"))
         client.verify_flags |= ssl.VERIFY_X509_STRICT
         assert handshake(client, server, name) is trusted, name
+
+
+def test_a_clone_that_moved_to_another_subnet_gets_new_certificates(tmp_path: Path, job: Job) -> None:
+    settle(tmp_path)
+    step = Tls(tmp_path)
+    step.act(job)
+    settle(tmp_path, "10.213.8.0/24")
+    assert not step.check().done
+    step.act(job)
+    assert step.check().done
 
 
 def handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> bool:
@@ -221,8 +250,9 @@ def handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> bool
 
 
 def test_a_certificate_near_its_end_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
+    settle(tmp_path)
     monkeypatch.setattr("offline.bootstrap.tls.DAYS", 29)
-    step = Tls(tmp_path / "tls")
+    step = Tls(tmp_path)
     step.act(job)
     assert not step.check().done, "29 days are fewer than 30"
     monkeypatch.setattr("offline.bootstrap.tls.DAYS", 31)
