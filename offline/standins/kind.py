@@ -30,7 +30,10 @@ class ConflictError(StandinError):
 
 @dataclass(kw_only=True)
 class Call:
-    """One operation on one resource. `old` and `state` are empty on create, `id` too."""
+    """One operation on one resource. `old` and `state` are empty on create, `id` too.
+
+    `replaces` is the id of the object that a create is to replace: "" if that isn't known, None if there is none.
+    """
 
     cloud: Any
     urn: str
@@ -38,6 +41,7 @@ class Call:
     id: str = ""
     old: Properties = field(default_factory=dict)
     state: Properties = field(default_factory=dict)
+    replaces: str | None = None
 
     def changed(self, *names: str) -> bool:
         """Whether one of the inputs differs from what was last applied; on create, whether one is given."""

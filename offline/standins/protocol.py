@@ -64,6 +64,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def __init__(self, package: Package, version: str) -> None:
         self.package, self.version, self.cloud = package, version, None
+        self.standing: dict[str, str] = {}  # URN to id of what the state holds; "" before Diff has told the id
 
     def hidden(self, request: Any) -> Iterator[str]:
         """Yields the secret texts of a request: an error may quote them."""
@@ -117,6 +118,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Any) -> Any:
         prefix = f"{self.package.name}:config:"
         CANCELLED.clear()
+        self.standing.clear()
         self.cloud = self.package.connect({key.removeprefix(prefix): value for key, value in request.variables.items()})
         return pb.ConfigureResponse(acceptSecrets=False, supportsPreview=True, acceptResources=False)
 
@@ -124,6 +126,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: Any) -> Any:
         kind, answer = self.kind(request), pb.CheckResponse(inputs=request.news)
         inputs = answer.inputs.fields
+        if request.olds.fields:
+            self.standing.setdefault(request.urn, "")
         if kind.name and kind.name not in inputs:
             olds = to_python(request.olds)
             reused = olds.get(kind.name) if kind.name in olds.get(DEFAULTS, []) else None
@@ -142,6 +146,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     @_answers
     def Diff(self, request: Any) -> Any:
         kind, olds, news = self.kind(request), to_python(request.old_inputs), to_python(request.news)
+        self.standing[request.urn] = request.id
         fixed_name = kind.name and olds.get(kind.name) == news.get(kind.name) and DEFAULTS not in news
         for ignored in (DEFAULTS, *request.ignoreChanges):
             olds.pop(ignored, None)
@@ -175,7 +180,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         kind = self.real(request)
         if kind.create is None:
             raise AssertionError
-        identity, outputs = kind.create(Call(cloud=self.cloud, urn=request.urn, inputs=inputs))
+        replaces = self.standing.get(request.urn)
+        identity, outputs = kind.create(Call(cloud=self.cloud, urn=request.urn, inputs=inputs, replaces=replaces))
         return pb.CreateResponse(id=identity, properties=to_struct({**inputs, **outputs}, kind.hidden))
 
     @_answers

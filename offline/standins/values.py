@@ -112,11 +112,18 @@ def _same_text(mine: Any, seen: Any) -> bool:
     if isinstance(mine, dict | list) or isinstance(seen, dict | list) or seen is None:
         return False
     left, right = str(mine), str(seen)
-    if left.lower() == right.lower() and not (isinstance(mine, str) and isinstance(seen, str)):
-        return True
+    if not (isinstance(mine, str) and isinstance(seen, str)):
+        return left.lower() == right.lower() or _number(left) == _number(right) is not None
     if left[:1] not in "{[" or right[:1] not in "{[":
         return False
     try:
         return bool(json.loads(left) == json.loads(right))
     except ValueError:
         return False
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

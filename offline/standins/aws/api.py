@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from offline.standins.aws.cloud import AwsError, Cloud
-from offline.standins.aws.mapper import Renames, from_api, member, shape_at, to_api
+from offline.standins.aws.mapper import Renames, arguments, member, shape_at, to_api, told
 from offline.standins.aws.tagging import SERVICES, listed, read_tags, write_tags
 from offline.standins.kind import URN_TAG, Call, ConflictError, Kind, Properties, wait_until
 
@@ -30,10 +30,12 @@ class Api:
     `by` is the parameter that names the object; `id` finds the id in create's answer (else it is the value of
     the input `name`); `at` finds the object in describe's answer, `{id}` standing for the id; `outputs`,
     `ready` and `gone` are read from the object. Paths are JMESPath. `rename` gives the API names whose letters
-    differ (alternatives apart by a space), `aside` the inputs that no operation takes by itself. `on_create`,
-    `on_update` and `on_delete` add parameters, `after` does what the operations leave undone, `observe` reads
-    what describe doesn't tell. `ec2` is the resource type in EC2's tags; `tags_later` is for create operations
-    whose tags the emulator drops.
+    differ (alternatives apart by a space), `aside` the inputs that no operation takes by itself, `forgets` those
+    that the emulator takes and doesn't keep, so that nobody watches them. `on_create`, `on_update` and `on_delete`
+    add parameters, `after` does what the operations leave undone, `compute` finds the outputs without a path,
+    `observe` the inputs that describe doesn't tell. `ec2` is the resource type in EC2's tags and in the ARN unless there is none (`arn`), `tagging` the row of
+    tag operations if it isn't the service's; `tags_later` is for create operations whose tags the emulator drops.
+    Without `delete` the object outlives the resource.
     """
 
     type: str
@@ -42,20 +44,23 @@ class Api:
     create: str
     describe: str
     at: str
-    delete: str
+    delete: str = ""
     update: str = ""
     id: str = ""
     name: str = ""
     ec2: str = ""
+    arn: bool = True
     rename: Renames = field(default_factory=dict)
     outputs: Renames = field(default_factory=dict)
     replace: str = ""
     hidden: str = ""
     changing: str = ""
     aside: str = ""
+    forgets: str = ""
     ready: str = ""
     gone: str = ""
     tags: bool = True
+    tagging: str = ""
     tags_later: bool = False
     defaults: Properties = field(default_factory=dict)
     describe_also: Properties = field(default_factory=dict)
@@ -63,11 +68,12 @@ class Api:
     on_update: Callable[[Call], Properties] = lambda _: {}
     on_delete: Callable[[Call], Properties] = lambda _: {}
     after: Callable[[Call], object] = lambda _: None
+    compute: Callable[[Call, Any], Properties] = lambda _call, _found: {}
     observe: Callable[[Call, Any], Properties] = lambda _call, _found: {}
 
     def kind(self) -> Kind:
         """Returns the row of the package's table."""
-        computed = [*self.outputs, *(["arn"] if self.ec2 else []), *(["tagsAll"] if self.tags else [])]
+        computed = [*self.outputs, *(["arn"] if self.ec2 and self.arn else []), *(["tagsAll"] if self.tags else [])]
         return Kind(
             type=self.type,
             outputs=tuple(computed),
@@ -85,12 +91,12 @@ class Api:
     def parameters(self, cloud: Cloud, operation: str, inputs: Properties) -> Properties:
         """Returns those inputs that the operation takes, as it takes them."""
         shape, _ = cloud.shape(self.service, operation)
-        names = {key: member(shape, key, self.rename) for key in inputs}
-        return {
-            name: to_api(shape.members[name], inputs[key], self.rename)
-            for key, name in names.items()
-            if name is not None and key not in (*NOT_PARAMETERS, *self.aside.split())
-        }
+        return arguments(shape, self.without(inputs, self.aside), self.rename)
+
+    def without(self, inputs: Properties, names: str) -> Properties:
+        """Returns the inputs that may have a parameter of their own, less those named."""
+        left_out = (*NOT_PARAMETERS, *names.split())
+        return {key: value for key, value in inputs.items() if key not in left_out}
 
     def named(self, cloud: Cloud, operation: str, identity: str) -> Properties:
         """Returns the parameter that names the object, if the operation has it."""
@@ -107,27 +113,26 @@ class Api:
 
     def seen(self, call: Call, found: Any) -> Properties:
         """Returns the object's computed properties."""
-        outputs = {name: search(path, found) for name, path in self.outputs.items()}
-        if self.ec2:
+        outputs = {name: search(path, found) for name, path in self.outputs.items() if path}
+        outputs |= self.compute(call, found)
+        if self.ec2 and self.arn:
             outputs["arn"] = f"arn:aws:ec2:{call.cloud.region}:{call.cloud.account}:{self.ec2}/{call.id}"
         return {**outputs, "tagsAll": call.inputs.get("tags", {})} if self.tags else outputs
 
     def told(self, call: Call, found: Any) -> Properties:
         """Returns those inputs that describe tells, as it tells them."""
         _, answer = call.cloud.shape(self.service, self.describe)
-        shape = shape_at(answer, self.at)
-        names = {
-            key: member(shape, key, self.rename) if shape.type_name == "structure" else None for key in call.inputs
-        }
-        return {
-            key: from_api(shape.members[name], found[name], call.inputs[key], self.rename)
-            for key, name in names.items()
-            if name in found and key not in (*NOT_PARAMETERS, *self.aside.split())
-        }
+        inputs = self.without(call.inputs, f"{self.aside} {self.forgets}")
+        return told(shape_at(answer, self.at), found, inputs, self.rename)
 
     def tag_name(self, call: Call, found: Any) -> str:
         """Returns what the service's tag operations call the object."""
-        return str(self.seen(call, found)["arn"]) if SERVICES[self.service].arn else call.id
+        return str(self.seen(call, found)["arn"]) if SERVICES[self.tagged].arn else call.id
+
+    @property
+    def tagged(self) -> str:
+        """The row of tag operations."""
+        return self.tagging or self.service
 
     def do_create(self, call: Call) -> tuple[str, Properties]:
         cloud: Cloud = call.cloud
@@ -142,7 +147,7 @@ class Api:
         in_create = member(shape, "tags") if self.tags and not self.tags_later else None
         if in_create:
             parameters[in_create] = listed(shape.members[in_create], tags)
-        elif self.ec2:
+        elif self.ec2 and not self.tags_later:
             member_shape = shape.members["TagSpecifications"].member.members["Tags"]
             parameters["TagSpecifications"] = [{"ResourceType": self.ec2, "Tags": listed(member_shape, tags)}]
         marked = self.marked(call) if self.ec2 else None
@@ -156,8 +161,8 @@ class Api:
                 if not error.taken:
                     raise
                 self.adopt(call)
-        if self.tags and not in_create and not self.ec2:
-            write_tags(cloud, self.service, self.tag_name(call, self.find(cloud, call.id)), tags, [])
+        if self.tags and not in_create and (self.tags_later or not self.ec2):
+            write_tags(cloud, self.tagged, self.tag_name(call, self.find(cloud, call.id)), tags, [])
         return call.id, self.finish(call)
 
     def adopt(self, call: Call) -> None:
@@ -170,17 +175,22 @@ class Api:
             return
         owner = None
         if found and self.tags:
-            owner = read_tags(call.cloud, self.service, self.tag_name(call, found)).get(URN_TAG)
+            owner = read_tags(call.cloud, self.tagged, self.tag_name(call, found)).get(URN_TAG)
         if owner != call.urn:
             raise ConflictError(self.type.split(":")[-1], call.id, owner)
         if self.update:
             self.apply(call)
 
     def marked(self, call: Call) -> str | None:
-        """Returns the id of the EC2 object with this URN: EC2 names nothing, so a create never conflicts."""
-        filters = [{"Name": f"tag:{URN_TAG}", "Values": [call.urn]}]
+        """Returns the id of the EC2 object with this URN: EC2 names nothing, so a create never conflicts.
+
+        The object that this one replaces carries the URN too and is left alone.
+        """
+        if call.replaces == "":
+            return None
+        filters = [{"Name": "key", "Values": [URN_TAG]}, {"Name": "value", "Values": [call.urn]}]
         for tag in call.cloud.call("ec2", "DescribeTags", Filters=filters)["Tags"]:
-            if tag["Value"] == call.urn and tag["Key"] == URN_TAG and self.find(call.cloud, tag["ResourceId"]):
+            if tag["ResourceId"] != call.replaces and self.find(call.cloud, tag["ResourceId"]):
                 return str(tag["ResourceId"])
         return None
 
@@ -207,7 +217,7 @@ class Api:
             return None
         result = self.seen(call, found) | self.told(call, found)
         if self.tags:
-            tags = read_tags(call.cloud, self.service, self.tag_name(call, found))
+            tags = read_tags(call.cloud, self.tagged, self.tag_name(call, found))
             result["tags"] = result["tagsAll"] = {key: value for key, value in tags.items() if key != URN_TAG}
         return result | self.observe(call, found)
 
@@ -218,10 +228,12 @@ class Api:
             tags = call.inputs.get("tags", {})
             surplus = [key for key in call.old.get("tags", {}) if key not in tags]
             name = self.tag_name(call, self.find(call.cloud, call.id))
-            write_tags(call.cloud, self.service, name, {**tags, URN_TAG: call.urn}, surplus)
+            write_tags(call.cloud, self.tagged, name, {**tags, URN_TAG: call.urn}, surplus)
         return self.finish(call)
 
     def do_delete(self, call: Call) -> None:
+        if not self.delete:
+            return
         named = self.named(call.cloud, self.delete, call.id)
         call.cloud.find(self.service, self.delete, **{**named, **self.on_delete(call)})
         if self.ready:

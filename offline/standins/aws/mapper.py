@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from offline.standins.kind import StandinError
+from offline.standins.kind import Properties, StandinError
 
 Renames = Mapping[str, str]
 
@@ -36,7 +36,8 @@ def to_api(shape: Any, value: Any, renames: Renames) -> Any:
         return [to_api(shape.member, item, renames) for item in (value if isinstance(value, list) else [value])]
     if shape.type_name == "string":
         return json.dumps(value) if isinstance(value, dict) else str(value)
-    return int(value) if shape.type_name in ("integer", "long") else value
+    numeric = {"integer": int, "long": int, "float": float, "double": float}.get(shape.type_name)
+    return numeric(value) if numeric else value
 
 
 def from_api(shape: Any, value: Any, like: Any, renames: Renames) -> Any:
@@ -54,6 +55,22 @@ def from_api(shape: Any, value: Any, like: Any, renames: Renames) -> Any:
         guides = [*like, *[like[-1] if like else None] * len(value)]
         return [from_api(shape.member, item, guide, renames) for item, guide in zip(value, guides, strict=False)]
     return json.dumps(value) if isinstance(value, dict) and isinstance(like, str) else value
+
+
+def arguments(shape: Any, inputs: Properties, renames: Renames) -> Properties:
+    """Returns those inputs that an operation of this input shape takes, as it takes them."""
+    names = {key: member(shape, key, renames) for key in inputs}
+    return {name: to_api(shape.members[name], inputs[key], renames) for key, name in names.items() if name is not None}
+
+
+def told(shape: Any, found: Any, inputs: Properties, renames: Renames) -> Properties:
+    """Returns those inputs that an object of this shape tells, as it tells them."""
+    names = {key: member(shape, key, renames) for key in inputs} if shape.type_name == "structure" else {}
+    return {
+        key: from_api(shape.members[name], found[name], inputs[key], renames)
+        for key, name in names.items()
+        if name is not None and name in found
+    }
 
 
 def shape_at(shape: Any, path: str) -> Any:

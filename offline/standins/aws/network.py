@@ -1,16 +1,28 @@
-"""ec2: the network that the databases and the service stand in."""
+"""ec2: networks, subnets, and the security groups with their rules."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from offline.standins.aws.api import Api
 from offline.standins.kind import Call, Kind, Properties, StandinError
 
+_DNS = {"enableDnsSupport": "EnableDnsSupport", "enableDnsHostnames": "EnableDnsHostnames"}
+
 
 def _vpc_dns(call: Call) -> None:
-    for key, name in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
+    for key, name in _DNS.items():
         if call.changed(key):
             value = {"Value": call.inputs.get(key, key == "enableDnsSupport")}
             call.cloud.call("ec2", "ModifyVpcAttribute", VpcId=call.id, **{name: value})
+
+
+def _seen_dns(call: Call, _found: Any) -> Properties:
+    asked = {key: name for key, name in _DNS.items() if key in call.inputs}
+    return {
+        key: call.cloud.call("ec2", "DescribeVpcAttribute", VpcId=call.id, Attribute=key)[name]["Value"]
+        for key, name in asked.items()
+    }
 
 
 VPC = Api(
@@ -27,6 +39,7 @@ VPC = Api(
     replace="cidrBlock instanceTenancy",
     aside="enableDnsSupport enableDnsHostnames",
     after=_vpc_dns,
+    observe=_seen_dns,
 )
 
 
@@ -53,7 +66,7 @@ SUBNET = Api(
 
 
 def _no_inline_rules(call: Call) -> Properties:
-    if inline := [key for key in ("ingress", "egress") if key in call.inputs]:
+    if inline := [key for key in ("ingress", "egress") if call.inputs.get(key)]:
         raise StandinError(
             f"security group sets {' and '.join(inline)}; the stand-in applies rules that are resources only: "
             "declare SecurityGroupIngressRule and SecurityGroupEgressRule"
@@ -63,11 +76,14 @@ def _no_inline_rules(call: Call) -> Properties:
 
 def _no_default_egress(call: Call) -> None:
     """A new group allows all egress; the official provider takes that away, so this one does."""
-    if call.old:
-        return
+    if not call.old:
+        _revoke(call, "IpPermissionsEgress", "RevokeSecurityGroupEgress")
+
+
+def _revoke(call: Call, listed: str, operation: str) -> None:
     groups = call.cloud.call("ec2", "DescribeSecurityGroups", GroupIds=[call.id])["SecurityGroups"]
-    if rules := groups[0].get("IpPermissionsEgress"):
-        call.cloud.call("ec2", "RevokeSecurityGroupEgress", GroupId=call.id, IpPermissions=rules)
+    if rules := groups[0].get(listed):
+        call.cloud.call("ec2", operation, GroupId=call.id, IpPermissions=rules)
 
 
 SECURITY_GROUP = Api(
@@ -90,6 +106,47 @@ SECURITY_GROUP = Api(
 )
 
 
+def _default_group(call: Call) -> Properties:
+    _no_inline_rules(call)
+    named = {"vpc-id": call.inputs["vpcId"], "group-name": "default"}
+    return {"Filters": [{"Name": name, "Values": [value]} for name, value in named.items()]}
+
+
+def _no_rules(call: Call) -> None:
+    _no_inline_rules(call)
+    _revoke(call, "IpPermissions", "RevokeSecurityGroupIngress")
+    _revoke(call, "IpPermissionsEgress", "RevokeSecurityGroupEgress")
+
+
+def _seen_rules(_call: Call, found: Any) -> Properties:
+    return {
+        key: [
+            {"protocol": rule["IpProtocol"], "cidrBlocks": [cidr["CidrIp"] for cidr in rule.get("IpRanges", [])]}
+            for rule in found.get(listed, [])
+        ]
+        for key, listed in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress"))
+    }
+
+
+# The group that every VPC is born with is taken over, emptied, and left to go with its VPC.
+DEFAULT_SECURITY_GROUP = Api(
+    type="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    service="ec2",
+    ec2="security-group",
+    by="GroupId",
+    id="SecurityGroups[0].GroupId",
+    create="DescribeSecurityGroups",
+    describe="DescribeSecurityGroups",
+    at="SecurityGroups[0]",
+    outputs={"name": "GroupName", "description": "Description", "ownerId": "OwnerId"},
+    replace="vpcId",
+    tags_later=True,
+    on_create=_default_group,
+    after=_no_rules,
+    observe=_seen_rules,
+)
+
+
 def _permission(call: Call) -> Properties:
     inputs = call.inputs
     described = {"Description": inputs["description"]} if "description" in inputs else {}
@@ -109,6 +166,31 @@ def _permission(call: Call) -> Properties:
     return {"GroupId": inputs["securityGroupId"], "IpPermissions": [rule]}
 
 
+_RULE = {
+    "cidrIpv4": "CidrIpv4",
+    "cidrIpv6": "CidrIpv6",
+    "description": "Description",
+    "fromPort": "FromPort",
+    "ipProtocol": "IpProtocol",
+    "prefixListId": "PrefixListId",
+    "toPort": "ToPort",
+}
+
+
+def _changed_rule(call: Call) -> Properties:
+    if not call.changed(*_RULE):
+        return {}
+    rule = {name: call.inputs[key] for key, name in _RULE.items() if key in call.inputs}
+    listed = [{"SecurityGroupRuleId": call.id, "SecurityGroupRule": rule}]
+    return {"GroupId": call.inputs["securityGroupId"], "SecurityGroupRules": listed}
+
+
+def _seen_peer(_call: Call, found: Any) -> Properties:
+    return (
+        {"referencedSecurityGroupId": found["ReferencedGroupInfo"]["GroupId"]} if "ReferencedGroupInfo" in found else {}
+    )
+
+
 def _rule(direction: str) -> Kind:
     return Api(
         type=f"aws:vpc/securityGroup{direction}Rule:SecurityGroup{direction}Rule",
@@ -119,14 +201,23 @@ def _rule(direction: str) -> Kind:
         create=f"AuthorizeSecurityGroup{direction}",
         describe="DescribeSecurityGroupRules",
         at="SecurityGroupRules[0]",
+        update="ModifySecurityGroupRules",
         delete=f"RevokeSecurityGroup{direction}",
         rename={"securityGroupId": "GroupId"},
         outputs={"securityGroupRuleId": "SecurityGroupRuleId"},
-        replace="cidrIpv4 cidrIpv6 description fromPort ipProtocol prefixListId referencedSecurityGroupId "
-        "securityGroupId toPort",
+        replace="referencedSecurityGroupId securityGroupId",  # the emulator's update doesn't take the former
         on_create=_permission,
+        on_update=_changed_rule,
         on_delete=lambda call: {"GroupId": call.inputs["securityGroupId"]},
+        observe=_seen_peer,
     ).kind()
 
 
-KINDS = (VPC.kind(), SUBNET.kind(), SECURITY_GROUP.kind(), _rule("Ingress"), _rule("Egress"))
+KINDS = (
+    VPC.kind(),
+    SUBNET.kind(),
+    SECURITY_GROUP.kind(),
+    DEFAULT_SECURITY_GROUP.kind(),
+    _rule("Ingress"),
+    _rule("Egress"),
+)

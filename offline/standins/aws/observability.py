@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from offline.standins.aws.api import Api
+from offline.standins.aws.part import Part
 from offline.standins.kind import Call, Properties
 
 
@@ -103,4 +105,67 @@ TOPIC = Api(
     observe=lambda _call, found: {key: found[name] for key, name in _ATTRIBUTES.items() if name in found},
 )
 
-KINDS = (LOG_GROUP.kind(), ALARM.kind(), TOPIC.kind())
+# "name" is the filter's in one structure and the metric's in the other.
+METRIC_FILTER = Part(
+    type="aws:cloudwatch/logMetricFilter:LogMetricFilter",
+    service="logs",
+    keys="logGroupName name",
+    put="PutMetricFilter",
+    get="DescribeMetricFilters",
+    at="metricFilters[?filterName=='{name}'] | [0]",
+    delete="DeleteMetricFilter",
+    rename={
+        "name": "filterName filterNamePrefix metricName",
+        "namespace": "metricNamespace",
+        "value": "metricValue",
+        "pattern": "filterPattern",
+        "metricTransformation": "metricTransformations",
+    },
+)
+
+
+def _default_policy(call: Call) -> Properties:
+    """The policy that a topic is born with: its account may do everything."""
+    topic = call.inputs["arn"]
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{verb}" for verb in ("Publish", "Subscribe", "Receive")],
+        "Resource": topic,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": topic.split(":")[4]}},
+    }
+    policy = {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
+    return {"AttributeName": "Policy", "AttributeValue": json.dumps(policy)}
+
+
+TOPIC_POLICY = Part(
+    type="aws:sns/topicPolicy:TopicPolicy",
+    service="sns",
+    keys="arn",
+    put="SetTopicAttributes",
+    get="GetTopicAttributes",
+    at="Attributes",
+    delete="SetTopicAttributes",
+    rename={"arn": "TopicArn", "policy": "AttributeValue"},
+    outputs={"owner": "Owner"},
+    also={"AttributeName": "Policy"},
+    on_delete=_default_policy,
+    observe=lambda _call, found: {"policy": found.get("Policy")},
+)
+
+TOPIC_SUBSCRIPTION = Part(
+    type="aws:sns/topicSubscription:TopicSubscription",
+    service="sns",
+    keys="topic protocol endpoint",
+    put="Subscribe",
+    get="ListSubscriptionsByTopic",
+    at="Subscriptions[?Protocol=='{protocol}' && Endpoint=='{endpoint}'] | [0]",
+    delete="Unsubscribe",
+    rename={"topic": "TopicArn"},
+    outputs={"arn": "SubscriptionArn", "ownerId": "Owner"},
+    handle={"SubscriptionArn": "SubscriptionArn"},
+    aside="confirmationTimeoutInMinutes endpointAutoConfirms",
+)
+
+KINDS = tuple(row.kind() for row in (LOG_GROUP, ALARM, TOPIC, METRIC_FILTER, TOPIC_POLICY, TOPIC_SUBSCRIPTION))

@@ -11,13 +11,12 @@ def _kind(type_: str, outputs: str, *, name: str = "", replace: str = "", tags: 
 
 
 KINDS = (
-    _kind("aws:ec2/internetGateway:InternetGateway", "arn ownerId"),
-    _kind("aws:ec2/eip:Eip", "arn allocationId publicIp"),
-    _kind("aws:ec2/natGateway:NatGateway", "associationId networkInterfaceId publicIp", replace="subnetId"),
-    _kind("aws:ec2/routeTable:RouteTable", "arn ownerId", replace="vpcId"),
-    _kind("aws:ec2/route:Route", "origin state", replace="routeTableId destinationCidrBlock", tags=False),
-    _kind("aws:ec2/routeTableAssociation:RouteTableAssociation", "", tags=False),
-    _kind("aws:ec2/vpcEndpoint:VpcEndpoint", "arn dnsEntries state", replace="vpcId serviceName"),
+    _kind(
+        "aws:ec2/instance:Instance",
+        "arn instanceState primaryNetworkInterfaceId privateDns publicDns publicIp",
+        replace="ami subnetId",
+    ),
+    _kind("aws:ec2/launchTemplate:LaunchTemplate", "arn latestVersion", name="name"),
     _kind("aws:ecs/cluster:Cluster", "arn", name="name"),
     _kind(
         "aws:ecs/taskDefinition:TaskDefinition",
@@ -26,7 +25,6 @@ KINDS = (
     ),
     _kind("aws:ecs/service:Service", "arn", name="name", replace="cluster"),
     _kind("aws:iam/policy:Policy", "arn policyId", name="name"),
-    _kind("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "", replace="role policyArn", tags=False),
     _kind(
         "aws:lb/loadBalancer:LoadBalancer",
         "arn arnSuffix dnsName vpcId zoneId",

@@ -1,69 +1,13 @@
-"""Who may do what, and what must stay secret: iam, kms, secretsmanager, ssm."""
+"""What must stay secret: kms, secretsmanager, ssm."""
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from offline.standins.aws.api import Api
+from offline.standins.aws.part import Part
 from offline.standins.kind import Call, Kind, Properties
-
-
-def _trust(call: Call) -> None:
-    if call.old and call.changed("assumeRolePolicy"):
-        call.cloud.call(
-            "iam", "UpdateAssumeRolePolicy", RoleName=call.id, PolicyDocument=call.inputs["assumeRolePolicy"]
-        )
-
-
-ROLE = Api(
-    type="aws:iam/role:Role",
-    service="iam",
-    by="RoleName",
-    create="CreateRole",
-    describe="GetRole",
-    at="Role",
-    update="UpdateRole",
-    delete="DeleteRole",
-    name="name",
-    rename={"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"},
-    outputs={"arn": "Arn", "uniqueId": "RoleId", "createDate": "CreateDate"},
-    replace="path",
-    after=_trust,
-)
-
-
-def _role_policy(call: Call) -> Properties:
-    inputs = call.inputs
-    parameters = {
-        "RoleName": inputs["role"],
-        "PolicyName": inputs["name"],
-        "PolicyDocument": inputs["policy"],
-    }
-    call.cloud.call("iam", "PutRolePolicy", **parameters)
-    return {}
-
-
-def _role_policy_id(identity: str) -> dict[str, str]:
-    role, name = identity.split(":", 1)
-    return {"RoleName": role, "PolicyName": name}
-
-
-def _read_role_policy(call: Call) -> Properties | None:
-    found = call.cloud.find("iam", "GetRolePolicy", **_role_policy_id(call.id))
-    return found and {"policy": json.dumps(found["PolicyDocument"])}
-
-
-ROLE_POLICY = Kind(
-    type="aws:iam/rolePolicy:RolePolicy",
-    name="name",
-    replace=("name", "role"),
-    create=lambda call: (f"{call.inputs['role']}:{call.inputs['name']}", _role_policy(call)),
-    read=_read_role_policy,
-    update=_role_policy,
-    delete=lambda call: call.cloud.find("iam", "DeleteRolePolicy", **_role_policy_id(call.id)),
-)
 
 
 def _rotation(call: Call) -> None:
@@ -181,6 +125,17 @@ VERSION = Kind(
     delete=_unstage,
 )
 
+SECRET_POLICY = Part(
+    type="aws:secretsmanager/secretPolicy:SecretPolicy",
+    service="secretsmanager",
+    keys="secretArn",
+    put="PutResourcePolicy",
+    get="GetResourcePolicy",
+    at="@",
+    gone="!ResourcePolicy",
+    delete="DeleteResourcePolicy",
+    rename={"secretArn": "SecretId", "policy": "ResourcePolicy"},
+)
 
 PARAMETER = Api(
     type="aws:ssm/parameter:Parameter",
@@ -201,11 +156,10 @@ PARAMETER = Api(
 )
 
 KINDS = (
-    ROLE.kind(),
-    ROLE_POLICY,
     KEY.kind(),
     ALIAS.kind(),
     SECRET.kind(),
     VERSION,
+    SECRET_POLICY.kind(),
     PARAMETER.kind(),
 )

@@ -15,7 +15,10 @@ Tags = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Tagging:
-    """A service's tag operations; `by` is the parameter that names the object, by ARN where `arn` is set."""
+    """A service's tag operations; `by` is the parameter that names the object, by ARN where `arn` is set.
+
+    `service` is given where the row's name isn't it.
+    """
 
     add: str
     remove: str
@@ -23,6 +26,7 @@ class Tagging:
     by: str
     arn: bool = True
     also: Properties = field(default_factory=dict)
+    service: str = ""
 
 
 _RESOURCE = ("TagResource", "UntagResource", "ListTagsForResource")
@@ -33,6 +37,14 @@ SERVICES = {
     "ec2": Tagging("CreateTags", "DeleteTags", "DescribeTags", "Resources", arn=False),
     "elasticache": Tagging(*_TO_RESOURCE, "ResourceName"),
     "iam": Tagging("TagRole", "UntagRole", "ListRoleTags", "RoleName", arn=False),
+    "iam profile": Tagging(
+        "TagInstanceProfile",
+        "UntagInstanceProfile",
+        "ListInstanceProfileTags",
+        "InstanceProfileName",
+        arn=False,
+        service="iam",
+    ),
     "kms": Tagging("TagResource", "UntagResource", "ListResourceTags", "KeyId", arn=False),
     "logs": Tagging(*_RESOURCE, "resourceArn"),
     "rds": Tagging(*_TO_RESOURCE, "ResourceName"),
@@ -58,17 +70,19 @@ def tags_in(answer: Mapping[str, Any]) -> dict[str, str]:
     return {item.get("Key", item.get("TagKey")): item.get("Value", item.get("TagValue")) for item in found}
 
 
-def read_tags(cloud: Cloud, service: str, name: str) -> dict[str, str]:
+def read_tags(cloud: Cloud, row: str, name: str) -> dict[str, str]:
     """Returns the object's tags, the mark of its URN included."""
-    tagging = SERVICES[service]
+    tagging = SERVICES[row]
+    service = tagging.service or row
     if service == "ec2":
         return tags_in(cloud.call(service, tagging.list, Filters=[{"Name": "resource-id", "Values": [name]}]))
     return tags_in(cloud.call(service, tagging.list, **{tagging.by: name}, **tagging.also))
 
 
-def write_tags(cloud: Cloud, service: str, name: str, tags: Tags, surplus: list[str]) -> None:
+def write_tags(cloud: Cloud, row: str, name: str, tags: Tags, surplus: list[str]) -> None:
     """Sets tags on the object and removes those whose keys are surplus."""
-    tagging = SERVICES[service]
+    tagging = SERVICES[row]
+    service = tagging.service or row
     named = {tagging.by: [name] if service == "ec2" else name, **tagging.also}
     shape, _ = cloud.shape(service, tagging.add)
     parameter = member(shape, "tags") or "Tags"

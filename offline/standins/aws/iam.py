@@ -1,0 +1,98 @@
+"""iam: roles, what they may do, and the profiles that hand them to machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from offline.standins.aws.api import Api
+from offline.standins.aws.part import Part
+from offline.standins.kind import Call, Properties
+
+
+def _trust(call: Call) -> None:
+    if call.old and call.changed("assumeRolePolicy"):
+        call.cloud.call(
+            "iam", "UpdateAssumeRolePolicy", RoleName=call.id, PolicyDocument=call.inputs["assumeRolePolicy"]
+        )
+
+
+ROLE = Api(
+    type="aws:iam/role:Role",
+    service="iam",
+    by="RoleName",
+    create="CreateRole",
+    describe="GetRole",
+    at="Role",
+    update="UpdateRole",
+    delete="DeleteRole",
+    name="name",
+    rename={"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"},
+    outputs={"arn": "Arn", "uniqueId": "RoleId", "createDate": "CreateDate"},
+    replace="path",
+    after=_trust,
+)
+
+
+ROLE_POLICY = Part(
+    type="aws:iam/rolePolicy:RolePolicy",
+    service="iam",
+    keys="role name",
+    put="PutRolePolicy",
+    get="GetRolePolicy",
+    at="@",
+    delete="DeleteRolePolicy",
+    rename={"role": "RoleName", "name": "PolicyName", "policy": "PolicyDocument"},
+)
+
+ROLE_POLICY_ATTACHMENT = Part(
+    type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    service="iam",
+    keys="role policyArn",
+    put="AttachRolePolicy",
+    get="ListAttachedRolePolicies",
+    at="AttachedPolicies[?PolicyArn=='{policyArn}'] | [0]",
+    delete="DetachRolePolicy",
+    rename={"role": "RoleName"},
+)
+
+
+def _hold(call: Call, wanted: str | None) -> None:
+    """Leaves the wanted role in the instance profile and no other."""
+    found = call.cloud.find("iam", "GetInstanceProfile", InstanceProfileName=call.id)
+    held = [role["RoleName"] for role in found["InstanceProfile"]["Roles"]] if found else []
+    for role in held:
+        if role != wanted:
+            call.cloud.call("iam", "RemoveRoleFromInstanceProfile", InstanceProfileName=call.id, RoleName=role)
+    if wanted and wanted not in held:
+        call.cloud.call("iam", "AddRoleToInstanceProfile", InstanceProfileName=call.id, RoleName=wanted)
+
+
+def _let_go(call: Call) -> Properties:
+    _hold(call, None)
+    return {}
+
+
+def _seen_role(_call: Call, found: Any) -> Properties:
+    return {"role": next((role["RoleName"] for role in found["Roles"]), None)}
+
+
+INSTANCE_PROFILE = Api(
+    type="aws:iam/instanceProfile:InstanceProfile",
+    service="iam",
+    tagging="iam profile",
+    by="InstanceProfileName",
+    create="CreateInstanceProfile",
+    describe="GetInstanceProfile",
+    at="InstanceProfile",
+    delete="DeleteInstanceProfile",
+    name="name",
+    rename={"name": "InstanceProfileName"},
+    outputs={"arn": "Arn", "uniqueId": "InstanceProfileId", "createDate": "CreateDate"},
+    replace="path",
+    aside="role",
+    after=lambda call: _hold(call, call.inputs.get("role")),
+    on_delete=_let_go,
+    observe=_seen_role,
+)
+
+KINDS = tuple(row.kind() for row in (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, INSTANCE_PROFILE))
