@@ -21,15 +21,48 @@ NAMED = """
 key = aws.kms.Key("key", deletion_window_in_days=7, opts=opts)
 aws.kms.Alias("alias", name="alias/NAME", target_key_id=key.key_id, opts=opts)
 aws.s3.Bucket("bucket", bucket="NAME", opts=opts)
-aws.secretsmanager.Secret("secret", name="NAME", recovery_window_in_days=0, opts=opts)
+secret = aws.secretsmanager.Secret("secret", name="NAME", recovery_window_in_days=0, opts=opts)
 aws.iam.Role("role", name="NAME", assume_role_policy="{}", opts=opts)
 aws.ssm.Parameter("parameter", name="NAME", type="String", value="VALUE", opts=opts)
 aws.cloudwatch.LogGroup("log", name="NAME", opts=opts)
 aws.rds.ParameterGroup("parameters", name="NAME", family="postgres17", opts=opts)
 aws.elasticache.ParameterGroup("parameters", name="NAME", family="redis7", opts=opts)
+role = aws.iam.Role("machine", name="NAME-machine", assume_role_policy="{}", opts=opts)
+aws.iam.InstanceProfile("profile", name="NAME", role=role.name, opts=opts)
+aws.iam.RolePolicyAttachment("tunnel", role=role.name, opts=opts,
+    policy_arn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")
+aws.secretsmanager.SecretPolicy("policy", secret_arn=secret.arn, policy="{}", opts=opts)
+topic = aws.sns.Topic("topic", name="NAME", opts=opts)
+aws.sns.TopicPolicy("policy", arn=topic.arn, policy="{}", opts=opts)
+aws.sns.TopicSubscription("mail", topic=topic.arn, protocol="email", endpoint="on-call@example.org", opts=opts)
 vpc = aws.ec2.Vpc("vpc", cidr_block="10.9.0.0/16", opts=opts)
-aws.ec2.SecurityGroup("group", name="NAME", vpc_id=vpc.id, opts=opts)
+subnet = aws.ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block="10.9.0.0/24", opts=opts)
+group = aws.ec2.SecurityGroup("group", name="NAME", vpc_id=vpc.id, opts=opts)
+aws.vpc.SecurityGroupEgressRule("out", security_group_id=group.id, ip_protocol="-1", cidr_ipv4="0.0.0.0/0", opts=opts)
+gateway = aws.ec2.InternetGateway("gateway", vpc_id=vpc.id, opts=opts)
+address = aws.ec2.Eip("address", domain="vpc", opts=opts)
+aws.ec2.NatGateway("nat", allocation_id=address.id, subnet_id=subnet.id, opts=opts)
+table = aws.ec2.RouteTable("table", vpc_id=vpc.id, opts=opts)
+aws.ec2.Route("route", route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id, opts=opts)
+aws.ec2.RouteTableAssociation("routes", subnet_id=subnet.id, route_table_id=table.id, opts=opts)
+aws.ec2.VpcEndpoint("s3", vpc_id=vpc.id, service_name="com.amazonaws.eu-central-1.s3", opts=opts)
 """
+
+
+def unnamed(emulator: Emulator) -> list[object]:
+    """Everything in the account that has no name of its own."""
+    ec2, sns = emulator.client("ec2"), emulator.client("sns")
+    return [
+        ec2.describe_vpcs()["Vpcs"],
+        ec2.describe_subnets()["Subnets"],
+        ec2.describe_security_group_rules()["SecurityGroupRules"],
+        ec2.describe_internet_gateways()["InternetGateways"],
+        ec2.describe_addresses()["Addresses"],
+        ec2.describe_nat_gateways()["NatGateways"],
+        ec2.describe_route_tables()["RouteTables"],
+        ec2.describe_vpc_endpoints()["VpcEndpoints"],
+        sns.list_subscriptions()["Subscriptions"],
+    ]
 
 
 def forget(project: Project, *, keep: tuple[str, ...]) -> None:
@@ -48,12 +81,12 @@ def test_objects_that_carry_this_programs_urns_are_taken_over(
     program = NAMED.replace("NAME", unique("named"))
     project.write(emulator.provider, program.replace("VALUE", "before"))
     project.up()
-    vpcs = emulator.client("ec2").describe_vpcs()["Vpcs"]
+    before = unnamed(emulator)
     forget(project, keep=("pulumi:", "aws:kms/key"))
     project.write(emulator.provider, program.replace("VALUE", "after"))
     project.up()
     project.unchanged()
-    assert emulator.client("ec2").describe_vpcs()["Vpcs"] == vpcs, "what has no name is found by its mark"
+    assert unnamed(emulator) == before, "what has no name is found by its mark or by what it belongs to"
     project.destroy()
 
 

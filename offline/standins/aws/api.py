@@ -33,9 +33,9 @@ class Api:
     differ (alternatives apart by a space), `aside` the inputs that no operation takes by itself, `forgets` those
     that the emulator takes and doesn't keep, so that nobody watches them. `on_create`, `on_update` and `on_delete`
     add parameters, `after` does what the operations leave undone, `compute` finds the outputs without a path,
-    `observe` the inputs that describe doesn't tell. `ec2` is the resource type in EC2's tags and in the ARN unless there is none (`arn`), `tagging` the row of
-    tag operations if it isn't the service's; `tags_later` is for create operations whose tags the emulator drops.
-    Without `delete` the object outlives the resource.
+    `observe` the inputs that describe doesn't tell. `ec2` is the resource type in EC2's tags and, where the type
+    has one, the ARN; `tagging` is the row of tag operations if it isn't the service's, `tags_later` for create
+    operations whose tags the emulator drops. Without `delete` the object outlives the resource.
     """
 
     type: str
