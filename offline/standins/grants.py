@@ -95,7 +95,7 @@ def _read_grant(call: Call) -> Properties | None:
     with call.cloud.session(inputs["database"]) as session:
         objects = _objects(session, inputs)
     if not objects:
-        return {} if inputs["objectType"] not in ("database", "schema") else None
+        return None if inputs.get("objects") or inputs["objectType"] in ("database", "schema") else {}
     held = [{privilege.rstrip("*") for privilege in acl} for _, acl in objects]
     spelled = {"TEMPORARY": "TEMP"} if "TEMP" in inputs["privileges"] else {}
     everywhere = sorted(spelled.get(name, name) for name in set.intersection(*held))

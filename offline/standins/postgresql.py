@@ -1,19 +1,10 @@
-"""The postgresql package: roles, databases, schemas and grants, watched through the catalogs.
-
-The master is what RDS gives: CREATEROLE CREATEDB, no superuser. So it grants itself a role for as long as it
-acts in that role's name.
-"""
+"""The postgresql package: roles, databases, schemas, extensions and grants, watched through the catalogs."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
-
-from offline.standins import grants
-from offline.standins.kind import Call, ConflictError, Kind, Package, Properties, StandinError
-from offline.standins.local import local_address
+from offline.standins import extensions, grants
+from offline.standins.kind import Call, ConflictError, Kind, Package, Properties
+from offline.standins.server import Server, Session
 
 FLAGS = {
     "login": ("LOGIN", "rolcanlogin"),
@@ -24,93 +15,11 @@ FLAGS = {
     "bypassRowLevelSecurity": ("BYPASSRLS", "rolbypassrls"),
     "superuser": ("SUPERUSER", "rolsuper"),
 }
+TIMEOUTS = {  # milliseconds
+    "statementTimeout": "statement_timeout",
+    "idleInTransactionSessionTimeout": "idle_in_transaction_session_timeout",
+}
 RESERVED = ("superuser", "replication", "bypassRowLevelSecurity")  # only a superuser may even name these
-
-
-class Server:
-    """The Postgres server behind a provider; only one on this machine is accepted."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self.host = variables.get("host", "")
-        local = self.host.startswith("/")
-        self._given: dict[str, Any] = {
-            "host": self.host,
-            "hostaddr": None if local else local_address(self.host, "postgresql provider: host"),
-            "port": int(variables.get("port") or 5432),
-            "user": variables.get("username", "postgres"),
-            "password": variables.get("password"),
-            "sslmode": variables.get("sslmode") or variables.get("sslMode") or "prefer",
-            "sslrootcert": variables.get("sslrootcert"),
-            "connect_timeout": min(int(variables.get("connectTimeout") or 10), 10),
-            "client_encoding": "utf8",
-            "application_name": "pulumi",
-        }
-        self.user = str(self._given["user"])
-        self.database = variables.get("database") or "postgres"
-        self.lock = threading.Lock()  # concurrent grants on one object collide
-
-    @contextmanager
-    def session(self, database: str = "") -> Iterator[Session]:
-        """Connects, one session at a time, in autocommit mode; errors are told without the SQL."""
-        import psycopg
-
-        given = {key: value for key, value in self._given.items() if value is not None}
-        try:
-            with (
-                self.lock,
-                psycopg.connect(**given, dbname=database or self.database, autocommit=True) as connection,
-            ):
-                yield Session(connection, self.user)
-        except psycopg.Error as error:
-            text = error.diag.message_primary or str(error).strip().splitlines()[0]
-            raise StandinError(f"postgres {self.host}/{database or self.database}: {text}") from None
-
-
-class Session:
-    """A connection and the few things done with it."""
-
-    def __init__(self, connection: Any, user: str) -> None:
-        self._connection, self.user = connection, user
-
-    def run(self, statement: str, *names: str, **literals: Any) -> None:
-        """Runs a statement whose `{}` are identifiers and whose `{name}` are literals."""
-        from psycopg import sql
-
-        identifiers = [sql.Identifier(name) for name in names]
-        values = {name: sql.Literal(value) for name, value in literals.items()}
-        self._connection.execute(sql.SQL(statement).format(*identifiers, **values))
-
-    def row(self, query: str, *values: Any) -> Any:
-        """Returns the first row, or None."""
-        return self._connection.execute(query, values).fetchone()
-
-    def rows(self, query: str, values: Any) -> list[Any]:
-        """Returns all rows."""
-        return list(self._connection.execute(query, values).fetchall())
-
-    def transaction(self) -> Any:
-        """What is done within happens whole or not at all."""
-        return self._connection.transaction()
-
-    @contextmanager
-    def acting_as(self, role: str) -> Iterator[None]:
-        """Makes the master a member of the role for a while, if it isn't one already."""
-        if role == "pg_database_owner":  # owns the schema public and can have no members of its own
-            role = self.row("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")[0]
-        superuser, member = self.row(
-            "SELECT rolsuper, pg_has_role(current_user, %s, 'USAGE') AND pg_has_role(current_user, %s, 'SET') "
-            "FROM pg_roles WHERE rolname = current_user",
-            role,
-            role,
-        )
-        if superuser or member or role == self.user:
-            yield
-            return
-        self.run("GRANT {} TO {}", role, self.user)
-        try:
-            yield
-        finally:
-            self.run("REVOKE {} FROM {}", role, self.user)
 
 
 def _mark(session: Session, what: str, name: str, urn: str) -> None:
@@ -147,9 +56,11 @@ def _settings(call: Call, session: Session) -> None:
     name, inputs = call.inputs["name"], call.inputs
     if "password" in inputs and call.changed("password"):
         session.run("ALTER ROLE {} PASSWORD {password}", name, password=inputs["password"])
-    if call.changed("statementTimeout"):
-        milliseconds = str(inputs.get("statementTimeout", 0))
-        session.run("ALTER ROLE {} SET statement_timeout = {value}", name, value=milliseconds)
+    for key, setting in TIMEOUTS.items():
+        if call.changed(key) and inputs.get(key):
+            session.run(f"ALTER ROLE {{}} SET {setting} = {{value}}", name, value=str(inputs[key]))
+        elif call.changed(key):
+            session.run(f"ALTER ROLE {{}} RESET {setting}", name)
     if call.changed("searchPaths"):
         paths = ", ".join(inputs.get("searchPaths", ["$user", "public"]))
         session.run("ALTER ROLE {} SET search_path = {value}", name, value=paths)
@@ -191,9 +102,8 @@ def _read_role(call: Call) -> Properties | None:
         return None
     settings = dict(entry.split("=", 1) for entry in found[1] or [])
     seen = {"name": call.id, "connectionLimit": found[0], **dict(zip(FLAGS, found[2:], strict=True))}
-    if "statementTimeout" in call.inputs:
-        seen["statementTimeout"] = int(settings.get("statement_timeout", 0))
-    return {**seen, "roles": roles[0] or []}
+    timeouts = {key: settings.get(setting, 0) for key, setting in TIMEOUTS.items()}
+    return {**seen, **timeouts, "roles": roles[0] or []}
 
 
 def _delete_role(call: Call) -> None:
@@ -323,6 +233,7 @@ KINDS = (
         update=_update_schema,
         delete=_delete_schema,
     ),
+    *extensions.KINDS,
     *grants.KINDS,
 )
 

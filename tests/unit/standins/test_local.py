@@ -12,7 +12,7 @@ from offline.standins.aws.cloud import Cloud
 from offline.standins.docker import Engine
 from offline.standins.kind import StandinError
 from offline.standins.local import _is_on_a_bridge, local_address, local_url
-from offline.standins.postgresql import Server
+from offline.standins.server import Server
 
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
