@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,16 @@ import pytest
 from offline.standins import containers, docker, postgresql, random
 from offline.standins.aws import FAMILIES, PACKAGE
 from offline.standins.aws.api import Api
+from offline.standins.aws.mapper import member, shape_at
+from offline.standins.aws.part import Part
 from offline.standins.aws.s3 import BUCKET_INPUTS
 from offline.standins.kind import Kind
 
 PACKAGES = (PACKAGE, docker.PACKAGE, postgresql.PACKAGE, random.PACKAGE)
 KINDS = [kind for package in PACKAGES for kind in package.kinds.values()]
-APIS = [row for family in FAMILIES for row in vars(family).values() if isinstance(row, Api)]
+ROWS = [row for family in FAMILIES for row in vars(family).values()]
+APIS = [row for row in ROWS if isinstance(row, Api)]
+PARTS = [row for row in ROWS if isinstance(row, Part)]
 
 
 @functools.cache
@@ -79,9 +84,46 @@ def test_what_the_sdk_marks_secret_is_hidden(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("row", APIS, ids=lambda row: row.type)
-def test_what_a_row_renames_or_sets_aside_are_inputs(row: Api) -> None:
+def test_what_a_row_renames_sets_aside_or_forgets_are_inputs(row: Api) -> None:
     inputs, _, _ = properties(row.type)
-    assert {*row.rename, *row.aside.split()} - inputs - {"applyImmediately"} == set()
+    assert {*row.rename, *row.aside.split(), *row.forgets.split()} - inputs - {"applyImmediately"} == set()
+
+
+@pytest.mark.parametrize("row", PARTS, ids=lambda row: row.type)
+def test_the_keys_of_a_part_are_inputs_that_each_operation_takes(row: Part) -> None:
+    inputs, _, _ = properties(row.type)
+    assert {*row.keys.split(), *row.aside.split()} - inputs == set()
+    assert missing_of(row) == []
+
+
+def missing_of(row: Part) -> list[str]:
+    """What the row says of its operations and the service's model doesn't know."""
+    import botocore.session
+
+    model = botocore.session.Session().get_service_model(row.service)
+    shapes = {name: model.operation_model(name) for name in {row.put, row.get, row.delete, row.change or row.put}}
+    taken = {name: shapes[name].input_shape for name in shapes}
+    missing = [f"put {key}" for key in row.keys.split() if member(taken[row.put], key, row.rename) is None]
+    missing += [f"also {name}" for name in row.also if name not in taken[row.put].members]
+    handled = {*taken[row.change or row.put].members, *taken[row.delete].members}
+    missing += [f"handle {name}" for name in row.handle if name not in handled]
+    place = shape_at(shapes[row.get].output_shape, row.at)
+    told = place.members if place.type_name == "structure" else {"Owner": None}
+    return missing + [f"output {path}" for path in row.outputs.values() if path not in told]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(PARTS[0], rename={}),
+        replace(PARTS[0], also={"Nothing": "1"}),
+        replace(PARTS[0], handle={"Nothing": "Arn"}),
+        replace(PARTS[0], outputs={"arn": "Nothing"}),
+    ],
+    ids=lambda row: str(missing_of(row)),
+)
+def test_what_the_model_does_not_have_is_found_in_a_part(wrong: Part) -> None:
+    assert missing_of(wrong) != []
 
 
 def test_what_a_container_and_a_bucket_apply_are_inputs() -> None:

@@ -124,6 +124,29 @@ def test_a_create_wraps_what_the_table_hides(provider: Provider) -> None:
     assert fields["arn"].string_value == "arn:1"
 
 
+def test_a_create_knows_what_it_replaces(provider: Provider) -> None:
+    seen: list[str | None] = []
+
+    def remember(call: Call) -> tuple[str, Properties]:
+        seen.append(call.replaces)
+        return "id", {}
+
+    provider.package = Package(
+        name="box", kinds={THING.type: Kind(type=THING.type, create=remember)}, connect=provider.package.connect
+    )
+    request = pb.CreateRequest(urn=URN, properties=to_struct({}))
+    provider.Create(request, Context())
+    check(provider, {}, {"size": 1})
+    provider.Create(request, Context())
+    diff(provider, {"size": 1}, {"size": 2}, id="old")
+    check(provider, {"size": 2})
+    provider.Create(request, Context())
+    assert seen == [None, "", "old"], "nothing, something whose id isn't known, the object in the state"
+    provider.Configure(pb.ConfigureRequest(), Context())
+    provider.Create(request, Context())
+    assert seen[-1] is None, "the next command has a state of its own"
+
+
 def test_an_error_is_one_line_without_the_secrets(provider: Provider) -> None:
     inputs = to_struct({"size": 13, "password": "hunter-two"})
     with pytest.raises(AbortedError) as error:

@@ -58,6 +58,8 @@ def test_changes_are_named_by_their_path(old: object, new: object, expected: obj
         ('{"b": 1, "a": [2]}', '{"a":[2],"b":1}'),
         (30, "30"),
         (True, "true"),
+        ("0", 0.0),
+        (1, "1.0"),
         ({}, None),
         ("", None),
     ],
@@ -76,6 +78,8 @@ def test_what_means_the_same_is_no_drift(mine: object, seen: object) -> None:
         ('{"a": 1}', '{"a": 2}', '{"a": 2}'),
         ("Enabled", "enabled", "enabled"),
         (False, "true", "true"),
+        ("1", 1.5, 1.5),
+        ("5min", 5, 5),
         ({"a": {"b": 1}}, {"a": None}, {}),
     ],
 )
