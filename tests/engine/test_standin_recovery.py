@@ -176,9 +176,15 @@ def test_without_endpoints_the_shape_is_previewed_and_nothing_else(project: Proj
         opts = pulumi.ResourceOptions(provider=aws.Provider("aws", region="eu-central-1"))
         aws.s3.Bucket("b", opts=opts)
         aws.ecs.Cluster("c", opts=opts)
+        template = aws.ec2.LaunchTemplate("t", image_id="resolve:ssm:/aws/ami", instance_type="t4g.nano", opts=opts,
+            iam_instance_profile={"arn": "arn"}, metadata_options={"http_tokens": "required"},
+            network_interfaces=[{"security_groups": ["sg-1"], "associate_public_ip_address": "false"}])
+        machine = aws.ec2.Instance("i", subnet_id="subnet-1", opts=opts,
+            launch_template={"id": template.id, "version": template.latest_version.apply(str)})
+        pulumi.export("machine", machine.id)
         """
     )
-    assert "+ 4 to create" in project.preview()
+    assert "+ 6 to create" in project.preview()
     output = project.up(code=1)
     assert "the aws provider has no endpoint for s3; without one a stand-in only previews" in output
     assert "aws:ecs/cluster:Cluster exists in previews only" in output
