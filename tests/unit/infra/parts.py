@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from infra import config as stack_config
 from infra.audit import Audit, AuditArgs
 from infra.audit_roles import AuditRoles, AuditRolesArgs
 from infra.bastion import Bastion, BastionArgs
@@ -70,6 +71,7 @@ def run(monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]) -> dict[str,
     """Runs the whole program to its end, the way Pulumi does, and returns the stack's outputs."""
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(dict(config)))
     monkeypatch.delenv("PULUMI_CONFIG_SECRET_KEYS", raising=False)
+    monkeypatch.setattr(stack_config, "_require_listener", lambda _host, _port: None)  # test_config.py has real ones
     outputs: dict[str, Any] = {}
 
     def program() -> pulumi.Output[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterable, Mapping
 
 import pytest
@@ -186,3 +187,16 @@ def test_placeholders_are_named_in_a_preview_and_refused_all_at_once_by_an_up() 
         '  web-next:account = "111122223333": a placeholder; put the real one there',
         '  web-next:domain = "console.example.com": a placeholder; put the real one there',
     ]
+
+
+def test_an_up_through_a_tunnel_needs_somebody_who_listens_at_its_end_and_a_preview_does_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        tunnel = settings(FARGATE, databaseAccess="tunnel", databaseTunnelPort=str(port))
+        notes(tunnel, preview=False)
+    notes(tunnel, preview=True)
+    with pytest.raises(
+        SettingsError, match=rf"^databaseAccess is tunnel, and nothing listens on 127.0.0.1:{port} "
+    ) as refused:
+        notes(tunnel, preview=False)
+    assert "\n" not in str(refused.value)
