@@ -23,8 +23,8 @@ _MULTIPLES = (
 
 
 def _sizes(large: int, largest: str) -> dict[str, int]:
-    """Memory in GiB by size, from that of `large` up to `largest`."""
-    sizes = _MULTIPLES[: _MULTIPLES.index(largest) + 1]
+    """Memory in GiB by size, from that of `large` up to `largest`. No family has both a 32xlarge and a 48xlarge."""
+    sizes = [size for size in _MULTIPLES[: _MULTIPLES.index(largest) + 1] if size == largest or size != "32xlarge"]
     return {size: large * (1 if size == "large" else 2 * int(size.removesuffix("xlarge") or 1)) for size in sizes}
 
 

@@ -13,7 +13,7 @@ SERVICE = "web-next"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3")
-_STACK = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
+_STACK = re.compile(r"(?=.{1,24}\Z)[a-z](-?[a-z0-9])*")
 """24 characters leave room for the longest name made of it: a replication group's id has 40."""
 
 
@@ -77,8 +77,8 @@ class Names:
         """What AWS would refuse in these names, a clause each."""
         if problem := stack_problem(self.stack):
             yield f"the stack's name is {self.stack!r}: {problem}"
-        elif problem := bucket_problem(self.bucket("evidence")):
-            yield f"evidenceBucket is {self.bucket('evidence')!r}: {problem}"
+        if self.evidence and (problem := bucket_problem(self.evidence)):
+            yield f"evidenceBucket is {self.evidence!r}: {problem}"
 
     @property
     def vault_prefix(self) -> str:

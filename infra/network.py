@@ -74,6 +74,7 @@ class Network(pulumi.ComponentResource):
             self.subnet_ids = {tier: list(ids) for tier, ids in args.subnet_ids.items()}
         else:
             self._build()
+        self._endpoints = None if args.vpc_id else self.group("endpoints", "web-next: the endpoints of AWS's services")
         self.app = self.group("app", "web-next: the app's tasks")
         self.database = self.group("database", "web-next: the audit database")
         self.queues = self.group("queues", "web-next: the alert queues")
@@ -82,8 +83,8 @@ class Network(pulumi.ComponentResource):
         self.allow_https("app", self.app)
         for group in args.database_clients:
             self._in(f"database-from-{group}", self.database, POSTGRES, group)
-        if not args.vpc_id:
-            self._interface_endpoints()
+        if self._endpoints:
+            self._interface_endpoints(self._endpoints)
         self.register_outputs({"vpc": self.vpc_id})
 
     def group(self, name: str, description: str) -> aws.ec2.SecurityGroup:
@@ -125,6 +126,9 @@ class Network(pulumi.ComponentResource):
             description=f"{name} to https",
             opts=self._child,
         )
+        if self._endpoints:
+            # In a VPC with endpoints the names of AWS's services lead to them.
+            self._in(f"endpoints-from-{name}", self._endpoints, HTTPS, group.id)
 
     def _in(self, name: str, group: aws.ec2.SecurityGroup, port: int, sender: pulumi.Input[str]) -> None:
         aws.vpc.SecurityGroupIngressRule(
@@ -225,9 +229,7 @@ class Network(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
         )
 
-    def _interface_endpoints(self) -> None:
-        endpoints = self.group("endpoints", "web-next: the endpoints of AWS's services")
-        self._in("endpoints-from-app", endpoints, HTTPS, self.app.id)
+    def _interface_endpoints(self, group: aws.ec2.SecurityGroup) -> None:
         for service in INTERFACE_ENDPOINTS:
             aws.ec2.VpcEndpoint(
                 f"{self._name}-{service}",
@@ -235,7 +237,7 @@ class Network(pulumi.ComponentResource):
                 service_name=f"com.amazonaws.{self._args.region}.{service}",
                 vpc_endpoint_type="Interface",
                 subnet_ids=self.subnet_ids["app"],
-                security_group_ids=[endpoints.id],
+                security_group_ids=[group.id],
                 private_dns_enabled=True,
                 tags={"Name": f"{self._args.name}-{service}"},
                 opts=self._child,

@@ -63,7 +63,7 @@ def _an_image_is_a_digest(settings: Settings, _stack: str) -> Iterator[str]:
         yield f"image is {json.dumps(settings.image)}: on {settings.runtime} it must be {form}"
 
 
-@_needs("account", "evidenceBucket")
+@_needs("evidenceBucket")
 def _names_are_ones_that_aws_takes(settings: Settings, stack: str) -> Iterator[str]:
     yield from Names.of(settings, stack).problems()
 
@@ -134,16 +134,17 @@ def _minutes(window: str) -> list[int]:
     return [minute % 1440 for minute in range(start, end if end > start else end + 1440)]
 
 
+_EXAMPLE = r"(?<![\w-])example\.com\b"
 PLACEHOLDERS = {
     "account": "111122223333",
-    "domain": "example.com",
-    "executor_url": "example.com",
-    "image": "0" * 64,
+    "domain": _EXAMPLE,
+    "executor_url": _EXAMPLE,
+    "image": "0{64}|111122223333",
     "build_sha": "0000000",
-    "alarm_targets": "example.com",
+    "alarm_targets": _EXAMPLE,
     "operator_roles": "111122223333",
 }
-"""What the committed stack files say until somebody puts the real thing there."""
+"""What the committed stack files say until somebody puts the real thing there: a pattern for each."""
 
 
 def placeholders(settings: Settings) -> dict[str, str]:
@@ -151,4 +152,4 @@ def placeholders(settings: Settings) -> dict[str, str]:
     if settings.machine is not None:
         return {}
     values = {name: json.dumps(settings.model_dump(mode="json")[name]) for name in PLACEHOLDERS}
-    return {to_camel(name): values[name] for name, sign in PLACEHOLDERS.items() if sign in values[name]}
+    return {to_camel(name): values[name] for name, sign in PLACEHOLDERS.items() if re.search(sign, values[name])}

@@ -51,7 +51,9 @@ def _log_days(days: int) -> int:
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]
-SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]
+SubnetIds = Annotated[
+    list[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]], _known("a list of subnet ids, subnet-…")
+]
 
 
 class _Model(BaseModel):
@@ -88,9 +90,9 @@ class NetworkSettings(_Model):
     nat: Literal["one", "per-zone"] = "one"
 
     vpc_id: Annotated[str | None, _like(r"vpc-[0-9a-f]+", "a VPC's id, vpc-…")] = None
-    app_subnet_ids: list[SubnetId] = []
-    data_subnet_ids: list[SubnetId] = []
-    public_subnet_ids: list[SubnetId] = []
+    app_subnet_ids: SubnetIds = []
+    data_subnet_ids: SubnetIds = []
+    public_subnet_ids: SubnetIds = []
 
     @property
     def given(self) -> subnets.Subnets:
@@ -110,7 +112,10 @@ class Settings(_Model):
     runtime: Literal["docker", "fargate"]
     account: Annotated[str, _like(r"\d{12}", "an account id, 12 digits; quote it in YAML")]
     region: Annotated[str, _like(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, such as eu-central-1")]
-    zones: list[Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]] = []
+    zones: Annotated[
+        list[Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]],
+        _known("a list of availability zones, such as eu-central-1a"),
+    ] = []
     domain: Annotated[str, _like(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a DNS name in lower case, without scheme or port")]
     executor_url: Annotated[str | None, _like(r"https?://[^\s@]+", "an http or https URL without credentials")] = None
 

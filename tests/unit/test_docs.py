@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from cutover import cli
-from cutover.errors import CutoverError, NoGoError, NotPreparedError, StackLockedError, StackMissingError
+from cutover.errors import (
+    CutoverError,
+    NoGoError,
+    NotPreparedError,
+    StackLockedError,
+    StackMissingError,
+    UnreachableError,
+)
 from cutover.migrator import MigrationError
 from cutover.stack import Stack
-from infra.settings import MachineSettings, Settings
+from infra.settings import MachineSettings, NetworkSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -38,16 +46,43 @@ def rows(text: str, *headings: str) -> Iterator[list[str]]:
         previous = line
 
 
-def keys(model: type[BaseModel], prefix: str = "") -> dict[str, str | None]:
-    """A model's keys as they are written in a stack file, with the default; None where one is required."""
+def keys() -> dict[str, FieldInfo]:
+    """Every key as it is written in a stack file, those of objects by their path."""
+    models: dict[str, type[BaseModel]] = {"": Settings, "network.": NetworkSettings, "machine.": MachineSettings}
     return {
-        f"{prefix}{field.alias}": None if field.is_required() else str(field.get_default(call_default_factory=True))
-        for field in model.model_fields.values()
+        f"{prefix}{field.alias}": field for prefix, model in models.items() for field in model.model_fields.values()
     }
+
+
+def default(field: FieldInfo) -> str:
+    """A key's default in the reference's words."""
+    if field.is_required():
+        return "required"
+    match value := field.get_default(call_default_factory=True):
+        case None:
+            return "none"
+        case []:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case BaseModel():
+            return "of its keys"
+    return str(value)
+
+
+def bounds(field: FieldInfo) -> list[str]:
+    """A number's bounds, the lower first; none where it has none."""
+    return [str(getattr(part, name)) for part in field.metadata for name in ("ge", "le") if hasattr(part, name)]
 
 
 def documented(text: str) -> dict[str, list[str]]:
     return {cells[0].strip("`"): cells[1:] for cells in rows(text, "Key")}
+
+
+def rule(field: FieldInfo) -> str | None:
+    """What a person is told when a value breaks the key's own rule, where it is not pydantic who says it."""
+    extras = [one.json_schema_extra for one in (field, *field.metadata) if hasattr(one, "json_schema_extra")]
+    return next((str(extra["rule"]) for extra in extras if isinstance(extra, dict)), None)
 
 
 def targets(makefile: str) -> set[str]:
@@ -106,34 +141,49 @@ def known() -> Templates:
 
 
 def test_every_setting_is_in_the_reference_and_every_key_of_the_reference_is_a_setting() -> None:
-    wanted = keys(Settings) | keys(MachineSettings, "machine.")
-    assert set(documented(SETTINGS.read_text())) == set(wanted)
+    assert set(documented(SETTINGS.read_text())) == set(keys())
+
+
+def test_every_object_among_the_settings_is_among_those() -> None:
+    objects = {field.alias for field in Settings.model_fields.values() if "Settings" in str(field.annotation)}
+    assert {key.partition(".")[0] for key in keys() if "." in key} == objects
 
 
 def test_every_default_in_the_reference_is_the_programs() -> None:
-    said = {key: cells[1] for key, cells in documented(SETTINGS.read_text()).items() if "." not in key}
-    words = {None: "required", "None": "none", "[]": "empty"}
-    real = {key: words.get(default) or str(default) for key, default in keys(Settings).items()}
-    assert said == real
+    said = documented(SETTINGS.read_text())
+    facts = {key for key in keys() if key.startswith("machine.")}
+    assert {key: said[key][1] for key in keys().keys() - facts} == {
+        key: default(field) for key, field in keys().items() if key not in facts
+    }
+    assert all(keys()[key].is_required() for key in facts), "the page says so once for all of them"
 
 
 def test_every_bound_of_a_number_is_in_the_reference() -> None:
     said = documented(SETTINGS.read_text())
-    bounded = 0
-    for model, prefix in ((Settings, ""), (MachineSettings, "machine.")):
-        for field in model.model_fields.values():
-            limits = [
-                str(getattr(part, name)) for part in field.metadata for name in ("ge", "le") if hasattr(part, name)
-            ]
-            if limits:
-                bounded += 1
-                assert " to ".join(limits) in said[f"{prefix}{field.alias}"][0]
-    assert bounded == 5
+    bounded = {key: " to ".join(bounds(field)) for key, field in keys().items() if bounds(field)}
+    assert len(bounded) == 11
+    assert {key: limits for key, limits in bounded.items() if limits not in said[key][0]} == {}
 
 
-def test_a_key_that_is_missing_in_the_reference_is_found() -> None:
-    text = SETTINGS.read_text().replace("| `burst` |", "| `bursts` |")
-    assert set(documented(text)) ^ set(keys(Settings) | keys(MachineSettings, "machine.")) == {"burst", "bursts"}
+def test_every_choice_that_a_setting_has_is_in_the_reference() -> None:
+    said = documented(SETTINGS.read_text())
+    choices = {key: re.findall(r"'([^']+)'", str(field.annotation)) for key, field in keys().items()}
+    chosen = {key: words for key, words in choices.items() if "Literal" in str(keys()[key].annotation)}
+    assert chosen.keys() == {"track", "runtime", "databaseAccess", "mayDestroy", "network.nat"}
+    assert {key: words for key, words in chosen.items() if [w for w in words if f"`{w}`" not in said[key][0]]} == {}
+
+
+def test_every_rule_that_a_person_is_told_is_in_the_reference() -> None:
+    said = documented(SETTINGS.read_text())
+    told = {key: re.split("[,;]| of the families", text)[0] for key, field in keys().items() if (text := rule(field))}
+    assert len(told) > 15
+    assert {key: words for key, words in told.items() if words not in said[key][0].replace("`", "")} == {}
+
+
+@pytest.mark.parametrize("key", ["burst", "network.nat", "machine.clone", "databaseMaxStorage"])
+def test_a_key_that_is_missing_in_the_reference_is_found(key: str) -> None:
+    text = SETTINGS.read_text().replace(f"| `{key}` |", f"| `{key}s` |")
+    assert set(documented(text)) ^ set(keys()) == {key, f"{key}s"}
 
 
 def test_every_make_target_is_in_the_readme_or_the_runbook() -> None:
@@ -166,6 +216,7 @@ def test_the_table_of_exit_codes_agrees_with_the_command_lines_own_help() -> Non
         (5, StackMissingError("it is not there"), "no such stack"),
         (6, NotPreparedError("no environment"), "not prepared"),
         (7, MigrationError("it was edited"), "migration"),
+        (8, UnreachableError("it cannot be reached"), "reach"),
         (130, KeyboardInterrupt(), "interrupted"),
     ],
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
-from infra.settings import load
+from infra.config import load
+from infra.settings import Keepsake
 from offline import stackfile
 from offline.machine import Machine
 
@@ -33,7 +34,15 @@ def facts() -> dict[str, Any]:
 
 
 def test_a_new_file_holds_the_facts_and_the_defaults(facts: dict[str, Any]) -> None:
-    assert stackfile.merged({}, facts) == {"config": {"web-next:version": "1.5.1", **facts}}
+    assert stackfile.merged({}, facts) == {"config": {**stackfile.DEFAULTS, **facts}}
+
+
+def test_a_rehearsal_may_destroy_all_it_holds_unless_a_person_says_otherwise(facts: dict[str, Any]) -> None:
+    everything = [*get_args(Keepsake)]
+    kept = {"config": {"web-next:mayDestroy": ["audit"]}}
+
+    assert stackfile.merged({}, facts)["config"]["web-next:mayDestroy"] == everything
+    assert stackfile.merged(kept, facts)["config"]["web-next:mayDestroy"] == ["audit"]
 
 
 def test_a_new_file_passes_the_programs_own_check(facts: dict[str, Any]) -> None:

@@ -11,10 +11,12 @@ import pulumi
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
+from infra.config import load
 from infra.naming import Names
-from infra.settings import Settings, load
+from infra.settings import Settings
 
 STACK = "test"
+ACCOUNT, REGION = "123456789012", "eu-central-1"
 IMAGE = "sha256:" + "a" * 64
 MACHINE = {
     "clone": "0a1b2c3d",
@@ -29,34 +31,51 @@ MACHINE = {
 DOCKER = {
     "web-next:track": "stable",
     "web-next:runtime": "docker",
-    "web-next:account": "111122223333",
-    "web-next:region": "eu-central-1",
+    "web-next:account": ACCOUNT,
+    "web-next:region": REGION,
     "web-next:domain": "localhost",
-    "web-next:executorUrl": "https://executor.example.com",
+    "web-next:executorUrl": "https://executor.web-next.test",
     "web-next:image": IMAGE,
     "web-next:buildSha": "4f2c1d9",
     "web-next:version": "1.5.1",
     "web-next:machine": json.dumps(MACHINE),
 }
 """The configuration of a sound docker stack, as Pulumi hands it to the program."""
+OPERATORS = [f"arn:aws:iam::{ACCOUNT}:role/deployer", f"arn:aws:iam::{ACCOUNT}:role/on-call"]
 FARGATE = {
     **{key: value for key, value in DOCKER.items() if key != "web-next:machine"},
     "web-next:runtime": "fargate",
-    "web-next:domain": "console.example.com",
-    "web-next:image": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next@" + IMAGE,
+    "web-next:zones": json.dumps(["eu-central-1a", "eu-central-1b"]),
+    "web-next:domain": "console.web-next.test",
+    "web-next:image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next@{IMAGE}",
+    "web-next:operatorRoles": json.dumps(OPERATORS),
+    "web-next:alarmTargets": json.dumps(["on-call@web-next.test", "https://alerts.web-next.test/hook"]),
 }
-NAMES = Names(stack=STACK, account="111122223333", region="eu-central-1")
+"""The configuration of a sound production stack, without a placeholder."""
+NAMES = Names(stack=STACK, account=ACCOUNT, region=REGION)
+
+
+def changed(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> dict[str, str]:
+    """A configuration with some keys changed: texts as they are, everything else as JSON."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in changes.items()}
+    return {**config, **{f"web-next:{key}": text for key, text in texts.items()}}
+
+
+def without(config: Mapping[str, str], *keys: str) -> dict[str, str]:
+    """A configuration without some keys."""
+    return {key: value for key, value in config.items() if key.partition(":")[2] not in keys}
 
 
 def settings(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> Settings:
     """The settings of a configuration, some keys changed."""
-    return load({**config, **{f"web-next:{key}": value for key, value in changes.items()}})
+    return load(changed(config, **changes), stack=STACK)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
     """One registration. `inputs` are plain; `secrets` names the top-level inputs that are secret."""
 
+    urn: str
     token: str
     name: str
     custom: bool
@@ -64,6 +83,7 @@ class Registered:
     secrets: frozenset[str]
     provider: str
     parent: str
+    depends_on: frozenset[str]
     protect: bool
     retain_on_delete: bool
     ignore_changes: tuple[str, ...]
@@ -77,12 +97,15 @@ class Recorder(MockMonitor):  # type: ignore[misc, unused-ignore]
     def __init__(self) -> None:
         super().__init__(_Answers())
         self.registered: list[Registered] = []
+        self.completed: dict[str, dict[str, Any]] = {}
+        """What each component registered as its outputs, by URN."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         if request.type != "pulumi:pulumi:Stack":
             inputs = rpc.deserialize_properties(request.object)
             self.registered.append(
                 Registered(
+                    urn=self.make_urn(request.parent, request.type, request.name),
                     token=request.type,
                     name=request.name,
                     custom=request.custom,
@@ -90,6 +113,7 @@ class Recorder(MockMonitor):  # type: ignore[misc, unused-ignore]
                     secrets=frozenset(name for name, value in inputs.items() if rpc.is_rpc_secret(value)),
                     provider=request.provider,
                     parent=request.parent,
+                    depends_on=frozenset(request.dependencies),
                     protect=request.protect,
                     retain_on_delete=request.retainOnDelete,
                     ignore_changes=tuple(request.ignoreChanges),
@@ -98,6 +122,10 @@ class Recorder(MockMonitor):  # type: ignore[misc, unused-ignore]
                 )
             )
         return super().RegisterResource(request)  # type: ignore[no-untyped-call, unused-ignore]
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        self.completed[request.urn] = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call, unused-ignore]
 
     def of(self, token: str) -> list[Registered]:
         """The registrations of one type, in order."""
@@ -114,15 +142,22 @@ class _Answers(Mocks):
         raise AssertionError(f"{args.token}: the program makes no invokes")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        name = args.inputs.get("name", args.name)
-        arn = f"arn:aws:mock:eu-central-1:111122223333:{name}"
+        kind = args.typ.rpartition(":")[2]
         answers: dict[str, dict[str, Any]] = {
             "aws:rds/instance:Instance": {"address": "10.213.7.64", "port": 20000, "endpoint": "10.213.7.64:20000"},
             "aws:elasticache/replicationGroup:ReplicationGroup": {"primaryEndpointAddress": "10.213.7.65"},
+            "aws:kms/key:Key": {"keyId": f"{args.name}-key"},
+            "random:index/randomId:RandomId": {"hex": "0badcafe"},
             "random:index/randomPassword:RandomPassword": {"result": pulumi.Output.secret(f"generated-{args.name}")},
             "pulumi-python:dynamic/web-next:Schema": {"version": 1, "digest": "d" * 64},
         }
-        return f"{args.name}-id", {"arn": arn, **args.inputs, **answers.get(args.typ, {})}
+        arn = f"arn:aws:mock:{REGION}:{ACCOUNT}:{kind}/{args.name}"
+        return identity(kind, args.name), {"arn": arn, **args.inputs, **answers.get(args.typ, {})}
+
+
+def identity(kind: str, name: str) -> str:
+    """The id that a resource gets: no two types share one, so that a mix-up shows."""
+    return f"{kind}:{name}"
 
 
 def finish(program: Callable[[], object]) -> None:

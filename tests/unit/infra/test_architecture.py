@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.infra.recorder import FARGATE, Recorder
-from tests.unit.infra.test_program import run
+from tests.unit.infra.parts import run
+from tests.unit.infra.recorder import FARGATE, Recorder, identity
 
 PAGE = Path(__file__).parents[3] / "docs" / "architecture.md"
 Arrow = tuple[str, str, str]
@@ -34,12 +34,17 @@ def drawn(page: str) -> set[Arrow]:
 def passages(engine: Recorder) -> Iterator[Arrow]:
     """Who is let in where, by the security groups."""
     groups = {
-        f"{group.name}-id": group.name.rsplit("-", 1)[-1] for group in engine.of("aws:ec2/securityGroup:SecurityGroup")
+        identity("SecurityGroup", group.name): group.name.rsplit("-", 1)[-1]
+        for group in engine.of("aws:ec2/securityGroup:SecurityGroup")
     }
     for rule in engine.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
         peer = rule.inputs.get("referencedSecurityGroupId")
         sender = groups[peer] if peer else str(rule.inputs.get("cidrIpv4") or rule.inputs.get("cidrIpv6"))
-        yield sender, f"{rule.inputs['ipProtocol']} {rule.inputs['toPort']}", groups[rule.inputs["securityGroupId"]]
+        yield (
+            sender,
+            f"{rule.inputs['ipProtocol']} {int(rule.inputs['toPort'])}",
+            groups[rule.inputs["securityGroupId"]],
+        )
 
 
 def permissions(engine: Recorder) -> Iterator[Arrow]:
@@ -55,7 +60,7 @@ def encryption(engine: Recorder) -> Iterator[Arrow]:
     key = engine.one("aws:kms/key:Key")
     for token, part in ENCRYPTED.items():
         for one in engine.of(token):
-            assert one.inputs["kmsKeyId"].endswith(f":{key.name}"), one.name
+            assert one.inputs["kmsKeyId"].endswith(f":Key/{key.name}"), one.name
             yield "key", "encrypts", part
 
 

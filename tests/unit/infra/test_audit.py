@@ -1,0 +1,126 @@
+"""The audit database's server: private, encrypted, backed up, and never gone in passing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from infra.audit import connection_url, parameters
+from infra.instance_classes import max_connections
+from tests.unit.infra.parts import declare
+from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder
+
+INSTANCE = "aws:rds/instance:Instance"
+
+
+@pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
+def test_the_server_is_private_and_encrypted_under_the_vaults_key(engine: Recorder, config: Mapping[str, str]) -> None:
+    declare("audit", config)
+    server = engine.one(INSTANCE)
+    key = server.inputs["kmsKeyId"]
+
+    assert key.endswith(":Key/vault")
+    assert server.inputs["storageEncrypted"] is True
+    assert server.inputs["performanceInsightsEnabled"] is True
+    assert server.inputs["performanceInsightsKmsKeyId"] == key
+    assert server.inputs["publiclyAccessible"] is False
+    assert server.inputs["vpcSecurityGroupIds"] == ["SecurityGroup:network-database"]
+    assert (server.inputs["engine"], server.inputs["engineVersion"]) == ("postgres", "17")
+    placed = engine.one("aws:rds/subnetGroup:SubnetGroup").inputs
+    assert placed["subnetIds"] == ["Subnet:network-data-eu-central-1a", "Subnet:network-data-eu-central-1b"]
+    assert server.inputs["dbSubnetGroupName"] == placed["name"]
+    assert "password" in server.secrets
+
+
+def test_the_servers_settings_arrive_at_the_server(engine: Recorder) -> None:
+    declare(
+        "audit",
+        databaseClass="db.m7g.large",
+        databaseStorage="100",
+        databaseMaxStorage="500",
+        databaseMultiAz="true",
+        databaseBackupDays="35",
+        backupWindow="02:00-03:00",
+        maintenanceWindow="sat:04:00-sat:05:00",
+        applyImmediately="true",
+    )
+    server = engine.one(INSTANCE).inputs
+
+    wanted = {
+        "identifier": "web-next-test-audit",
+        "instanceClass": "db.m7g.large",
+        "allocatedStorage": 100,
+        "maxAllocatedStorage": 500,
+        "multiAz": True,
+        "backupRetentionPeriod": 35,
+        "backupWindow": "02:00-03:00",
+        "maintenanceWindow": "sat:04:00-sat:05:00",
+        "applyImmediately": True,
+        "storageType": "gp3",
+    }
+    assert {key: server[key] for key in wanted} == wanted
+
+
+def test_changes_wait_for_the_maintenance_window_and_storage_stays_unless_said(engine: Recorder) -> None:
+    declare("audit")
+    server = engine.one(INSTANCE).inputs
+
+    assert server["applyImmediately"] is False
+    assert "maxAllocatedStorage" not in server
+
+
+@pytest.mark.parametrize("name", ["db.t4g.small", "db.m7g.large"])
+def test_the_parameters_force_tls_keep_passwords_out_of_the_log_and_fit_the_class(engine: Recorder, name: str) -> None:
+    declare("audit", databaseClass=name)
+    group = engine.one("aws:rds/parameterGroup:ParameterGroup").inputs
+
+    assert group["family"] == "postgres17"
+    assert engine.one(INSTANCE).inputs["parameterGroupName"] == group["name"]
+    assert {one["name"]: (one["value"], one["applyMethod"]) for one in group["parameters"]} == {
+        "rds.force_ssl": ("1", "immediate"),
+        "shared_preload_libraries": ("pg_stat_statements,pg_cron", "pending-reboot"),
+        "max_connections": (str(max_connections(name)), "pending-reboot"),
+        "log_min_error_statement": ("panic", "immediate"),
+        "log_min_duration_statement": ("-1", "immediate"),
+        "log_lock_waits": ("1", "immediate"),
+    }
+
+
+def test_parameters_that_need_a_restart_are_not_said_to_act_at_once() -> None:
+    static = {"shared_preload_libraries", "max_connections"}
+
+    assert {name for name, (_, when) in parameters("db.t4g.small").items() if when == "pending-reboot"} == static
+
+
+def test_logs_are_exported_into_groups_that_forget(engine: Recorder) -> None:
+    declare("audit", logDays="90")
+    server = engine.one(INSTANCE)
+    groups = engine.of("aws:cloudwatch/logGroup:LogGroup")
+
+    assert [group.inputs["retentionInDays"] for group in groups] == [90, 90]
+    assert server.inputs["enabledCloudwatchLogsExports"] == ["postgresql", "upgrade"]
+    assert [group.inputs["name"] for group in groups] == [
+        f"/aws/rds/instance/{server.inputs['identifier']}/{log}" for log in ("postgresql", "upgrade")
+    ]
+    assert {group.urn for group in groups} <= server.depends_on, "or RDS makes them first, to keep lines for ever"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_server_always_ends_with_a_snapshot_and_its_backups_and_only_if_asked_for(
+    engine: Recorder, kept: bool
+) -> None:
+    declare("audit", mayDestroy=[] if kept else ["audit"])
+    server = engine.one(INSTANCE)
+
+    assert server.inputs["skipFinalSnapshot"] is False
+    assert server.inputs["finalSnapshotIdentifier"] == "web-next-test-audit-final-0badcafe"
+    assert server.inputs["deleteAutomatedBackups"] is False
+    assert server.inputs["copyTagsToSnapshot"] is True
+    assert (server.protect, server.inputs["deletionProtection"]) == (kept, kept)
+
+
+def test_a_connection_url_demands_tls() -> None:
+    assert connection_url("audit_writer", "abc", "db:5432") == (
+        "postgresql://audit_writer:abc@db:5432/audit?sslmode=require"
+    )

@@ -1,0 +1,167 @@
+"""What the audit database holds before its schema: roles, their rights, and how they are reached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.unit.infra.parts import declare, run
+from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, Registered, changed
+
+INSTANCE = "aws:rds/instance:Instance"
+ROLE = "postgresql:index/role:Role"
+GRANT = "postgresql:index/grant:Grant"
+DEFAULT = "postgresql:index/defaultPrivileges:DefaultPrivileges"
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+SCHEMA = "pulumi-python:dynamic/web-next:Schema"
+TUNNEL = changed(FARGATE, databaseAccess="tunnel", databaseTunnelPort="25432")
+LATER = changed(FARGATE, databaseAccess="later")
+HOST = "10.213.7.64:20000"
+
+
+def inside(engine: Recorder) -> list[Registered]:
+    """What is declared in the database."""
+    return [one for one in engine.registered if one.token.startswith("postgresql:")]
+
+
+@pytest.mark.parametrize("config", [DOCKER, FARGATE, TUNNEL, LATER], ids=["docker", "direct", "tunnel", "later"])
+def test_each_role_has_a_url_and_a_password_of_its_own_in_the_vault(
+    engine: Recorder, config: Mapping[str, str]
+) -> None:
+    declare("roles", config)
+    urls = {version.name: version.inputs["secretString"] for version in engine.of(SECRET_VERSION)}
+
+    assert urls == {
+        entry: f"postgresql://{role}:generated-{role.replace('_', '-')}@{HOST}/audit?sslmode=require"
+        for entry, role in (
+            ("AUDIT_DB_OWNER_URL", "audit_owner"),
+            ("AUDIT_DB_URL", "audit_writer"),
+            ("AUDIT_DB_READER_URL", "audit_reader"),
+        )
+    } | {"AUDIT_DB_MASTER_URL": f"postgresql://master:generated-audit-master@{HOST}/audit?sslmode=require"}
+    assert all("secretString" in version.secrets for version in engine.of(SECRET_VERSION))
+
+
+def test_the_database_is_its_owners_and_no_role_is_more_than_a_login(engine: Recorder) -> None:
+    declare("roles")
+    roles = {role.inputs["name"]: role for role in engine.of(ROLE)}
+
+    assert engine.one("postgresql:index/database:Database").inputs["owner"] == "audit_owner"
+    assert roles.keys() == {"audit_owner", "audit_writer", "audit_reader"}
+    for name, role in roles.items():
+        assert role.inputs.keys() == {
+            "name",
+            "login",
+            "password",
+            "statementTimeout",
+            "idleInTransactionSessionTimeout",
+        }, f"{name} may do nothing else and is in no other role"
+        assert "password" in role.secrets
+        assert role.inputs["idleInTransactionSessionTimeout"] == 60_000
+    assert {name: role.inputs["statementTimeout"] for name, role in roles.items()} == {
+        "audit_owner": 0,
+        "audit_writer": 60_000,
+        "audit_reader": 600_000,
+    }, "a migration may take its time"
+
+
+def test_the_writer_inserts_and_selects_the_reader_selects_and_nobody_else_gets_anything(engine: Recorder) -> None:
+    declare("roles")
+
+    assert sorted(
+        (one.inputs["role"], one.inputs["objectType"], sorted(one.inputs["privileges"])) for one in engine.of(DEFAULT)
+    ) == [
+        ("audit_reader", "table", ["SELECT"]),
+        ("audit_writer", "sequence", ["USAGE"]),
+        ("audit_writer", "table", ["INSERT", "SELECT"]),
+    ]
+    for one in engine.of(DEFAULT):
+        assert (one.inputs["owner"], one.inputs["schema"], one.inputs["database"]) == ("audit_owner", "public", "audit")
+
+
+def test_everybody_connects_and_the_owner_alone_schedules_its_upkeep(engine: Recorder) -> None:
+    declare("roles")
+
+    assert sorted((one.inputs for one in engine.of(GRANT)), key=lambda inputs: str(inputs["objectType"])) == [
+        {"role": "public", "database": "audit", "objectType": "database", "privileges": ["CONNECT"]},
+        {
+            "role": "audit_owner",
+            "database": "postgres",
+            "schema": "cron",
+            "objectType": "function",
+            "objects": ["schedule_in_database"],
+            "privileges": ["EXECUTE"],
+        },
+        {
+            "role": "audit_owner",
+            "database": "postgres",
+            "schema": "cron",
+            "objectType": "schema",
+            "privileges": ["USAGE"],
+        },
+    ]
+    assert engine.one("postgresql:index/extension:Extension").inputs == {"name": "pg_cron", "database": "postgres"}
+
+
+@pytest.mark.parametrize(
+    ("config", "address"),
+    [(DOCKER, ("10.213.7.64", "20000")), (FARGATE, ("10.213.7.64", "20000")), (TUNNEL, ("127.0.0.1", "25432"))],
+    ids=["docker", "direct", "tunnel"],
+)
+def test_the_database_is_filled_by_the_master_over_tls_at_its_address_or_the_tunnels(
+    engine: Recorder, config: Mapping[str, str], address: tuple[str, str]
+) -> None:
+    declare("roles", config)
+    provider = engine.one("pulumi:providers:postgresql")
+
+    assert (provider.inputs["host"], provider.inputs["port"]) == address
+    assert (provider.inputs["username"], provider.inputs["sslmode"]) == ("master", "require")
+    assert provider.inputs["superuser"] == "false", "RDS has none"
+    assert "password" in provider.secrets
+    server = engine.one(INSTANCE)
+    assert len(inside(engine)) == 11
+    for one in inside(engine):
+        assert provider.urn in one.provider
+        assert server.urn in one.depends_on, "behind a tunnel nothing else says that the server comes first"
+        assert one.retain_on_delete, "it goes with the server"
+
+
+def test_later_fills_the_vault_and_leaves_the_database_empty(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = run(monkeypatch, LATER)
+
+    assert inside(engine) == []
+    assert not engine.of("pulumi:providers:postgresql")
+    assert not engine.of(SCHEMA)
+    assert outputs["schema"] == {"version": 0, "digest": ""}
+
+
+def test_the_schema_waits_for_roles_rights_and_urls(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, FARGATE)
+    entries = [one for one in engine.of(SECRET_VERSION) if one.name in ("AUDIT_DB_URL", "AUDIT_DB_OWNER_URL")]
+    first = [*engine.of(GRANT), *engine.of(DEFAULT), *entries]
+
+    assert len(first) == 8
+    assert {one.urn for one in first} <= engine.one(SCHEMA).depends_on
+
+
+@pytest.mark.parametrize(
+    ("config", "access"),
+    [
+        (DOCKER, {"mode": "direct", "emulator": "http://10.213.7.1:4566", "bastion": None, "local_port": None}),
+        (FARGATE, {"mode": "direct", "emulator": None, "bastion": None, "local_port": None}),
+        (TUNNEL, {"mode": "tunnel", "emulator": None, "bastion": "Instance:bastion", "local_port": 25432}),
+        (LATER, {"mode": "later", "emulator": None, "bastion": None, "local_port": None}),
+    ],
+    ids=["docker", "direct", "tunnel", "later"],
+)
+def test_cutover_is_told_how_to_reach_the_database(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str], access: dict[str, Any]
+) -> None:
+    outputs = run(monkeypatch, changed(config, auditRetentionMonths="24"))
+
+    owner = {"secret_arn": "Secret:AUDIT_DB_OWNER_URL", "region": "eu-central-1", "retention_months": 24}
+    assert outputs["audit_db_access"] == access | owner
+    assert "generated-" not in json.dumps(outputs)

@@ -1,0 +1,47 @@
+"""The bastion: nothing comes in, and there is none where it is not needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.infra.parts import declare, run
+from tests.unit.infra.recorder import FARGATE, Recorder, changed, identity
+
+TUNNEL = changed(FARGATE, databaseAccess="tunnel")
+
+
+def test_the_bastion_has_no_key_no_address_and_no_open_port(engine: Recorder) -> None:
+    declare("bastion", TUNNEL)
+    template = engine.one("aws:ec2/launchTemplate:LaunchTemplate").inputs
+    instance = engine.one("aws:ec2/instance:Instance").inputs
+
+    incoming = engine.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    assert not [one for one in incoming if one.inputs["securityGroupId"] == "SecurityGroup:network-bastion"]
+    assert template["vpcSecurityGroupIds"] == ["SecurityGroup:network-bastion"]
+    assert template["metadataOptions"] == {"httpTokens": "required", "httpEndpoint": "enabled"}
+    assert [disk["ebs"]["encrypted"] for disk in template["blockDeviceMappings"]] == ["true"]
+    assert not {"keyName", "userData", "networkInterfaces"} & template.keys()
+    assert not {"keyName", "userData", "associatePublicIpAddress", "vpcSecurityGroupIds"} & instance.keys()
+    assert instance["subnetId"] == "Subnet:network-app-eu-central-1a"
+    assert instance["launchTemplate"]["id"] == identity("LaunchTemplate", "bastion")
+
+
+def test_the_bastions_role_is_session_managers_and_nothing_more(engine: Recorder) -> None:
+    declare("bastion", TUNNEL)
+
+    assert engine.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").inputs == {
+        "role": "web-next-test-bastion",
+        "policyArn": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+    }
+    assert not engine.of("aws:iam/rolePolicy:RolePolicy")
+    assert '{"Service": "ec2.amazonaws.com"}' in engine.one("aws:iam/role:Role").inputs["assumeRolePolicy"]
+    assert engine.one("aws:iam/instanceProfile:InstanceProfile").inputs["role"] == "web-next-test-bastion"
+
+
+@pytest.mark.parametrize("access", ["direct", "later"])
+def test_without_a_tunnel_there_is_no_bastion(engine: Recorder, monkeypatch: pytest.MonkeyPatch, access: str) -> None:
+    outputs = run(monkeypatch, changed(FARGATE, databaseAccess=access))
+
+    assert not engine.of("aws:ec2/instance:Instance")
+    assert not engine.of("web-next:network:Bastion")
+    assert outputs["audit_db_access"]["bastion"] is None

@@ -1,0 +1,202 @@
+"""How a stack's configuration is read: all problems at once, secrets masked; and what is said before it acts."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from infra import config as stack_config
+from infra.config import SettingsError, load, notes
+from tests.unit.infra.recorder import DOCKER, FARGATE, MACHINE, changed, settings, without
+
+
+def problems(
+    config: Mapping[str, str], secret: frozenset[str] = frozenset(), stack: str = "test", others: Iterable[str] = ()
+) -> list[str]:
+    """The lines of the refusal, without the heading."""
+    with pytest.raises(SettingsError) as refused:
+        load(config, secret, stack=stack, others=others)
+    heading, *lines = str(refused.value).splitlines()
+    assert heading == f"{len(lines)} problem(s) in this stack's settings:"
+    assert lines == sorted(lines)
+    return [line.strip() for line in lines]
+
+
+def test_numbers_truths_lists_and_objects_are_read_from_their_text() -> None:
+    read = settings(FARGATE, burst="20", databaseMultiAz="true", mayDestroy='["audit"]', network='{"nat": "per-zone"}')
+
+    assert (read.burst, read.database_multi_az, read.may_destroy) == (20, True, ["audit"])
+    assert read.network.nat == "per-zone"
+    assert settings(DOCKER).require_machine().edge_port == 8450
+
+
+def test_a_text_of_digits_stays_a_text() -> None:
+    assert settings(buildSha="1234567").build_sha == "1234567"
+
+
+def test_keys_of_other_namespaces_are_left_alone() -> None:
+    load({**DOCKER, "aws:region": "us-east-1", "pulumi:disable-default-providers": "[]"})
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    assert problems(without(changed(account="12", track="beta", burst="many", acount="1"), "region")) == [
+        'web-next:account = "12": it must be an account id, 12 digits; quote it in YAML',
+        "web-next:acount: unknown key; did you mean 'account'?",
+        'web-next:burst = "many": input should be a valid integer, unable to parse string as an integer',
+        "web-next:region: required, not set; pulumi config set web-next:region VALUE",
+        "web-next:track = \"beta\": input should be 'stable' or 'candidate'",
+    ]
+
+
+def test_rules_are_judged_although_other_values_are_wrong() -> None:
+    config = without(changed(FARGATE, burst="many", account="12", base="prod", evidenceBucket="Ab"), "alarmTargets")
+
+    assert [line.partition(":")[2].split()[0] for line in problems(config, stack="Prod")] == [
+        "alarmTargets",
+        "evidenceBucket",
+        "the",
+        "track",
+        "account",
+        "burst",
+    ]
+
+
+def test_rules_about_a_wrong_value_wait_until_it_is_right() -> None:
+    assert problems(changed(FARGATE, zones=["x"], backupWindow="now")) == [
+        'web-next:backupWindow = "now": it must be HH:MM-HH:MM in UTC',
+        'web-next:zones.0 = "x": it must be a list of availability zones, such as eu-central-1a',
+    ]
+
+
+def test_a_missing_key_is_no_broken_rule() -> None:
+    assert problems(without(DOCKER, "track", "runtime", "image")) == [
+        f"web-next:{key}: required, not set; pulumi config set web-next:{key} VALUE"
+        for key in ("image", "runtime", "track")
+    ]
+
+
+def test_a_missing_key_of_an_object_is_set_by_its_path() -> None:
+    machine = {key: value for key, value in MACHINE.items() if key != "edgePort"}
+
+    assert problems(changed(machine=machine)) == [
+        "web-next:machine.edgePort: required, not set; pulumi config set --path web-next:machine.edgePort VALUE"
+    ]
+
+
+def test_an_empty_configuration_is_told_all_it_needs() -> None:
+    required = ("account", "buildSha", "domain", "image", "region", "runtime", "track", "version")
+
+    assert problems({}) == [
+        f"web-next:{key}: required, not set; pulumi config set web-next:{key} VALUE" for key in required
+    ]
+
+
+def test_problems_found_elsewhere_are_refused_together_with_those_found_here() -> None:
+    others = ["002_b.sql is numbered twice"]
+
+    assert problems(DOCKER, others=others) == others
+    assert len(problems(changed(burst="-1"), others=others)) == 2
+
+
+def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
+    (line,) = problems(changed(zzzz="1"))
+
+    assert line.startswith("web-next:zzzz: unknown key; valid keys: account, ")
+
+
+@pytest.mark.parametrize(("key", "value"), [("domain", "hunter2/x"), ("image", "hunter2:latest")])
+def test_a_secret_value_is_masked_and_a_plain_one_shown(key: str, value: str) -> None:
+    config = changed(**{key: value})
+
+    assert "hunter2" in problems(config)[0]
+    (line,) = problems(config, frozenset({f"web-next:{key}"}))
+    assert "hunter2" not in line
+    assert "[secret]" in line
+
+
+def test_a_secret_objects_values_are_masked_by_their_path() -> None:
+    (line,) = problems(changed(machine={**MACHINE, "clone": "hunter2"}), frozenset({"web-next:machine"}))
+
+    assert line == "web-next:machine.clone = [secret]: it must be 8 hex digits"
+
+
+def test_credentials_in_a_plain_url_are_masked_too() -> None:
+    (line,) = problems(changed(executorUrl="https://user:hunter2@x"))
+
+    assert line.startswith('web-next:executorUrl = "https://[secret]@x": ')
+
+
+def test_pulumis_own_environment_is_where_settings_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(changed(image="hunter2")))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["web-next:image"]))
+
+    with pytest.raises(SettingsError, match=r'image is "\[secret\]"'):
+        stack_config.of_this_stack("test")
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(DOCKER))
+    assert stack_config.of_this_stack("test") == settings()
+    with pytest.raises(SettingsError, match="the stack's name is 'Test'"):
+        stack_config.of_this_stack("Test")
+    with pytest.raises(SettingsError, match="numbered twice"):
+        stack_config.of_this_stack("test", others=["numbered twice"])
+
+
+def test_a_stack_without_any_settings_is_told_all_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PULUMI_CONFIG", raising=False)
+
+    with pytest.raises(SettingsError, match="web-next:account: required, not set"):
+        stack_config.of_this_stack("test")
+
+
+def test_a_sound_machine_has_nothing_to_note() -> None:
+    for preview in (True, False):
+        assert notes(settings(DOCKER), preview=preview) == []
+
+
+def test_a_candidate_is_refused_in_previews_too() -> None:
+    for preview in (True, False):
+        with pytest.raises(SettingsError, match="track is candidate"):
+            notes(settings(FARGATE, track="candidate", base="prod"), preview=preview)
+
+
+def test_what_an_aws_stack_lacks_in_this_version_is_noted() -> None:
+    for preview in (True, False):
+        (note,) = notes(settings(FARGATE), preview=preview)
+        assert note.startswith("runtime is fargate: this version declares the data layer alone")
+
+
+def test_a_database_that_is_left_empty_is_noted_loudly_in_one_line() -> None:
+    (note,) = notes(settings(DOCKER, databaseAccess="later"), preview=False)
+
+    assert note.startswith("databaseAccess is later: the audit database gets NO roles, rights or schema")
+    assert "\n" not in note
+
+
+def test_placeholders_are_named_in_a_preview_and_refused_all_at_once_by_an_up() -> None:
+    unreal = settings(FARGATE, account="111122223333", domain="console.example.com")
+
+    assert notes(unreal, preview=True)[1] == (
+        "up will refuse this stack's placeholders, put the real values there: account, domain"
+    )
+    with pytest.raises(SettingsError) as refused:
+        notes(unreal, preview=False)
+    assert str(refused.value).splitlines() == [
+        "2 problem(s) in this stack's settings:",
+        '  web-next:account = "111122223333": a placeholder; put the real one there',
+        '  web-next:domain = "console.example.com": a placeholder; put the real one there',
+    ]
+
+
+def test_an_up_through_a_tunnel_needs_somebody_who_listens_at_its_end_and_a_preview_does_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        tunnel = settings(FARGATE, databaseAccess="tunnel", databaseTunnelPort=str(port))
+        notes(tunnel, preview=False)
+    notes(tunnel, preview=True)
+    with pytest.raises(
+        SettingsError, match=rf"^databaseAccess is tunnel, and nothing listens on 127.0.0.1:{port} "
+    ) as refused:
+        notes(tunnel, preview=False)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,64 @@
+"""Placeholders: what the committed stack files say until somebody puts the real thing there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic.alias_generators import to_camel
+
+from infra.config import load
+from infra.rules import PLACEHOLDERS, placeholders
+from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, IMAGE, settings
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", ["prod", "canary"])
+def test_a_committed_stack_file_breaks_no_rule_and_holds_placeholders(name: str) -> None:
+    config = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
+    read = load({key: text if isinstance(text, str) else json.dumps(text) for key, text in config.items()}, stack=name)
+
+    assert read.runtime == "fargate"
+    assert read.base == ("prod" if name == "canary" else None)
+    assert {"account", "domain", "executorUrl", "image", "buildSha"} <= placeholders(read).keys()
+
+
+def test_every_committed_stack_file_is_among_those() -> None:
+    local = {"Pulumi.local.yaml", "Pulumi.local-canary.yaml"}
+
+    assert {path.name for path in ROOT.glob("Pulumi.*.yaml")} - local == {"Pulumi.prod.yaml", "Pulumi.canary.yaml"}
+
+
+UNREAL: list[tuple[str, Any]] = [
+    ("account", "111122223333"),
+    ("domain", "example.com"),
+    ("domain", "console.example.com"),
+    ("executorUrl", "https://executor.prod.example.com/x"),
+    ("image", f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'0' * 64}"),
+    ("image", f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next@{IMAGE}"),
+    ("buildSha", "0000000"),
+    ("alarmTargets", ["real@web-next.test", "on-call@example.com"]),
+    ("operatorRoles", ["arn:aws:iam::111122223333:role/deployer"]),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), UNREAL)
+def test_a_placeholder_is_found_by_its_key(key: str, value: Any) -> None:
+    assert placeholders(settings(FARGATE, **{key: value})) == {key: json.dumps(value)}
+
+
+def test_every_placeholder_is_among_those() -> None:
+    assert {key for key, _ in UNREAL} == set(map(to_camel, PLACEHOLDERS))
+
+
+@pytest.mark.parametrize("domain", ["console.web-next.test", "best-example.com", "myexample.com", "example.community"])
+def test_a_real_value_is_no_placeholder(domain: str) -> None:
+    assert placeholders(settings(FARGATE, domain=domain)) == {}
+
+
+def test_on_a_machine_nothing_is_a_placeholder() -> None:
+    assert placeholders(settings(DOCKER, account="111122223333", executorUrl="https://example.com")) == {}

@@ -1,0 +1,152 @@
+"""The whole program, run as Pulumi runs it, against a recording engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from tests.unit.infra.parts import run
+from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed
+
+SCHEMA = "pulumi-python:dynamic/web-next:Schema"
+TUNNEL = changed(FARGATE, databaseAccess="tunnel")
+EVERY = pytest.mark.parametrize("config", [DOCKER, TUNNEL], ids=["docker", "fargate with a bastion"])
+TOKENS = {
+    "web-next:data:Audit",
+    "web-next:data:AuditRoles",
+    "web-next:data:Queues",
+    "web-next:deploy:Flags",
+    "web-next:deploy:Record",
+    "web-next:docker:Edge",
+    "web-next:docker:Release",
+    "web-next:network:Bastion",
+    "web-next:network:Network",
+    "web-next:operations:Monitoring",
+    "web-next:security:AppRole",
+    "web-next:security:Vault",
+    "web-next:storage:Evidence",
+    "web-next:storage:Records",
+    "web-next:storage:SecureBucket",
+}
+"""A component's type is part of its children's URNs: another one replaces them all."""
+
+
+@EVERY
+def test_every_resource_has_an_explicit_provider_of_its_package(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
+) -> None:
+    run(monkeypatch, config)
+    asked = [one for one in engine.registered if one.custom and not one.token.startswith("pulumi:providers:")]
+
+    assert len(asked) > 80
+    assert {one.token for one in asked if not one.provider} == {SCHEMA}, "only what needs no plugin"
+    for one in asked:
+        package = one.token.split(":")[0]
+        assert one.token == SCHEMA or f"pulumi:providers:{package}::" in one.provider, one
+
+
+@EVERY
+def test_no_two_resources_share_type_name_and_parent(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
+) -> None:
+    run(monkeypatch, config)
+    identities = [(one.parent, one.token, one.name) for one in engine.registered]
+
+    assert len(set(identities)) == len(identities)
+
+
+def test_components_have_the_types_they_have_always_had(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for config in (DOCKER, TUNNEL):
+        run(monkeypatch, config)
+
+    assert {one.token for one in engine.registered if not one.custom} == TOKENS
+
+
+@EVERY
+def test_every_component_says_when_it_is_complete(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
+) -> None:
+    run(monkeypatch, config)
+    components = {one.urn for one in engine.registered if not one.custom}
+
+    assert components
+    assert components - engine.completed.keys() == set()
+
+
+@EVERY
+def test_every_child_lies_in_its_component(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
+) -> None:
+    run(monkeypatch, config)
+    alone = {one.token for one in engine.registered if one.custom and one.parent.endswith("::web-next-test")}
+
+    assert {token for token in alone if not token.startswith("pulumi:providers:")} <= {SCHEMA}
+
+
+DATA = {
+    "evidence_bucket": "web-next-test-evidence-123456789012",
+    "records_bucket": "web-next-test-records-123456789012",
+    "evidence_policy_role": "web-next-test",
+    "evidence_region": "eu-central-1",
+    "flags_parameter": "/web-next-test/flags",
+    "audit_db_endpoint": "10.213.7.64:20000",
+    "redis_endpoint": "10.213.7.65:6379",
+    "schema": {"version": 1, "digest": "d" * 64},
+}
+"""Outputs that both runtimes have; `vault` and `audit_db_access` beside them."""
+
+
+def test_a_docker_stack_has_the_outputs_that_others_rely_on(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = run(monkeypatch, DOCKER)
+
+    assert DATA.items() <= outputs.items()
+    assert outputs["edge_url"] == "https://localhost:8450"
+    assert outputs["slots"] == {"stable": "10.213.7.11:3003", "candidate": None}
+    assert outputs["smoke_target"]["edge"]["url"] == outputs["edge_url"]
+    assert outputs["deployment_record"]["key"] == "deployments/stable.json"
+    assert outputs["release"]["version"] == "1.5.1"
+
+
+def test_a_fargate_stack_is_the_data_layer_alone(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = run(monkeypatch, FARGATE)
+
+    assert DATA.items() <= outputs.items()
+    assert outputs.keys() == DATA.keys() | {"vault", "audit_db_access"}
+    assert not [one for one in engine.registered if one.token.startswith(("docker:", "pulumi:providers:docker"))]
+
+
+def test_what_must_be_there_first_is_declared_first(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, DOCKER)
+    place = {one.urn: place for place, one in enumerate(engine.registered)}
+    role, parameter = engine.one("aws:iam/role:Role"), engine.one("aws:ssm/parameter:Parameter")
+    app, edge = (engine.one("docker:index/container:Container", name) for name in ("stable", "edge"))
+    record = engine.one("aws:s3/bucketObjectv2:BucketObjectv2")
+
+    assert place[engine.one(SCHEMA).urn] < place[app.urn]
+    assert max(place[one.urn] for one in (app, edge, parameter)) < place[record.urn]
+    assert all(place[role.urn] < place[one.urn] for one in engine.of("aws:s3/bucketPolicy:BucketPolicy"))
+
+
+@EVERY
+def test_no_output_of_a_stack_holds_a_generated_password(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
+) -> None:
+    assert "generated-" not in json.dumps(run(monkeypatch, config))
+
+
+@EVERY
+def test_every_generated_password_is_a_secret_input_wherever_it_goes(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
+) -> None:
+    run(monkeypatch, config)
+    reached = {
+        (one.token.rpartition(":")[2], one.name, name): name in one.secrets
+        for one in engine.registered
+        for name, value in one.inputs.items()
+        if "generated-" in repr(value)
+    }
+
+    assert len(reached) == 11, "five URLs, three roles, the server, the provider and the token"
+    assert [place for place, secret in reached.items() if not secret] == []

@@ -1,0 +1,95 @@
+"""The deployment record: what it says, and that a NO-GO leaves it unwritten."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from unittest.mock import ANY
+
+import pulumi
+import pytest
+
+from cutover import smoke
+from cutover.errors import NoGoError
+from infra import record as record_module
+from infra.edge import EdgeConfig
+from infra.record import DeploymentRecord, DeploymentRecordArgs
+from infra.release import release_of
+from tests.unit.infra.recorder import NAMES, Recorder, finish, settings
+
+RECORD = "aws:s3/bucketObjectv2:BucketObjectv2"
+
+
+def declare_record(**changes: Any) -> DeploymentRecord:
+    chosen = settings()
+    args: dict[str, Any] = {
+        "bucket": NAMES.bucket("records"),
+        "release": release_of(chosen, NAMES),
+        "schema_version": 1.0,
+        "schema_digest": "d",
+        "settings_digest": chosen.digest,
+        "edge": EdgeConfig.of(chosen, NAMES, upstreams={"stable": "10.213.7.11:3003"}),
+        "edge_url": chosen.origin,
+        "authority": ".local/tls/ca.pem",
+        "keep": False,
+    }
+    return DeploymentRecord("deployment", DeploymentRecordArgs(**{**args, **changes}))
+
+
+def test_the_smoke_suite_runs_before_a_record_is_created_and_before_it_is_changed(engine: Recorder) -> None:
+    finish(declare_record)
+    record = engine.one(RECORD)
+
+    assert record.before_create == ("smoke",)
+    assert record.before_update == ("smoke",)
+
+
+def test_a_record_says_what_was_deployed_and_what_smoke_needs_without_clock_or_names(engine: Recorder) -> None:
+    finish(declare_record)
+    record = engine.one(RECORD).inputs
+
+    assert record["key"] == "deployments/stable.json"
+    assert json.loads(record["content"]) == {
+        "stack": "test",
+        "track": "stable",
+        "image": settings().image,
+        "build_sha": "4f2c1d9",
+        "version": "1.5.1",
+        "schema": {"version": 1, "digest": "d"},
+        "settings_digest": settings().digest,
+        "edge": {
+            "url": "https://localhost:8450",
+            "authority": ".local/tls/ca.pem",
+            "rate_per_minute": 60,
+            "burst": 10,
+            "config": ANY,
+        },
+    }
+
+
+def hook_arguments(engine: Recorder) -> pulumi.ResourceHookArgs:
+    inputs = engine.one(RECORD).inputs
+    return pulumi.ResourceHookArgs(urn="urn", id="", name="deployment", type="t", new_inputs=inputs)
+
+
+def test_the_hook_smokes_what_is_about_to_be_recorded_and_fails_on_a_no_go(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(declare_record)
+    steps: list[str] = []
+
+    class NoGo:
+        def require_go(self) -> None:
+            steps.append("required")
+            raise NoGoError("NO-GO: Health: down")
+
+    def run(target: smoke.Target) -> NoGo:
+        steps.append(target.url)
+        return NoGo()
+
+    monkeypatch.setattr(smoke, "run", run)
+    monkeypatch.setattr(smoke, "save", lambda _report: steps.append("saved"))
+
+    with pytest.raises(NoGoError, match="Health: down"):
+        record_module._smoke(hook_arguments(engine))
+    assert steps == ["https://localhost:8450", "saved", "required"], "the report is kept before it stops the update"

@@ -1,0 +1,87 @@
+"""A release: what the app is told, nothing of it secret, nothing of it switched on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from infra import release
+from infra.flags import INITIAL, Flags, FlagsArgs
+from infra.release import release_of
+from tests.unit.infra.recorder import DOCKER, FARGATE, NAMES, Recorder, finish, settings, without
+
+
+def suspicious(environment: dict[str, str]) -> Iterator[str]:
+    """Names that the playbook's printenv check counts, and values that carry a credential."""
+    for name, value in environment.items():
+        if re.search("KEY|SECRET|PASSWORD", name):
+            yield f"{name} is the name of a secret"
+        if re.search(r"://[^/@\s]+:[^/@\s]*@|\bAKIA[0-9A-Z]{16}\b|-----BEGIN|\b(?:xox[bp]|ghp)[-_]", value):
+            yield f"{name} carries a credential"
+
+
+@pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
+def test_nothing_secret_is_in_a_releases_environment(config: dict[str, str]) -> None:
+    assert list(suspicious(release_of(settings(config), NAMES).environment)) == []
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"GPG_KEY": "x"},
+        {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "x"},
+        {"PGPASSWORD": "x"},
+        {"AUDIT_DB_URL": "postgresql://" + "user:pass@pg-prod:5432/audit"},
+        {"ID": "AKIA" + "A" * 16},
+    ],
+)
+def test_that_check_sees_a_secret(environment: dict[str, str]) -> None:
+    assert list(suspicious(environment))
+
+
+def test_a_release_tells_the_app_the_playbooks_plain_settings() -> None:
+    environment = release_of(settings(retentionDays="14"), NAMES).environment
+
+    assert environment == {
+        "BUILD_SHA": "4f2c1d9",
+        "VERSION": "1.5.1",
+        "ENVIRONMENT": "test",
+        "VAULT_PREFIX": "web-next-test/",
+        "S3_BUCKET": "web-next-test-evidence-123456789012",
+        "S3_REGION": "eu-central-1",
+        "NEXT_PUBLIC_EXECUTOR_URL": "https://executor.web-next.test",
+        "EVIDENCE_CLEANUP_RETENTION_DAYS": "14",
+        "FEATURE_AUTO_PAUSE": "0",
+        "FEATURE_BATCH_PROMOTE": "0",
+    }
+
+
+def test_without_an_executor_none_is_named() -> None:
+    assert "NEXT_PUBLIC_EXECUTOR_URL" not in release_of(settings(without(DOCKER, "executorUrl")), NAMES).environment
+
+
+def test_a_release_is_identified_by_its_summary() -> None:
+    found = release_of(settings(), NAMES)
+
+    assert found.summary == {
+        "track": "stable",
+        "image": settings().image,
+        "build_sha": "4f2c1d9",
+        "version": "1.5.1",
+    }
+    assert release.PORT == 3003
+
+
+def test_nothing_is_switched_on_before_a_rollout_does_it() -> None:
+    assert not any(INITIAL.values())
+
+
+def test_flags_start_as_declared_and_later_values_are_not_put_back(engine: Recorder) -> None:
+    finish(lambda: Flags("flags", FlagsArgs(parameter=NAMES.flags_parameter)))
+    parameter = engine.one("aws:ssm/parameter:Parameter")
+
+    assert json.loads(parameter.inputs["value"]) == INITIAL
+    assert parameter.ignore_changes == ("value",)

@@ -1,0 +1,74 @@
+"""The app's role: what it may do, and that it may do nothing else."""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+from infra.role import AppRole, AppRoleArgs, permissions, trusted
+from infra.vault import APP_SECRETS
+from tests.unit.infra.recorder import NAMES, Recorder, finish
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
+
+
+def resources(statement: dict[str, Any]) -> list[str]:
+    named = statement["Resource"]
+    return named if isinstance(named, list) else [named]
+
+
+def statements(engine: Recorder) -> dict[str, dict[str, Any]]:
+    """The role's statements as declared, by Sid."""
+    finish(lambda: AppRole("app", AppRoleArgs(names=NAMES, runtime="fargate", key_arn=KEY)))
+    document = json.loads(engine.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+    return {statement["Sid"]: statement for statement in document["Statement"]}
+
+
+def test_the_app_may_do_these_things_and_no_others(engine: Recorder) -> None:
+    assert {sid: statement["Action"] for sid, statement in statements(engine).items()} == {
+        "Evidence": ["s3:PutObject", "s3:GetObject"],
+        "Secrets": ["secretsmanager:GetSecretValue"],
+        "Flags": ["ssm:GetParameter"],
+        "Key": ["kms:Decrypt"],
+    }
+
+
+def test_each_only_to_what_is_its_own(engine: Recorder) -> None:
+    found = statements(engine)
+
+    assert resources(found["Evidence"]) == [f"arn:aws:s3:::{NAMES.bucket('evidence')}/evidence/*"]
+    assert resources(found["Secrets"]) == [NAMES.secret_arns(secret) for secret in APP_SECRETS]
+    assert resources(found["Flags"]) == ["arn:aws:ssm:eu-central-1:123456789012:parameter/web-next-test/flags"]
+    assert resources(found["Key"]) == [KEY]
+    assert {statement["Effect"] for statement in found.values()} == {"Allow"}
+
+
+def test_the_key_decrypts_secrets_for_the_app_and_neither_database_nor_queues(engine: Recorder) -> None:
+    assert statements(engine)["Key"]["Condition"] == {
+        "StringEquals": {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"}
+    }
+
+
+def test_the_app_has_no_right_on_the_records_bucket() -> None:
+    records = [f"arn:aws:s3:::{NAMES.bucket('records')}{path}" for path in ("", "/deployments/stable.json")]
+    granted = [pattern for statement in permissions(NAMES) for pattern in resources(statement)]
+
+    assert not [pattern for pattern in granted for arn in records if fnmatchcase(arn, pattern)]
+
+
+def test_the_role_is_taken_on_by_tasks_on_aws_and_by_the_account_on_a_machine() -> None:
+    assert trusted("fargate", "123456789012") == {"Service": "ecs-tasks.amazonaws.com"}
+    assert trusted("docker", "123456789012") == {"AWS": "arn:aws:iam::123456789012:root"}
+
+
+def test_the_role_has_the_playbooks_name_and_this_one_policy(engine: Recorder) -> None:
+    statements(engine)
+    role = engine.one("aws:iam/role:Role").inputs
+
+    assert role["name"] == NAMES.app_role
+    assert json.loads(role["assumeRolePolicy"])["Statement"] == [
+        {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ]
+    assert not {"managedPolicyArns", "inlinePolicies"} & role.keys()
+    assert len([one for one in engine.registered if one.custom]) == 2

@@ -1,0 +1,239 @@
+"""The rules between settings: each kept and broken, each judged whatever else is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic.alias_generators import to_camel
+
+from infra import rules
+from infra.rules import broken
+from infra.settings import Settings
+from tests.unit.infra.recorder import DOCKER, FARGATE, IMAGE, MACHINE, STACK, changed, settings, without
+
+ROOT = Path(__file__).parents[3]
+CANDIDATE = changed(FARGATE, track="candidate", base="prod")
+IDS = {f"{tier}SubnetIds": ["subnet-0a", "subnet-0b"] for tier in ("app", "data", "public")}
+EXISTING = {"vpcId": "vpc-0a", **IDS}
+
+
+def unchecked(config: dict[str, str]) -> Settings:
+    """Settings that are each sound by themselves, whatever they say together."""
+    values = {key.partition(":")[2]: text for key, text in config.items()}
+    return Settings.model_validate(
+        {key: json.loads(text) if text[:1] in "[{" else text for key, text in values.items()}
+    )
+
+
+def clauses(config: dict[str, str], stack: str = STACK) -> list[str]:
+    return broken(unchecked(config), stack)
+
+
+KEPT: list[dict[str, str]] = [
+    DOCKER,
+    FARGATE,
+    CANDIDATE,
+    changed(FARGATE, evidenceBucket="spark-evidence-prod"),
+    changed(FARGATE, zones=[f"eu-central-1{zone}" for zone in "abcd"]),
+    changed(DOCKER, zones=["eu-central-1b", "eu-central-1c"]),
+    without(CANDIDATE, "zones", "alarmTargets", "operatorRoles"),
+    changed(FARGATE, network={"cidr": "10.0.0.0/24"}),
+    changed(FARGATE, network=EXISTING),
+    changed(FARGATE, databaseStorage="100", databaseMaxStorage="110"),
+    changed(FARGATE, backupWindow="23:30-00:30", maintenanceWindow="sun:00:30-sun:01:30"),
+    changed(FARGATE, backupWindow="01:00-02:00", maintenanceWindow="sun:23:30-mon:00:30"),
+]
+
+
+@pytest.mark.parametrize("config", KEPT)
+def test_what_keeps_every_rule_is_taken(config: dict[str, str]) -> None:
+    assert clauses(config) == []
+
+
+ZONES = "zones is not set: name two or more of eu-central-1, so that one may fail"
+NOBODY = "alarmTargets is empty: on AWS alarms must reach somebody, an e-mail address or an https URL"
+LOCKED_OUT = "operatorRoles is empty: the vault and the evidence would lock out whoever deploys; name their roles"
+BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
+    "candidate without base": (
+        without(CANDIDATE, "base"),
+        ["track is candidate: set 'base' to the stack that owns its slot"],
+    ),
+    "stable with base": (
+        changed(FARGATE, base="prod"),
+        ["track is stable: remove 'base', only a candidate stands on another stack"],
+    ),
+    "docker without machine": (
+        without(DOCKER, "machine"),
+        ["runtime is docker: 'machine' is missing, 'make up' writes it"],
+    ),
+    "fargate with machine": (
+        changed(FARGATE, machine=MACHINE),
+        ["runtime is fargate: remove 'machine', it belongs to docker stacks"],
+    ),
+    "a bucket's name": (
+        changed(FARGATE, evidenceBucket="Spark_Evidence"),
+        [
+            "evidenceBucket is 'Spark_Evidence': a bucket's name has 3 to 63 lower-case letters, digits and hyphens, "
+            "and neither begins nor ends with one"
+        ],
+    ),
+    "no zones": (without(FARGATE, "zones"), [ZONES]),
+    "one zone": (
+        changed(FARGATE, zones=["eu-central-1a"]),
+        ["zones is eu-central-1a: two to 4, none twice"],
+    ),
+    "a zone twice": (
+        changed(FARGATE, zones=["eu-central-1a", "eu-central-1a"]),
+        ["zones is eu-central-1a, eu-central-1a: two to 4, none twice"],
+    ),
+    "five zones": (
+        changed(FARGATE, zones=[f"eu-central-1{zone}" for zone in "abcde"]),
+        ["zones is eu-central-1a, eu-central-1b, eu-central-1c, eu-central-1d, eu-central-1e: two to 4, none twice"],
+    ),
+    "one zone on a machine": (
+        changed(DOCKER, zones=["eu-central-1a"]),
+        ["zones is eu-central-1a: two to 4, none twice"],
+    ),
+    "another region's zone": (
+        changed(FARGATE, zones=["eu-central-1a", "eu-west-1b"]),
+        ["zones has eu-west-1b: it is not in region, eu-central-1"],
+    ),
+    "subnet ids without a VPC": (
+        changed(FARGATE, network=IDS),
+        ["network has ids of subnets and no vpcId: set it, or remove them for a VPC of the stack's own"],
+    ),
+    "a VPC without subnets": (
+        changed(FARGATE, network={"vpcId": "vpc-0a", "appSubnetIds": ["subnet-0a", "subnet-0a"]}),
+        [
+            "network.appSubnetIds has 1: name two or more of the VPC, in different zones",
+            "network.dataSubnetIds has 0: name two or more of the VPC, in different zones",
+            "network.publicSubnetIds has 0: name two or more of the VPC, in different zones",
+        ],
+    ),
+    "a VPC with ranges": (
+        changed(FARGATE, network={**EXISTING, "dataSubnets": ["10.42.0.0/26"]}),
+        ["network has vpcId and ranges of subnets: an existing VPC's are named by id"],
+    ),
+    "overlapping subnets": (
+        changed(
+            FARGATE,
+            network={
+                "appSubnets": ["10.42.0.0/24", "10.42.1.0/24"],
+                "dataSubnets": ["10.42.1.128/25", "10.42.2.0/24"],
+                "publicSubnets": ["10.42.3.0/24", "10.42.4.0/24"],
+            },
+        ),
+        ["network.dataSubnets[0] is 10.42.1.128/25: it overlaps network.appSubnets[1], 10.42.1.0/24"],
+    ),
+    "fewer subnets than zones": (
+        changed(
+            DOCKER,
+            network={f"{tier}Subnets": [f"10.42.{n}.0/24"] for n, tier in enumerate(("app", "data", "public"))},
+        ),
+        [
+            f"network.{tier}Subnets has 1: one for each of 2 zones, or none at all, to split cidr"
+            for tier in ("app", "data", "public")
+        ],
+    ),
+    "storage that cannot grow": (
+        changed(FARGATE, databaseStorage="101", databaseMaxStorage="111"),
+        ["databaseMaxStorage is 111: RDS wants a tenth more than databaseStorage, 112 or more"],
+    ),
+    "nobody to call": (without(FARGATE, "alarmTargets"), [NOBODY]),
+    "nobody let in": (without(FARGATE, "operatorRoles"), [LOCKED_OUT]),
+    "a short backup window": (
+        changed(FARGATE, backupWindow="01:00-01:59"),
+        ["backupWindow is 01:00-01:59: ElastiCache wants an hour or more"],
+    ),
+    "a short maintenance window": (
+        changed(FARGATE, maintenanceWindow="sun:23:30-mon:00:29"),
+        ["maintenanceWindow is sun:23:30-mon:00:29: ElastiCache wants an hour or more"],
+    ),
+    "overlapping windows": (
+        changed(FARGATE, backupWindow="23:30-00:30", maintenanceWindow="sun:00:29-sun:01:29"),
+        ["backupWindow is 23:30-00:30: it overlaps maintenanceWindow, sun:00:29-sun:01:29"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_rule_is_said_with_the_way_out(config: dict[str, str], said: list[str]) -> None:
+    assert clauses(config) == said
+
+
+@pytest.mark.parametrize(
+    ("config", "image"),
+    [
+        (DOCKER, "web-next:1.5.1"),
+        (DOCKER, f"web-next@{IMAGE}"),
+        (DOCKER, IMAGE[:-1]),
+        (DOCKER, IMAGE + "\n"),
+        (FARGATE, "example.com/web-next:1.5.1"),
+        (FARGATE, IMAGE),
+        (FARGATE, f"example.com/web-next@{IMAGE}0"),
+        (FARGATE, f"example.com/web next@{IMAGE}"),
+    ],
+)
+def test_an_image_by_anything_but_its_digest_is_refused(config: dict[str, str], image: str) -> None:
+    (clause,) = clauses(changed(config, image=image))
+
+    assert clause.startswith(f"image is {json.dumps(image)}: on {config['web-next:runtime']} it must be ")
+
+
+def test_a_stack_that_aws_could_not_name_is_refused() -> None:
+    (clause,) = clauses(FARGATE, stack="Prod_1")
+
+    assert clause.startswith("the stack's name is 'Prod_1': ")
+
+
+def test_all_rules_are_judged_together() -> None:
+    everything = without(
+        changed(FARGATE, base="prod", machine=MACHINE, databaseMaxStorage="22", databaseStorage="22"),
+        "zones",
+        "alarmTargets",
+        "operatorRoles",
+    )
+
+    assert len(clauses(everything, stack="Prod")) == 7
+
+
+class _Watched:
+    """Settings that remember which keys a rule reads; derived values count as what they are made of."""
+
+    def __init__(self, read: Settings) -> None:
+        self.settings, self.seen = read, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Settings.model_fields:
+            found: Any = getattr(Settings, name)
+            return found.fget(self)
+        self.seen.add(to_camel(name))
+        return getattr(self.settings, name)
+
+
+STOOD_IN_FOR = {"account", "region"}
+"""Keys whose stand-in serves a rule as well as the real value: shape and length are the same."""
+
+
+@pytest.mark.parametrize("rule", rules._RULES, ids=lambda rule: rule.find.__name__)
+def test_a_rule_needs_what_it_reads_and_is_left_out_for_nothing_else(rule: Any) -> None:
+    seen: set[str] = set()
+    for config in [*KEPT, *(config for config, _ in BROKEN.values())]:
+        watched: Any = _Watched(unchecked(config))
+        list(rule.find(watched, STACK))
+        seen |= watched.seen
+
+    assert seen - STOOD_IN_FOR <= rule.needs <= seen
+
+
+def test_a_rule_is_judged_unless_a_key_that_it_needs_is_wrong() -> None:
+    read = settings(FARGATE).model_copy(update={"base": "prod", "alarm_targets": []})
+    base = "track is stable: remove 'base', only a candidate stands on another stack"
+
+    assert broken(read, STACK) == [base, NOBODY]
+    assert broken(read, STACK, frozenset({"burst", "zones"})) == [base, NOBODY]
+    assert broken(read, STACK, frozenset({"base"})) == [NOBODY]
+    assert broken(read, STACK, frozenset({"track"})) == []

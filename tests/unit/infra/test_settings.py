@@ -1,0 +1,207 @@
+"""The settings, each by itself: what it may say, what a person is told when it says something else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pydantic.alias_generators import to_camel
+
+from infra.config import load
+from infra.problems import SettingsError
+from infra.settings import LOG_DAYS, Settings
+from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, MACHINE, OPERATORS, changed, settings
+
+
+def refused(config: Mapping[str, str]) -> str:
+    """The one line of the refusal."""
+    with pytest.raises(SettingsError) as raised:
+        load(config, stack="test")
+    (_, line) = str(raised.value).splitlines()
+    return line.strip()
+
+
+@pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
+def test_sound_settings_are_read(config: Mapping[str, str]) -> None:
+    read = settings(config)
+
+    assert read.account == ACCOUNT
+    assert (read.rate_per_minute, read.burst, read.retention_days) == (60, 10, 30), "the playbook's figures"
+
+
+def test_settings_do_not_change_after_they_are_read() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings().burst = 3
+
+
+BROKEN: list[tuple[str, Any, str]] = [
+    ("track", "beta", "input should be 'stable' or 'candidate'"),
+    ("runtime", "kubernetes", "input should be 'docker' or 'fargate'"),
+    ("account", "11112222333", "it must be an account id, 12 digits; quote it in YAML"),
+    ("account", "1111222233334", "it must be an account id"),
+    ("region", "Frankfurt", "it must be an AWS region, such as eu-central-1"),
+    ("zones", "eu-central-1a", "it must be a list of availability zones, such as eu-central-1a"),
+    ("domain", "https://console.example.com", "it must be a DNS name in lower case, without scheme or port"),
+    ("domain", "Console.example.com", "it must be a DNS name"),
+    ("executorUrl", "executor.example.com", "it must be an http or https URL without credentials"),
+    ("buildSha", "main", "it must be a commit, 7 to 40 hex digits; quote it in YAML"),
+    ("buildSha", "4f2c1d", "it must be a commit"),
+    ("version", "v1.5.1", "it must be three numbers, such as 1.5.1"),
+    ("ratePerMinute", "0", "input should be greater than or equal to 1"),
+    ("ratePerMinute", "6001", "input should be less than or equal to 6000"),
+    ("burst", "-1", "input should be greater than or equal to 0"),
+    ("burst", "1001", "input should be less than or equal to 1000"),
+    ("retentionDays", "0", "input should be greater than or equal to 1"),
+    ("retentionDays", "3651", "input should be less than or equal to 3650"),
+    ("operatorRoles", "deployer", "it must be a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME"),
+    ("databaseClass", "m7g.large", "it must be an RDS class of the families t3, "),
+    ("databaseClass", "db.m7g.huge", "it must be an RDS class of the families t3, "),
+    ("databaseClass", "cache.m7g.large", "it must be an RDS class"),
+    ("databaseStorage", "19", "input should be greater than or equal to 20"),
+    ("databaseStorage", "65537", "input should be less than or equal to 65536"),
+    ("databaseMaxStorage", "21", "input should be greater than or equal to 22"),
+    ("databaseMaxStorage", "65537", "input should be less than or equal to 65536"),
+    ("databaseMultiAz", "maybe", "input should be a valid boolean, unable to interpret input"),
+    ("databaseBackupDays", "0", "input should be greater than or equal to 1"),
+    ("databaseBackupDays", "36", "input should be less than or equal to 35"),
+    ("databaseAccess", "vpn", "input should be 'direct', 'tunnel' or 'later'"),
+    ("databaseTunnelPort", "1023", "input should be greater than or equal to 1024"),
+    ("databaseTunnelPort", "65536", "input should be less than or equal to 65535"),
+    ("databaseClientGroups", "sg-1", "it must be a list of security group ids, sg-…"),
+    ("auditRetentionMonths", "0", "input should be greater than or equal to 1"),
+    ("auditRetentionMonths", "1201", "input should be less than or equal to 1200"),
+    ("queueNodeType", "db.m7g.large", "it must be an ElastiCache node type of the families m5, "),
+    ("queueNodeType", "cache.m7g.huge", "it must be an ElastiCache node type"),
+    ("queueReplicas", "-1", "input should be greater than or equal to 0"),
+    ("queueReplicas", "6", "input should be less than or equal to 5"),
+    ("queueSnapshotDays", "0", "input should be greater than or equal to 1"),
+    ("queueSnapshotDays", "36", "input should be less than or equal to 35"),
+    ("backupWindow", "1:00-2:00", "it must be HH:MM-HH:MM in UTC"),
+    ("backupWindow", "23:00-24:00", "it must be HH:MM-HH:MM in UTC"),
+    ("maintenanceWindow", "03:00-04:00", "it must be ddd:HH:MM-ddd:HH:MM in UTC"),
+    ("maintenanceWindow", "Sun:03:00-Sun:04:00", "it must be ddd:HH:MM-ddd:HH:MM in UTC"),
+    ("applyImmediately", "soon", "input should be a valid boolean, unable to interpret input"),
+    ("logDays", "91", "it must be one of CloudWatch's: 1, 3, 5, 7, 14, "),
+    ("alarmTargets", "on-call@example.com", "it must be a list of e-mail addresses and https URLs"),
+    ("mayDestroy", "audit", "input should be a valid list"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "rule"), BROKEN)
+def test_a_value_that_breaks_its_rule_is_named_with_the_rule(key: str, value: str, rule: str) -> None:
+    assert refused(changed(**{key: value})).startswith(f"web-next:{key} = {json.dumps(value)}: {rule}")
+
+
+UNRULED = {"base", "image", "evidenceBucket", "network", "machine"}
+"""Texts whose rules depend on others, and objects: in test_rules.py and below."""
+
+
+def test_every_key_has_a_value_here_that_breaks_it() -> None:
+    assert {key for key, _, _ in BROKEN} | UNRULED == set(map(to_camel, Settings.model_fields))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wrong", "rule"),
+    [
+        ("zones", ["eu-central-1"], "eu-central-1", "it must be a list of availability zones"),
+        ("operatorRoles", [OPERATORS[0], "on-call"], "on-call", "it must be a list of role ARNs"),
+        (
+            "operatorRoles",
+            [f"arn:aws:iam::{ACCOUNT}:user/me"],
+            f"arn:aws:iam::{ACCOUNT}:user/me",
+            "it must be a list of",
+        ),
+        ("databaseClientGroups", ["sg-xyz"], "sg-xyz", "it must be a list of security group ids"),
+        ("alarmTargets", ["http://x.test/"], "http://x.test/", "it must be a list of e-mail addresses and https URLs"),
+        ("alarmTargets", ["on-call"], "on-call", "it must be a list of e-mail addresses and https URLs"),
+        ("mayDestroy", ["database"], "database", "input should be 'audit', 'evidence', 'records' or 'vault'"),
+    ],
+)
+def test_a_lists_wrong_element_is_named_by_its_place(key: str, value: list[str], wrong: str, rule: str) -> None:
+    place = value.index(wrong)
+
+    assert refused(changed(**{key: value})).startswith(f"web-next:{key}.{place} = {json.dumps(wrong)}: {rule}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"clone": "xyz"}, 'web-next:machine.clone = "xyz": it must be 8 hex digits'),
+        ({"emulator": "https://aws.example.com"}, "web-next:machine.emulator = "),
+        ({"edgeAddress": "10.213.7"}, 'web-next:machine.edgeAddress = "10.213.7": '),
+        ({"edgePort": 80}, "web-next:machine.edgePort = 80: "),
+        ({"edgeImage": "nginx:1.26"}, "web-next:machine.edgeImage = "),
+        ({"edgePrt": 1}, "web-next:machine.edgePrt: unknown key; did you mean 'edgePort'?"),
+    ],
+)
+def test_the_machines_settings_are_checked_by_their_path(changes: dict[str, Any], line: str) -> None:
+    assert refused(changed(machine={**MACHINE, **changes})).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("network", "line"),
+    [
+        ({"cidr": "10.42.0.0/33"}, 'web-next:network.cidr = "10.42.0.0/33": input is not a valid IPv4 network'),
+        ({"cidr": "10.42.0.1/16"}, 'web-next:network.cidr = "10.42.0.1/16": input is not a valid IPv4 network'),
+        ({"appSubnets": ["10.42.0/24"]}, 'web-next:network.appSubnets.0 = "10.42.0/24": '),
+        ({"nat": "two"}, "web-next:network.nat = \"two\": input should be 'one' or 'per-zone'"),
+        ({"vpcId": "main"}, 'web-next:network.vpcId = "main": it must be a VPC\'s id, vpc-…'),
+        (
+            {"dataSubnetIds": ["subnet-xyz"]},
+            'web-next:network.dataSubnetIds.0 = "subnet-xyz": it must be a list of sub',
+        ),
+        ({"cdr": "10.42.0.0/16"}, "web-next:network.cdr: unknown key; did you mean 'cidr'?"),
+    ],
+)
+def test_the_networks_settings_are_checked_by_their_path(network: dict[str, Any], line: str) -> None:
+    assert refused(changed(FARGATE, network=network)).startswith(line)
+
+
+@pytest.mark.parametrize("key", ["machine", "network"])
+def test_an_object_that_is_no_json_is_named(key: str) -> None:
+    assert refused(changed(**{key: "{"})).startswith(f'web-next:{key} = "{{": ')
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("logDays", str(days)) for days in LOG_DAYS]
+    + [("databaseAccess", access) for access in ("direct", "tunnel", "later")]
+    + [
+        ("alarmTargets", ["a@b.test", "https://b.test/x?y=z"]),
+        ("mayDestroy", ["audit", "evidence", "records", "vault"]),
+    ],
+)
+def test_a_value_that_keeps_its_rule_is_taken(key: str, value: Any) -> None:
+    settings(FARGATE, **{key: value})
+
+
+def test_the_origin_is_what_browsers_send() -> None:
+    assert settings(DOCKER).origin == "https://localhost:8450"
+    assert settings(FARGATE).origin == "https://console.web-next.test"
+
+
+def test_only_docker_stacks_have_a_machine() -> None:
+    assert settings(DOCKER).require_machine().authority == ".local/tls/ca.pem"
+    with pytest.raises(SettingsError, match="only docker stacks run on a machine"):
+        settings(FARGATE).require_machine()
+
+
+def test_a_machines_zones_are_the_regions_first_two_and_its_operators_the_account() -> None:
+    assert settings(DOCKER).placed_in == ["eu-central-1a", "eu-central-1b"]
+    assert settings(DOCKER).operators == [f"arn:aws:iam::{ACCOUNT}:root"]
+    assert settings(FARGATE, zones=["eu-central-1b", "eu-central-1c"]).placed_in == ["eu-central-1b", "eu-central-1c"]
+    assert settings(FARGATE).operators == OPERATORS
+
+
+def test_what_holds_data_is_kept_unless_its_end_is_asked_for_by_name() -> None:
+    for config in (DOCKER, FARGATE):
+        assert [settings(config).keeps(what) for what in ("audit", "evidence", "records", "vault")] == [True] * 4
+    named = settings(FARGATE, mayDestroy=["records"])
+    assert [named.keeps(what) for what in ("audit", "evidence", "records", "vault")] == [True, True, False, True]
+
+
+def test_a_tunnel_ends_on_this_machines_loopback() -> None:
+    assert settings(FARGATE, databaseAccess="tunnel").database_tunnel == ("127.0.0.1", 15432)
+    assert settings(FARGATE, databaseTunnelPort="9999").database_tunnel is None

@@ -1,0 +1,164 @@
+"""The buckets: private, encrypted, versioned, and open to those alone who are named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.bucket import tls_only
+from infra.evidence import Evidence, EvidenceArgs, upload_statement
+from infra.records import Records, RecordsArgs
+from infra.release import release_of
+from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, Recorder, finish, settings
+
+BUCKET = "aws:s3/bucket:Bucket"
+LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+
+
+def declare_evidence(config: dict[str, str] = FARGATE, /, **changes: str) -> None:
+    finish(lambda: Evidence("evidence", EvidenceArgs.of(settings(config, **changes), NAMES)))
+
+
+def declare_records(config: dict[str, str] = FARGATE, /, **changes: Any) -> None:
+    finish(lambda: Records("records", RecordsArgs.of(settings(config, **changes), NAMES)))
+
+
+def policy(engine: Recorder) -> dict[str, Any]:
+    """The statements of the bucket policy, by Sid."""
+    document = json.loads(engine.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])
+    return {statement["Sid"]: statement for statement in document["Statement"]}
+
+
+@pytest.mark.parametrize("declare", [declare_evidence, declare_records])
+def test_a_bucket_is_private_owned_encrypted_versioned_and_open_over_tls_alone(engine: Recorder, declare: Any) -> None:
+    declare()
+    blocked = engine.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
+    switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    assert [blocked[switch] for switch in switches] == [True] * 4
+    versioning = engine.one("aws:s3/bucketVersioning:BucketVersioning").inputs
+    assert versioning["versioningConfiguration"] == {"status": "Enabled"}
+    encryption = engine.one(
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    ).inputs
+    assert encryption["rules"][0]["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}
+    ownership = engine.one("aws:s3/bucketOwnershipControls:BucketOwnershipControls").inputs
+    assert ownership["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+    assert "TlsOnly" in policy(engine)
+
+
+def test_the_policy_waits_until_public_access_is_blocked(engine: Recorder) -> None:
+    declare_records()
+    blocked = engine.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
+
+    assert blocked.urn in engine.one("aws:s3/bucketPolicy:BucketPolicy").depends_on
+
+
+def test_a_request_without_tls_is_refused_for_the_bucket_and_its_objects() -> None:
+    statement = tls_only("b")
+
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Resource"] == ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_evidence_lifecycle_really_empties_the_bucket(engine: Recorder) -> None:
+    declare_evidence()
+    rules = {rule["id"]: rule for rule in engine.one(LIFECYCLE).inputs["rules"]}
+    retention = rules["evidence-retention-30d"]
+
+    assert (retention["status"], retention["filter"]) == ("Enabled", {"prefix": "evidence/"})
+    assert retention["expiration"] == {"days": 30}
+    assert retention["noncurrentVersionExpiration"] == {"noncurrentDays": 1}
+    assert retention["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 1}
+    markers = rules["evidence-delete-markers"]
+    assert (markers["status"], markers["filter"]) == ("Enabled", {"prefix": "evidence/"})
+    assert markers["expiration"] == {"expiredObjectDeleteMarker": True}
+
+
+def test_the_lifecycle_and_the_app_agree_on_the_days(engine: Recorder) -> None:
+    declare_evidence(retentionDays="14")
+    rules = engine.one(LIFECYCLE).inputs["rules"]
+    told = release_of(settings(retentionDays="14"), NAMES).environment["EVIDENCE_CLEANUP_RETENTION_DAYS"]
+
+    assert rules[0]["expiration"] == {"days": int(told)}
+
+
+def test_evidence_upload_is_the_playbooks_word_for_word() -> None:
+    role = "arn:aws:iam::111122223333:role/web-next-prod"
+
+    assert upload_statement("spark-evidence-prod", role) == {
+        "Sid": "EvidenceUpload",
+        "Effect": "Allow",
+        "Principal": {"AWS": role},
+        "Action": ["s3:PutObject", "s3:GetObject"],
+        "Resource": "arn:aws:s3:::spark-evidence-prod/*",
+    }
+
+
+def test_only_the_apps_role_is_let_into_evidence(engine: Recorder) -> None:
+    declare_evidence()
+    allowed = [statement for statement in policy(engine).values() if statement["Effect"] == "Allow"]
+
+    assert allowed == [upload_statement(NAMES.bucket("evidence"), NAMES.app_role_arn)]
+
+
+@pytest.mark.parametrize(
+    ("config", "others"), [(FARGATE, OPERATORS), (DOCKER, [f"arn:aws:iam::{ACCOUNT}:root"])], ids=["fargate", "docker"]
+)
+def test_everybody_but_the_app_and_the_operators_is_denied_what_the_app_is_allowed(
+    engine: Recorder, config: dict[str, str], others: list[str]
+) -> None:
+    declare_evidence(config)
+    denied = policy(engine)["NobodyElse"]
+
+    assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
+    assert denied["Action"] == ["s3:PutObject", "s3:GetObject"]
+    assert denied["Resource"] == f"arn:aws:s3:::{NAMES.bucket('evidence')}/*"
+    assert denied["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": [NAMES.app_role_arn, *others]}}
+
+
+@pytest.mark.parametrize(
+    ("config", "origin"), [(DOCKER, "https://localhost:8450"), (FARGATE, "https://console.web-next.test")]
+)
+def test_pages_of_the_console_alone_may_upload(engine: Recorder, config: dict[str, str], origin: str) -> None:
+    declare_evidence(config)
+    (rule,) = engine.one("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration").inputs["corsRules"]
+
+    assert rule["allowedOrigins"] == [origin]
+    assert rule["allowedMethods"] == ["GET", "PUT"]
+
+
+def test_the_evidence_bucket_has_the_name_that_is_set(engine: Recorder) -> None:
+    chosen = settings(FARGATE, evidenceBucket="spark-evidence-prod")
+    names = type(NAMES).of(chosen, "test")
+    finish(lambda: Evidence("evidence", EvidenceArgs.of(chosen, names)))
+
+    assert engine.one(BUCKET).inputs["bucket"] == "spark-evidence-prod"
+    assert policy(engine)["EvidenceUpload"]["Resource"] == "arn:aws:s3:::spark-evidence-prod/*"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize(("what", "declare"), [("evidence", declare_evidence), ("records", declare_records)])
+def test_a_bucket_is_emptied_at_its_end_only_where_that_was_asked_for(
+    engine: Recorder, kept: bool, what: str, declare: Any
+) -> None:
+    declare(FARGATE, mayDestroy=json.dumps([] if kept else [what]))
+
+    assert engine.one(BUCKET).inputs["forceDestroy"] is not kept
+
+
+def test_the_records_bucket_is_locked_and_closed_to_the_app(engine: Recorder) -> None:
+    declare_records()
+
+    assert engine.one(BUCKET).inputs["objectLockEnabled"] is True
+    lock = engine.one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration").inputs
+    assert lock["objectLockEnabled"] == "Enabled"
+    assert lock["rule"] == {"defaultRetention": {"mode": "GOVERNANCE", "days": 90}}
+    closed = policy(engine)["ClosedToTheApp"]
+    assert (closed["Effect"], closed["Action"]) == ("Deny", "s3:*")
+    assert closed["Principal"] == {"AWS": NAMES.app_role_arn}
+    name = NAMES.bucket("records")
+    assert closed["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+    assert not [statement for statement in policy(engine).values() if statement["Effect"] == "Allow"]

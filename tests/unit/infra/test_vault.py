@@ -1,0 +1,121 @@
+"""The vault: every entry under one key, readable by those alone who are named, no value in plain."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.vault import APP_SECRETS, Vault, VaultArgs
+from tests.unit.infra.parts import Parts, run
+from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, Recorder, finish
+
+SECRET = "aws:secretsmanager/secret:Secret"
+SECRET_POLICY = "aws:secretsmanager/secretPolicy:SecretPolicy"
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+ENTRIES = {*APP_SECRETS, "AUDIT_DB_MASTER_URL", "AUDIT_DB_OWNER_URL", "AUDIT_DB_READER_URL"}
+
+
+def vault(*, keep: bool = False) -> Vault:
+    return Vault("vault", VaultArgs(prefix="p/", app_role_arn="app", operators=["operator"], keep=keep))
+
+
+def readers(engine: Recorder) -> dict[str, list[str]]:
+    """Who is not denied an entry's value, by entry."""
+    found = {}
+    for policy in engine.of(SECRET_POLICY):
+        (statement,) = json.loads(policy.inputs["policy"])["Statement"]
+        assert (statement["Effect"], statement["Principal"], statement["Resource"]) == ("Deny", "*", "*")
+        assert statement["Action"] == "secretsmanager:GetSecretValue"
+        ((operator, condition),) = statement["Condition"].items()
+        assert (operator, list(condition)) == ("ArnNotEquals", ["aws:PrincipalArn"])
+        found[policy.inputs["secretArn"].rpartition("/")[2]] = condition["aws:PrincipalArn"]
+    return found
+
+
+def test_what_is_put_into_the_vault_stays_secret_and_lies_under_its_key(engine: Recorder) -> None:
+    arns: dict[str, str] = {}
+
+    def program() -> pulumi.Output[None]:
+        made = Parts().vault
+        made.put("GENERATED", pulumi.Output.concat("url:", made.password("database")))
+        made.put("PLAIN", "given as plain text")
+        return pulumi.Output.all(**made.arns).apply(arns.update)
+
+    finish(program)
+    versions = {version.name: version for version in engine.of(SECRET_VERSION)}
+    assert versions["GENERATED"].inputs["secretString"] == "url:generated-database"
+    assert versions["PLAIN"].inputs["secretString"] == "given as plain text"
+    assert all("secretString" in version.secrets for version in versions.values())
+    for secret in engine.of(SECRET):
+        assert secret.inputs["name"] == f"web-next-test/{secret.name}"
+        assert secret.inputs["kmsKeyId"].endswith(":Key/vault")
+    assert set(arns) == {"GENERATED", "PLAIN"}
+
+
+def test_the_key_rotates_and_takes_a_month_to_go(engine: Recorder) -> None:
+    finish(vault)
+    key = engine.one("aws:kms/key:Key").inputs
+
+    assert key["enableKeyRotation"] is True
+    assert key["deletionWindowInDays"] == 30
+    assert engine.one("aws:kms/alias:Alias").inputs == {"name": "alias/p", "targetKeyId": "vault-key"}
+
+
+@pytest.mark.parametrize(("kept", "days"), [(True, 30), (False, 0)])
+def test_a_kept_secret_can_be_restored_and_the_name_of_one_that_may_go_is_free_at_once(
+    engine: Recorder, kept: bool, days: int
+) -> None:
+    finish(lambda: vault(keep=kept).put("A", "value"))
+
+    assert engine.one(SECRET).inputs["recoveryWindowInDays"] == days
+
+
+def test_a_generated_password_stands_in_a_url_as_it_is_and_is_secret(engine: Recorder) -> None:
+    seen: list[bool] = []
+
+    def program() -> pulumi.Output[None]:
+        secret: Any = vault().password("database").is_secret()
+        return pulumi.Output.from_input(secret).apply(seen.append)
+
+    finish(program)
+    generated = engine.one("random:index/randomPassword:RandomPassword").inputs
+    assert (generated["length"], generated["special"]) == (32, False)
+    assert seen == [True]
+
+
+@pytest.mark.parametrize(
+    ("config", "operators"),
+    [(FARGATE, OPERATORS), (DOCKER, [f"arn:aws:iam::{ACCOUNT}:root"])],
+    ids=["fargate", "docker"],
+)
+def test_the_app_reads_its_own_entries_and_the_operators_all_of_them(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], operators: list[str]
+) -> None:
+    run(monkeypatch, config)
+
+    assert readers(engine) == {
+        entry: [NAMES.app_role_arn, *operators] if entry in APP_SECRETS else operators for entry in ENTRIES
+    }
+    assert all(policy.inputs["blockPublicPolicy"] is True for policy in engine.of(SECRET_POLICY))
+
+
+def test_the_apps_entries_are_the_playbooks_and_neither_the_owners_nor_the_masters() -> None:
+    assert APP_SECRETS == ("AUDIT_DB_URL", "REDIS_URL", "SLACK_WEBHOOK_URL")
+
+
+def test_the_webhooks_entry_is_declared_and_its_value_is_put_there_by_somebody_else(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch, FARGATE)
+
+    assert {secret.name for secret in engine.of(SECRET)} == ENTRIES
+    assert {version.name for version in engine.of(SECRET_VERSION)} == ENTRIES - {"SLACK_WEBHOOK_URL"}
+
+
+def test_every_entry_of_the_stack_can_be_found_in_its_outputs(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(run(monkeypatch, FARGATE)["vault"]) == ENTRIES
