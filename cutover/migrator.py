@@ -1,36 +1,55 @@
-"""Numbered SQL files, applied once each, in order, by one runner at a time."""
+"""Migrations applied once each, in order, by one runner at a time; the ledger says which."""
 
 from __future__ import annotations
 
 import hashlib
-import random
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 
-from cutover.errors import CutoverError
+from cutover import description, indexes
+from cutover.indexes import Index
+from cutover.locks import LOCK_TIMEOUT, Report, only_runner, patiently
+from cutover.migration import Migration, MigrationError, load, problems
 
-_FILE = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
-_LOCK = 7_305_221  # any number, the same for every runner
+__all__ = [
+    "Applied",
+    "Migration",
+    "MigrationError",
+    "Plan",
+    "applied",
+    "apply",
+    "connect",
+    "digest",
+    "load",
+    "pending",
+    "plan",
+    "problems",
+    "require_unedited",
+    "verify",
+]
+
+DEADLINE = 60.0  # seconds
+# The ledger has a schema of its own: default privileges give the app's roles every table in public.
 _LEDGER = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
+CREATE SCHEMA IF NOT EXISTS cutover;
+CREATE TABLE IF NOT EXISTS cutover.schema_migrations (
     version    INTEGER     PRIMARY KEY,
     file       TEXT        NOT NULL UNIQUE,
     checksum   TEXT        NOT NULL,
     applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
 )"""
-
-
-class MigrationError(CutoverError):
-    """The files break a rule, do not fit the database, or failed to apply. Nothing is half applied."""
-
-    exit_code = 7
+_HAS_LEDGER = """
+SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'cutover' AND c.relname = 'schema_migrations'"""
+# The server notices within a second that a runner was killed, and gives back its locks.
+_SESSION = "SET client_connection_check_interval = '1s'; SET statement_timeout = 0; SET lock_timeout = 0"
 
 
 class Versioned(Protocol):
@@ -43,47 +62,20 @@ class Versioned(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Migration:
-    """One file; `checksum` is the SHA-256 of its bytes."""
+class Applied:
+    """One row of the ledger, the table cutover.schema_migrations."""
 
     version: int
     file: str
     checksum: str
-    sql: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Applied:
-    """One row of the ledger, the table schema_migrations."""
+class Plan:
+    """What `apply` would do: the files it would run, and the invalid indexes it would repair first."""
 
-    version: int
-    file: str
-    checksum: str
-
-
-def load(folder: Path) -> list[Migration]:
-    """The folder's migrations in order. Raises MigrationError on a name without number, a gap or a double."""
-    migrations = []
-    for path in sorted(folder.glob("*.sql")):
-        name = _FILE.fullmatch(path.name)
-        if not name:
-            raise MigrationError(f"{path} is not a migration's name: use 001_what_it_does.sql")
-        content = path.read_bytes()
-        migrations.append(
-            Migration(
-                version=int(name[1]),
-                file=path.name,
-                checksum=hashlib.sha256(content).hexdigest(),
-                sql=content.decode(),
-            )
-        )
-    for expected, migration in enumerate(migrations, start=1):
-        if migration.version != expected:
-            raise MigrationError(
-                f"{migration.file} has number {migration.version:03}, {expected:03} comes next: "
-                "migrations are numbered without gaps or doubles"
-            )
-    return migrations
+    pending: list[Migration]
+    invalid: list[Index]
 
 
 def digest(migrations: Iterable[Versioned]) -> str:
@@ -93,10 +85,23 @@ def digest(migrations: Iterable[Versioned]) -> str:
 
 
 @contextmanager
-def connect(url: str) -> Iterator[psycopg.Connection]:
-    """A connection in autocommit mode. Raises MigrationError in one line, without the URL, when none answers."""
+def connect(
+    url: str, *, address: tuple[str, int] | None = None, database: str | None = None
+) -> Iterator[psycopg.Connection]:
+    """A connection in autocommit mode.
+
+    `address`, an IP address and a port, is where to connect in place of the URL's host, whose name still is what
+    a certificate is checked for; `database` replaces the URL's. Raises MigrationError in one line, without the
+    URL, when none answers, and for what the database refuses inside the block.
+    """
+    instead: dict[str, Any] = {"dbname": database} if database else {}
+    if address:
+        instead |= {"hostaddr": address[0], "port": address[1]}
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="cutover")
+        connection = psycopg.connect(
+            url, autocommit=True, connect_timeout=10, application_name="cutover", client_encoding="utf8", **instead
+        )
+        connection.execute(_SESSION)
     except psycopg.OperationalError as error:
         raise MigrationError(f"the audit database does not answer: {_first_line(error)}") from None
     except psycopg.ProgrammingError:
@@ -104,69 +109,138 @@ def connect(url: str) -> Iterator[psycopg.Connection]:
             "the audit database's secret is not a PostgreSQL URL: postgresql://USER:PASSWORD@HOST/audit"
         ) from None
     with connection:
-        yield connection
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise MigrationError(f"the audit database refused: {_first_line(error)}") from None
 
 
 def applied(connection: psycopg.Connection) -> list[Applied]:
     """The ledger, in order; empty on a database that has none."""
-    if connection.execute("SELECT to_regclass('schema_migrations')").fetchone() == (None,):
+    if connection.execute(_HAS_LEDGER).fetchone() is None:
         return []
-    rows = connection.execute("SELECT version, file, checksum FROM schema_migrations ORDER BY version")
+    rows = connection.execute("SELECT version, file, checksum FROM cutover.schema_migrations ORDER BY version")
     return [Applied(version=version, file=file, checksum=checksum) for version, file, checksum in rows]
 
 
 def pending(migrations: Sequence[Migration], done: Sequence[Applied]) -> list[Migration]:
-    """What is still to apply. Raises MigrationError when an applied file was edited or is gone."""
-    files = {migration.version: migration for migration in migrations}
-    for row in done:
-        file = files.get(row.version)
-        if file is None or file.file != row.file:
-            raise MigrationError(
-                f"{row.file} was applied to this database and is not among the files: check out a newer revision"
-            )
-        if file.checksum != row.checksum:
-            raise MigrationError(
-                f"{row.file} was edited after it was applied: restore it and put the change into a new file"
-            )
+    """What is still to apply. Raises MigrationError naming every applied file that was edited or is gone."""
+    if wrong := _contradictions(migrations, done):
+        raise MigrationError("; ".join(wrong))
     return [migration for migration in migrations if migration.version > len(done)]
 
 
-def apply(connection: psycopg.Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    """Applies what is pending, each file in a transaction of its own, and returns it.
+def require_unedited(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Raises MigrationError as `load` and `pending` do, for a database that had the files of file → checksum."""
+    done = [Applied(version=int(file[:3]), file=file, checksum=checksums[file]) for file in sorted(checksums)]
+    pending(load(folder), done)
 
-    A second call applies nothing. Raises MigrationError; what was applied before the failing file stays.
+
+def plan(connection: psycopg.Connection, migrations: Sequence[Migration]) -> Plan:
+    """What `apply` would do now, read in a READ ONLY transaction. Raises MigrationError as `apply` would."""
+    with _read_only(connection):
+        return Plan(pending=pending(migrations, applied(connection)), invalid=indexes.invalid(connection))
+
+
+def apply(
+    connection: psycopg.Connection,
+    migrations: Sequence[Migration],
+    *,
+    report: Report = lambda _: None,
+    deadline: float = DEADLINE,
+) -> list[Migration]:
+    """Repairs invalid indexes, applies what is pending and returns it; `report` gets a line for each.
+
+    A file runs in one transaction with its row in the ledger, with a short lock_timeout, and again for up to
+    `deadline` seconds when somebody holds a lock it needs. A second call writes nothing. Raises MigrationError;
+    what was applied before the failing file stays.
     """
-    with _only_runner(connection):
+    with only_runner(connection, deadline):
         todo = pending(migrations, applied(connection))
         if todo:
             connection.execute(_LEDGER)
+        indexes.repair(connection, report)
         for migration in todo:
+            began = time.monotonic()
             try:
-                with connection.transaction():
-                    connection.execute(migration.sql.encode())
-                    connection.execute(
-                        "INSERT INTO schema_migrations (version, file, checksum) VALUES (%s, %s, %s)",
-                        (migration.version, migration.file, migration.checksum),
-                    )
+                if migration.transaction:
+                    attempt = partial(_in_transaction, connection, migration)
+                    patiently(connection, attempt, name=migration.file, seconds=deadline, report=report)
+                else:
+                    _alone(connection, migration)
             except psycopg.Error as error:
-                raise MigrationError(f"{migration.file} failed and was rolled back: {_first_line(error)}") from None
+                raise MigrationError(_failure(migration, error)) from None
+            report(f"{migration.file} applied in {time.monotonic() - began:.1f} s")
     return todo
 
 
+def verify(connection: psycopg.Connection, folder: Path) -> list[str]:
+    """How the database differs from what the folder's migrations promise, a line each; writes nothing.
+
+    Compares the ledger with the files, looks for invalid indexes, and compares the tables with the folder's
+    expected.txt when it has one. Raises MigrationError when the files break a rule.
+    """
+    migrations = load(folder)
+    with _read_only(connection):
+        done = applied(connection)
+        found = _contradictions(migrations, done)
+        found += [f"{migration.file} is not applied" for migration in migrations if migration.version > len(done)]
+        found += [f"index {index} is invalid: migrate apply repairs it" for index in indexes.invalid(connection)]
+        expected = folder / "expected.txt"
+        if expected.exists():
+            found += description.differences(connection, expected.read_text())
+    return found
+
+
+def _contradictions(migrations: Sequence[Migration], done: Sequence[Applied]) -> list[str]:
+    files = {migration.version: migration for migration in migrations}
+    wrong = []
+    for row in done:
+        file = files.get(row.version)
+        if file is None or file.file != row.file:
+            wrong.append(
+                f"{row.file} was applied to this database and is not among the files: check out a newer revision"
+            )
+        elif file.checksum != row.checksum:
+            wrong.append(f"{row.file} was edited after it was applied: restore it and put the change into a new file")
+    return wrong
+
+
+def _in_transaction(connection: psycopg.Connection, migration: Migration) -> None:
+    with connection.transaction():
+        connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        connection.execute(migration.sql.encode())
+        _record(connection, migration)
+
+
+def _alone(connection: psycopg.Connection, migration: Migration) -> None:
+    """Runs the one statement with no lock_timeout: its lock, SHARE UPDATE EXCLUSIVE, blocks neither readers nor
+    writers while it waits, and a timeout would leave an invalid index. A runner killed before the ledger's row is
+    written repeats the statement, which changes nothing then."""
+    connection.execute(migration.sql.encode())
+    _record(connection, migration)
+
+
+def _record(connection: psycopg.Connection, migration: Migration) -> None:
+    connection.execute(
+        "INSERT INTO cutover.schema_migrations (version, file, checksum) VALUES (%s, %s, %s)",
+        (migration.version, migration.file, migration.checksum),
+    )
+
+
 @contextmanager
-def _only_runner(connection: psycopg.Connection, seconds: float = 60) -> Iterator[None]:
-    """Holds the advisory lock. It is tried in a spin: waiting for it would hold a snapshot, which
-    CREATE INDEX CONCURRENTLY waits for in turn."""
-    give_up = time.monotonic() + seconds
-    while connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
-        if time.monotonic() > give_up:
-            raise MigrationError(f"another runner holds the migration lock for {seconds:g} s: wait for it to end")
-        time.sleep(random.uniform(0.1, 0.3))  # noqa: S311 - jitter
-    try:
+def _read_only(connection: psycopg.Connection) -> Iterator[None]:
+    with connection.transaction():
+        connection.execute("SET TRANSACTION READ ONLY")
         yield
-    finally:
-        if not connection.broken:
-            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def _failure(migration: Migration, error: psycopg.Error) -> str:
+    position = error.diag.statement_position
+    line = f" at line {migration.sql.count(chr(10), 0, int(position) - 1) + 1}" if position else ""
+    if migration.transaction:
+        return f"{migration.file} failed and was rolled back: {_first_line(error)}{line}"
+    return f"{migration.file} failed; what it left is repaired by the next run: {_first_line(error)}{line}"
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -88,6 +88,19 @@ def test_a_file_edited_after_it_was_applied_is_refused_by_name(tmp_path: Path) -
         migrator.pending(migrator.load(tmp_path), done)
 
 
+def test_every_edited_file_is_named_at_once(tmp_path: Path) -> None:
+    loaded = files(tmp_path, "001_a.sql", "002_b.sql", "003_c.sql")
+    checksums = {one.file: one.checksum for one in loaded}
+    migrator.require_unedited(tmp_path, checksums)
+    migrator.require_unedited(tmp_path, {})
+
+    for name in ("001_a.sql", "003_c.sql"):
+        (tmp_path / name).write_text("SELECT 2;\n")
+    with pytest.raises(MigrationError, match=r"^001_a\.sql was edited .*; 003_c\.sql was edited") as refused:
+        migrator.require_unedited(tmp_path, checksums)
+    assert "002_b.sql" not in str(refused.value)
+
+
 def test_an_applied_file_that_is_gone_is_refused_by_name(tmp_path: Path) -> None:
     loaded = files(tmp_path, "001_a.sql", "002_b.sql")
 
