@@ -1,0 +1,53 @@
+"""What upkeep schedules, and how much of a blocking session may be shown; the rest is tested on a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from cutover import locks, upkeep
+from cutover.migration import MigrationError
+
+
+def test_without_a_retention_nothing_drops_entries() -> None:
+    assert [job.name for job in upkeep.jobs(None)] == ["audit-partitions", "audit-idempotency"]
+    assert not any("drop" in job.command for job in upkeep.jobs(None))
+
+
+def test_a_retention_adds_the_job_that_drops_months() -> None:
+    assert [job.command for job in upkeep.jobs(24)][2:] == ["SELECT public.drop_audit_partitions(24)"]
+
+
+@pytest.mark.parametrize("months", [0, -1])
+def test_a_retention_below_a_month_is_refused(months: int) -> None:
+    with pytest.raises(MigrationError, match=f"retention is {months} months: 1 at least, or none"):
+        upkeep.jobs(months)
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("SELECT * FROM audit_log WHERE action = 's3cr3t'", "SELECT * FROM audit_log"),
+        ("INSERT INTO audit_log_2026_11 VALUES ('s3cr3t')", "INSERT INTO audit_log_2026_11 VALUES"),
+        ("SELECT 's3cr3t'", "SELECT"),
+        ("SELECT E's3cr3t'", "SELECT"),
+        ("SELECT $$s3cr3t$$", "SELECT"),
+        ("SET app.token TO s3cr3t", "SET app.token"),
+        ("set session app.token = s3cr3t", "set session"),
+        ("ALTER ROLE a PASSWORD 's3cr3t'", "ALTER ROLE a PASSWORD"),
+        ("/* s3cr3t */ SELECT 1", ""),
+        ("<insufficient privilege>", ""),
+        ("", ""),
+    ],
+)
+def test_of_a_blockers_query_only_the_words_before_any_value_are_shown(query: str, shown: str) -> None:
+    line = locks._session(7, "audit_writer", "web-next", datetime(2026, 11, 24, 13, 5, tzinfo=UTC), query)
+
+    assert "s3cr3t" not in line
+    since = "pid 7 (role audit_writer, application web-next, since 2026-11-24 13:05:00 UTC"
+    assert line == f"{since}, query {shown})" if shown else f"{since})"
+
+
+def test_a_blocker_of_which_nothing_may_be_seen_is_named_all_the_same() -> None:
+    assert locks._session(7, None, "", None, None) == "pid 7 (role none, application unnamed)"
