@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from cutover import smoke
+from cutover import migrate, smoke
 from cutover.errors import CutoverError, NoGoError, StackMissingError
 from cutover.stack import PROJECT, Stack
 
@@ -84,4 +84,5 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--refresh", action="store_true", help="look at what really runs first")
         if name == "smoke":
             added.add_argument("--json", action="store_true", help="print the report as JSON")
+    migrate.add_to(commands)
     return parser

@@ -1,0 +1,157 @@
+"""`cutover migrate` on a real Postgres: what people and machines read, exit codes, nothing secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover import cli, migrate
+from cutover import database as access
+from tests.engine.containers import free_port
+from tests.engine.postgres import PASSWORD, WRITER, Database, database, server
+
+__all__ = ["database", "server"]
+pytestmark = pytest.mark.engine
+
+Command = Callable[..., tuple[int, str, str]]
+FILES = sorted(path.name for path in (Path(__file__).parents[2] / "migrations").glob("*.sql"))
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `cutover migrate`; returns its exit code, stdout and stderr, after looking for the password in them."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main(["migrate", *arguments])
+        out, err = capsys.readouterr()
+        assert PASSWORD not in out + err
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def stack(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The output audit_db_access of a stack whose vault holds the owner's URL; tests may change it."""
+    output: dict[str, Any] = {
+        "mode": "direct",
+        "secret_arn": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:AUDIT_DB_OWNER_URL",
+        "region": "eu-central-1",
+        "emulator": None,
+        "bastion": None,
+        "local_port": None,
+        "retention_months": 13.0,
+    }
+
+    class Stack:
+        def __init__(self, name: str) -> None:
+            assert name == "local"
+
+        def outputs(self) -> dict[str, Any]:
+            return {"audit_db_access": output}
+
+    monkeypatch.setattr(migrate, "Stack", Stack)
+    monkeypatch.setattr(
+        access, "secret_value", lambda arn, **_: database.owner_url if arn == output["secret_arn"] else ""
+    )
+    return output
+
+
+def test_a_database_named_by_a_file_is_planned_applied_verified_and_shown(
+    command: Command, database: Database, tmp_path: Path
+) -> None:
+    where = ("--url-file", str(database.url_file(tmp_path)))
+
+    assert command("plan", *where) == (0, "".join(f"  apply    {file}\n" for file in FILES), "")
+    code, out, _ = command("verify", *where)
+    assert (code, "  001_audit_log.sql is not applied\n" in out) == (7, True)
+    code, out, _ = command("apply", *where)
+    assert (code, [line.split()[:2] for line in out.splitlines()]) == (0, [[file, "applied"] for file in FILES])
+    assert command("apply", *where) == (0, "  nothing to do\n", "")
+    assert command("plan", *where) == (0, "  nothing to do\n", "")
+    assert command("verify", *where) == (0, "  the database is what its migrations promise\n", "")
+    code, out, _ = command("status", *where)
+    assert (code, [line.split()[:2] for line in out.splitlines()]) == (0, [["applied", file] for file in FILES])
+
+
+def test_machines_get_json(command: Command, stack: dict[str, Any]) -> None:
+    where = ("-s", "local", "--json")
+
+    def answer(action: str, code: int = 0) -> Any:
+        ended, out, _ = command(action, *where)
+        assert ended == code
+        return json.loads(out)
+
+    assert answer("plan") == {"pending": FILES, "repairs": []}
+    assert answer("verify", 7)["ok"] is False
+    assert answer("status")["pending"] == FILES
+    applied = answer("apply")
+    assert applied["applied"] == FILES
+    assert applied["scheduled"] == ["audit-partitions", "audit-idempotency", "audit-retention"]
+    assert answer("apply") == {"applied": [], "scheduled": [], "log": []}
+    assert answer("verify") == {"ok": True, "differences": []}
+    found = answer("status")
+    assert (found["version"], found["pending"], found["upkeep"]["runway"]) == (len(FILES), [], 12)
+    assert [job["name"] for job in found["upkeep"]["jobs"]] == [
+        "audit-idempotency",
+        "audit-partitions",
+        "audit-retention",
+    ]
+
+
+def test_a_stacks_status_shows_runway_and_jobs(command: Command, stack: dict[str, Any]) -> None:
+    assert command("apply", "-s", "local")[0] == 0
+    code, out, _ = command("status", "-s", "local")
+    assert code == 0
+    assert "  runway   12 months ahead have a partition\n" in out
+    assert "  job      audit-partitions   7 * * * *   has not run yet\n" in out
+
+
+def test_verify_of_a_stack_looks_at_its_jobs(command: Command, stack: dict[str, Any]) -> None:
+    command("apply", "-s", "local")
+    stack["retention_months"] = None
+
+    code, out, err = command("verify", "-s", "local")
+    assert (code, out) == (7, "  job audit-retention is not as it should be: migrate apply mends it\n")
+    assert err == "cutover: the database differs from its migrations in 1 point, listed above\n"
+
+
+def test_a_tunnel_is_where_this_machines_end_of_it_is(
+    command: Command, stack: dict[str, Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    stack |= {"mode": "tunnel", "local_port": float(port)}
+    code, _, err = command("plan", "-s", "local")
+    assert code == 7
+    assert err.startswith("cutover: the audit database does not answer: ")
+    assert err.count("\n") == 1
+    assert f'"127.0.0.1", port {port}' in err
+
+    monkeypatch.setattr(access.DatabaseAccess, "address", (database.server.host, 5432))
+    assert command("plan", "-s", "local")[0] == 0
+
+
+@pytest.mark.parametrize("action", ["plan", "apply", "verify", "status"])
+def test_a_database_put_off_is_refused_in_one_line(command: Command, stack: dict[str, Any], action: str) -> None:
+    stack["mode"] = "later"
+
+    code, out, err = command(action, "-s", "local")
+    assert (code, out) == (7, "")
+    assert err.startswith("cutover: web-next:databaseAccess is later")
+
+
+@pytest.mark.parametrize("action", ["plan", "apply", "verify", "status"])
+def test_a_role_without_rights_is_refused_in_one_line(
+    command: Command, database: Database, tmp_path: Path, action: str
+) -> None:
+    command("apply", "--url-file", str(database.url_file(tmp_path)))
+    file = tmp_path / "writer-url"
+    file.write_text(database.server.url(WRITER, database.name))
+
+    assert command(action, "--url-file", str(file)) == (
+        7, "", "cutover: the audit database refused: permission denied for schema cutover\n"
+    )  # fmt: skip
