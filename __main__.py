@@ -4,6 +4,7 @@ import infra.lean  # noqa: F401, I001 - first: it makes the imports below quicke
 
 import pulumi
 
+from cutover import migrator
 from infra import config, providers
 from infra.audit import Audit, AuditArgs
 from infra.audit_roles import AuditRoles, AuditRolesArgs
@@ -20,11 +21,11 @@ from infra.records import Records, RecordsArgs
 from infra.release import release_of
 from infra.role import AppRole, AppRoleArgs
 from infra.runtime.docker import DockerEdge, DockerEdgeArgs, DockerRelease, DockerReleaseArgs
-from infra.schema import Schema, SchemaArgs, migration_problems
+from infra.schema import MIGRATIONS, Schema, SchemaArgs
 from infra.vault import Vault, VaultArgs
 
 try:
-    settings = config.of_this_stack(pulumi.get_stack(), others=migration_problems())
+    settings = config.of_this_stack(pulumi.get_stack(), others=migrator.problems(MIGRATIONS))
     for note in config.notes(settings, preview=pulumi.runtime.is_dry_run()):
         pulumi.log.warn(note)
 except config.SettingsError as error:
@@ -43,9 +44,10 @@ after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])
 evidence = Evidence("evidence", EvidenceArgs.of(settings, names), after_role)
 records = Records("records", RecordsArgs.of(settings, names), after_role)
 audit = Audit("audit", AuditArgs.of(settings, names, network, vault), here)
-bastion = Bastion("bastion", BastionArgs(names=names, network=network), here) if settings.database_tunnel else None
+bastion = Bastion("bastion", BastionArgs(names=names, network=network), here) if settings.has_bastion else None
 roles = AuditRoles("audit-roles", AuditRolesArgs.of(settings, audit, vault), here)
-schema = Schema("schema", SchemaArgs.of(settings, roles), roles.before_schema) if roles.rights else None
+access = roles.access(settings, bastion)
+schema = Schema("schema", SchemaArgs.of(settings, access), roles.before_schema) if roles.rights else None
 version, digest = (schema.version, schema.digest) if schema else (0, "")
 queues = Queues("queues", QueuesArgs.of(settings, names, network, vault), here)
 flags = Flags("flags", FlagsArgs(parameter=names.flags_parameter), here)
@@ -86,7 +88,7 @@ pulumi.export("evidence_region", settings.region)
 pulumi.export("evidence_policy_role", names.app_role)
 pulumi.export("records_bucket", records.bucket.name)
 pulumi.export("audit_db_endpoint", audit.endpoint)
-pulumi.export("audit_db_access", roles.access(settings, bastion.instance.id if bastion else None))
+pulumi.export("audit_db_access", access)
 pulumi.export("redis_endpoint", queues.endpoint)
 pulumi.export("vault", vault.arns)
 pulumi.export("schema", {"version": version, "digest": digest})

@@ -1,7 +1,7 @@
 """The command line. One place catches errors, prints one line, and sets the exit code.
 
 Exit codes: 0 done, GO · 1 failed · 2 wrong usage · 3 NO-GO · 4 stack locked · 5 no such stack · 6 machine not
-prepared · 7 migration refused or failed · 130 interrupted.
+prepared · 7 migration refused or failed · 8 audit database out of reach · 130 interrupted.
 """
 
 from __future__ import annotations

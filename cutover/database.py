@@ -10,21 +10,23 @@ from typing import Any, Literal, Self
 import psycopg
 
 from cutover import migrator
-from cutover.errors import CutoverError
+from cutover.errors import CutoverError, UnreachableError
 from cutover.migration import MigrationError
 from cutover.secrets import secret_value
+from cutover.tunnel import LOOPBACK, Tunnel, listens
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccess:
     """The stack's output audit_db_access.
 
-    `mode` is direct, tunnel (a session through `bastion` that ends at `local_port` of this machine, open by now)
-    or later (roles and schema come another time). `secret_arn` is the owner's URL in the vault, `emulator` the
-    API's address on docker stacks. Entries are kept for ever without `retention_months`.
+    `mode` is direct, tunnel (a session through `bastion` that ends at `local_port` of this machine) or later (roles
+    and schema come another time). `endpoint` is the server's host:port, `secret_arn` the owner's URL in the vault,
+    `emulator` the API's address on docker stacks. Entries are kept for ever without `retention_months`.
     """
 
     mode: Literal["direct", "tunnel", "later"]
+    endpoint: str
     secret_arn: str
     region: str
     emulator: str | None
@@ -49,14 +51,35 @@ class DatabaseAccess:
     @property
     def address(self) -> tuple[str, int] | None:
         """Where to connect in place of the endpoint: this machine's end of the tunnel."""
-        return ("127.0.0.1", self.local_port) if self.mode == "tunnel" and self.local_port else None
+        return (LOOPBACK, self.local_port) if self.mode == "tunnel" and self.local_port else None
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """Keeps the server reachable for the block, by a tunnel of its own where one is needed and none is open.
+
+        Raises UnreachableError when nothing answers.
+        """
+        host, _, port = self.endpoint.rpartition(":")
+        if self.mode == "tunnel" and self.bastion and self.local_port and not listens(LOOPBACK, self.local_port):
+            tunnel = Tunnel(
+                bastion=self.bastion, host=host, port=int(port), local_port=self.local_port, region=self.region
+            )
+            with tunnel.opened():
+                yield
+        elif self.mode == "direct" and not listens(host, int(port)):
+            raise UnreachableError(
+                f"the audit database at {self.endpoint} does not answer, and what is inside it is made from here: "
+                "bring it back (make up starts a machine's own), or set web-next:databaseAccess to tunnel"
+            )
+        else:
+            yield
 
     @contextmanager
     def open(self, database: str | None = None) -> Iterator[psycopg.Connection]:
         """A connection as the owner, to the audit database or the one named.
 
-        Raises MigrationError when the stack put the database off or it does not answer, CutoverError when the
-        vault does not give the secret.
+        Raises MigrationError when the stack put the database off, UnreachableError when nothing answers there,
+        CutoverError when the vault does not give the secret.
         """
         if self.mode == "later":
             raise MigrationError(
@@ -64,5 +87,8 @@ class DatabaseAccess:
                 "and bring the stack up"
             )
         url = secret_value(self.secret_arn, region=self.region, emulator=self.emulator)
-        with migrator.connect(url, address=self.address, database=database) as connection:
+        with (
+            self.reachable(),
+            migrator.connect(url, address=self.address, database=database) as connection,
+        ):
             yield connection

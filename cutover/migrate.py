@@ -89,11 +89,11 @@ def apply(options: argparse.Namespace) -> None:
     report = lines.append if options.json else lambda line: print(f"  {line}", flush=True)
     with target.open() as connection:
         done = migrator.apply(connection, migrator.load(MIGRATIONS), report=report, deadline=options.deadline)
-        database = connection.info.dbname
-    scheduled = []
-    if target.access:
-        with target.open(database=upkeep.SCHEDULER) as scheduler:
-            scheduled = upkeep.ensure(scheduler, database=database, retention_months=target.access.retention_months)
+        scheduled = []
+        if target.access:
+            database, months = connection.info.dbname, target.access.retention_months
+            with target.open(database=upkeep.SCHEDULER) as scheduler:
+                scheduled = upkeep.ensure(scheduler, database=database, retention_months=months)
     if options.json:
         _print_json({"applied": [migration.file for migration in done], "scheduled": scheduled, "log": lines})
         return
@@ -109,11 +109,10 @@ def verify(options: argparse.Namespace) -> None:
     target = _target(options)
     with target.open() as connection:
         differences = migrator.verify(connection, MIGRATIONS)
-        database = connection.info.dbname
-    if target.access:
-        months = target.access.retention_months
-        with target.open(database=upkeep.SCHEDULER) as scheduler:
-            differences += upkeep.problems(scheduler, database=database, retention_months=months)
+        if target.access:
+            database, months = connection.info.dbname, target.access.retention_months
+            with target.open(database=upkeep.SCHEDULER) as scheduler:
+                differences += upkeep.problems(scheduler, database=database, retention_months=months)
     if options.json:
         _print_json({"ok": not differences, "differences": differences})
     for line in () if options.json else differences:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cutover import migrator
+from cutover.database import DatabaseAccess
 from cutover.errors import UnreachableError
-from cutover.tunnel import Tunnel, listens
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 TUNNEL_PORT = 15432
@@ -40,33 +40,15 @@ class Preflight:
         There is nothing to reach before the first update, nor with databaseAccess later. Raises UnreachableError.
         """
         mode = self.config.get("web-next:databaseAccess", "direct")
-        endpoint = self.outputs.get("audit_db_endpoint")
-        if mode == "later" or not (endpoint or mode == "tunnel"):
-            yield
-        elif mode == "tunnel":
-            with self._tunnel(endpoint).opened():
-                yield
-        else:
-            host, _, port = str(endpoint).rpartition(":")
-            if not listens(host, int(port)):
-                raise UnreachableError(
-                    f"the audit database at {endpoint} does not answer, and roles and schema are made from here: "
-                    "bring it back (make up starts a machine's own), or set web-next:databaseAccess to tunnel"
-                )
-            yield
-
-    def _tunnel(self, endpoint: str | None) -> Tunnel:
-        access = self.outputs.get("audit_db_access") or {}
-        if not endpoint or not access.get("bastion"):
+        last = self.outputs.get("audit_db_access") or {}
+        if mode == "tunnel" and not last.get("bastion"):
             raise UnreachableError(
                 f"databaseAccess is tunnel, and stack {self.stack} has no bastion yet: "
                 "set web-next:databaseAccess to later, bring it up, then set it to tunnel"
             )
-        host, _, port = endpoint.rpartition(":")
-        return Tunnel(
-            bastion=access["bastion"],
-            host=host,
-            port=int(port),
-            local_port=int(self.config.get("web-next:databaseTunnelPort", TUNNEL_PORT)),
-            region=access["region"],
-        )
+        if mode == "later" or not last:
+            yield
+            return
+        port = self.config.get("web-next:databaseTunnelPort", TUNNEL_PORT)
+        with DatabaseAccess.from_output({**last, "mode": mode, "local_port": port}).reachable():
+            yield

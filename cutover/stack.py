@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -90,7 +90,7 @@ class Stack:
             raise StackMissingError(f"there is no Pulumi.{self.name}.yaml: the stacks here are {stacks}")
         return dict((yaml.safe_load(path.read_text()) or {}).get("config", {}))
 
-    def _preflight(self, deployment: dict[str, Any]) -> Preflight:
+    def _preflight(self, deployment: Mapping[str, Any]) -> Preflight:
         resources = deployment.get("resources") or []
         root = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
         return Preflight(stack=self.name, config=self._config(), outputs=root.get("outputs") or {}, resources=resources)

@@ -5,7 +5,7 @@ pg_cron lives in one database of the server, SCHEDULER, and runs each job in the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,6 +73,18 @@ def jobs(retention_months: int | None) -> list[Job]:
         command = f"SELECT public.drop_audit_partitions({int(retention_months)})"
         wanted.append(Job(name=_RETENTION, schedule="27 3 * * *", command=command))
     return wanted
+
+
+def described(wanted: Iterable[Job]) -> dict[str, str]:
+    """Jobs as name → times and statement, to be compared with `scheduled`."""
+    return {job.name: f"{job.schedule} {job.command}" for job in wanted}
+
+
+def scheduled(scheduler: psycopg.Connection, *, database: str) -> dict[str, str]:
+    """The jobs of `database` that run, as name → times and statement. Raises MigrationError as `ensure` does."""
+    with _scheduling(scheduler):
+        there = scheduler.execute(_SCHEDULED).fetchall()
+    return {name: f"{times} {command}" for name, times, command, where, active in there if active and where == database}
 
 
 def ensure(scheduler: psycopg.Connection, *, database: str, retention_months: int | None) -> list[str]:

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 import pulumi_postgresql as postgresql
 
 from infra.audit import DATABASE, MASTER, Audit, connection_url
+from infra.bastion import Bastion
 from infra.providers import postgresql_provider
 from infra.settings import Settings
 from infra.vault import Vault
@@ -71,6 +72,7 @@ class AuditRoles(pulumi.ComponentResource):
             for role, entry in ENTRIES.items()
         }
         self.rights = []
+        self._endpoint = args.audit.endpoint
         if not args.later:
             host, port = args.tunnel or (args.audit.instance.address, args.audit.instance.port)
             provider = postgresql_provider(
@@ -88,30 +90,27 @@ class AuditRoles(pulumi.ComponentResource):
         self.register_outputs({})
 
     @property
-    def owner_url_arn(self) -> pulumi.Output[str]:
-        """The vault entry by which the owner connects."""
-        return self.urls[OWNER].secret_id
-
-    @property
     def before_schema(self) -> pulumi.ResourceOptions:
         """For whatever the owner makes: roles and rights first, so that default privileges apply to it."""
         return pulumi.ResourceOptions(depends_on=[*self.rights, *self.urls.values()])
 
-    def access(self, settings: Settings, bastion: pulumi.Input[str] | None) -> dict[str, pulumi.Input[Any]]:
-        """The stack output by which cutover reaches the database; `bastion` is an instance's id."""
+    def access(self, settings: Settings, bastion: Bastion | None) -> dict[str, pulumi.Input[Any]]:
+        """How cutover reaches the database as its owner: a stack output, and the schema's input."""
         return {
             "mode": settings.database_access,
-            "secret_arn": self.owner_url_arn,
+            "endpoint": self._endpoint,
+            "secret_arn": self.urls[OWNER].secret_id,
             "region": settings.region,
             "emulator": settings.machine.emulator if settings.machine else None,
-            "bastion": bastion,
+            "bastion": bastion.instance.id if bastion else None,
             "local_port": settings.database_tunnel_port if settings.database_tunnel else None,
             "retention_months": settings.audit_retention_months,
         }
 
     def _fill(self, name: str, passwords: dict[str, pulumi.Output[str]]) -> None:
         roles = {
-            OWNER: self._role(OWNER, passwords[OWNER], statement_timeout=0),
+            # Who blocks a migration can be named only by who may see other sessions.
+            OWNER: self._role(OWNER, passwords[OWNER], statement_timeout=0, member_of=["pg_monitor"]),
             # The app's statements end after two seconds by its own setting; this is the bound on one that lacks it.
             WRITER: self._role(WRITER, passwords[WRITER], statement_timeout=MINUTE),
             READER: self._role(READER, passwords[READER], statement_timeout=10 * MINUTE),
@@ -138,12 +137,15 @@ class AuditRoles(pulumi.ComponentResource):
                 objects=named,
             )
 
-    def _role(self, role: str, password: pulumi.Output[str], *, statement_timeout: int) -> postgresql.Role:
+    def _role(
+        self, role: str, password: pulumi.Output[str], *, statement_timeout: int, member_of: Sequence[str] = ()
+    ) -> postgresql.Role:
         return postgresql.Role(
             role,
             name=role,
             login=True,
             password=password,
+            roles=list(member_of),
             statement_timeout=statement_timeout,
             idle_in_transaction_session_timeout=MINUTE,
             opts=self._inside,

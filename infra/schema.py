@@ -19,42 +19,24 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from cutover import migrator
-from cutover.secrets import secret_value
-from infra.audit_roles import AuditRoles
+from cutover import migrator, upkeep
+from cutover.database import DatabaseAccess
 from infra.settings import Settings
 
 MIGRATIONS = Path("migrations")
-
-
-def migration_problems() -> list[str]:
-    """What is wrong with the migrations' files, a line each."""
-    try:
-        migrator.load(MIGRATIONS)
-    except migrator.MigrationError as error:
-        return [str(error)]
-    return []
+_INPUTS = ("access", "checksums", "upkeep")
 
 
 class _SchemaProvider(ResourceProvider):
-    """Runs the migrator. It is given the ARN of the owner's URL and reads the secret itself, when it migrates."""
+    """Runs the migrator. It is told where the owner's URL is and reads the secret itself, when it migrates."""
 
     def check(self, _olds: Mapping[str, Any], news: Mapping[str, Any]) -> CheckResult:
-        try:
-            migrator.load(MIGRATIONS)
-        except migrator.MigrationError as error:
-            return CheckResult(dict(news), [CheckFailure("checksums", str(error))])
-        return CheckResult(dict(news), [])
+        failures = [CheckFailure("checksums", problem) for problem in migrator.problems(MIGRATIONS)]
+        return CheckResult(dict(news), failures)
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
-        before, after = olds.get("checksums") or {}, news["checksums"]
-        edited = sorted(name for name in before if name in after and before[name] != after[name])
-        if edited:
-            raise migrator.MigrationError(
-                f"migration {edited[0]} was edited after it was applied: applied migrations never change; "
-                "restore it and put the change into a new file"
-            )
-        return DiffResult(changes=before != after)
+        migrator.require_unedited(MIGRATIONS, olds.get("checksums") or {})
+        return DiffResult(changes=any(olds.get(name) != news[name] for name in _INPUTS))
 
     def create(self, props: Mapping[str, Any]) -> CreateResult:
         return CreateResult("schema", self._migrate(props))
@@ -63,23 +45,26 @@ class _SchemaProvider(ResourceProvider):
         return UpdateResult(self._migrate(news))
 
     def read(self, id_: str, props: Mapping[str, Any]) -> ReadResult:
-        with migrator.connect(_owner_url(props)) as connection:
-            applied = migrator.applied(connection)
+        access = DatabaseAccess.from_output(props["access"])
+        with access.open() as connection:
+            applied, database = migrator.applied(connection), connection.info.dbname
+        with access.open(database=upkeep.SCHEDULER) as scheduler:
+            jobs = upkeep.scheduled(scheduler, database=database)
         checksums = {migration.file: migration.checksum for migration in applied}
-        return ReadResult(id_, {**props, "checksums": checksums, **_outputs(applied)})
+        return ReadResult(id_, {**props, "checksums": checksums, "upkeep": jobs, **_outputs(applied)})
 
     def delete(self, _id: str, _props: Mapping[str, Any]) -> None:
         """Data outlives the stack: destroying the schema resource drops nothing."""
 
     @staticmethod
     def _migrate(props: Mapping[str, Any]) -> dict[str, Any]:
-        with migrator.connect(_owner_url(props)) as connection:
+        access = DatabaseAccess.from_output(props["access"])
+        with access.open() as connection:
             migrator.apply(connection, migrator.load(MIGRATIONS))
-            return {**props, **_outputs(migrator.applied(connection))}
-
-
-def _owner_url(props: Mapping[str, Any]) -> str:
-    return secret_value(props["secretArn"], region=props["region"], emulator=props.get("emulator"))
+            applied, database = migrator.applied(connection), connection.info.dbname
+        with access.open(database=upkeep.SCHEDULER) as scheduler:
+            upkeep.ensure(scheduler, database=database, retention_months=access.retention_months)
+        return {**props, **_outputs(applied)}
 
 
 def _outputs(applied: list[migrator.Applied]) -> dict[str, Any]:
@@ -91,33 +76,29 @@ def _outputs(applied: list[migrator.Applied]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaArgs:
-    """`secret_arn` holds the URL of the role that migrates; `emulator` is the API's address on docker stacks."""
+    """`access` is how the owner reaches the database, as `cutover.database.DatabaseAccess` reads it; entries are
+    kept for `retention_months`, or for ever."""
 
-    secret_arn: pulumi.Input[str]
-    region: str
-    emulator: str | None
+    access: Mapping[str, pulumi.Input[Any]]
+    retention_months: int | None
 
     @classmethod
-    def of(cls, settings: Settings, roles: AuditRoles) -> SchemaArgs:
-        machine = settings.machine
-        return cls(
-            secret_arn=roles.owner_url_arn, region=settings.region, emulator=machine.emulator if machine else None
-        )
+    def of(cls, settings: Settings, access: Mapping[str, pulumi.Input[Any]]) -> SchemaArgs:
+        return cls(access=access, retention_months=settings.audit_retention_months)
 
 
 class Schema(Resource, module="web-next", name="Schema"):
-    """The applied migrations. Outputs: `version`, the newest's number, and `digest`, over all of them."""
+    """The applied migrations and the jobs that keep what they made. Outputs: `version`, the newest's number, and
+    `digest`, over all of them."""
 
     version: pulumi.Output[int]
     digest: pulumi.Output[str]
 
     def __init__(self, name: str, args: SchemaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        checksums = {migration.file: migration.checksum for migration in migrator.load(MIGRATIONS)}
         props = {
-            "secretArn": args.secret_arn,
-            "region": args.region,
-            "emulator": args.emulator,
-            "checksums": checksums,
+            "access": dict(args.access),
+            "checksums": {migration.file: migration.checksum for migration in migrator.load(MIGRATIONS)},
+            "upkeep": upkeep.described(upkeep.jobs(args.retention_months)),
             "version": None,
             "digest": None,
         }

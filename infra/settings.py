@@ -192,6 +192,11 @@ class Settings(_Model):
         """Host and port of this machine that cutover forwards to the database, where it is reached by a tunnel."""
         return ("127.0.0.1", self.database_tunnel_port) if self.database_access == "tunnel" else None
 
+    @property
+    def has_bastion(self) -> bool:
+        """Whether the database is reached from outside, by now or later; the way must be there before its first use."""
+        return self.machine is None and self.database_access != "direct"
+
     def keeps(self, what: Keepsake) -> bool:
         """Whether a part's data outlives every change: always, unless its end was asked for by name."""
         return what not in self.may_destroy
