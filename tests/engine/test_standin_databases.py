@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.engine.containers import docker
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -79,7 +77,7 @@ pg.Grant("usage", database=audit.name, role=writer.name, object_type="schema", s
 pg.Grant("none-for-all", database=audit.name, role="public", object_type="schema", schema="public", privileges=[],
     opts=inside)
 pg.Extension("trusted", name="hstore", database=audit.name, opts=inside)
-jobs = pg.Extension("of-the-image", name="pg_stat_statements", database="postgres", opts=inside)
+jobs = pg.Extension("of-the-image", name="pg_cron", database="postgres", opts=inside)
 for kind, right, objects in (("schema", "USAGE", None), ("function", "EXECUTE", ["schedule_in_database"])):
     pg.Grant(f"jobs-{kind}", database=jobs.database, role=owner.name, object_type=kind, schema="cron",
         objects=objects, privileges=[right], opts=inside)
@@ -92,16 +90,6 @@ pulumi.export("password", password)
 """
 
 
-IMAGE = """
-CREATE EXTENSION pg_stat_statements;
-CREATE SCHEMA cron;
-CREATE FUNCTION cron.schedule_in_database(job text) RETURNS int LANGUAGE sql AS 'SELECT 1';
-REVOKE ALL ON FUNCTION cron.schedule_in_database FROM PUBLIC;
-GRANT USAGE ON SCHEMA cron TO rds_superuser WITH GRANT OPTION;
-GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO rds_superuser WITH GRANT OPTION;
-"""
-
-
 def program(name: str, token: str, **values: object) -> str:
     text = SERVERS.replace("NAME", name.replace("_", "-")) + INSIDE.replace("NAME", name).replace("TOKEN", token)
     given = {"DAYS": 7, "LIMIT": 20, "NODES": 1, "IDLE": 60000, "DROPPED": (), "PROTECTED": True, **values}
@@ -110,22 +98,11 @@ def program(name: str, token: str, **values: object) -> str:
     return text
 
 
-def superuser(name: str, statements: str) -> None:
-    """Runs SQL as the server's superuser, who comes from within the container only."""
-    server = docker("ps", "--quiet", "--filter", f"label=db_id={name.replace('_', '-')}")
-    docker(
-        "exec", server, "psql", "--username=rdsadmin", "--dbname=postgres", "-v", "ON_ERROR_STOP=1", "-c", statements
-    )
-
-
 def test_the_databases_live_from_up_to_destroy(
     project: Project, emulator: Emulator, unique: Callable[[str], str]
 ) -> None:
     name, token = unique("db").replace("-", "_"), secrets.token_hex(12)
     rds, elasticache = emulator.client("rds"), emulator.client("elasticache")
-    project.write(emulator.provider, program(name, token).split("import pulumi, pulumi_postgresql")[0])
-    project.up()
-    superuser(name, IMAGE)
     project.write(emulator.provider, program(name, token))
     project.up()
     project.unchanged()
@@ -163,7 +140,7 @@ def test_the_databases_live_from_up_to_destroy(
             connection.execute(statement)
 
     owner = (f"{name}_owner", token)
-    sql("SELECT cron.schedule_in_database('a job')", *owner, at="postgres")
+    sql(f"SELECT cron.schedule_in_database('a job', '@daily', 'SELECT 1', '{name}')", *owner, at="postgres")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         sql(f"SET ROLE {name}_writer; CREATE TEMPORARY TABLE entry (id int)", *owner)
     sql("CREATE TABLE log.entry (id int)", *owner)
