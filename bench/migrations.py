@@ -34,7 +34,8 @@ READERS = 2
 NEWEST = "SELECT id, ts, action, result, trace_id, details FROM audit_log ORDER BY ts DESC, id DESC LIMIT 50"
 FILL = """
 INSERT INTO audit_log (ts, action, result, trace_id, details)
-SELECT now() - row * interval '0.3 seconds', 'bench', 'ok', 'trace-' || row, '{"size": 1}' FROM generate_series(1, %s) row
+SELECT now() - row * interval '0.3 seconds', 'bench', 'ok', 'trace-' || row, '{"size": 1}'
+FROM generate_series(1, %s) row
 """
 WANTS_EVERYTHING = "ALTER TABLE audit_log ADD COLUMN bench TEXT;\n"
 

@@ -163,7 +163,10 @@ def _target(options: argparse.Namespace) -> _Target:
         return _Target(open=partial(_open_url, options.url_file), access=None)
     value = Stack(options.stack).outputs().get("audit_db_access")
     if value is None:
-        raise StackMissingError(f"stack {options.stack} has no audit database yet: bring it up first, make up")
+        raise StackMissingError(
+            f"stack {options.stack} has no output audit_db_access, so no update of this revision has ended well: "
+            "bring it up first, make up, or name the database by --url-file"
+        )
     access = DatabaseAccess.from_output(value)
     return _Target(open=access.open, access=access)
 

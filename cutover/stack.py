@@ -92,7 +92,7 @@ class Stack:
 
     def _preflight(self, deployment: Mapping[str, Any]) -> Preflight:
         resources = deployment.get("resources") or []
-        root = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
+        root: Mapping[str, Any] = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
         return Preflight(stack=self.name, config=self._config(), outputs=root.get("outputs") or {}, resources=resources)
 
     def _require_own_providers(self) -> None:

@@ -123,18 +123,19 @@ class AuditRoles(pulumi.ComponentResource):
                 self.rights.append(
                     self._default(f"{name}-{role}-{objects}s", roles, role, objects, privileges, database)
                 )
-        # PUBLIC may make temporary tables in every new database; a reader only reads.
-        self._grant(f"{name}-connect", "public", database.name, "database", ["CONNECT"])
         cron = postgresql.Extension(f"{name}-cron", name="pg_cron", database="postgres", opts=self._inside)
-        for objects, right, named in (("schema", "USAGE", []), ("function", "EXECUTE", ["schedule_in_database"])):
-            self._grant(
-                f"{name}-cron-{objects}",
-                roles[OWNER].name,
-                cron.database,
-                objects,
-                [right],
-                schema="cron",
-                objects=named,
+        for objects, right, named in (("schema", "USAGE", None), ("function", "EXECUTE", ["schedule_in_database"])):
+            self.rights.append(
+                postgresql.Grant(
+                    f"{name}-cron-{objects}",
+                    role=roles[OWNER].name,
+                    database=cron.database,
+                    schema="cron",
+                    object_type=objects,
+                    objects=named,
+                    privileges=[right],
+                    opts=self._inside,
+                )
             )
 
     def _role(
@@ -169,30 +170,6 @@ class AuditRoles(pulumi.ComponentResource):
             object_type=objects,
             privileges=list(privileges),
             opts=self._inside,
-        )
-
-    def _grant(
-        self,
-        name: str,
-        role: pulumi.Input[str],
-        database: pulumi.Input[str],
-        object_type: str,
-        privileges: list[str],
-        *,
-        schema: str | None = None,
-        objects: Sequence[str] = (),
-    ) -> None:
-        self.rights.append(
-            postgresql.Grant(
-                name,
-                role=role,
-                database=database,
-                schema=schema,
-                object_type=object_type,
-                objects=list(objects) or None,
-                privileges=privileges,
-                opts=self._inside,
-            )
         )
 
     @staticmethod

@@ -36,7 +36,7 @@ class _SchemaProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         migrator.require_unedited(MIGRATIONS, olds.get("checksums") or {})
-        return DiffResult(changes=any(olds.get(name) != news[name] for name in _INPUTS))
+        return DiffResult(changes=any(olds.get(name) != news.get(name) for name in _INPUTS))
 
     def create(self, props: Mapping[str, Any]) -> CreateResult:
         return CreateResult("schema", self._migrate(props))
@@ -45,6 +45,8 @@ class _SchemaProvider(ResourceProvider):
         return UpdateResult(self._migrate(news))
 
     def read(self, id_: str, props: Mapping[str, Any]) -> ReadResult:
+        if "access" not in props:  # an older revision's state; the update that follows looks for itself
+            return ReadResult(id_, dict(props))
         access = DatabaseAccess.from_output(props["access"])
         with access.open() as connection:
             applied, database = migrator.applied(connection), connection.info.dbname

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from offline.bootstrap.artifact import replace_text
+from offline.bootstrap.docker import docker
 from offline.bootstrap.runner import Job, State, Step
 from offline.bootstrap.services import ask
 from offline.emulator.addresses import FIRST, LAST
@@ -91,4 +92,12 @@ class Tls(Step):
             for name in FILES:
                 mode = 0o600 if name.endswith(".key") else 0o644
                 replace_text(self._folder / name, (made / name).read_text(), mode)
+        _restart_edges(machine)
         return self.check().what
+
+
+def _restart_edges(machine: Machine) -> None:
+    """Has the edges that run with the certificate of before read the new one, also when its folder is a new one."""
+    running = docker("ps", "--quiet", "--filter", f"label={machine.label}", "--filter", "label=web-next.role=edge")
+    for edge in running.stdout.split():
+        docker("restart", edge)

@@ -26,20 +26,29 @@ def _mark(session: Session, what: str, name: str, urn: str) -> None:
     session.run(f"COMMENT ON {what} {{}} IS {{urn}}", name, urn=urn)
 
 
+_MARKS = {
+    "ROLE": "SELECT shobj_description(oid, 'pg_authid'), '' FROM pg_roles WHERE rolname = %s",
+    "DATABASE": "SELECT shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba) "
+    "FROM pg_database WHERE datname = %s",
+}
+"""Finds the mark and the owner of an object."""
+
+
 def _owned(session: Session, what: str, name: str, urn: str, *, leftover: str = "") -> bool:
     """Whether this resource made it already. Raises ConflictError if it is someone else's.
 
     An unmarked database of the owner `leftover` is its own too: CREATE DATABASE and the mark can't be one.
     """
-    query = {
-        "ROLE": "SELECT shobj_description(oid, 'pg_authid'), '' FROM pg_roles WHERE rolname = %s",
-        "DATABASE": "SELECT shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba) "
-        "FROM pg_database WHERE datname = %s",
-    }[what]
-    found = session.row(query, name)
+    found = session.row(_MARKS[what], name)
     if found is not None and found[0] != urn and not (found[0] is None and leftover and found[1] == leftover):
         raise ConflictError(what.lower(), name, found[0])
     return found is not None
+
+
+def _gone(session: Session, what: str, call: Call) -> bool:
+    """Whether there is nothing of this resource's to delete: the object is gone, or another resource has the name."""
+    found = session.row(_MARKS[what], call.id)
+    return found is None or found[0] not in (None, call.urn)
 
 
 def _options(call: Call) -> str:
@@ -108,7 +117,7 @@ def _read_role(call: Call) -> Properties | None:
 
 def _delete_role(call: Call) -> None:
     with call.cloud.session() as session:
-        if session.row("SELECT 1 FROM pg_roles WHERE rolname = %s", call.id) is None:
+        if _gone(session, "ROLE", call):
             return
         if not call.inputs.get("skipDropRole"):
             if not call.inputs.get("skipReassignOwned"):
@@ -158,10 +167,10 @@ def _read_database(call: Call) -> Properties | None:
 
 def _delete_database(call: Call) -> None:
     with call.cloud.session() as session:
-        found = session.row("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", call.id)
-        if found:
-            with session.acting_as(found[0]):
-                session.run("DROP DATABASE {} WITH (FORCE)", call.id)
+        if _gone(session, "DATABASE", call):
+            return
+        with session.acting_as(session.row(_MARKS["DATABASE"], call.id)[1]):
+            session.run("DROP DATABASE {} WITH (FORCE)", call.id)
 
 
 def _create_schema(call: Call) -> tuple[str, Properties]:

@@ -112,7 +112,6 @@ def new_database(server: Server, name: str | None = None) -> Iterator[Database]:
     with server.connect(MASTER, "postgres") as master:
         identifier = sql.Identifier(made.name)
         master.execute(sql.SQL("CREATE DATABASE {} OWNER audit_owner TEMPLATE template0").format(identifier))
-        master.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(identifier))
         with server.connect(MASTER, made.name) as inside:
             inside.execute(_RIGHTS)
         yield made
