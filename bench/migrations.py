@@ -1,6 +1,6 @@
 """What a migration costs: the migrator against `psql -f` on the same files, and how long readers wait meanwhile.
 
-`python bench/migrations.py [ROUNDS]` starts a Postgres of its own. Each round migrates an empty database with psql, in
+`python -m bench.migrations [ROUNDS]` starts a Postgres of its own. Each round migrates an empty database with psql, in
 its container, and one with the migrator, from connecting to the last commit, and prints both medians and their ratio.
 Then readers ask for the newest 50 entries, without pause, while each migration is applied to a year of entries; and
 once more while a migration wants a lock that a long transaction holds. Exits 1 above a limit.

@@ -106,7 +106,7 @@ class System:
     def pulumi(self, *arguments: str, code: int | None = 0) -> Done:
         return self.run("pulumi", *arguments, "--stack", self.stack, "--non-interactive", code=code)
 
-    def set(self, key: str, value: str) -> None:
+    def set(self, key: str, value: Any) -> None:
         """Changes a setting in the stack's file, the way a commit would."""
         content = stackfile.read(self.folder, self.stack)
         content["config"][f"web-next:{key}"] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -98,7 +99,7 @@ def test_make_up_ends_with_go_beside_this_clone_which_it_leaves_alone(clone: Clo
 
 def test_a_second_make_up_changes_nothing(clone: Clone) -> None:
     text = clone.make("up")
-    assert "  local: 59 same" in text
+    assert re.search(r"^  local: \d+ same$", text, re.MULTILINE)
     assert "made " not in text
 
 
