@@ -45,7 +45,9 @@ def test_each_role_has_a_url_and_a_password_of_its_own_in_the_vault(
     assert all("secretString" in version.secrets for version in engine.of(SECRET_VERSION))
 
 
-def test_the_database_is_its_owners_and_no_role_is_more_than_a_login(engine: Recorder) -> None:
+def test_the_database_is_its_owners_and_no_role_is_more_than_a_login_but_the_owner_who_sees_sessions(
+    engine: Recorder,
+) -> None:
     declare("roles")
     roles = {role.inputs["name"]: role for role in engine.of(ROLE)}
 
@@ -56,11 +58,17 @@ def test_the_database_is_its_owners_and_no_role_is_more_than_a_login(engine: Rec
             "name",
             "login",
             "password",
+            "roles",
             "statementTimeout",
             "idleInTransactionSessionTimeout",
-        }, f"{name} may do nothing else and is in no other role"
+        }, f"{name} may do nothing else"
         assert "password" in role.secrets
         assert role.inputs["idleInTransactionSessionTimeout"] == 60_000
+    assert {name: role.inputs["roles"] for name, role in roles.items()} == {
+        "audit_owner": ["pg_monitor"],
+        "audit_writer": [],
+        "audit_reader": [],
+    }
     assert {name: role.inputs["statementTimeout"] for name, role in roles.items()} == {
         "audit_owner": 0,
         "audit_writer": 60_000,
@@ -153,7 +161,7 @@ def test_the_schema_waits_for_roles_rights_and_urls(engine: Recorder, monkeypatc
         (DOCKER, {"mode": "direct", "emulator": "http://10.213.7.1:4566", "bastion": None, "local_port": None}),
         (FARGATE, {"mode": "direct", "emulator": None, "bastion": None, "local_port": None}),
         (TUNNEL, {"mode": "tunnel", "emulator": None, "bastion": "Instance:bastion", "local_port": 25432}),
-        (LATER, {"mode": "later", "emulator": None, "bastion": None, "local_port": None}),
+        (LATER, {"mode": "later", "emulator": None, "bastion": "Instance:bastion", "local_port": None}),
     ],
     ids=["docker", "direct", "tunnel", "later"],
 )
@@ -162,6 +170,11 @@ def test_cutover_is_told_how_to_reach_the_database(
 ) -> None:
     outputs = run(monkeypatch, changed(config, auditRetentionMonths="24"))
 
-    owner = {"secret_arn": "Secret:AUDIT_DB_OWNER_URL", "region": "eu-central-1", "retention_months": 24}
+    owner = {
+        "endpoint": HOST,
+        "secret_arn": "Secret:AUDIT_DB_OWNER_URL",
+        "region": "eu-central-1",
+        "retention_months": 24,
+    }
     assert outputs["audit_db_access"] == access | owner
     assert "generated-" not in json.dumps(outputs)
