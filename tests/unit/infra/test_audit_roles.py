@@ -90,11 +90,10 @@ def test_the_writer_inserts_and_selects_the_reader_selects_and_nobody_else_gets_
         assert (one.inputs["owner"], one.inputs["schema"], one.inputs["database"]) == ("audit_owner", "public", "audit")
 
 
-def test_everybody_connects_and_the_owner_alone_schedules_its_upkeep(engine: Recorder) -> None:
+def test_the_owner_alone_schedules_its_upkeep_and_nothing_is_granted_beside_that(engine: Recorder) -> None:
     declare("roles")
 
     assert sorted((one.inputs for one in engine.of(GRANT)), key=lambda inputs: str(inputs["objectType"])) == [
-        {"role": "public", "database": "audit", "objectType": "database", "privileges": ["CONNECT"]},
         {
             "role": "audit_owner",
             "database": "postgres",
@@ -130,7 +129,7 @@ def test_the_database_is_filled_by_the_master_over_tls_at_its_address_or_the_tun
     assert provider.inputs["superuser"] == "false", "RDS has none"
     assert "password" in provider.secrets
     server = engine.one(INSTANCE)
-    assert len(inside(engine)) == 11
+    assert len(inside(engine)) == 10
     for one in inside(engine):
         assert provider.urn in one.provider
         assert server.urn in one.depends_on, "behind a tunnel nothing else says that the server comes first"
@@ -151,7 +150,7 @@ def test_the_schema_waits_for_roles_rights_and_urls(engine: Recorder, monkeypatc
     entries = [one for one in engine.of(SECRET_VERSION) if one.name in ("AUDIT_DB_URL", "AUDIT_DB_OWNER_URL")]
     first = [*engine.of(GRANT), *engine.of(DEFAULT), *entries]
 
-    assert len(first) == 8
+    assert len(first) == 7
     assert {one.urn for one in first} <= engine.one(SCHEMA).depends_on
 
 
