@@ -45,7 +45,9 @@ def test_each_role_has_a_url_and_a_password_of_its_own_in_the_vault(
     assert all("secretString" in version.secrets for version in engine.of(SECRET_VERSION))
 
 
-def test_the_database_is_its_owners_and_no_role_is_more_than_a_login(engine: Recorder) -> None:
+def test_the_database_is_its_owners_and_no_role_is_more_than_a_login_but_the_owner_who_sees_sessions(
+    engine: Recorder,
+) -> None:
     declare("roles")
     roles = {role.inputs["name"]: role for role in engine.of(ROLE)}
 
@@ -56,11 +58,17 @@ def test_the_database_is_its_owners_and_no_role_is_more_than_a_login(engine: Rec
             "name",
             "login",
             "password",
+            "roles",
             "statementTimeout",
             "idleInTransactionSessionTimeout",
-        }, f"{name} may do nothing else and is in no other role"
+        }, f"{name} may do nothing else"
         assert "password" in role.secrets
         assert role.inputs["idleInTransactionSessionTimeout"] == 60_000
+    assert {name: role.inputs["roles"] for name, role in roles.items()} == {
+        "audit_owner": ["pg_monitor"],
+        "audit_writer": [],
+        "audit_reader": [],
+    }
     assert {name: role.inputs["statementTimeout"] for name, role in roles.items()} == {
         "audit_owner": 0,
         "audit_writer": 60_000,
@@ -82,11 +90,10 @@ def test_the_writer_inserts_and_selects_the_reader_selects_and_nobody_else_gets_
         assert (one.inputs["owner"], one.inputs["schema"], one.inputs["database"]) == ("audit_owner", "public", "audit")
 
 
-def test_everybody_connects_and_the_owner_alone_schedules_its_upkeep(engine: Recorder) -> None:
+def test_the_owner_alone_schedules_its_upkeep_and_nothing_is_granted_beside_that(engine: Recorder) -> None:
     declare("roles")
 
     assert sorted((one.inputs for one in engine.of(GRANT)), key=lambda inputs: str(inputs["objectType"])) == [
-        {"role": "public", "database": "audit", "objectType": "database", "privileges": ["CONNECT"]},
         {
             "role": "audit_owner",
             "database": "postgres",
@@ -122,7 +129,7 @@ def test_the_database_is_filled_by_the_master_over_tls_at_its_address_or_the_tun
     assert provider.inputs["superuser"] == "false", "RDS has none"
     assert "password" in provider.secrets
     server = engine.one(INSTANCE)
-    assert len(inside(engine)) == 11
+    assert len(inside(engine)) == 10
     for one in inside(engine):
         assert provider.urn in one.provider
         assert server.urn in one.depends_on, "behind a tunnel nothing else says that the server comes first"
@@ -143,7 +150,7 @@ def test_the_schema_waits_for_roles_rights_and_urls(engine: Recorder, monkeypatc
     entries = [one for one in engine.of(SECRET_VERSION) if one.name in ("AUDIT_DB_URL", "AUDIT_DB_OWNER_URL")]
     first = [*engine.of(GRANT), *engine.of(DEFAULT), *entries]
 
-    assert len(first) == 8
+    assert len(first) == 7
     assert {one.urn for one in first} <= engine.one(SCHEMA).depends_on
 
 
@@ -153,7 +160,7 @@ def test_the_schema_waits_for_roles_rights_and_urls(engine: Recorder, monkeypatc
         (DOCKER, {"mode": "direct", "emulator": "http://10.213.7.1:4566", "bastion": None, "local_port": None}),
         (FARGATE, {"mode": "direct", "emulator": None, "bastion": None, "local_port": None}),
         (TUNNEL, {"mode": "tunnel", "emulator": None, "bastion": "Instance:bastion", "local_port": 25432}),
-        (LATER, {"mode": "later", "emulator": None, "bastion": None, "local_port": None}),
+        (LATER, {"mode": "later", "emulator": None, "bastion": "Instance:bastion", "local_port": None}),
     ],
     ids=["docker", "direct", "tunnel", "later"],
 )
@@ -162,6 +169,11 @@ def test_cutover_is_told_how_to_reach_the_database(
 ) -> None:
     outputs = run(monkeypatch, changed(config, auditRetentionMonths="24"))
 
-    owner = {"secret_arn": "Secret:AUDIT_DB_OWNER_URL", "region": "eu-central-1", "retention_months": 24}
+    owner = {
+        "endpoint": HOST,
+        "secret_arn": "Secret:AUDIT_DB_OWNER_URL",
+        "region": "eu-central-1",
+        "retention_months": 24,
+    }
     assert outputs["audit_db_access"] == access | owner
     assert "generated-" not in json.dumps(outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.infra.parts import declare, run
-from tests.unit.infra.recorder import FARGATE, Recorder, changed, identity
+from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed, identity
 
 TUNNEL = changed(FARGATE, databaseAccess="tunnel")
 
@@ -38,10 +38,21 @@ def test_the_bastions_role_is_session_managers_and_nothing_more(engine: Recorder
     assert engine.one("aws:iam/instanceProfile:InstanceProfile").inputs["role"] == "web-next-test-bastion"
 
 
-@pytest.mark.parametrize("access", ["direct", "later"])
-def test_without_a_tunnel_there_is_no_bastion(engine: Recorder, monkeypatch: pytest.MonkeyPatch, access: str) -> None:
-    outputs = run(monkeypatch, changed(FARGATE, databaseAccess=access))
+@pytest.mark.parametrize(
+    ("config", "there"),
+    [
+        (FARGATE, False),
+        (TUNNEL, True),
+        (changed(FARGATE, databaseAccess="later"), True),
+        (DOCKER, False),
+        (changed(DOCKER, databaseAccess="later"), False),
+    ],
+    ids=["direct", "tunnel", "later", "docker", "docker later"],
+)
+def test_there_is_a_bastion_where_a_tunnel_needs_one_or_will(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], there: bool
+) -> None:
+    outputs = run(monkeypatch, config)
 
-    assert not engine.of("aws:ec2/instance:Instance")
-    assert not engine.of("web-next:network:Bastion")
-    assert outputs["audit_db_access"]["bastion"] is None
+    assert [one.name for one in engine.of("aws:ec2/instance:Instance")] == ["bastion"] * there
+    assert outputs["audit_db_access"]["bastion"] == ("Instance:bastion" if there else None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from infra.monitoring import RUNWAY_PHRASE, publishers_policy
 from tests.unit.infra.parts import declare
 from tests.unit.infra.recorder import ACCOUNT, FARGATE, Recorder, changed
 
+ROOT = Path(__file__).parents[3]
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 TOPIC = f"arn:aws:mock:eu-central-1:{ACCOUNT}:Topic/monitoring"
 GIB = 1024**3
@@ -87,6 +90,23 @@ def test_half_a_day_without_a_word_of_the_upkeep_is_an_alarm(engine: Recorder) -
     assert fires(alarms(engine)["audit-partition-runway"]) == (
         "web-next/test/AuditPartitionRunwayOk", None, "Sum", LESS, 1, 6 * 3600, 2, "breaching",
     )  # fmt: skip
+
+
+def logged(sql: str) -> list[str]:
+    """What a migration's functions write to the server's log, literal arguments filled in and others as …"""
+    found = []
+    for text, arguments in re.findall(r"RAISE LOG '([^']*)'([^;]*);", sql):
+        for argument in (one.strip() for one in arguments.split(",")[1:]):
+            text = text.replace("%", argument.strip("'") if argument.startswith("'") else "…", 1)
+        found.append(text)
+    return found
+
+
+def test_the_upkeep_writes_the_words_that_are_listened_for_when_all_is_well_and_not_otherwise() -> None:
+    said = [text for path in sorted((ROOT / "migrations").glob("*.sql")) for text in logged(path.read_text())]
+
+    assert [text for text in said if RUNWAY_PHRASE in text] == ["audit_partition_runway ok: … months ahead"]
+    assert "audit_partition_runway short: … months ahead" in said
 
 
 def test_the_upkeeps_words_are_counted_in_the_databases_own_log(engine: Recorder) -> None:

@@ -9,26 +9,13 @@ import pytest
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed
 
-KEEPSAKES: dict[str, set[tuple[str, str]]] = {
-    "audit": {
-        ("Instance", "audit"),
-        ("Database", "audit-roles"),
-        ("Role", "audit_owner"),
-        ("Role", "audit_writer"),
-        ("Role", "audit_reader"),
-        ("DefaultPrivileges", "audit-roles-audit_writer-tables"),
-        ("DefaultPrivileges", "audit-roles-audit_writer-sequences"),
-        ("DefaultPrivileges", "audit-roles-audit_reader-tables"),
-        ("Grant", "audit-roles-connect"),
-        ("Grant", "audit-roles-cron-schema"),
-        ("Grant", "audit-roles-cron-function"),
-        ("Extension", "audit-roles-cron"),
-    },
-    "evidence": {("Bucket", "evidence")},
-    "records": {("Bucket", "records")},
-    "vault": {("Key", "vault")},
+KEEPSAKES = {
+    "audit": {("aws:rds/instance:Instance", "audit")},
+    "evidence": {("aws:s3/bucket:Bucket", "evidence")},
+    "records": {("aws:s3/bucket:Bucket", "records")},
+    "vault": {("aws:kms/key:Key", "vault")},
 }
-"""What is protected, by the name under which its end may be asked for."""
+"""What is protected, by the name under which its end may be asked for; all in the database goes with `audit`."""
 
 
 @pytest.mark.parametrize("named", [(), *((one,) for one in KEEPSAKES), tuple(KEEPSAKES)], ids="+".join)
@@ -37,9 +24,12 @@ def test_what_holds_data_is_protected_unless_its_end_is_asked_for_by_name(
     engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str], named: tuple[str, ...]
 ) -> None:
     run(monkeypatch, changed(config, mayDestroy=list(named)))
-    protected = {(one.token.rpartition(":")[2], one.name) for one in engine.registered if one.protect}
+    protected = {(one.token, one.name) for one in engine.registered if one.protect}
+    inside = {(one.token, one.name) for one in engine.registered if one.token.startswith("postgresql:")}
+    keepsakes = {**KEEPSAKES, "audit": KEEPSAKES["audit"] | inside}
 
-    assert protected == {one for what, ones in KEEPSAKES.items() if what not in named for one in ones}
+    assert len(inside) > 5
+    assert protected == {one for what, ones in keepsakes.items() if what not in named for one in ones}
 
 
 @pytest.mark.parametrize("kept", [True, False])
