@@ -70,6 +70,7 @@ class Bastion(pulumi.ComponentResource):
             name,
             launch_template=aws.ec2.InstanceLaunchTemplateArgs(id=template.id, version="$Latest"),
             subnet_id=args.network.subnet_ids["app"][0],
+            associate_public_ip_address=False,
             tags={"Name": called},
             opts=child,
         )

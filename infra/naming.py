@@ -79,6 +79,8 @@ class Names:
             yield f"the stack's name is {self.stack!r}: {problem}"
         if self.evidence and (problem := bucket_problem(self.evidence)):
             yield f"evidenceBucket is {self.evidence!r}: {problem}"
+        if self.evidence == self.bucket("records"):
+            yield f"evidenceBucket is {self.evidence!r}: that is the records bucket, which the app must not touch"
 
     @property
     def vault_prefix(self) -> str:

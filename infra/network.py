@@ -153,6 +153,8 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         self.vpc_id = vpc.id
+        # AWS gives every VPC a group that lets its members reach each other; nothing here is a member, nor shall be.
+        aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, ingress=[], egress=[], opts=self._child)
         gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, tags={"Name": args.name}, opts=self._child)
         placed = {tier: self._subnets(tier) for tier in subnets.TIERS}
         self.subnet_ids = {tier: [one.id for one in made.values()] for tier, made in placed.items()}

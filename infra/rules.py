@@ -48,6 +48,12 @@ def _a_candidate_has_a_base(settings: Settings, _stack: str) -> Iterator[str]:
         yield "track is stable: remove 'base', only a candidate stands on another stack"
 
 
+@_needs("runtime", "databaseAccess")
+def _a_machines_own_database_is_reached_directly(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime == "docker" and settings.database_access == "tunnel":
+        yield "databaseAccess is tunnel: a docker stack's database is on this machine, set it to direct"
+
+
 @_needs("runtime", "machine")
 def _a_machine_belongs_to_docker(settings: Settings, _stack: str) -> Iterator[str]:
     if settings.runtime == "docker" and settings.machine is None:
@@ -115,23 +121,30 @@ def _production_has_somebody_to_call(settings: Settings, _stack: str) -> Iterato
 
 @_needs("backupWindow", "maintenanceWindow")
 def _windows_are_apart(settings: Settings, _stack: str) -> Iterator[str]:
-    backup = _minutes(settings.backup_window)
-    first, last = (day.partition(":") for day in settings.maintenance_window.split("-"))
-    maintenance = _minutes(f"{first[2]}-{last[2]}")
-    for name, window, text in (
-        ("backupWindow", backup, settings.backup_window),
-        ("maintenanceWindow", maintenance, settings.maintenance_window),
-    ):
-        if len(window) < 60:
-            yield f"{name} is {text}: ElastiCache wants an hour or more"
-    if set(backup) & set(maintenance):
+    windows = {"backupWindow": settings.backup_window, "maintenanceWindow": settings.maintenance_window}
+    minutes = {name: _minutes(window) for name, window in windows.items()}
+    for name, taken in minutes.items():
+        if not 60 <= len(taken) <= _DAY:
+            yield f"{name} is {windows[name]}: it must last an hour, ElastiCache's least, to a day"
+    if {minute % _DAY for minute in minutes["backupWindow"]} & {
+        minute % _DAY for minute in minutes["maintenanceWindow"]
+    }:
         yield f"backupWindow is {settings.backup_window}: it overlaps maintenanceWindow, {settings.maintenance_window}"
 
 
-def _minutes(window: str) -> list[int]:
-    """The minutes of the day in a window HH:MM-HH:MM, over midnight where it ends before it starts."""
-    start, end = (int(time[:2]) * 60 + int(time[3:]) for time in window.split("-"))
-    return [minute % 1440 for minute in range(start, end if end > start else end + 1440)]
+_DAY = 24 * 60
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _minutes(window: str) -> range:
+    """The minutes in a window HH:MM-HH:MM of every day, or ddd:HH:MM-ddd:HH:MM of every week, from its first."""
+
+    def minute(moment: str) -> int:
+        *day, hours, minutes = moment.split(":")
+        return sum(_WEEK.index(name) * _DAY for name in day) + int(hours) * 60 + int(minutes)
+
+    start, end = map(minute, window.split("-"))
+    return range(start, end if end > start else end + (7 * _DAY if window[0].isalpha() else _DAY))
 
 
 _EXAMPLE = r"(?<![\w-])example\.com\b"

@@ -108,6 +108,6 @@ class Vault(pulumi.ComponentResource):
         return aws.secretsmanager.SecretVersion(
             name,
             secret_id=self.declare(name).id,
-            secret_string=pulumi.Output.secret(value),
+            secret_string=value,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from infra import rules
 from infra.rules import broken
 from infra.settings import Settings
-from tests.unit.infra.recorder import DOCKER, FARGATE, IMAGE, MACHINE, STACK, changed, settings, without
+from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, IMAGE, MACHINE, STACK, changed, settings, without
 
 ROOT = Path(__file__).parents[3]
 CANDIDATE = changed(FARGATE, track="candidate", base="prod")
@@ -146,11 +146,29 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "nobody let in": (without(FARGATE, "operatorRoles"), [LOCKED_OUT]),
     "a short backup window": (
         changed(FARGATE, backupWindow="01:00-01:59"),
-        ["backupWindow is 01:00-01:59: ElastiCache wants an hour or more"],
+        ["backupWindow is 01:00-01:59: it must last an hour, ElastiCache's least, to a day"],
     ),
     "a short maintenance window": (
         changed(FARGATE, maintenanceWindow="sun:23:30-mon:00:29"),
-        ["maintenanceWindow is sun:23:30-mon:00:29: ElastiCache wants an hour or more"],
+        ["maintenanceWindow is sun:23:30-mon:00:29: it must last an hour, ElastiCache's least, to a day"],
+    ),
+    "maintenance for days, over every backup": (
+        changed(FARGATE, maintenanceWindow="sun:03:00-tue:04:00"),
+        [
+            "maintenanceWindow is sun:03:00-tue:04:00: it must last an hour, ElastiCache's least, to a day",
+            "backupWindow is 01:00-02:00: it overlaps maintenanceWindow, sun:03:00-tue:04:00",
+        ],
+    ),
+    "a tunnel to this machine": (
+        changed(DOCKER, databaseAccess="tunnel"),
+        ["databaseAccess is tunnel: a docker stack's database is on this machine, set it to direct"],
+    ),
+    "evidence among the records": (
+        changed(FARGATE, evidenceBucket=f"web-next-{STACK}-records-{ACCOUNT}"),
+        [
+            f"evidenceBucket is 'web-next-{STACK}-records-{ACCOUNT}': "
+            "that is the records bucket, which the app must not touch"
+        ],
     ),
     "overlapping windows": (
         changed(FARGATE, backupWindow="23:30-00:30", maintenanceWindow="sun:00:29-sun:01:29"),
