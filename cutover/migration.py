@@ -77,7 +77,7 @@ def _read(folder: Path) -> tuple[list[Migration], list[str]]:
         return [], [f"{folder} is no folder: migrations are *.sql files in it"]
     migrations: list[Migration] = []
     found: list[str] = []
-    expected = 1
+    expected, before = 1, ""
     for path in sorted(folder.glob("*.sql")):
         name = _FILE.fullmatch(path.name)
         if not name:
@@ -85,11 +85,12 @@ def _read(folder: Path) -> tuple[list[Migration], list[str]]:
             continue
         version = int(name[1])
         if version != expected:
+            taken = f" as {before} has" if version == expected - 1 and before else ""
             found.append(
-                f"{path.name} has number {version:03}, {expected:03} comes next: "
+                f"{path.name} has number {version:03}{taken}, {expected:03} comes next: "
                 "migrations are numbered without gaps or doubles"
             )
-        expected = version + 1
+        expected, before = version + 1, path.name
         content = path.read_bytes()
         try:
             sql = content.decode()

@@ -27,9 +27,17 @@ class Preflight:
     outputs: Mapping[str, Any]
     resources: Sequence[Mapping[str, Any]]
 
+    @property
+    def protects(self) -> bool:
+        """Whether anything is protected, so that an update may be refused in its middle and a preview must go first."""
+        return any(resource.get("protect") for resource in self.resources)
+
     def require_unedited(self, folder: Path) -> None:
-        """Raises MigrationError that names each migration whose file is not what was applied."""
-        for resource in self.resources:
+        """Raises MigrationError that names each migration whose file is not what was applied.
+
+        Files that break a rule by themselves are left to the program, which says all that is wrong at once.
+        """
+        for resource in [] if migrator.problems(folder) else self.resources:
             if resource["type"] == SCHEMA:
                 migrator.require_unedited(folder, resource.get("inputs", {}).get("checksums") or {})
 

@@ -35,6 +35,11 @@ class Progress:
         elif event.diagnostic_event:
             self._diagnose(event.diagnostic_event)
 
+    def only_problems(self, event: EngineEvent) -> None:
+        """Prints what is wrong and nothing else: for a preview whose changes the update will show."""
+        if event.diagnostic_event and event.diagnostic_event.severity == "error":
+            self._diagnose(event.diagnostic_event)
+
     def _line(self, step: StepEventMetadata, verb: str) -> None:
         # Components and the stack itself take no time of their own; their children are shown.
         if verb in _QUIET or not step.provider:

@@ -48,6 +48,11 @@ class Stack:
                 if deployment.get("pending_operations"):
                     print(f"  note     what a killed run had begun on {self.name} is looked at again")
                     stack.refresh(clear_pending_creates=True, on_event=progress)
+                if before.protects:
+                    print(
+                        f"  note     {self.name} protects its data: a preview looks first whether anything is refused"
+                    )
+                    stack.preview(refresh=refresh, on_event=progress.only_problems)
                 result = stack.up(refresh=refresh, on_event=progress)
         except auto.errors.CommandError as error:
             raise _cause(self.name, error, progress.problems) from None
@@ -152,9 +157,11 @@ def _cause(stack: str, error: auto.errors.CommandError, problems: Sequence[str] 
     for problem in problems:
         if problem.startswith(migration):
             return MigrationError(problem.removeprefix(migration))
+    # A plugin that is told to stop in the middle of a call is said to have died; that is never why the update failed.
+    said = sorted(problems, key=lambda problem: "exited prematurely" in problem)
     if any("passphrase" in line for line in causes):
         return NotPreparedError(
             f"stack {stack} cannot be decrypted: the passphrase is not the one it was made with; "
             "put the right one into the file that PULUMI_CONFIG_PASSPHRASE_FILE names"
         )
-    return CutoverError(f"stack {stack}: " + next(iter([*problems, *causes]), "the update failed, see above"))
+    return CutoverError(f"stack {stack}: " + next(iter([*said, *causes]), "the update failed, see above"))

@@ -34,8 +34,8 @@ def readers_policy(readers: Sequence[str]) -> str:
 class VaultArgs:
     """`prefix` starts every entry's name, all that the app knows of its secrets.
 
-    `app_role_arn` may read the app's entries, `operators` (role ARNs) all. `keep` protects the key, and lets
-    deleted entries be restored for 30 days; otherwise their names are free again at once.
+    `app_role_arn` may read the app's entries, `operators` (role ARNs) all. `keep` protects key and entries, and
+    lets deleted entries be restored for 30 days; otherwise their names are free again at once.
     """
 
     prefix: str
@@ -90,7 +90,7 @@ class Vault(pulumi.ComponentResource):
             name=f"{self._args.prefix}{name}",
             kms_key_id=self.key.arn,
             recovery_window_in_days=30 if self._args.keep else 0,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=self._args.keep),
         )
         app = [self._args.app_role_arn] if name in APP_SECRETS else []
         aws.secretsmanager.SecretPolicy(

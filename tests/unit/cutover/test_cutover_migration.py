@@ -27,7 +27,7 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
 
     assert [line.split(":")[0] for line in found] == [
         "001_a.sql has the directive 'no transactions'",
-        "001_b.sql has number 001, 002 comes next",
+        "001_b.sql has number 001 as 001_a.sql has, 002 comes next",
         "001_b.sql has the statement COMMIT",
         "004_c.sql has number 004, 002 comes next",
         "004_c.sql is not UTF-8 at byte 8",

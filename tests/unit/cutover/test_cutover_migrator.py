@@ -53,7 +53,7 @@ def test_a_name_without_its_form_is_refused(tmp_path: Path, name: str) -> None:
     [
         (("001_a.sql", "003_c.sql"), "003_c.sql has number 003, 002 comes next"),
         (("002_b.sql",), "002_b.sql has number 002, 001 comes next"),
-        (("001_a.sql", "001_b.sql"), "001_b.sql has number 001, 002 comes next"),
+        (("001_a.sql", "001_b.sql"), "001_b.sql has number 001 as 001_a.sql has, 002 comes next"),
         (("000_a.sql",), "000_a.sql has number 000, 001 comes next"),
     ],
 )
