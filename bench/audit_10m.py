@@ -35,7 +35,7 @@ TRACE = (
 )
 FILL = """
 INSERT INTO audit_log (ts, action, result, strategy_id, trace_id, details)
-SELECT start + (row * span / %(rows)s),
+SELECT start + span * (row::float8 / %(rows)s),
        'action_' || row %% 40, CASE WHEN row %% 50 = 0 THEN 'err' ELSE 'ok' END, 'strategy-' || row %% 200,
        'trace-' || to_char(row, 'FM000000000'),
        jsonb_build_object('symbol', 'BTCUSDT', 'size', row %% 1000, 'note', md5(row::text))

@@ -49,8 +49,10 @@ def up(options: argparse.Namespace) -> None:
     report = smoke.saved(options.stack, since=started)
     if report:
         print(f"\n{report.table}")
-    else:
+    elif "smoke_target" in Stack(options.stack).outputs():
         run_smoke(options)
+    else:
+        print(f"  {options.stack} has no app yet, so there is nothing to smoke and no verdict")
 
 
 def run_smoke(options: argparse.Namespace) -> None:

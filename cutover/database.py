@@ -69,7 +69,7 @@ class DatabaseAccess:
         elif self.mode == "direct" and not listens(host, int(port)):
             raise UnreachableError(
                 f"the audit database at {self.endpoint} does not answer, and what is inside it is made from here: "
-                "bring it back (make up starts a machine's own), or set web-next:databaseAccess to tunnel"
+                + ("make up starts it" if self.emulator else "go to where it does, or set databaseAccess to tunnel")
             )
         else:
             yield

@@ -86,7 +86,12 @@ def apply(options: argparse.Namespace) -> None:
     """Applies what is pending. On a stack it then schedules the upkeep jobs. May be repeated at any time."""
     target = _target(options)
     lines: list[str] = []
-    report = lines.append if options.json else lambda line: print(f"  {line}", flush=True)
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if not options.json:
+            print(f"  {line}", flush=True)
+
     with target.open() as connection:
         done = migrator.apply(connection, migrator.load(MIGRATIONS), report=report, deadline=options.deadline)
         scheduled = []
@@ -99,7 +104,7 @@ def apply(options: argparse.Namespace) -> None:
         return
     for name in scheduled:
         print(f"  job {name} changed")
-    if not done and not scheduled:
+    if not lines and not scheduled:
         print("  nothing to do")
 
 

@@ -16,9 +16,10 @@ BEGIN
         part := 'audit_log_' || to_char(first_day, 'YYYY_MM');
         CONTINUE WHEN EXISTS (
             SELECT FROM pg_inherits WHERE inhparent = 'public.audit_log'::regclass AND inhrelid = to_regclass('public.' || part));
-        EXECUTE format('CREATE TABLE public.%I (LIKE public.audit_log INCLUDING ALL)', part);
+        -- A month that somebody detached is attached again, as it is.
+        EXECUTE format('CREATE TABLE IF NOT EXISTS public.%I (LIKE public.audit_log INCLUDING ALL)', part);
         EXECUTE format(
-            'CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON public.%I '
+            'CREATE OR REPLACE TRIGGER audit_no_truncate BEFORE TRUNCATE ON public.%I '
             'FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change()', part);
         EXECUTE format(
             'ALTER TABLE public.audit_log ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',

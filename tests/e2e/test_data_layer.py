@@ -224,7 +224,7 @@ def test_every_problem_of_the_settings_and_the_migrations_is_refused_at_once(sys
             "publicSubnets": ["10.42.128.0/20", "10.42.144.0/20"],
         },
     }
-    before = system.state_text()
+    before = system.resources()
     for key, value in wrong.items():
         system.set(key, value)
     try:
@@ -235,7 +235,7 @@ def test_every_problem_of_the_settings_and_the_migrations_is_refused_at_once(sys
             system.unset(key)
     for text in ("Not_A_Bucket", "retentionDays", "db.m7g.tiny", "overlaps network.appSubnets[0]", "001_again.sql"):
         assert text in done.last_line
-    assert system.state_text() == before
+    assert system.resources() == before
 
 
 def test_what_holds_data_is_not_destroyed_or_replaced_until_it_is_named(system: System) -> None:

@@ -216,9 +216,22 @@ def test_the_runway_counts_whole_months_up_to_the_first_gap(fresh: Database) -> 
 def test_a_table_that_has_a_months_name_and_is_no_partition_fails_the_upkeep(fresh: Database) -> None:
     with fresh.connect(OWNER) as owner:
         owner.execute("CREATE TABLE audit_log_2031_02 (a int)")
-        with pytest.raises(psycopg.errors.DuplicateTable, match="audit_log_2031_02"):
+        with pytest.raises(psycopg.errors.DatatypeMismatch, match="audit_log_2031_02"):
             owner.execute("CALL keep_audit_partitions('2031-01-01')")
         assert owner.execute("SELECT to_regclass('audit_log_2031_01')").fetchone() == (None,), "half of it stayed"
+
+
+def test_a_month_that_somebody_detached_is_attached_again_with_its_entries(fresh: Database) -> None:
+    with fresh.connect(OWNER) as owner:
+        owner.execute("SELECT ensure_audit_partitions(2, '2031-01-01')")
+        owner.execute("INSERT INTO audit_log (ts, action, result) VALUES ('2031-02-03', 'kept', 'ok')")
+        owner.execute("ALTER TABLE audit_log DETACH PARTITION audit_log_2031_02")
+        assert owner.execute("SELECT audit_partition_runway('2031-01-01')").fetchone() == (0,)
+
+        owner.execute("CALL keep_audit_partitions('2031-01-01')")
+
+        assert owner.execute("SELECT audit_partition_runway('2031-01-01')").fetchone() == (12,)
+        assert owner.execute("SELECT action FROM audit_log WHERE ts = '2031-02-03'").fetchall() == [("kept",)]
 
 
 def test_retention_drops_only_months_whose_every_entry_is_too_old(fresh: Database) -> None:
@@ -266,7 +279,7 @@ def test_the_heartbeat_is_logged_by_the_upkeep_and_by_nothing_else(fresh: Databa
         owner.execute("CALL keep_audit_partitions()")
         assert heartbeats() == before + 1
         owner.execute("CREATE TABLE audit_log_2031_02 (a int)")
-        with pytest.raises(psycopg.errors.DuplicateTable):
+        with pytest.raises(psycopg.errors.DatatypeMismatch):
             owner.execute("CALL keep_audit_partitions('2031-01-01')")
         with pytest.raises(psycopg.errors.DuplicateFunction):  # which logs the statement
             owner.execute((MIGRATIONS / "004_audit_partitions.sql").read_text().replace("OR REPLACE ", "").encode())
@@ -352,7 +365,7 @@ def test_the_migrations_make_what_is_expected(migrated: Database) -> None:
         ("GRANT EXECUTE ON FUNCTION audit_partition_runway TO PUBLIC", "audit_partition_runway: (today timestamp"),
         ("CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
          "refuse_audit_change: () invoker"),
-        ("DELETE FROM cutover.schema_migrations WHERE version = 4", "004_audit_partitions.sql is not applied"),
+        ("DELETE FROM cutover.schema_migrations WHERE version = 5", "005_no_temporary_tables.sql is not applied"),
     ],
 )  # fmt: skip
 def test_verify_says_what_differs(migrated: Database, harm: str, said: str) -> None:

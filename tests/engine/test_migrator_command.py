@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ def stack(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     """The output audit_db_access of a stack whose vault holds the owner's URL; tests may change it."""
     output: dict[str, Any] = {
         "mode": "direct",
+        "endpoint": f"{database.server.host}:5432",
         "secret_arn": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:AUDIT_DB_OWNER_URL",
         "region": "eu-central-1",
         "emulator": None,
@@ -123,16 +126,28 @@ def test_verify_of_a_stack_looks_at_its_jobs(command: Command, stack: dict[str, 
 def test_a_tunnel_is_where_this_machines_end_of_it_is(
     command: Command, stack: dict[str, Any], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = free_port()
+    server = socket.create_server(("127.0.0.1", 0))  # this machine's end of a tunnel that leads nowhere
+    port = server.getsockname()[1]
+    threading.Thread(target=lambda: [server.accept()[0].close() for _ in range(2)], daemon=True).start()
     stack |= {"mode": "tunnel", "local_port": float(port)}
     code, _, err = command("plan", "-s", "local")
+    server.close()
     assert code == 7
     assert err.startswith("cutover: the audit database does not answer: ")
     assert err.count("\n") == 1
     assert f'"127.0.0.1", port {port}' in err
 
     monkeypatch.setattr(access.DatabaseAccess, "address", (database.server.host, 5432))
+    monkeypatch.setattr(access, "listens", lambda *_: True)
     assert command("plan", "-s", "local")[0] == 0
+
+
+def test_a_database_where_nothing_listens_is_out_of_reach(command: Command, stack: dict[str, Any]) -> None:
+    stack["endpoint"] = f"127.0.0.1:{free_port()}"
+
+    code, out, err = command("plan", "-s", "local")
+    assert (code, out) == (8, "")
+    assert err.startswith(f"cutover: the audit database at {stack['endpoint']} does not answer, ")
 
 
 @pytest.mark.parametrize("action", ["plan", "apply", "verify", "status"])
