@@ -92,6 +92,7 @@ class AppRole(pulumi.ComponentResource):
 
         aws.iam.RolePolicy(
             name,
+            name=args.names.app_role,
             role=self.role.id,
             policy=pulumi.Output.from_input(args.key_arn).apply(document),
             opts=pulumi.ResourceOptions(parent=self),

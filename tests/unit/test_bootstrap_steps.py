@@ -260,6 +260,26 @@ def test_a_certificate_near_its_end_is_renewed(tmp_path: Path, monkeypatch: pyte
     assert step.check().done
 
 
+def test_a_renewed_certificate_is_read_by_the_edges_that_run_here_and_nobody_else_is_restarted(
+    tmp_path: Path, path: Fake, job: Job
+) -> None:
+    settle(tmp_path)
+    calls = tmp_path / "calls"
+    openssl = shutil.which("openssl", path="/usr/bin:/bin")
+    assert openssl
+    path("openssl").write_text(f'#!/bin/sh\necho openssl >> {calls}\nexec {openssl} "$@"\n')
+    path("docker").write_text(
+        f'#!/bin/sh\necho "$*" >> {calls}\n[ "$1" != ps ] || printf "edge-of-stable\\nedge-of-canary\\n"\n'
+    )
+    Tls(tmp_path).act(job)
+
+    *signing, listed, first, second, _, _ = calls.read_text().splitlines()  # at last it looks at what it made
+    assert set(signing) == {"openssl"}, "edges are restarted once the files are there"
+    label = Machine.load(tmp_path).label
+    assert listed == f"ps --quiet --filter label={label} --filter label=web-next.role=edge"
+    assert [first, second] == ["restart edge-of-stable", "restart edge-of-canary"]
+
+
 def test_forgetting_removes_the_clones_own_files_and_not_what_they_link_to(tmp_path: Path) -> None:
     root, cache = tmp_path / "clone", tmp_path / "cache"
     (root / ".local" / "state").mkdir(parents=True)

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +17,11 @@ import pytest
 from pulumi import automation as auto
 
 from cutover import stack as stacks
-from cutover.errors import CutoverError, NotPreparedError, StackLockedError, StackMissingError
+from cutover.errors import CutoverError, NotPreparedError, StackLockedError, StackMissingError, UnreachableError
+from cutover.migration import MigrationError
+from cutover.preflight import SCHEMA
 from cutover.stack import Stack
+from tests.unit.cutover.test_cutover_database import OUTPUT
 
 
 @pytest.fixture
@@ -161,10 +164,17 @@ def test_a_pulumi_that_is_too_old_is_said_in_a_line(
 class Opened:
     """An opened stack that records what is asked of it."""
 
-    def __init__(self, *, pending: bool = False, outputs: dict[str, auto.OutputValue] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        pending: bool = False,
+        outputs: dict[str, auto.OutputValue] | None = None,
+        resources: Sequence[dict[str, Any]] = (),
+    ) -> None:
         self.asked: list[str] = []
         self._pending = [{"type": "creating"}] if pending else []
         self._outputs = outputs or {}
+        self._resources = list(resources)
 
     def cancel(self) -> None:
         self.asked.append("cancel")
@@ -174,7 +184,7 @@ class Opened:
         self.asked.append("refresh")
 
     def export_stack(self) -> SimpleNamespace:
-        return SimpleNamespace(deployment={"pending_operations": self._pending})
+        return SimpleNamespace(deployment={"pending_operations": self._pending, "resources": self._resources})
 
     def up(self, **options: Any) -> SimpleNamespace:
         self.asked.append("up")
@@ -213,6 +223,39 @@ def test_up_does_not_touch_a_stack_that_is_being_changed(
 
     with pytest.raises(StackLockedError):
         Stack("local").up(refresh=False)
+    assert opened.asked == []
+
+
+def root(**access: Any) -> dict[str, Any]:
+    """The stack's own resource, its last update's way to the database in its outputs."""
+    return {"type": "pulumi:pulumi:Stack", "outputs": {"audit_db_access": OUTPUT | access}}
+
+
+EDITED = {"type": SCHEMA, "inputs": {"checksums": {"001_audit_log.sql": "of what was applied"}}}
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected", "text"),
+    [
+        (EDITED, MigrationError, r"001_audit_log\.sql"),
+        (root(endpoint="127.0.0.1:1"), UnreachableError, r"database at 127\.0\.0\.1:1 does not answer"),
+    ],
+)
+def test_an_up_that_would_stop_in_its_middle_does_not_begin(
+    backend: Path,
+    dead: int,
+    monkeypatch: pytest.MonkeyPatch,
+    resource: dict[str, Any],
+    expected: type[CutoverError],
+    text: str,
+) -> None:
+    (stacks.PROJECT / "migrations").mkdir()
+    (stacks.PROJECT / "migrations" / "001_audit_log.sql").write_text("SELECT 1;\n")
+    lock(backend, dead)
+    opened = opening(monkeypatch, Opened(pending=True, resources=[resource]))
+
+    with pytest.raises(expected, match=text):
+        Stack("local").up(refresh=True)
     assert opened.asked == []
 
 

@@ -1,0 +1,501 @@
+"""prod without an account: what the real CLI previews of it, and what one setting changes there."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic.alias_generators import to_camel
+
+from infra.network import INTERFACE_ENDPOINTS
+from infra.settings import Settings
+from offline.preview import scratch_copy
+from offline.standins.values import UNKNOWN
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT = "123456789012"
+ROLES = [f"arn:aws:iam::{ACCOUNT}:role/deployer", f"arn:aws:iam::{ACCOUNT}:role/on-call"]
+SOUND = {
+    "account": ACCOUNT,
+    "domain": "console.web-next.test",
+    "executorUrl": "https://executor.web-next.test",
+    "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'a' * 64}",
+    "buildSha": "4f2c1d9",
+    "alarmTargets": ["on-call@web-next.test"],
+    "operatorRoles": ROLES,
+    "databaseAccess": "direct",
+}
+"""What takes the place of the committed placeholders."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Settings that are changed, and what that changes: a line for each resource or input, see `changes`."""
+
+    settings: Mapping[str, Any]
+    lines: set[str]
+    base: Mapping[str, Any] = field(default_factory=dict)
+
+
+VAULT = (
+    "AUDIT_DB_MASTER_URL",
+    "AUDIT_DB_OWNER_URL",
+    "AUDIT_DB_READER_URL",
+    "AUDIT_DB_URL",
+    "REDIS_URL",
+    "SLACK_WEBHOOK_URL",
+)
+INSIDE_THE_DATABASE = {
+    "Database audit-roles",
+    "DefaultPrivileges audit-roles-audit_reader-tables",
+    "DefaultPrivileges audit-roles-audit_writer-sequences",
+    "DefaultPrivileges audit-roles-audit_writer-tables",
+    "Extension audit-roles-cron",
+    "Grant audit-roles-cron-function",
+    "Grant audit-roles-cron-schema",
+    "Role audit_owner",
+    "Role audit_reader",
+    "Role audit_writer",
+}
+CHANGES = [
+    Change(settings={"retentionDays": "60"}, lines={"BucketLifecycleConfiguration evidence: rules[0].expiration.days"}),
+    Change(
+        settings={"logDays": "30"},
+        lines={f"LogGroup {name}: retentionInDays" for name in ("audit-postgresql", "audit-upgrade", "queues")},
+    ),
+    Change(
+        settings={"databaseClass": "db.m7g.xlarge"},
+        lines={
+            "Instance audit: instanceClass",
+            "ParameterGroup audit: parameters[2].value",  # max_connections
+            "MetricAlarm monitoring-database-connections: threshold",
+        },
+    ),
+    Change(
+        settings={"databaseStorage": "200"},
+        lines={"Instance audit: allocatedStorage", "MetricAlarm monitoring-database-storage: threshold"},
+    ),
+    Change(
+        settings={"auditRetentionMonths": "84"},
+        lines={"Schema schema: access.retention_months", "Schema schema: upkeep.audit-retention"},
+    ),
+    Change(
+        settings={"queueReplicas": "2"},
+        lines={
+            "ReplicationGroup queues: numCacheClusters",
+            *(f"+ MetricAlarm monitoring-queues-003-{what}" for what in ("cpu", "evictions", "memory")),
+        },
+    ),
+    Change(settings={"queueNodeType": "cache.m7g.xlarge"}, lines={"ReplicationGroup queues: nodeType"}),
+    Change(
+        settings={"network": {"cidr": "10.42.0.0/16", "nat": "one"}},
+        lines={
+            "- Eip network-eu-central-1b",
+            "- NatGateway network-eu-central-1b",
+            "Route network-app-eu-central-1b: natGatewayId",
+        },
+    ),
+    Change(
+        settings={"zones": ["eu-central-1a", "eu-central-1b", "eu-central-1c"]},
+        lines={
+            *(f"+ {kind} network-eu-central-1c" for kind in ("Eip", "NatGateway")),
+            *(f"+ {kind} network-app-eu-central-1c" for kind in ("Route", "RouteTable")),
+            *(
+                f"+ {kind} network-{tier}-eu-central-1c"
+                for kind in ("RouteTableAssociation", "Subnet")
+                for tier in ("app", "data", "public")
+            ),
+            *(f"VpcEndpoint network-{service}: subnetIds" for service in INTERFACE_ENDPOINTS),
+            "VpcEndpoint network-s3: routeTableIds",
+            "SubnetGroup audit: subnetIds",
+            "SubnetGroup queues: subnetIds",
+        },
+    ),
+    Change(
+        settings={"alarmTargets": ["on-call@web-next.test", "https://alerts.web-next.test"]},
+        lines={"+ TopicSubscription monitoring-https://alerts.web-next.test"},
+    ),
+    Change(
+        settings={"operatorRoles": ROLES[:1]},
+        lines={"BucketPolicy evidence: policy", *(f"SecretPolicy {name}: policy" for name in VAULT)},
+    ),
+    Change(
+        base={"databaseAccess": "later"},
+        settings={"databaseAccess": "tunnel"},
+        lines={f"+ {label}" for label in (*INSIDE_THE_DATABASE, "Schema schema", "postgresql audit-roles")},
+    ),
+    Change(
+        base={"databaseAccess": "tunnel"},
+        settings={"databaseTunnelPort": "25432"},
+        lines={"Schema schema: access.local_port", "postgresql audit-roles: port"},
+    ),
+    Change(
+        settings={"databaseClientGroups": ["sg-0123456789abcdef0"]},
+        lines={"+ SecurityGroupIngressRule network-database-from-sg-0123456789abcdef0"},
+    ),
+    Change(
+        # The bucket's parts and the app's rights follow by references, which are unknown until there is a bucket.
+        settings={"evidenceBucket": "spark-evidence-prod"},
+        lines={"Bucket evidence: bucket", "BucketPolicy evidence: policy"},
+    ),
+    Change(
+        settings={"mayDestroy": ["audit", "evidence", "records", "vault"]},
+        lines={
+            "Instance audit: deletionProtection",
+            *(f"Bucket {name}: forceDestroy" for name in ("evidence", "records")),
+            *(f"Secret {name}: recoveryWindowInDays" for name in VAULT),
+            *(f"{label}: protect" for label in INSIDE_THE_DATABASE),
+            *(f"{label}: protect" for label in ("Instance audit", "Bucket evidence", "Bucket records", "Key vault")),
+        },
+    ),
+    # Several at once, where each line says whose it is.
+    Change(
+        settings={
+            "databaseMultiAz": "false",
+            "databaseBackupDays": "14",
+            "databaseMaxStorage": "1000",
+            "queueSnapshotDays": "14",
+            "backupWindow": "04:00-05:00",
+            "maintenanceWindow": "sat:01:00-sat:02:00",
+            "applyImmediately": "true",
+            "domain": "other.web-next.test",
+        },
+        lines={
+            "Instance audit: multiAz",
+            "Instance audit: backupRetentionPeriod",
+            "Instance audit: maxAllocatedStorage",
+            "ReplicationGroup queues: snapshotRetentionLimit",
+            "Instance audit: backupWindow",
+            "ReplicationGroup queues: snapshotWindow",
+            "Instance audit: maintenanceWindow",
+            "ReplicationGroup queues: maintenanceWindow",
+            "Instance audit: applyImmediately",
+            "ReplicationGroup queues: applyImmediately",
+            "BucketCorsConfiguration evidence: corsRules[0].allowedOrigins",
+        },
+    ),
+    # What the app alone is told: none of it may touch what holds data.
+    Change(
+        settings={
+            "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'b' * 64}",
+            "buildSha": "5f2c1d9",
+            "version": "1.6.0",
+            "executorUrl": "https://elsewhere.web-next.test",
+            "ratePerMinute": "90",
+            "burst": "20",
+        },
+        lines=set(),
+    ),
+]
+OTHER_STACK = {"track", "base", "runtime", "machine", "account", "region"}
+"""Settings that make another stack of this one: nothing stays as it is."""
+
+
+Steps = list[dict[str, Any]]
+"""What the CLI says a preview would do."""
+
+
+@dataclass(frozen=True)
+class Prod:
+    """A scratch copy of the program with a stack prod that was never up."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["pulumi", *arguments, "--stack", "prod", "--non-interactive"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+    def file(self, **settings: Any) -> str:
+        """A stack file: the committed one with sound values and these settings."""
+        content = yaml.safe_load((self.folder / "Pulumi.prod.yaml").read_text())
+        content["config"] |= {f"web-next:{key}": value for key, value in (SOUND | settings).items()}
+        path = self.folder / f"variant-{secrets.token_hex(4)}.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return str(path)
+
+    def preview(self, **settings: Any) -> Steps:
+        """The steps of a preview with these settings."""
+        done = self.pulumi("preview", "--json", "--config-file", self.file(**settings))
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+        return Steps(json.loads(done.stdout)["steps"])
+
+
+UNKNOWN_BEFORE_UP = {
+    "Alias": "targetKeyId",
+    "BucketCorsConfiguration": "bucket",
+    "BucketLifecycleConfiguration": "bucket",
+    "BucketObjectLockConfiguration": "bucket",
+    "BucketOwnershipControls": "bucket",
+    "BucketPolicy": "bucket",
+    "BucketPublicAccessBlock": "bucket",
+    "BucketServerSideEncryptionConfiguration": "bucket",
+    "BucketVersioning": "bucket",
+    "Database": "owner",
+    "DefaultPrivileges": "database owner role",
+    "DefaultSecurityGroup": "vpcId",
+    "Grant": "database role",
+    "Instance": "finalSnapshotIdentifier kmsKeyId performanceInsightsKmsKeyId vpcSecurityGroupIds",
+    "InternetGateway": "vpcId",
+    "MetricAlarm": "alarmActions okActions",
+    "NatGateway": "allocationId subnetId",
+    "ReplicationGroup": "kmsKeyId securityGroupIds",
+    "RolePolicy": "policy role",  # it names the key
+    "Route": "gatewayId natGatewayId routeTableId",
+    "RouteTable": "vpcId",
+    "RouteTableAssociation": "routeTableId subnetId",
+    "Schema": "access.endpoint access.secret_arn",
+    "Secret": "kmsKeyId",
+    "SecretPolicy": "secretArn",
+    "SecretVersion": "secretId",
+    "SecurityGroup": "vpcId",
+    "SecurityGroupEgressRule": "referencedSecurityGroupId securityGroupId",
+    "SecurityGroupIngressRule": "referencedSecurityGroupId securityGroupId",
+    "Subnet": "vpcId",
+    "SubnetGroup": "subnetIds",
+    "TopicPolicy": "arn policy",  # it names the topic
+    "TopicSubscription": "topic",
+    "VpcEndpoint": "routeTableIds securityGroupIds subnetIds vpcId",
+    "postgresql": "host port",
+}
+"""By type, the inputs that only an up can tell. Names, policies, encryption, ports and ranges are not among them, so
+that a person and a policy pack judge them before anything is changed; the two exceptions name an ARN inside."""
+
+Shape = dict[str, dict[str, Any]]
+"""What a preview declares: resources by type and name, each with its inputs by path."""
+
+
+def shape(steps: Steps) -> Shape:
+    found: Shape = {}
+    for step in steps:
+        state = step["newState"]
+        label = f"{state['type'].rpartition(':')[2]} {state['urn'].rpartition('::')[2]}"
+        assert label not in found, f"two resources are called {label}"
+        found[label] = {"protect": state.get("protect"), "retainOnDelete": state.get("retainOnDelete")}
+        for name, value in state.get("inputs", {}).items():
+            sources = sorted(state.get("propertyDependencies", {}).get(name, []))
+            found[label] |= flat(name, value, f"an output of {', '.join(sources)}")
+    return found
+
+
+def flat(path: str, value: Any, origin: str) -> Iterator[tuple[str, Any]]:
+    """The leaves of a value by path; lists of texts are leaves, and an unknown is where it comes from."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flat(f"{path}.{key}", inner, origin)
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for index, inner in enumerate(value):
+            yield from flat(f"{path}[{index}]", inner, origin)
+    else:
+        yield path, (value, origin) if UNKNOWN in json.dumps(value) else value
+
+
+def changes(before: Shape, after: Shape) -> set[str]:
+    """A line for each resource that is added or gone, and for each input that differs."""
+    return (
+        {f"+ {label}" for label in after.keys() - before.keys()}
+        | {f"- {label}" for label in before.keys() - after.keys()}
+        | {
+            f"{label}: {path}"
+            for label in before.keys() & after.keys()
+            for path in before[label].keys() | after[label].keys()
+            if before[label].get(path) != after[label].get(path)
+        }
+    )
+
+
+def make_prod(folder: Path, home: Path, attached: str = "") -> Prod:
+    """A stack without a state, and an environment without a credential."""
+    scratch_copy(folder)
+    shutil.copy(ROOT / "Pulumi.prod.yaml", folder)
+    (folder / "state").mkdir()
+    environment = without_credentials() | {
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip",
+        "PULUMI_CONFIG_PASSPHRASE": "engine tests",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    made = Prod(folder, environment | ({"PULUMI_DEBUG_PROVIDERS": attached} if attached else {}))
+    done = made.pulumi("stack", "init")
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def without_credentials() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG", "PULUMI_"))}
+
+
+@pytest.fixture(scope="module")
+def shapes(
+    tmp_path_factory: pytest.TempPathFactory, installed: Path, attached: str
+) -> Iterator[dict[str, Future[Steps]]]:
+    """A preview with each change's settings, before and after, by the settings; two run at a time."""
+    prod = make_prod(tmp_path_factory.mktemp("prod"), installed, attached)
+    with ThreadPoolExecutor(2) as pool:
+        wanted = {key(settings): settings for change in CHANGES for settings in (change.base, after(change))}
+        yield {name: pool.submit(lambda each: prod.preview(**each), each) for name, each in wanted.items()}
+        pool.shutdown(cancel_futures=True)
+
+
+def after(change: Change) -> dict[str, Any]:
+    return {**change.base, **change.settings}
+
+
+def key(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: "+".join(change.settings))
+def test_a_setting_changes_what_it_is_for_and_nothing_else(shapes: dict[str, Future[Steps]], change: Change) -> None:
+    before = shapes[key(change.base)].result()
+
+    assert changes(shape(before), shape(shapes[key(after(change))].result())) == change.lines
+
+
+def test_every_setting_is_among_those() -> None:
+    changed = {name for change in CHANGES for name in change.settings}
+
+    assert changed | OTHER_STACK == {to_camel(name) for name in Settings.model_fields}
+
+
+def test_a_third_zone_moves_no_subnet(shapes: dict[str, Future[Steps]]) -> None:
+    three = next(change for change in CHANGES if "zones" in change.settings)
+    before, now = (shape(shapes[key(settings)].result()) for settings in (three.base, three.settings))
+    subnets = [label for label in before if label.startswith("Subnet ")]
+
+    assert len(subnets) == 6
+    assert [before[label]["cidrBlock"] for label in subnets] == [now[label]["cidrBlock"] for label in subnets]
+
+
+def test_what_a_preview_cannot_know_is_only_what_refers_to_other_resources(shapes: dict[str, Future[Steps]]) -> None:
+    found: dict[str, set[str]] = {}
+    for label, inputs in shape(shapes[key({})].result()).items():
+        for path, value in inputs.items():
+            if UNKNOWN in json.dumps(value):
+                found.setdefault(label.partition(" ")[0], set()).add(path)
+
+    assert found == {kind: set(paths.split()) for kind, paths in UNKNOWN_BEFORE_UP.items()}
+
+
+def test_prod_as_committed_is_previewed_with_a_word_on_what_is_missing_and_leaves_nothing(installed: Path) -> None:
+    before = content()
+    done = subprocess.run(
+        [sys.executable, "-m", "offline.preview", "prod"],
+        cwd=ROOT,
+        env=without_credentials()
+        | {"PULUMI_HOME": str(installed), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("OFFLINE SHAPE of prod")
+    assert (
+        "warning: up will refuse this stack's placeholders, put the real values there: "
+        "account, domain, executorUrl, image, buildSha, alarmTargets, operatorRoles\n"
+    ) in done.stdout
+    assert "warning: databaseAccess is later: the audit database gets NO roles, rights or schema" in done.stdout
+    assert "postgresql:index" not in done.stdout
+    assert content() == before
+
+
+def content() -> dict[Path, bytes]:
+    """The repository's files, those that git ignores left out."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return {path: path.read_bytes() for path in map(ROOT.joinpath, listed.stdout.splitlines()) if path.is_file()}
+
+
+def test_a_preview_of_what_is_up_connects_to_no_database(tmp_path: Path, installed: Path) -> None:
+    prod = make_prod(tmp_path, installed)
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        port = str(database.getsockname()[1])
+        # The rights' state is made up and fits nothing: without protection they are replaced, which asks for more.
+        settings = {"databaseAccess": "tunnel", "databaseTunnelPort": port, "mayDestroy": ["audit"]}
+        (tmp_path / "up.json").write_text(state_of(prod.preview(**settings)))
+        assert prod.pulumi("stack", "import", "--file", "up.json").returncode == 0
+
+        again = {step["urn"].rpartition("::")[2]: step for step in prod.preview(**settings, auditRetentionMonths="84")}
+
+        assert again["schema"]["op"] == "update"
+        assert "audit_owner" not in again, "compared with its state, and the same"
+        database.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            database.accept()
+
+
+def state_of(steps: Steps) -> str:
+    """A state in which all that was previewed is up; what was unknown or secret, and each id, is `known`."""
+    outputs: dict[str, dict[str, Any]] = {
+        "aws:rds/instance:Instance": {"address": "127.0.0.1", "port": 1, "endpoint": "127.0.0.1:1"},
+        "random:index/randomPassword:RandomPassword": {"result": "known"},
+    }
+    default = "pulumi:providers:pulumi-python"  # the one provider that is never a step of a preview
+    resources = [
+        {"urn": f"urn:pulumi:prod::web-next::{default}::default", "custom": True, "id": "known", "type": default}
+    ]
+    for step in steps:
+        one = {name: value for name, value in step["newState"].items() if name != "stackTrace"}
+        if one["custom"]:
+            one |= {"id": "known", "outputs": {**one["inputs"], **outputs.get(one["type"], {}), "arn": "known"}}
+        resources.append(one)
+    deployment = {"manifest": {"time": "2025-06-01T12:00:00Z", "magic": "", "version": ""}, "resources": resources}
+    return json.dumps({"version": 3, "deployment": deployment}).replace(UNKNOWN, "known").replace("[secret]", "known")
+
+
+def test_all_that_is_wrong_is_refused_at_once_before_anything_is_declared(tmp_path: Path, installed: Path) -> None:
+    prod = make_prod(tmp_path, installed)
+    shutil.copy(tmp_path / "migrations" / "003_audit_idempotency.sql", tmp_path / "migrations" / "003_again.sql")
+    wrong = prod.file(
+        evidenceBucket="Bad_Name",
+        retentionDays="0",
+        databaseClass="db.m9.huge",
+        network={
+            "appSubnets": ["10.42.0.0/24", "10.42.0.0/25"],
+            "dataSubnets": ["10.42.2.0/24", "10.42.3.0/24"],
+            "publicSubnets": ["10.42.4.0/24", "10.42.5.0/24"],
+        },
+    )
+    done = prod.pulumi("up", "--yes", "--skip-preview", "--config-file", wrong)
+
+    assert done.returncode != 0
+    _, _, told = done.stdout.rpartition("error: 5 problem(s) in this stack's settings:\n")
+    for number, problem in enumerate(
+        [
+            "003_audit_idempotency.sql has number 003, 004 comes next",
+            "web-next: evidenceBucket is 'Bad_Name'",
+            "web-next: network.appSubnets[1] is 10.42.0.0/25: it overlaps network.appSubnets[0], 10.42.0.0/24",
+            'web-next:databaseClass = "db.m9.huge"',
+            'web-next:retentionDays = "0"',
+        ]
+    ):
+        assert told.splitlines()[number].strip().startswith(problem)
+    state = json.loads(prod.pulumi("stack", "export").stdout)
+    assert [one["type"] for one in state["deployment"]["resources"]] == ["pulumi:pulumi:Stack"]

@@ -1,0 +1,193 @@
+"""What is found before an update begins, so that none stops in its middle."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.errors import UnreachableError
+from cutover.migration import MigrationError
+from cutover.preflight import SCHEMA, TUNNEL_PORT, Preflight
+from cutover.tunnel import LOOPBACK, listens
+from infra.settings import Settings
+from tests.unit.cutover.test_cutover_database import OUTPUT
+from tests.unit.cutover.test_tunnel import FORWARDS, Sessions, plugin
+
+OUT_OF_REACH = OUTPUT | {"endpoint": f"{LOOPBACK}:1", "bastion": "i-0abc"}
+FILES = ("001_one.sql", "002_two.sql", "003_three.sql")
+
+
+def before(outputs: dict[str, Any] | None = None, *resources: dict[str, Any], **config: Any) -> Preflight:
+    """What is known of the stack prod: the access in its outputs, its resources, its file's settings."""
+    return Preflight(
+        stack="prod",
+        config={f"web-next:{key}": value for key, value in config.items()},
+        outputs={"audit_db_access": outputs} if outputs else {},
+        resources=resources,
+    )
+
+
+def schema(folder: Path) -> dict[str, Any]:
+    """The schema resource after these files were applied."""
+    for name in FILES:
+        (folder / name).write_text(f"SELECT '{name}';\n")
+    checksums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+    return {"type": SCHEMA, "inputs": {"checksums": checksums}}
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """The port of a server on this machine."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+@pytest.fixture
+def free() -> int:
+    """A port at which nothing listens."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> Sessions:
+    """Session Manager, in place of AWS's."""
+    made = Sessions()
+    monkeypatch.setattr("cutover.tunnel.boto3.client", lambda *_, **__: made)
+    return made
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a network: whatever connects fails the test."""
+
+    def connect(*_: Any, **__: Any) -> None:
+        raise AssertionError("it connects")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+
+
+def test_files_that_are_what_was_applied_pass_and_new_ones_too(tmp_path: Path) -> None:
+    applied = schema(tmp_path)
+    (tmp_path / "004_four.sql").write_text("SELECT 4;\n")
+
+    before(None, {"type": "aws:s3/bucket:Bucket"}, applied).require_unedited(tmp_path)
+
+
+def test_every_file_that_was_edited_is_named_at_once(tmp_path: Path) -> None:
+    applied = schema(tmp_path)
+    (tmp_path / "001_one.sql").write_text("SELECT 'other';\n")
+    (tmp_path / "003_three.sql").write_text("SELECT 'other';\n")
+
+    with pytest.raises(MigrationError) as refused:
+        before(None, applied).require_unedited(tmp_path)
+    assert "001_one.sql" in str(refused.value)
+    assert "002_two.sql" not in str(refused.value)
+    assert "003_three.sql" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("resources", [[], [{"type": SCHEMA}], [{"type": SCHEMA, "inputs": {}}]])
+def test_a_state_without_applied_files_refuses_none(tmp_path: Path, resources: list[dict[str, Any]]) -> None:
+    schema(tmp_path)
+
+    before(None, *resources).require_unedited(tmp_path)
+
+
+@pytest.mark.parametrize("config", [{}, {"databaseAccess": "direct"}, {"databaseAccess": "later"}])
+def test_before_the_first_update_there_is_nothing_to_reach(nowhere: None, config: dict[str, str]) -> None:
+    with before(None, **config).reaching_the_database():
+        pass
+
+
+def test_a_database_that_is_put_off_is_not_reached_for(nowhere: None) -> None:
+    with before(OUT_OF_REACH, databaseAccess="later").reaching_the_database():
+        pass
+
+
+def test_a_database_that_answers_is_reached_directly(listening: int) -> None:
+    with before(OUTPUT | {"endpoint": f"{LOOPBACK}:{listening}"}).reaching_the_database():
+        pass
+
+
+def test_a_database_that_does_not_answer_is_refused_with_an_exit_code_of_its_own(free: int) -> None:
+    with (
+        pytest.raises(
+            UnreachableError, match=rf"database at 127\.0\.0\.1:{free} does not answer.*to tunnel"
+        ) as refused,
+        before(OUTPUT | {"endpoint": f"{LOOPBACK}:{free}"}).reaching_the_database(),
+    ):
+        raise AssertionError("the update begins")
+    assert refused.value.exit_code == 8
+    assert "\n" not in str(refused.value)
+
+
+def test_the_files_way_counts_and_not_the_one_of_the_last_update() -> None:
+    last = OUT_OF_REACH | {"mode": "later"}
+
+    with (
+        pytest.raises(UnreachableError, match="does not answer"),
+        before(last, databaseAccess="direct").reaching_the_database(),
+    ):
+        raise AssertionError("the update begins")
+
+
+@pytest.mark.parametrize("last", [None, OUTPUT])
+def test_a_tunnel_without_a_bastion_is_refused_with_the_way_to_one(nowhere: None, last: dict[str, Any] | None) -> None:
+    with (
+        pytest.raises(UnreachableError, match="stack prod has no bastion yet: set web-next:databaseAccess to later"),
+        before(last, databaseAccess="tunnel").reaching_the_database(),
+    ):
+        raise AssertionError("the update begins")
+
+
+@pytest.mark.parametrize("written", [str, int])
+def test_a_tunnel_is_open_for_the_update_and_closed_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sessions: Sessions, listening: int, free: int, written: type
+) -> None:
+    plugin(tmp_path, monkeypatch, FORWARDS)
+    last = OUT_OF_REACH | {"endpoint": f"{LOOPBACK}:{listening}"}
+
+    with before(last, databaseAccess="tunnel", databaseTunnelPort=written(free)).reaching_the_database():
+        assert listens(LOOPBACK, free)
+        assert sessions.ended == []
+    assert not listens(LOOPBACK, free)
+    assert sessions.ended == ["s-1"]
+    assert sessions.asked["Target"] == "i-0abc"
+    assert sessions.asked["Parameters"] == {
+        "host": [LOOPBACK],
+        "portNumber": [str(listening)],
+        "localPortNumber": [str(free)],
+    }
+
+
+def test_a_tunnel_is_closed_after_an_update_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sessions: Sessions, listening: int, free: int
+) -> None:
+    plugin(tmp_path, monkeypatch, FORWARDS)
+    last = OUT_OF_REACH | {"endpoint": f"{LOOPBACK}:{listening}"}
+
+    with (
+        pytest.raises(ZeroDivisionError),
+        before(last, databaseAccess="tunnel", databaseTunnelPort=free).reaching_the_database(),
+    ):
+        raise ZeroDivisionError
+    assert sessions.ended == ["s-1"]
+    assert not listens(LOOPBACK, free)
+
+
+def test_a_tunnel_that_is_open_is_used_and_left_open(sessions: Sessions, listening: int) -> None:
+    with before(OUT_OF_REACH, databaseAccess="tunnel", databaseTunnelPort=listening).reaching_the_database():
+        pass
+    assert sessions.asked == {}
+    assert sessions.ended == []
+    assert listens(LOOPBACK, listening)
+
+
+def test_without_a_port_in_the_file_it_is_the_settings_default() -> None:
+    assert Settings.model_fields["database_tunnel_port"].default == TUNNEL_PORT
