@@ -128,7 +128,12 @@ def test_a_tunnel_is_where_this_machines_end_of_it_is(
 ) -> None:
     server = socket.create_server(("127.0.0.1", 0))  # this machine's end of a tunnel that leads nowhere
     port = server.getsockname()[1]
-    threading.Thread(target=lambda: [server.accept()[0].close() for _ in range(2)], daemon=True).start()
+
+    def hang_up() -> None:
+        for _ in range(2):
+            server.accept()[0].close()
+
+    threading.Thread(target=hang_up, daemon=True).start()
     stack |= {"mode": "tunnel", "local_port": float(port)}
     code, _, err = command("plan", "-s", "local")
     server.close()
