@@ -67,9 +67,10 @@ class DatabaseAccess:
             with tunnel.opened():
                 yield
         elif self.mode == "direct" and not listens(host, int(port)):
+            way_out = "make up starts it" if self.emulator else "go to where it does, or set databaseAccess to tunnel"
             raise UnreachableError(
-                f"the audit database at {self.endpoint} does not answer, and what is inside it is made from here: "
-                + ("make up starts it" if self.emulator else "go to where it does, or set databaseAccess to tunnel")
+                f"the audit database at {self.endpoint} does not answer, "
+                f"and what is inside it is made from here: {way_out}"
             )
         else:
             yield

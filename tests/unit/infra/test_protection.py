@@ -25,10 +25,12 @@ def test_what_holds_data_is_protected_unless_its_end_is_asked_for_by_name(
 ) -> None:
     run(monkeypatch, changed(config, mayDestroy=list(named)))
     protected = {(one.token, one.name) for one in engine.registered if one.protect}
+    entries = {(one.token, one.name) for one in engine.of("aws:secretsmanager/secret:Secret")}
     inside = {(one.token, one.name) for one in engine.registered if one.token.startswith("postgresql:")}
-    keepsakes = {**KEEPSAKES, "audit": KEEPSAKES["audit"] | inside}
+    keepsakes = {**KEEPSAKES, "audit": KEEPSAKES["audit"] | inside, "vault": KEEPSAKES["vault"] | entries}
 
     assert len(inside) > 5
+    assert len(entries) == 6
     assert protected == {one for what, ones in keepsakes.items() if what not in named for one in ones}
 
 
