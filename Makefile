@@ -47,5 +47,5 @@ engine: ## the engine tests alone: real Pulumi engine, emulator, containers
 e2e: ## the end-to-end tests alone: the whole system on this machine
 	@$(ENTER) python -m pytest tests/e2e
 
-bench: ## speed as ratios within one run
-	@$(ENTER) python bench/preview_100.py
+bench: ## speed as ratios within one run: previews, migrations, ten million audit rows (6 GB, minutes)
+	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_10m
