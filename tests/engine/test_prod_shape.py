@@ -157,7 +157,7 @@ CHANGES = [
         lines={
             "Instance audit: deletionProtection",
             *(f"Bucket {name}: forceDestroy" for name in ("evidence", "records")),
-            *(f"Secret {name}: recoveryWindowInDays" for name in VAULT),
+            *(f"Secret {name}: {what}" for name in VAULT for what in ("protect", "recoveryWindowInDays")),
             *(f"{label}: protect" for label in INSIDE_THE_DATABASE),
             *(f"{label}: protect" for label in ("Instance audit", "Bucket evidence", "Bucket records", "Key vault")),
         },
@@ -489,7 +489,7 @@ def test_all_that_is_wrong_is_refused_at_once_before_anything_is_declared(tmp_pa
     _, _, told = done.stdout.rpartition("error: 5 problem(s) in this stack's settings:\n")
     for number, problem in enumerate(
         [
-            "003_audit_idempotency.sql has number 003, 004 comes next",
+            "003_audit_idempotency.sql has number 003 as 003_again.sql has, 004 comes next",
             "web-next: evidenceBucket is 'Bad_Name'",
             "web-next: network.appSubnets[1] is 10.42.0.0/25: it overlaps network.appSubnets[0], 10.42.0.0/24",
             'web-next:databaseClass = "db.m9.huge"',
