@@ -38,7 +38,7 @@ here = pulumi.ResourceOptions(providers=using)
 network = Network("network", NetworkArgs.of(settings, names), here)
 vault = Vault("vault", VaultArgs.of(settings, names), here)
 vault.declare("SLACK_WEBHOOK_URL")  # whoever owns the channel puts the value there
-role = AppRole("app", AppRoleArgs(names=names, runtime=settings.runtime, key_arn=vault.key.arn), here)
+role = AppRole("app", AppRoleArgs(names=names, runtime=settings.runtime), here)
 # S3 refuses a bucket policy that names a role which does not exist yet.
 after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])
 evidence = Evidence("evidence", EvidenceArgs.of(settings, names), after_role)

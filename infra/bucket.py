@@ -61,13 +61,13 @@ class SecureBucket(pulumi.ComponentResource):
         )
         aws.s3.BucketOwnershipControls(
             name,
-            bucket=self.bucket.id,
+            bucket=self.bucket.bucket,
             rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
             opts=child,
         )
         public_access = aws.s3.BucketPublicAccessBlock(
             name,
-            bucket=self.bucket.id,
+            bucket=self.bucket.bucket,
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
@@ -76,7 +76,7 @@ class SecureBucket(pulumi.ComponentResource):
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             name,
-            bucket=self.bucket.id,
+            bucket=self.bucket.bucket,
             rules=[
                 aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                     apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
@@ -89,14 +89,14 @@ class SecureBucket(pulumi.ComponentResource):
         )
         self.versioning = aws.s3.BucketVersioning(
             name,
-            bucket=self.bucket.id,
+            bucket=self.bucket.bucket,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=child,
         )
         policy = {"Version": "2012-10-17", "Statement": [*args.statements, tls_only(args.name)]}
         aws.s3.BucketPolicy(
             name,
-            bucket=self.bucket.id,
+            bucket=self.bucket.bucket,
             policy=json.dumps(policy),
             # S3 refuses a policy that arrives while public access is still being blocked.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[public_access]),

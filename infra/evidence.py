@@ -86,7 +86,7 @@ class Evidence(pulumi.ComponentResource):
         after_versioning = pulumi.ResourceOptions(parent=self, depends_on=[self.bucket.versioning])
         aws.s3.BucketLifecycleConfiguration(
             name,
-            bucket=self.bucket.bucket.id,
+            bucket=self.bucket.bucket.bucket,
             rules=[
                 aws.s3.BucketLifecycleConfigurationRuleArgs(
                     id="evidence-retention-30d",
@@ -114,7 +114,7 @@ class Evidence(pulumi.ComponentResource):
         )
         aws.s3.BucketCorsConfiguration(
             name,
-            bucket=self.bucket.bucket.id,
+            bucket=self.bucket.bucket.bucket,
             cors_rules=[
                 aws.s3.BucketCorsConfigurationCorsRuleArgs(
                     allowed_methods=["GET", "PUT"],

@@ -127,6 +127,7 @@ class MonitoringArgs:
 
     name: str
     account: str
+    topic_arn: str
     metrics: str
     targets: Sequence[str]
     alarms: Sequence[Alarm]
@@ -137,6 +138,7 @@ class MonitoringArgs:
         return cls(
             name=names.prefix,
             account=settings.account,
+            topic_arn=names.alarms_topic_arn,
             metrics=names.metrics,
             targets=settings.alarm_targets,
             alarms=[
@@ -165,7 +167,7 @@ class Monitoring(pulumi.ComponentResource):
         aws.sns.TopicPolicy(
             name,
             arn=self.topic.arn,
-            policy=self.topic.arn.apply(lambda arn: publishers_policy(arn, args.account)),
+            policy=publishers_policy(args.topic_arn, args.account),
             opts=child,
         )
         for target in args.targets:

@@ -92,6 +92,15 @@ class Names:
         return f"arn:aws:secretsmanager:{self.region}:{self.account}:secret:{self.vault_prefix}{name}-??????"
 
     @property
+    def key_alias(self) -> str:
+        """What the stack's key is called, known before the key has an id."""
+        return f"alias/{self.prefix}"
+
+    @property
+    def alarms_topic_arn(self) -> str:
+        return f"arn:aws:sns:{self.region}:{self.account}:{self.prefix}-alarms"
+
+    @property
     def flags_parameter(self) -> str:
         """The SSM parameter that holds the flags in force."""
         return f"/{self.prefix}/flags"

@@ -48,7 +48,7 @@ class Records(pulumi.ComponentResource):
         )
         aws.s3.BucketObjectLockConfiguration(
             name,
-            bucket=self.bucket.bucket.id,
+            bucket=self.bucket.bucket.bucket,
             object_lock_enabled="Enabled",
             rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
                 default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(

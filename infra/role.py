@@ -15,7 +15,7 @@ from infra.vault import APP_SECRETS
 
 
 def permissions(names: Names) -> list[dict[str, Any]]:
-    """The app's statements: its objects, its secrets, its flags. The key's statement needs the key's ARN."""
+    """The app's statements: its objects, its secrets, its flags, and the key that its secrets are under."""
     return [
         {
             "Sid": "Evidence",
@@ -35,6 +35,18 @@ def permissions(names: Names) -> list[dict[str, Any]]:
             "Action": ["ssm:GetParameter"],
             "Resource": f"arn:aws:ssm:{names.region}:{names.account}:parameter{names.flags_parameter}",
         },
+        {
+            "Sid": "Key",
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt"],
+            "Resource": f"arn:aws:kms:{names.region}:{names.account}:key/*",
+            "Condition": {
+                # By its alias: the key's own ARN is not known when a change is reviewed.
+                "ForAnyValue:StringEquals": {"kms:ResourceAliases": names.key_alias},
+                # It encrypts the database and the queues too, which are not the app's to decrypt.
+                "StringEquals": {"kms:ViaService": f"secretsmanager.{names.region}.amazonaws.com"},
+            },
+        },
     ]
 
 
@@ -47,11 +59,10 @@ def trusted(runtime: str, account: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class AppRoleArgs:
-    """`runtime` decides who takes the role on; `key_arn` is the key that the app's secrets are under."""
+    """`runtime` decides who takes the role on."""
 
     names: Names
     runtime: str
-    key_arn: pulumi.Input[str]
 
 
 class AppRole(pulumi.ComponentResource):
@@ -78,23 +89,11 @@ class AppRole(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-        def document(key_arn: str) -> str:
-            decrypt = {
-                "Sid": "Key",
-                "Effect": "Allow",
-                "Action": ["kms:Decrypt"],
-                "Resource": key_arn,
-                # The same key encrypts the database and the queues, which are not the app's to decrypt.
-                "Condition": {"StringEquals": {"kms:ViaService": f"secretsmanager.{args.names.region}.amazonaws.com"}},
-            }
-            statements = [*permissions(args.names), decrypt]
-            return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
         aws.iam.RolePolicy(
             name,
             name=args.names.app_role,
             role=self.role.id,
-            policy=pulumi.Output.from_input(args.key_arn).apply(document),
+            policy=json.dumps({"Version": "2012-10-17", "Statement": permissions(args.names)}),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"arn": self.role.arn})

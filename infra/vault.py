@@ -39,6 +39,7 @@ class VaultArgs:
     """
 
     prefix: str
+    key_alias: str
     app_role_arn: str
     operators: Sequence[str]
     keep: bool
@@ -47,6 +48,7 @@ class VaultArgs:
     def of(cls, settings: Settings, names: Names) -> VaultArgs:
         return cls(
             prefix=names.vault_prefix,
+            key_alias=names.key_alias,
             app_role_arn=names.app_role_arn,
             operators=settings.operators,
             keep=settings.keeps("vault"),
@@ -72,7 +74,7 @@ class Vault(pulumi.ComponentResource):
         )
         aws.kms.Alias(
             name,
-            name=f"alias/{args.prefix.rstrip('/')}",
+            name=args.key_alias,
             target_key_id=self.key.key_id,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -44,7 +44,12 @@ def offline_shape(stack: str) -> int:
         }
         environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
         made = subprocess.run(
-            ["pulumi", "stack", "init", stack], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            ["pulumi", "stack", "init", stack, "--no-select"],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if made.returncode:
             print(made.stderr.strip(), file=sys.stderr)

@@ -59,6 +59,15 @@ VAULT = (
     "REDIS_URL",
     "SLACK_WEBHOOK_URL",
 )
+BUCKET_SETTINGS = (
+    "BucketCorsConfiguration",
+    "BucketLifecycleConfiguration",
+    "BucketOwnershipControls",
+    "BucketPolicy",
+    "BucketPublicAccessBlock",
+    "BucketServerSideEncryptionConfiguration",
+    "BucketVersioning",
+)
 INSIDE_THE_DATABASE = {
     "Database audit-roles",
     "DefaultPrivileges audit-roles-audit_reader-tables",
@@ -150,7 +159,12 @@ CHANGES = [
     Change(
         # The bucket's parts and the app's rights follow by references, which are unknown until there is a bucket.
         settings={"evidenceBucket": "spark-evidence-prod"},
-        lines={"Bucket evidence: bucket", "BucketPolicy evidence: policy"},
+        lines={
+            "Bucket evidence: bucket",
+            "BucketPolicy evidence: policy",
+            "RolePolicy app: policy",
+            *(f"{kind} evidence: bucket" for kind in BUCKET_SETTINGS),
+        },
     ),
     Change(
         settings={"mayDestroy": ["audit", "evidence", "records", "vault"]},
@@ -243,14 +257,6 @@ class Prod:
 
 UNKNOWN_BEFORE_UP = {
     "Alias": "targetKeyId",
-    "BucketCorsConfiguration": "bucket",
-    "BucketLifecycleConfiguration": "bucket",
-    "BucketObjectLockConfiguration": "bucket",
-    "BucketOwnershipControls": "bucket",
-    "BucketPolicy": "bucket",
-    "BucketPublicAccessBlock": "bucket",
-    "BucketServerSideEncryptionConfiguration": "bucket",
-    "BucketVersioning": "bucket",
     "Database": "owner",
     "DefaultPrivileges": "database owner role",
     "DefaultSecurityGroup": "vpcId",
@@ -260,7 +266,7 @@ UNKNOWN_BEFORE_UP = {
     "MetricAlarm": "alarmActions okActions",
     "NatGateway": "allocationId subnetId",
     "ReplicationGroup": "kmsKeyId securityGroupIds",
-    "RolePolicy": "policy role",  # it names the key
+    "RolePolicy": "role",
     "Route": "gatewayId natGatewayId routeTableId",
     "RouteTable": "vpcId",
     "RouteTableAssociation": "routeTableId subnetId",
@@ -273,7 +279,7 @@ UNKNOWN_BEFORE_UP = {
     "SecurityGroupIngressRule": "referencedSecurityGroupId securityGroupId",
     "Subnet": "vpcId",
     "SubnetGroup": "subnetIds",
-    "TopicPolicy": "arn policy",  # it names the topic
+    "TopicPolicy": "arn",
     "TopicSubscription": "topic",
     "VpcEndpoint": "routeTableIds securityGroupIds subnetIds vpcId",
     "postgresql": "host port",

@@ -83,7 +83,7 @@ def test_an_aws_stack_is_previewed_on_a_scratch_copy_with_a_state_of_its_own(
     assert run(monkeypatch, "prod") == 0
     assert capsys.readouterr().out.startswith("OFFLINE SHAPE of prod")
     (made, folder, backend, passphrase), (previewed, *_) = calls(project)
-    assert made == "stack init prod"
+    assert made == "stack init prod --no-select"
     assert previewed.startswith("preview --stack prod --non-interactive")
     assert folder != str(project)
     assert backend == f"file://{folder}/.state"

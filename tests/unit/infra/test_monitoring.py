@@ -12,7 +12,7 @@ import pytest
 
 from infra.monitoring import RUNWAY_PHRASE, publishers_policy
 from tests.unit.infra.parts import declare
-from tests.unit.infra.recorder import ACCOUNT, FARGATE, Recorder, changed
+from tests.unit.infra.recorder import ACCOUNT, FARGATE, NAMES, Recorder, changed
 
 ROOT = Path(__file__).parents[3]
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -154,14 +154,15 @@ def test_everybody_named_is_told_by_mail_or_https(engine: Recorder) -> None:
 def test_alarms_of_this_account_publish_and_nobody_else(engine: Recorder) -> None:
     declare("monitoring")
     policy = engine.one("aws:sns/topicPolicy:TopicPolicy").inputs
+    topic = engine.one("aws:sns/topic:Topic").inputs
 
-    assert (policy["arn"], policy["policy"]) == (TOPIC, publishers_policy(TOPIC, ACCOUNT))
+    assert (policy["arn"], policy["policy"]) == (TOPIC, publishers_policy(NAMES.alarms_topic_arn, ACCOUNT))
     (statement,) = json.loads(policy["policy"])["Statement"]
     assert statement == {
         "Sid": "AlarmsPublish",
         "Effect": "Allow",
         "Principal": {"Service": "cloudwatch.amazonaws.com"},
         "Action": "sns:Publish",
-        "Resource": TOPIC,
+        "Resource": f"arn:aws:sns:eu-central-1:{ACCOUNT}:{topic['name']}",
         "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
     }

@@ -10,8 +10,6 @@ from infra.role import AppRole, AppRoleArgs, permissions, trusted
 from infra.vault import APP_SECRETS
 from tests.unit.infra.recorder import NAMES, Recorder, finish
 
-KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
-
 
 def resources(statement: dict[str, Any]) -> list[str]:
     named = statement["Resource"]
@@ -20,7 +18,7 @@ def resources(statement: dict[str, Any]) -> list[str]:
 
 def statements(engine: Recorder) -> dict[str, dict[str, Any]]:
     """The role's statements as declared, by Sid."""
-    finish(lambda: AppRole("app", AppRoleArgs(names=NAMES, runtime="fargate", key_arn=KEY)))
+    finish(lambda: AppRole("app", AppRoleArgs(names=NAMES, runtime="fargate")))
     document = json.loads(engine.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
     return {statement["Sid"]: statement for statement in document["Statement"]}
 
@@ -40,13 +38,14 @@ def test_each_only_to_what_is_its_own(engine: Recorder) -> None:
     assert resources(found["Evidence"]) == [f"arn:aws:s3:::{NAMES.bucket('evidence')}/evidence/*"]
     assert resources(found["Secrets"]) == [NAMES.secret_arns(secret) for secret in APP_SECRETS]
     assert resources(found["Flags"]) == ["arn:aws:ssm:eu-central-1:123456789012:parameter/web-next-test/flags"]
-    assert resources(found["Key"]) == [KEY]
+    assert resources(found["Key"]) == ["arn:aws:kms:eu-central-1:123456789012:key/*"]
     assert {statement["Effect"] for statement in found.values()} == {"Allow"}
 
 
-def test_the_key_decrypts_secrets_for_the_app_and_neither_database_nor_queues(engine: Recorder) -> None:
+def test_only_the_stacks_key_decrypts_for_the_app_and_secrets_alone_not_database_or_queues(engine: Recorder) -> None:
     assert statements(engine)["Key"]["Condition"] == {
-        "StringEquals": {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"}
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/web-next-test"},
+        "StringEquals": {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"},
     }
 
 

@@ -19,7 +19,9 @@ ENTRIES = {*APP_SECRETS, "AUDIT_DB_MASTER_URL", "AUDIT_DB_OWNER_URL", "AUDIT_DB_
 
 
 def vault(*, keep: bool = False) -> Vault:
-    return Vault("vault", VaultArgs(prefix="p/", app_role_arn="app", operators=["operator"], keep=keep))
+    return Vault(
+        "vault", VaultArgs(prefix="p/", key_alias="alias/p", app_role_arn="app", operators=["operator"], keep=keep)
+    )
 
 
 def readers(engine: Recorder) -> dict[str, list[str]]:
