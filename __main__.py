@@ -4,7 +4,6 @@ import infra.lean  # noqa: F401, I001 - first: it makes the imports below quicke
 
 import pulumi
 
-from cutover import migrator
 from infra import config, providers
 from infra.audit import Audit, AuditArgs
 from infra.audit_roles import AuditRoles, AuditRolesArgs
@@ -21,11 +20,11 @@ from infra.records import Records, RecordsArgs
 from infra.release import release_of
 from infra.role import AppRole, AppRoleArgs
 from infra.runtime.docker import DockerEdge, DockerEdgeArgs, DockerRelease, DockerReleaseArgs
-from infra.schema import MIGRATIONS, Schema, SchemaArgs
+from infra.schema import Schema, SchemaArgs, migration_problems
 from infra.vault import Vault, VaultArgs
 
 try:
-    settings = config.of_this_stack(pulumi.get_stack(), others=migrator.problems(MIGRATIONS))
+    settings = config.of_this_stack(pulumi.get_stack(), others=migration_problems())
     for note in config.notes(settings, preview=pulumi.runtime.is_dry_run()):
         pulumi.log.warn(note)
 except config.SettingsError as error:
