@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,18 @@ HEADER = """\
 # Written by `make up` for this machine and not kept in git; settings that you add or change stay.
 # `pulumi config set web-next:KEY VALUE -s {stack}` is the easy way. The machine's own keys are put back.
 """
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts of digits with an e, such as a hash: Pulumi's YAML, unlike this one, reads them as numbers."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    quoted = re.fullmatch(r"[\d.]+[eE]\d+", text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if quoted else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def facts(machine: Machine, images: Mapping[str, str], block: int, edge_port: int) -> dict[str, Any]:
@@ -59,7 +72,7 @@ def write(root: Path, stack: str, content: Mapping[str, Any]) -> None:
     """Writes the stack's file whole or not at all."""
     path = root / f"Pulumi.{stack}.yaml"
     draft = path.with_suffix(".new")
-    draft.write_text(HEADER.format(stack=stack) + yaml.safe_dump(dict(content), sort_keys=False))
+    draft.write_text(HEADER.format(stack=stack) + yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False))
     draft.replace(path)
 
 

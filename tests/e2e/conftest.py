@@ -18,7 +18,6 @@ from typing import Any
 
 import docker
 import pytest
-import yaml
 from docker.models.containers import Container
 
 from offline import stackfile
@@ -110,12 +109,12 @@ class System:
         """Changes a setting in the stack's file, the way a commit would."""
         content = stackfile.read(self.folder, self.stack)
         content["config"][f"web-next:{key}"] = value
-        self.stack_file.write_text(yaml.safe_dump(content))
+        stackfile.write(self.folder, self.stack, content)
 
     def unset(self, key: str) -> None:
         content = stackfile.read(self.folder, self.stack)
         del content["config"][f"web-next:{key}"]
-        self.stack_file.write_text(yaml.safe_dump(content))
+        stackfile.write(self.folder, self.stack, content)
 
     def container(self, part: str) -> Container:
         """This stack's container whose name has `part` in it."""
