@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from cutover.preflight import Preflight
 from cutover.progress import Progress
 
 PROJECT = Path(__file__).parents[1]
+_PROTECTED = re.compile(r'resource "[^"]*::([^":]+)"[^:]*(?:marked for protection|protected)')
+"""What Pulumi says of a resource that it was asked to delete or replace and may not."""
 
 
 class Stack:
@@ -157,6 +160,12 @@ def _cause(stack: str, error: auto.errors.CommandError, problems: Sequence[str] 
     for problem in problems:
         if problem.startswith(migration):
             return MigrationError(problem.removeprefix(migration))
+    for problem in problems:
+        if kept := _PROTECTED.search(problem):
+            return CutoverError(
+                f"stack {stack}: {kept[1]} holds data and is protected, and this would delete or replace it: "
+                "undo the change, or name its part in web-next:mayDestroy and bring that up first"
+            )
     # A plugin that is told to stop in the middle of a call is said to have died; that is never why the update failed.
     said = sorted(problems, key=lambda problem: "exited prematurely" in problem)
     if any("passphrase" in line for line in causes):

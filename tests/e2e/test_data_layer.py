@@ -258,8 +258,8 @@ def test_what_holds_data_is_not_destroyed_or_replaced_until_it_is_named(system: 
     finally:
         system.set("mayDestroy", ["audit", "evidence", "records", "vault"])
         system.up()
-    assert "evidence" in replaced.last_line
-    assert "marked for protection" in replaced.last_line
+    assert "evidence holds data and is protected" in replaced.last_line
+    assert "web-next:mayDestroy" in replaced.last_line
     assert unchanged, "a refused update changes nothing"
     assert destroyed.code != 0
     assert "protect" in destroyed.text

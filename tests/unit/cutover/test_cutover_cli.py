@@ -167,6 +167,16 @@ def test_up_that_changed_nothing_ends_with_a_fresh_verdict(
     assert report().table() in capsys.readouterr().out
 
 
+def test_up_of_a_stack_without_an_app_has_no_verdict_and_is_0(
+    fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(smoke, "run", lambda _target: pytest.fail("there is nothing to smoke"))
+    fake.values = {"audit_db_endpoint": "db:5432"}
+
+    assert cli.main(["up", "-s", "test"]) == 0
+    assert capsys.readouterr().out.endswith("  test has no app yet, so there is nothing to smoke and no verdict\n")
+
+
 def test_up_that_changed_nothing_is_3_when_the_fresh_verdict_is_a_no_go(
     fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,6 +172,7 @@ class Opened:
         resources: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.asked: list[str] = []
+        self.refuses: tuple[str, ...] = ()
         self._pending = [{"type": "creating"}] if pending else []
         self._outputs = outputs or {}
         self._resources = list(resources)
@@ -185,6 +186,13 @@ class Opened:
 
     def export_stack(self) -> SimpleNamespace:
         return SimpleNamespace(deployment={"pending_operations": self._pending, "resources": self._resources})
+
+    def preview(self, **options: Any) -> None:
+        self.asked.append("preview")
+        for problem in self.refuses:
+            options["on_event"](SimpleNamespace(diagnostic_event=SimpleNamespace(severity="error", message=problem)))
+        if self.refuses:
+            raise failed("")
 
     def up(self, **options: Any) -> SimpleNamespace:
         self.asked.append("up")
@@ -224,6 +232,49 @@ def test_up_does_not_touch_a_stack_that_is_being_changed(
     with pytest.raises(StackLockedError):
         Stack("local").up(refresh=False)
     assert opened.asked == []
+
+
+KEPT = {
+    "type": "aws:s3/bucket:Bucket",
+    "urn": "urn:pulumi:local::web-next::aws:s3/bucket:Bucket::evidence",
+    "protect": True,
+}
+
+
+def test_where_data_is_protected_a_preview_goes_first(backend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = opening(monkeypatch, Opened(resources=[KEPT]))
+    Stack("local").up(refresh=False)
+
+    assert opened.asked == ["preview", "up"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'unable to replace resource "urn:pulumi:local::web-next::aws:s3/bucket:Bucket::evidence"\n'
+        "as it is currently marked for protection. To unprotect the resource, remove the `protect` flag",
+        'resource "urn:pulumi:local::web-next::aws:s3/bucket:Bucket::evidence" cannot be deleted\n'
+        "because it is protected. To unprotect the resource, either remove the `protect` flag",
+    ],
+    ids=["replaced", "deleted"],
+)
+def test_what_a_preview_refuses_is_not_begun_and_the_way_out_is_named(
+    backend: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str
+) -> None:
+    opened = opening(monkeypatch, Opened(resources=[KEPT]))
+    opened.refuses = (said,)
+
+    with pytest.raises(CutoverError, match=r"stack local: evidence holds data and is protected, .*web-next:mayDestroy"):
+        Stack("local").up(refresh=False)
+    assert opened.asked == ["preview"]
+    assert "To unprotect" in capsys.readouterr().out
+
+
+def test_a_plugin_that_was_told_to_stop_is_not_why_an_update_failed() -> None:
+    problems = ["Detected that pulumi-resource-docker exited prematurely.", "Secret 'a' exists already"]
+
+    assert str(stacks._cause("local", failed(""), problems)) == "stack local: Secret 'a' exists already"
+    assert "exited prematurely" in str(stacks._cause("local", failed(""), problems[:1]))
 
 
 def root(**access: Any) -> dict[str, Any]:
