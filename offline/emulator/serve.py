@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,28 @@ class Gate:
         elif scope.get("path") == "/_emulator/databases":
             await _answer(send, await asyncio.to_thread(self._databases.answers))
         else:
-            await self._app(scope, receive, saved if _changes_state(scope) else send)
+            with suppress(DisconnectedError):
+                await self._app(scope, _whole(receive), saved if _changes_state(scope) else send)
+
+
+class DisconnectedError(Exception):
+    """The client went away before it had sent its request."""
+
+
+def _whole(receive: Receive) -> Receive:
+    """Gives the application whole requests only: it takes the end of a connection for the end of a body, and would
+    make a bucket without the tags that a killed client had still to send."""
+    complete = False
+
+    async def received() -> Any:
+        nonlocal complete
+        message = await receive()
+        if message["type"] == "http.disconnect" and not complete:
+            raise DisconnectedError
+        complete = complete or not message.get("more_body", False)
+        return message
+
+    return received
 
 
 def _changes_state(scope: Any) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import shutil
 import socket
 import subprocess
@@ -16,30 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic.alias_generators import to_camel
 
 from infra.network import INTERFACE_ENDPOINTS
 from infra.settings import Settings
-from offline.preview import scratch_copy
 from offline.standins.values import UNKNOWN
+from tests.engine.prod import ACCOUNT, ROLES, ROOT, Steps, changes, make_prod, shape, without_credentials
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
-
-ROOT = Path(__file__).resolve().parents[2]
-ACCOUNT = "123456789012"
-ROLES = [f"arn:aws:iam::{ACCOUNT}:role/deployer", f"arn:aws:iam::{ACCOUNT}:role/on-call"]
-SOUND = {
-    "account": ACCOUNT,
-    "domain": "console.web-next.test",
-    "executorUrl": "https://executor.web-next.test",
-    "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'a' * 64}",
-    "buildSha": "4f2c1d9",
-    "alarmTargets": ["on-call@web-next.test"],
-    "operatorRoles": ROLES,
-    "databaseAccess": "direct",
-}
-"""What takes the place of the committed placeholders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,42 +201,6 @@ OTHER_STACK = {"track", "base", "runtime", "machine", "account", "region"}
 """Settings that make another stack of this one: nothing stays as it is."""
 
 
-Steps = list[dict[str, Any]]
-"""What the CLI says a preview would do."""
-
-
-@dataclass(frozen=True)
-class Prod:
-    """A scratch copy of the program with a stack prod that was never up."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["pulumi", *arguments, "--stack", "prod", "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-
-    def file(self, **settings: Any) -> str:
-        """A stack file: the committed one with sound values and these settings."""
-        content = yaml.safe_load((self.folder / "Pulumi.prod.yaml").read_text())
-        content["config"] |= {f"web-next:{key}": value for key, value in (SOUND | settings).items()}
-        path = self.folder / f"variant-{secrets.token_hex(4)}.yaml"
-        path.write_text(yaml.safe_dump(content))
-        return str(path)
-
-    def preview(self, **settings: Any) -> Steps:
-        """The steps of a preview with these settings."""
-        done = self.pulumi("preview", "--json", "--config-file", self.file(**settings))
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-        return Steps(json.loads(done.stdout)["steps"])
-
-
 UNKNOWN_BEFORE_UP = {
     "Alias": "targetKeyId",
     "Database": "owner",
@@ -286,70 +232,6 @@ UNKNOWN_BEFORE_UP = {
 }
 """By type, the inputs that only an up can tell. Names, policies, encryption, ports and ranges are not among them, so
 that a person and a policy pack judge them before anything is changed; the two exceptions name an ARN inside."""
-
-Shape = dict[str, dict[str, Any]]
-"""What a preview declares: resources by type and name, each with its inputs by path."""
-
-
-def shape(steps: Steps) -> Shape:
-    found: Shape = {}
-    for step in steps:
-        state = step["newState"]
-        label = f"{state['type'].rpartition(':')[2]} {state['urn'].rpartition('::')[2]}"
-        assert label not in found, f"two resources are called {label}"
-        found[label] = {"protect": state.get("protect"), "retainOnDelete": state.get("retainOnDelete")}
-        for name, value in state.get("inputs", {}).items():
-            sources = sorted(state.get("propertyDependencies", {}).get(name, []))
-            found[label] |= flat(name, value, f"an output of {', '.join(sources)}")
-    return found
-
-
-def flat(path: str, value: Any, origin: str) -> Iterator[tuple[str, Any]]:
-    """The leaves of a value by path; lists of texts are leaves, and an unknown is where it comes from."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from flat(f"{path}.{key}", inner, origin)
-    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
-        for index, inner in enumerate(value):
-            yield from flat(f"{path}[{index}]", inner, origin)
-    else:
-        yield path, (value, origin) if UNKNOWN in json.dumps(value) else value
-
-
-def changes(before: Shape, after: Shape) -> set[str]:
-    """A line for each resource that is added or gone, and for each input that differs."""
-    return (
-        {f"+ {label}" for label in after.keys() - before.keys()}
-        | {f"- {label}" for label in before.keys() - after.keys()}
-        | {
-            f"{label}: {path}"
-            for label in before.keys() & after.keys()
-            for path in before[label].keys() | after[label].keys()
-            if before[label].get(path) != after[label].get(path)
-        }
-    )
-
-
-def make_prod(folder: Path, home: Path, attached: str = "") -> Prod:
-    """A stack without a state, and an environment without a credential."""
-    scratch_copy(folder)
-    shutil.copy(ROOT / "Pulumi.prod.yaml", folder)
-    (folder / "state").mkdir()
-    environment = without_credentials() | {
-        "PULUMI_HOME": str(home),
-        "PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip",
-        "PULUMI_CONFIG_PASSPHRASE": "engine tests",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
-    made = Prod(folder, environment | ({"PULUMI_DEBUG_PROVIDERS": attached} if attached else {}))
-    done = made.pulumi("stack", "init")
-    assert done.returncode == 0, done.stderr
-    return made
-
-
-def without_credentials() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG", "PULUMI_"))}
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -108,6 +110,31 @@ def test_an_object_of_someone_else_is_a_conflict(
     assert vault.get_secret_value(SecretId=name)["SecretString"] == "theirs"
     s3.delete_bucket(Bucket=name)
     vault.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+def test_a_request_that_was_cut_off_before_its_end_makes_nothing(
+    emulator: Emulator, unique: Callable[[str], str]
+) -> None:
+    name, place = unique("cut-off"), urlsplit(emulator.url)
+    signed = f"AWS4-HMAC-SHA256 Credential={emulator.account}/20260101/eu-central-1/s3/aws4_request, SignedHeaders=host"
+    body = b"<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint>"
+
+    def put(length: int) -> None:
+        with socket.create_connection((place.hostname or "", place.port or 0), timeout=5) as connection:
+            lines = [f"PUT /{name} HTTP/1.1", f"Host: {place.netloc}", f"Authorization: {signed}, Signature=x"]
+            connection.sendall("\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode() + body)
+            if length == len(body):
+                connection.recv(1024)
+
+    def there() -> bool:
+        return name in [found["Name"] for found in emulator.client("s3").list_buckets()["Buckets"]]
+
+    put(len(body) + 100)
+    time.sleep(0.5)
+    assert not there(), "half a request was carried out"
+    put(len(body))
+    assert there(), "so a whole one would not have been either"
+    emulator.client("s3").delete_bucket(Bucket=name)
 
 
 def test_an_up_killed_in_the_middle_is_finished_by_the_next(
