@@ -230,3 +230,11 @@ def test_in_an_existing_vpc_the_data_lies_in_the_subnets_that_are_named(
         group = engine.one(f"aws:{service}/subnetGroup:SubnetGroup").inputs
         assert group["subnetIds"] == EXISTING["dataSubnetIds"]
     assert engine.one("aws:ec2/instance:Instance").inputs["subnetId"] == "subnet-0a"
+
+
+def test_the_group_that_aws_gives_every_vpc_lets_nobody_in_or_out(engine: Recorder) -> None:
+    declare("network")
+    group = engine.one("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").inputs
+
+    assert (group["ingress"], group["egress"]) == ([], [])
+    assert group["vpcId"] == identity("Vpc", "network")
