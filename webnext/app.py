@@ -1,156 +1,130 @@
-"""The routes of web-next."""
+"""web-next as an ASGI application: the routes over their services."""
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
-from starlette.applications import Starlette
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from webnext import health, logs
-from webnext.audit import AuditLog, AuditUnavailableError, EntryRefusedError, MockAudit, PostgresAudit
-from webnext.entry import AuditEntry, ListRequest
+from webnext import alerts, audit, dashboard, evidence, guardrails, health, logs, snapshot
+from webnext.contract import ErrorAnswer, HealthAnswer, UnavailableAnswer
+from webnext.dependency import AwayError
 from webnext.envelope import Envelope
-from webnext.settings import Settings
-from webnext.vault import Vault, secrets_manager
+from webnext.services import Services
 
-MAX_BODY = 256 * 1024
-"""Bytes of a request's body."""
+RETRY_SECONDS = 5
+"""What Retry-After says where nothing could take a request: longer than the breakers wait."""
 
-log = logging.getLogger("webnext.app")
-
-_Model = TypeVar("_Model", bound=BaseModel)
+OPENAPI = "/api/openapi.json"
 
 
-class App:
-    """The routes over one audit log."""
-
-    def __init__(self, settings: Settings, audit: AuditLog) -> None:
-        self._settings = settings
-        self._audit = audit
-        self._started = time.monotonic()
-
-    async def alive(self, _: Request) -> Response:
-        """GET /healthz: the process answers. For containers and load balancers."""
-        return PlainTextResponse("ok\n")
-
-    async def healthz(self, _: Request) -> Response:
-        """GET /api/healthz. `ok` is about this process; a missing Postgres shows in checks.audit only."""
-        uptime = round(time.monotonic() - self._started, 1)
-        memory = health.memory()
-        return JSONResponse(
-            {
-                "ok": memory["ok"],
-                "buildSha": self._settings.build_sha,
-                "environment": self._settings.environment,
-                "uptimeSec": uptime,
-                "version": self._settings.version,
-                "flags": dict(self._settings.flags),
-                "checks": {
-                    "memory": memory,
-                    "uptime": {"ok": True, "seconds": uptime},
-                    "audit": await health.audit(self._audit),
-                },
-            }
-        )
-
-    async def push(self, request: Request) -> Response:
-        """POST /api/audit/push. {ok: true, id} means the row is stored.
-
-        {ok: false, _err, _mock: true} with status 200 means the entry was NOT accepted: Postgres is away
-        and there is nothing behind it yet. The caller keeps the entry and sends it again.
-        """
-        entry = await _parse(request, AuditEntry)
-        trace_id = logs.trace_id.get() or ""
-        try:
-            number = await self._audit.append(entry, trace_id)
-        except AuditUnavailableError as error:
-            log.warning("audit entry not accepted: %s", error)
-            return JSONResponse({"ok": False, "_err": "audit store unavailable", "_mock": True})
-        except EntryRefusedError as error:
-            raise HTTPException(422, f"entry cannot be stored: {error}") from error
-        return JSONResponse({"ok": True, "id": number})
-
-    async def newest(self, request: Request) -> Response:
-        """POST /api/audit/list. {_mock: false, items}, newest first, or {_mock: true, items: []}."""
-        wanted = await _parse(request, ListRequest)
-        try:
-            items = await self._audit.newest(wanted.limit)
-        except AuditUnavailableError as error:
-            log.warning("audit list answered without Postgres: %s", error)
-            return JSONResponse({"_mock": True, "items": []})
-        return JSONResponse({"_mock": False, "items": items})
-
-
-def create_app(settings: Settings, audit: AuditLog) -> ASGIApp:
-    """Return the application; it opens the audit log when it starts and closes it when it stops."""
+def create_app(services: Services) -> ASGIApp:
+    """Return the application; it opens the services when it starts and closes them when it stops."""
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await audit.open()
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await services.open()
         yield
-        await audit.close()
+        await services.close()
 
-    app = App(settings, audit)
-    routes = Starlette(
-        routes=[
-            Route("/healthz", app.alive),
-            Route("/api/healthz", app.healthz),
-            Route("/api/audit/push", app.push, methods=["POST"]),
-            Route("/api/audit/list", app.newest, methods=["POST"]),
-        ],
-        exception_handlers={HTTPException: _refuse, Exception: _fail},
+    app = FastAPI(
+        title="web-next",
+        version=services.settings.version,
+        summary="The console of a trading platform: its API contract.",
+        openapi_url=OPENAPI,
+        docs_url=None,  # its page loads scripts from elsewhere, which the Content-Security-Policy forbids
+        redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=_operation,
+        redirect_slashes=False,
+        responses={
+            403: {"model": ErrorAnswer, "description": "A browser sent it for another site's page"},
+            413: {"model": ErrorAnswer, "description": "The body is too large"},
+            422: {"model": ErrorAnswer, "description": "The body is JSON, but not this"},
+            400: {"model": ErrorAnswer, "description": "The body is not JSON, or the action is none"},
+        },
     )
-    return Envelope(routes, settings)
+    app.include_router(_process_routes(services))
+    for router in (audit.router, evidence.router, alerts.router, guardrails.router, snapshot.router, dashboard.router):
+        app.include_router(router(services))
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(AwayError, _unavailable)
+    app.add_exception_handler(Exception, _fail)
+    return Envelope(app, services.settings)
 
 
-def audit_for(settings: Settings) -> AuditLog:
-    """Return the audit log that the settings ask for: Postgres, or the mock without a vault prefix."""
-    if settings.vault_prefix is None:
-        return MockAudit()
-    return PostgresAudit(Vault(settings.vault_prefix, lambda: secrets_manager(settings.s3_region)))
+def _process_routes(services: Services) -> APIRouter:
+    """The routes about the process itself."""
+    router = APIRouter()
+    started = time.monotonic()
+    settings = services.settings
 
+    @router.api_route("/healthz", methods=["GET", "HEAD"], response_class=PlainTextResponse, include_in_schema=False)
+    async def alive() -> str:
+        """The process answers. For containers and load balancers; not limited at the edge."""
+        return "ok\n"
 
-async def _parse(request: Request, model: type[_Model]) -> _Model:
-    """Return the body as a `model`, whatever its content type says; an empty body is an empty object.
+    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def home() -> Response:
+        return RedirectResponse("/dashboard", 307)
 
-    Raises HTTPException: 400 not JSON, 413 above MAX_BODY, 422 not the model.
-    """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise HTTPException(413, f"body is larger than {MAX_BODY} bytes")
-    try:
-        value = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "body is not JSON") from None
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'body'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False, include_context=False)
+    @router.get("/api/healthz")
+    async def healthz() -> HealthAnswer:
+        """`ok` is about this process; what it depends on shows in `checks` only."""
+        checks = await health.checks(services.parts, time.monotonic() - started)
+        return HealthAnswer(
+            ok=checks.memory.ok,
+            buildSha=settings.build_sha,
+            environment=settings.environment,
+            uptimeSec=checks.uptime.seconds,
+            version=settings.version,
+            flags=services.flags.now.model_dump(),
+            checks=checks,
         )
-        raise HTTPException(422, problems) from None
+
+    return router
+
+
+def _operation(route: APIRoute) -> str:
+    return route.name
+
+
+def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+    answer = ErrorAnswer(err=why, traceId=logs.trace_id.get() or "")
+    return JSONResponse(answer.model_dump(), status, headers)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    body = {"_err": error.detail, "traceId": logs.trace_id.get()}
-    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+    return _error(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return _error(400, "body is not JSON")
+    clauses = (
+        f"{'.'.join(str(part) for part in problem['loc'] if part != 'body') or 'body'}: {problem['msg']}"
+        for problem in problems
+    )
+    return _error(422, "; ".join(clauses))
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AwayError)
+    answer = UnavailableAnswer(err=str(error), traceId=logs.trace_id.get() or "")
+    return JSONResponse(answer.model_dump(), 503, {"Retry-After": str(RETRY_SECONDS)})
 
 
 async def _fail(_: Request, __: Exception) -> Response:
-    return JSONResponse({"_err": "internal error", "traceId": logs.trace_id.get()}, status_code=500)
+    return _error(500, "internal error")

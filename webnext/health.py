@@ -1,12 +1,15 @@
-"""What /api/healthz reports of this process."""
+"""What /api/healthz reports of this process and its adapters."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from webnext.audit import AuditLog, AuditUnavailableError
+from webnext.contract import AdapterCheck, Checks, MemoryCheck, UptimeCheck
+from webnext.dependency import AwayError
+from webnext.services import Part
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
@@ -14,21 +17,32 @@ MEMORY_SHARE = 0.9
 """The part of the container's memory limit above which the memory check fails."""
 
 
-def memory() -> dict[str, Any]:
-    """Return {ok, rssMiB}: not ok above MEMORY_SHARE of the container's memory limit, where there is one."""
+async def checks(parts: Mapping[str, Part], uptime: float) -> Checks:
+    """Return every check; the adapters are asked side by side."""
+    names = list(parts)
+    adapters = await asyncio.gather(*(adapter(parts[name]) for name in names))
+    return Checks(
+        memory=memory(),
+        uptime=UptimeCheck(seconds=round(uptime, 1)),
+        **dict(zip(names, adapters, strict=True)),
+    )
+
+
+def memory() -> MemoryCheck:
+    """Not ok above MEMORY_SHARE of the container's memory limit, where there is one."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     resident = pages * os.sysconf("SC_PAGE_SIZE")
     limit = _memory_limit()
-    return {"ok": limit is None or resident < MEMORY_SHARE * limit, "rssMiB": round(resident / 2**20, 1)}
+    return MemoryCheck(ok=limit is None or resident < MEMORY_SHARE * limit, rssMiB=round(resident / 2**20, 1))
 
 
-async def audit(log: AuditLog) -> dict[str, Any]:
-    """Return {ok, adapter}: ok when the audit log answers within its ping's time limit."""
+async def adapter(part: Part) -> AdapterCheck:
+    """Ok when the adapter's production side answers within its ping's time limit."""
     try:
-        await log.ping()
-    except AuditUnavailableError:
-        return {"ok": False, "adapter": log.adapter}
-    return {"ok": True, "adapter": log.adapter}
+        await part.ping()
+    except AwayError:
+        return AdapterCheck(ok=False, adapter=part.adapter)
+    return AdapterCheck(ok=True, adapter=part.adapter)
 
 
 def _memory_limit() -> int | None:

@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 """The trace id of the request being answered, None outside one."""
 
+traffic: ContextVar[str] = ContextVar("traffic", default="user")
+"""Whose request is being answered: `user`, `smoke`, or `health`; gates leave the last two out."""
+
 _CREDENTIALS = re.compile(r"[^\s:/@\"']+:[^\s@\"']+@|(?i:password)\s*=\s*('[^']*'|\S+)")
 
 
@@ -43,3 +46,8 @@ def configure() -> None:
 
 def _clean(value: object) -> object:
     return _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
+
+
+def unaudited(action: str, details: dict[str, object]) -> None:
+    """Say loudly that something was done and no audit log could take it: this line is then its only trace."""
+    logging.getLogger("webnext.audit").error("not audited: %s", action, extra={"fields": {"details": details}})

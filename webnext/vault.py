@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from webnext import aws
+
 TTL = 60.0
-"""Seconds for which a secret is served from memory."""
+"""Seconds for which a secret is served from memory, and between two tries while the vault is away."""
+
+log = logging.getLogger("webnext.vault")
 
 
 class VaultError(Exception):
@@ -47,7 +50,13 @@ class Vault:
             kept = self._kept.get(name)
             if kept and self._clock() < kept[0]:
                 return kept[1]
-            value = self._fetch(self._prefix + name)
+            try:
+                value = self._fetch(self._prefix + name)
+            except VaultError as error:
+                if not kept:
+                    raise
+                log.warning("the value read before stays in use: %s", error)
+                value = kept[1]
             self._kept[name] = (self._clock() + TTL, value)
             return value
 
@@ -69,10 +78,6 @@ class Vault:
 
 
 def secrets_manager(region: str | None) -> SecretsClient:
-    """Return a Secrets Manager client with the process's own credentials, 2 s per attempt, two attempts.
-
-    `region` None leaves the region to the AWS configuration.
-    """
-    limits = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 2})
-    client: SecretsClient = boto3.client("secretsmanager", region_name=region, config=limits)
+    """Return a Secrets Manager client with the process's own credentials."""
+    client: SecretsClient = aws.client("secretsmanager", region)
     return client

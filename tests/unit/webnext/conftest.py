@@ -1,8 +1,9 @@
-"""The application over an audit log in memory, called without a socket."""
+"""The application over mocks, called without a socket."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 
 from tests.unit.webnext.doubles import Call, MemoryAudit
 from webnext.app import create_app
+from webnext.assembly import services_for
+from webnext.services import Services
 from webnext.settings import Settings
 
 
@@ -24,9 +27,15 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def call(settings: Settings, audit: MemoryAudit) -> Call:
+def services(settings: Settings, audit: MemoryAudit) -> Services:
+    """All mocks, with an audit log in memory that says of itself that it is real."""
+    return replace(services_for(settings), audit=audit)
+
+
+@pytest.fixture
+def call(services: Services) -> Call:
     """Send one request to the application and return its answer: call(method, path, **what httpx takes)."""
-    app = create_app(settings, audit)
+    app = create_app(services)
 
     def send(method: str, path: str, **request: Any) -> httpx.Response:
         async def exchange() -> httpx.Response:

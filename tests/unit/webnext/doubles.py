@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 
 import httpx
 
-from webnext.audit import AuditUnavailableError
-from webnext.entry import AuditEntry
+from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.dependency import AwayError
+from webnext.settings import Adapter
 
 Call = Callable[..., httpx.Response]
 
@@ -16,36 +17,42 @@ Call = Callable[..., httpx.Response]
 class MemoryAudit:
     """An audit log in a list; `failure` is raised by the next calls while it is set."""
 
-    adapter: Literal["mock", "production"] = "production"
+    adapter: Adapter = "production"
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[AuditItem] = []
         self.failure: Exception | None = None
 
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...
 
-    async def append(self, entry: AuditEntry, trace_id: str) -> int:
+    async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
         await self.ping()
-        row = {
-            "id": len(self.rows) + 1,
-            "action": entry.action,
-            "result": entry.result,
-            "strategyId": entry.strategyId,
-            "traceId": entry.traceId or trace_id,
-            "details": entry.details_json(),
-        }
+        row = AuditItem(
+            id=len(self.rows) + 1,
+            ts=datetime.now(UTC),
+            action=entry.action,
+            result=entry.result,
+            strategyId=entry.strategyId,
+            traceId=entry.traceId or trace_id,
+            details=entry.stored_details,
+        )
         self.rows.append(row)
-        return len(self.rows)
+        return PushAnswer(id=len(self.rows))
 
-    async def newest(self, limit: int) -> list[dict[str, Any]]:
+    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
         await self.ping()
-        return self.rows[::-1][:limit]
+        return ListAnswer(mock=False, items=self.rows[::-1][:limit])
+
+    async def since(self, hours: int) -> AsyncIterator[AuditItem]:
+        await self.ping()
+        for row in self.rows:
+            yield row
 
     async def ping(self) -> None:
         if self.failure:
             raise self.failure
 
     def go_away(self) -> None:
-        self.failure = AuditUnavailableError("connection refused")
+        self.failure = AwayError("postgres", "connection refused")

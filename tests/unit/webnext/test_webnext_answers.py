@@ -42,7 +42,7 @@ def test_an_unexpected_exception_is_a_json_500_with_the_headers(call: Call, audi
 
 def test_pages_may_connect_to_the_executor_when_there_is_one() -> None:
     assert "connect-src 'self';" in security_headers(Settings())["Content-Security-Policy"]
-    with_executor = Settings(executor_origin="https://executor.example.com")
+    with_executor = Settings(executor_url="https://executor.example.com")
     assert (
         "connect-src 'self' https://executor.example.com;" in security_headers(with_executor)["Content-Security-Policy"]
     )
@@ -52,7 +52,7 @@ def test_a_valid_trace_id_is_returned_and_stored(call: Call, audit: MemoryAudit)
     answer = call("POST", "/api/audit/push", json={"action": "a", "result": "ok"}, headers={"x-trace-id": "page-1234"})
 
     assert answer.headers["x-trace-id"] == "page-1234"
-    assert audit.rows[0]["traceId"] == "page-1234"
+    assert audit.rows[0].traceId == "page-1234"
 
 
 def test_the_entrys_own_trace_id_goes_into_the_row(call: Call, audit: MemoryAudit) -> None:
@@ -63,7 +63,7 @@ def test_the_entrys_own_trace_id_goes_into_the_row(call: Call, audit: MemoryAudi
         headers={"x-trace-id": "page-1234"},
     )
 
-    assert audit.rows[0]["traceId"] == "own"
+    assert audit.rows[0].traceId == "own"
 
 
 @pytest.mark.parametrize("incoming", ["a" * 8, "a" * 64, "A-9" * 3])

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from pydantic import ValidationError
 
-from webnext.settings import Settings, SettingsError
+from webnext.settings import Adapters, FlagValues, Settings, SettingsError
 
 
-def test_an_empty_environment_is_a_development_process_with_a_mock_audit_log() -> None:
+def test_an_empty_environment_is_a_development_process_of_mocks() -> None:
     settings = Settings.from_environment({})
 
     assert settings.vault_prefix is None
     assert settings.build_sha == "unknown"
-    assert settings.flags == {"FEATURE_AUTO_PAUSE": 0.0, "FEATURE_BATCH_PROMOTE": 0.0}
+    assert settings.flags == FlagValues(FEATURE_AUTO_PAUSE=0, FEATURE_BATCH_PROMOTE=0, EVIDENCE_CLEANUP_DRY_RUN=False)
+    assert set(settings.adapters.model_dump().values()) == {"mock"}
 
 
 def test_every_variable_is_read() -> None:
@@ -26,6 +26,14 @@ def test_every_variable_is_read() -> None:
             "S3_REGION": "eu-central-1",
             "NEXT_PUBLIC_EXECUTOR_URL": "https://executor.example.com:8443/base?x=1",
             "FEATURE_AUTO_PAUSE": "0.1",
+            "EVIDENCE_CLEANUP_DRY_RUN": "true",
+            "EVIDENCE_CLEANUP_RETENTION_DAYS": "7",
+            "FLAGS_PARAMETER": "/web-next-local/flags",
+            "REDIS_CA_FILE": "/etc/web-next/ca.pem",
+            "METRICS_PORT": "9000",
+            "ADAPTER_AUDIT": "production",
+            "ADAPTER_EVIDENCE": "production",
+            "ADAPTER_QUEUE": "mock",
         }
     )
 
@@ -34,16 +42,21 @@ def test_every_variable_is_read() -> None:
         version="1.5.1",
         environment="production",
         vault_prefix="web-next-local/",
-        executor_origin="https://executor.example.com:8443",
+        executor_url="https://executor.example.com:8443",
         s3_bucket="evidence",
         s3_region="eu-central-1",
-        flags={"FEATURE_AUTO_PAUSE": 0.1, "FEATURE_BATCH_PROMOTE": 0.0},
+        flags=FlagValues(FEATURE_AUTO_PAUSE=0.1, EVIDENCE_CLEANUP_DRY_RUN=True),
+        flags_parameter="/web-next-local/flags",
+        redis_ca_file="/etc/web-next/ca.pem",
+        metrics_port=9000,
+        retention_days=7,
+        adapters=Adapters(audit="production", evidence="production"),
     )
 
 
 def test_settings_cannot_be_changed() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().version = "2"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        Settings().version = "2"
 
 
 def test_all_problems_are_reported_at_once_with_the_value_seen() -> None:
@@ -53,6 +66,10 @@ def test_all_problems_are_reported_at_once_with_the_value_seen() -> None:
                 "VAULT_PREFIX": "no-slash",
                 "NEXT_PUBLIC_EXECUTOR_URL": "ftp://x",
                 "FEATURE_AUTO_PAUSE": "10 %",
+                "EVIDENCE_CLEANUP_DRY_RUN": "yes",
+                "METRICS_PORT": "0",
+                "ADAPTER_QUEUE": "real",
+                "ADAPTER_EVIDENCE": "production",
             }
         )
 
@@ -62,6 +79,10 @@ def test_all_problems_are_reported_at_once_with_the_value_seen() -> None:
         "VAULT_PREFIX is 'no-slash'",
         "NEXT_PUBLIC_EXECUTOR_URL is 'ftp://x'",
         "FEATURE_AUTO_PAUSE is '10 %'",
+        "EVIDENCE_CLEANUP_DRY_RUN is 'yes'",
+        "METRICS_PORT is '0'",
+        "ADAPTER_QUEUE is 'real'",
+        "ADAPTER_EVIDENCE is production and S3_BUCKET is missing",
     ):
         assert part in message
 

@@ -1,0 +1,41 @@
+"""The queue adapter as a mock: counts what it was given and delivers nothing."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NoReturn
+
+from webnext.contract import AlertAnswer, QueueAnswer
+from webnext.dependency import AwayError
+from webnext.settings import Adapter
+
+
+class MockAlerts:
+    """Takes every alert; it stays pending for ever."""
+
+    adapter: Adapter = "mock"
+
+    def __init__(self) -> None:
+        self._pending = 0
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def accept(self, alert: dict[str, Any], trace_id: str) -> AlertAnswer:  # noqa: ARG002
+        self._pending += 1
+        return AlertAnswer(jobId=str(uuid.uuid4()), mock=True)
+
+    async def counts(self) -> QueueAnswer:
+        return QueueAnswer(pending=self._pending, dlq=0, waiting=self._pending, active=0, delayed=0, mock=True)
+
+    async def retry(self, job_id: str) -> int:  # noqa: ARG002
+        return 0
+
+    async def purge(self) -> int:
+        return 0
+
+    async def ping(self) -> NoReturn:
+        raise AwayError("queue", "the adapter is a mock")

@@ -1,0 +1,5 @@
+"""The audit log: Postgres, and what keeps an entry while Postgres is away."""
+
+from webnext.audit.routes import router
+
+__all__ = ["router"]

@@ -1,0 +1,28 @@
+"""Clients of AWS' services with the process's own role, each call bounded in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+
+T = TypeVar("T")
+
+_LIMITS = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 2})
+
+_threads = ThreadPoolExecutor(8, thread_name_prefix="aws")
+
+
+def client(service: str, region: str | None) -> Any:
+    """Return a client of `service`: 2 s for each attempt, two attempts. Without a region the configuration has one."""
+    # A session of its own: making clients of the default one from several threads is not safe.
+    return boto3.session.Session().client(service, region_name=region, config=_LIMITS)
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Return what the blocking `work()` returns, in a pool apart, so that AWS' time-outs exhaust no other threads."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, work)

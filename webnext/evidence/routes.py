@@ -1,0 +1,43 @@
+"""POST /api/evidence/zip and /api/evidence/archive."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException
+
+from webnext import logs
+from webnext.contract import (
+    ArchiveAnswer,
+    ArchiveRequest,
+    ErrorAnswer,
+    EvidenceAnswer,
+    EvidenceRequest,
+    Responses,
+    UnavailableAnswer,
+)
+from webnext.services import NotUploadedError, Services, TooLargeError
+
+
+def router(services: Services) -> APIRouter:
+    """The routes over the evidence store."""
+    routes = APIRouter(tags=["evidence"])
+    away: Responses = {503: {"model": UnavailableAnswer, "description": "Neither the store nor a fallback answers"}}
+
+    @routes.post("/api/evidence/zip", responses=away)
+    async def grant(wanted: EvidenceRequest) -> EvidenceAnswer:
+        """Addresses for one zip: PUT it to `uploadUrl` with content type application/zip, GET it from `downloadUrl`."""
+        return await services.evidence.grant(wanted)
+
+    @routes.post(
+        "/api/evidence/archive",
+        responses=away | {404: {"model": ErrorAnswer, "description": "Nothing was uploaded under the key"}},
+    )
+    async def archive(wanted: ArchiveRequest) -> ArchiveAnswer:
+        """Store the metadata of an uploaded zip beside it."""
+        try:
+            return await services.evidence.archive(wanted, logs.trace_id.get() or "")
+        except NotUploadedError as error:
+            raise HTTPException(404, str(error)) from error
+        except TooLargeError as error:
+            raise HTTPException(422, str(error)) from error
+
+    return routes

@@ -1,0 +1,61 @@
+"""The executor, as web-next calls it: guardrails, strategies, and the fallbacks for audit and evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from webnext import logs
+from webnext.dependency import AwayError, Dependency
+
+SECONDS = 2.0
+
+
+class Executor:
+    """A client of NEXT_PUBLIC_EXECUTOR_URL. Without an address every call raises AwayError.
+
+    The trace id of the request being answered goes along as X-Trace-ID.
+    """
+
+    def __init__(self, url: str | None, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.url = url
+        self._http = httpx.AsyncClient(base_url=url or "", timeout=SECONDS, transport=transport, trust_env=False)
+        self._executor = Dependency("executor", errors=(httpx.HTTPError, ValueError), seconds=SECONDS + 0.5)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """The JSON object that GET `path` answers. Raises AwayError otherwise."""
+        return await self._ask("GET", path, None, {})
+
+    async def post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
+        """The JSON object that POST `path` answers; `headers` with '_' for '-'. Raises AwayError otherwise."""
+        return await self._ask("POST", path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+
+    async def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
+        if not self.url:
+            raise AwayError("executor", "NEXT_PUBLIC_EXECUTOR_URL is not set")
+        if trace_id := logs.trace_id.get():
+            headers["X-Trace-ID"] = trace_id
+
+        async def ask() -> dict[str, Any]:
+            answer = await self._http.request(method, path, json=body, headers=headers)
+            if answer.is_client_error:
+                raise _RefusedError(f"{method} {path} was refused with {answer.status_code}")
+            answer.raise_for_status()
+            document = answer.json()
+            if not isinstance(document, dict):
+                raise ValueError(f"{method} {path} answered no JSON object")  # noqa: TRY004
+            return document
+
+        try:
+            return await self._executor.call(ask)
+        except _RefusedError as refusal:
+            raise AwayError("executor", str(refusal)) from None
+
+
+class _RefusedError(Exception):
+    """The executor answered, and refused: nothing that its breaker should count."""

@@ -1,0 +1,36 @@
+"""Serving HTTP: on a port, until SIGTERM, what was begun being finished first."""
+
+from __future__ import annotations
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from webnext import metrics, tracing
+from webnext.app import create_app
+from webnext.assembly import services_for
+from webnext.settings import Settings
+
+PORT = 3003
+GRACE_SECONDS = 8
+"""For requests that have begun; Docker and ECS kill after 10 and 30 s."""
+
+
+def serve_app(settings: Settings) -> None:
+    """Serve the API and the dashboard on PORT, the metrics on their own."""
+    tracing.configure(settings)
+    metrics.serve(settings, "app")
+    serve(create_app(services_for(settings)), PORT)
+
+
+def serve(app: ASGIApp, port: int) -> None:
+    """Serve one application until SIGTERM."""
+    uvicorn.run(
+        app,
+        host="0.0.0.0",  # noqa: S104  (inside a container, behind the edge)
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )

@@ -1,0 +1,138 @@
+"""What the routes stand on: the four adapters, each mock or production, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from webnext.contract import (
+    AlertAnswer,
+    ArchiveAnswer,
+    ArchiveRequest,
+    AuditEntryV1,
+    AuditItem,
+    EvidenceAnswer,
+    EvidenceRequest,
+    GuardrailsAnswer,
+    ListAnswer,
+    PushAnswer,
+    QueueAnswer,
+)
+from webnext.executor import Executor
+from webnext.flags import Flags
+from webnext.settings import Adapter, Settings
+
+
+class Part(Protocol):
+    """What all adapters have."""
+
+    adapter: Adapter
+
+    async def open(self) -> None:
+        """Start what runs beside the requests; returns at once, whether or not anything it depends on is there."""
+
+    async def close(self) -> None:
+        """Finish what has begun and stop."""
+
+    async def ping(self) -> None:
+        """Return when the production side answers. Raises AwayError within a second; always, on a mock."""
+
+
+class Audit(Part, Protocol):
+    """The audit log and what stands in for it."""
+
+    async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
+        """Keep one entry, once for each `key`. `trace_id` is stored where the entry has none of its own.
+
+        Raises AwayError where nothing could keep it, KeyReusedError where `key` is another entry's.
+        """
+
+    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+        """The newest entries, of one trace where it is given. Never raises for what is away."""
+
+    def since(self, hours: int) -> AsyncIterator[AuditItem]:
+        """Every entry of the last hours, oldest first, read as it is consumed. Raises AwayError, midway too."""
+
+
+class KeyReusedError(ValueError):
+    """An idempotency key came back with another entry."""
+
+
+class Evidence(Part, Protocol):
+    """Where evidence is uploaded."""
+
+    async def grant(self, request: EvidenceRequest) -> EvidenceAnswer:
+        """Addresses to put and get one object. Raises AwayError where no fallback has any."""
+
+    async def archive(self, request: ArchiveRequest, trace_id: str) -> ArchiveAnswer:
+        """Store an uploaded object's metadata beside it. Raises AwayError, NotUploadedError, TooLargeError."""
+
+
+class NotUploadedError(ValueError):
+    """There is no object under the key."""
+
+
+class TooLargeError(ValueError):
+    """The object under the key is larger than evidence may be."""
+
+
+class Alerts(Part, Protocol):
+    """The alert queues."""
+
+    async def accept(self, alert: dict[str, Any], trace_id: str) -> AlertAnswer:
+        """Take an alert for delivery. Raises AwayError where nothing could keep it."""
+
+    async def counts(self) -> QueueAnswer:
+        """What waits. Never raises for what is away."""
+
+    async def retry(self, job_id: str) -> int:
+        """Put a dead letter back; the number moved, 0 where there is none of that id. Raises AwayError."""
+
+    async def purge(self) -> int:
+        """Drop the dead letters; how many. Raises AwayError."""
+
+
+class Guardrails(Part, Protocol):
+    """The executor's guardrails."""
+
+    async def read(self) -> GuardrailsAnswer:
+        """Thresholds and last breach. Never raises for what is away."""
+
+
+class Checked(NamedTuple):
+    """A part's state for /api/healthz."""
+
+    ok: bool
+    adapter: Adapter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything behind the routes of one process."""
+
+    settings: Settings
+    flags: Flags
+    executor: Executor
+    audit: Audit
+    evidence: Evidence
+    alerts: Alerts
+    guardrails: Guardrails
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The adapters by the names that settings, healthz and metrics give them."""
+        return {"audit": self.audit, "evidence": self.evidence, "queue": self.alerts, "guardrails": self.guardrails}
+
+    async def open(self) -> None:
+        """Start everything."""
+        await self.flags.open()
+        for part in self.parts.values():
+            await part.open()
+
+    async def close(self) -> None:
+        """Stop everything, in the opposite order: the audit log last, the others write to it."""
+        for part in reversed(self.parts.values()):
+            await part.close()
+        await self.flags.close()
+        await self.executor.close()
