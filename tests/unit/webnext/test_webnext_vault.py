@@ -88,3 +88,26 @@ def test_a_secret_without_text_is_an_error(vault: Vault, secrets: Secrets) -> No
 
     with pytest.raises(VaultError, match="SecretString"):
         vault.read("EMPTY")
+
+
+def test_while_the_vault_is_away_the_value_read_before_stays_in_use(
+    vault: Vault, secrets: Secrets, clock: Clock
+) -> None:
+    vault.read("AUDIT_DB_URL")
+    kept = secrets.values.pop("AUDIT_DB_URL")
+    clock.now += TTL
+
+    assert vault.read("AUDIT_DB_URL") == kept
+
+    secrets.values["AUDIT_DB_URL"] = "second"
+    clock.now += TTL
+    assert vault.read("AUDIT_DB_URL") == "second"
+
+
+def test_a_refused_value_is_not_used_again_even_while_the_vault_is_away(vault: Vault, secrets: Secrets) -> None:
+    vault.read("AUDIT_DB_URL")
+    vault.forget("AUDIT_DB_URL")
+    secrets.values.clear()
+
+    with pytest.raises(VaultError):
+        vault.read("AUDIT_DB_URL")

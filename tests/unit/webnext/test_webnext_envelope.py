@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from prometheus_client import REGISTRY
+
+from tests.unit.webnext.doubles import Call, MemoryAudit
+from webnext.envelope import MAX_BODY
+
+ENTRY = b'{"action": "a", "result": "ok"}'
+
+
+def count(route: str, status: int, method: str = "POST", traffic: str = "user") -> float:
+    labels = {"route": route, "method": method, "status": str(status), "traffic": traffic}
+    return REGISTRY.get_sample_value("web_next_http_request_duration_seconds_count", labels) or 0
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "x"]
+)
+def test_a_body_is_json_whatever_its_content_type_says(call: Call, content_type: str | None) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+
+    assert call("POST", "/api/audit/push", content=ENTRY, headers=headers).status_code == 200
+
+
+def test_an_empty_body_is_an_empty_object(call: Call) -> None:
+    assert call("POST", "/api/audit/list").status_code == 200
+
+
+def test_a_body_above_the_limit_is_refused_and_one_at_the_limit_is_read(call: Call, audit: MemoryAudit) -> None:
+    refused = call("POST", "/api/audit/push", content=ENTRY.ljust(MAX_BODY + 1))
+    taken = call("POST", "/api/audit/push", content=ENTRY.ljust(MAX_BODY))
+
+    assert (refused.status_code, taken.status_code) == (413, 200)
+    assert refused.json() == {
+        "_err": f"body is larger than {MAX_BODY} bytes",
+        "traceId": refused.headers["x-trace-id"],
+    }
+    assert len(audit.rows) == 1
+
+
+def test_a_browser_may_not_post_for_another_sites_page(call: Call, audit: MemoryAudit) -> None:
+    def push(site: str) -> int:
+        return call("POST", "/api/audit/push", content=ENTRY, headers={"sec-fetch-site": site}).status_code
+
+    assert push("cross-site") == 403
+    assert push("same-origin") == 200
+    assert len(audit.rows) == 1
+    assert call("GET", "/api/healthz", headers={"sec-fetch-site": "cross-site"}).status_code == 200
+
+
+def test_requests_are_counted_by_the_routes_template_and_strangers_paths_make_no_series(call: Call) -> None:
+    before, other = count("/api/audit/list", 200), count("other", 404, method="")
+
+    call("POST", "/api/audit/list?x=1")
+    call("GET", "/a/b/c")
+    call("GET", "/a/b/d")
+
+    assert count("/api/audit/list", 200) == before + 1
+    assert count("other", 404, method="") == other + 2
+    assert (
+        REGISTRY.get_sample_value(
+            "web_next_http_request_duration_seconds_count",
+            {"route": "/a/b/c", "method": "GET", "status": "404", "traffic": "user"},
+        )
+        is None
+    )
+
+
+def test_smoke_and_health_traffic_is_told_from_users(call: Call) -> None:
+    smoke, health = count("/api/audit/list", 200, traffic="smoke"), count("/api/healthz", 200, "GET", "health")
+
+    call("POST", "/api/audit/list", headers={"user-agent": "web-next-smoke"})
+    call("GET", "/api/healthz")
+
+    assert count("/api/audit/list", 200, traffic="smoke") == smoke + 1
+    assert count("/api/healthz", 200, "GET", "health") == health + 1
+
+
+def test_the_histograms_bounds_are_the_limits_of_the_gates() -> None:
+    bounds = {
+        sample.labels["le"]
+        for metric in REGISTRY.collect()
+        if metric.name == "web_next_http_request_duration_seconds"
+        for sample in metric.samples
+        if sample.name.endswith("_bucket")
+    }
+    assert {"0.1", "1.2", "1.5"} <= bounds
+
+
+def test_each_request_is_one_line_in_the_log_with_its_trace_id(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="webnext.http"):
+        call("POST", "/api/audit/list", headers={"x-trace-id": "page-1234"})
+        call("GET", "/healthz")
+
+    [line] = [record for record in caplog.records if record.name == "webnext.http"]
+    fields = line.fields  # type: ignore[attr-defined]
+    assert (fields["method"], fields["path"], fields["status"]) == ("POST", "/api/audit/list", 200)
+    assert json.dumps(fields)
+
+
+def test_the_root_leads_to_the_dashboard_with_all_headers(call: Call) -> None:
+    for method in ("GET", "HEAD"):
+        answer = call(method, "/")
+        assert (answer.status_code, answer.headers["location"]) == (307, "/dashboard")
+        assert answer.headers["x-frame-options"] == "DENY"
