@@ -13,6 +13,8 @@ from webnext.settings import Settings
 PORT = 3003
 GRACE_SECONDS = 8
 """For requests that have begun; Docker and ECS kill after 10 and 30 s."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than nginx keeps an idle connection (60): whoever closes first must be the one who sends."""
 
 
 def serve_app(settings: Settings) -> None:
@@ -32,5 +34,6 @@ def serve(app: ASGIApp, port: int) -> None:
         log_config=None,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

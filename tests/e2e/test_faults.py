@@ -1,0 +1,316 @@
+"""Faults with load on, against a stack that really runs: nothing accepted is lost or doubled, and nothing is a 500.
+
+The tests run in order, on one system. A fault comes and goes while requests go on; then what was accepted is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import httpx
+import psycopg
+import pytest
+from docker.models.containers import Container
+
+from offline.emulator.process import Process
+from offline.machine import ROOT
+from tests.e2e.conftest import System, wait_for
+from tests.e2e.load import Seen, load
+from tests.e2e.test_data_layer import connect, vault
+
+pytestmark = pytest.mark.e2e
+
+FAULT_SECONDS = 6
+"""Longer than every time-out and than the breakers' pause, so that a request meets each state of them."""
+
+
+@pytest.fixture(scope="module")
+def up(system: System) -> System:
+    """The stack with the double as its Slack."""
+    system.up()
+    webhook = f"{executor(system)}/double/slack"
+    vault(system).put_secret_value(SecretId=f"web-next-{system.stack}/SLACK_WEBHOOK_URL", SecretString=webhook)
+    return system
+
+
+def app(system: System) -> str:
+    """The app's own address: the edge would limit the load."""
+    return f"http://{system.outputs()['slots']['stable']}"
+
+
+def executor(system: System) -> str:
+    networks = system.container("executor").attrs["NetworkSettings"]["Networks"]
+    return f"http://{networks[system.machine.network]['IPAddress']}:3010"
+
+
+def rows(system: System, traces: set[str]) -> Counter[str]:
+    """How often each trace id is in the audit log."""
+    with connect(system, "AUDIT_DB_READER_URL") as reader:
+        found = reader.execute(
+            "SELECT trace_id, count(*) FROM audit_log WHERE trace_id = ANY(%s) GROUP BY 1", [list(traces)]
+        ).fetchall()
+    return Counter({str(trace): int(count) for trace, count in found})
+
+
+def delivered(system: System) -> str:
+    """All that the double's Slack received, as text."""
+    return httpx.get(f"{executor(system)}/double/slack", timeout=10).text
+
+
+def require_kept_once(system: System, seen: Seen) -> None:
+    """Every accepted entry is there exactly once, soon; of the others none is there twice."""
+    everything = seen.kept | seen.refused | seen.unknown
+
+    def all_there() -> bool:
+        return seen.kept <= rows(system, seen.kept).keys()
+
+    wait_for(all_there, 60)
+    time.sleep(3)  # for a second copy to show itself
+    counted = rows(system, everything)
+    assert {trace: count for trace, count in counted.items() if count != 1} == {}
+    assert not seen.refused & counted.keys(), "what was refused is not kept"
+
+
+def require_delivered(system: System, seen: Seen) -> None:
+    """Every accepted alert reached Slack."""
+
+    def all_there() -> bool:
+        text = delivered(system)
+        return not [title for title in seen.alerts if title not in text]
+
+    wait_for(all_there, 90)
+
+
+def require_sound(seen: Seen) -> None:
+    assert seen.unexpected == {}
+    assert len(seen.kept) > 100, "the load was on"
+    assert len(seen.alerts) > 10
+
+
+@contextmanager
+def paused(container: Container) -> Iterator[None]:
+    """It hangs: connections stay, nothing answers."""
+    container.pause()
+    try:
+        yield
+    finally:
+        container.unpause()
+
+
+@contextmanager
+def stopped(container: Container) -> Iterator[None]:
+    """It is killed and away for the block."""
+    container.kill()
+    try:
+        yield
+    finally:
+        container.start()
+
+
+def kill(container: Container) -> None:
+    """Kills its process as a crash does, so that Docker's restart policy brings it back."""
+    container.reload()
+    os.kill(container.attrs["State"]["Pid"], signal.SIGKILL)
+
+
+def recovered(url: str) -> bool:
+    """Whether no route answers from a fallback."""
+    with httpx.Client(base_url=url, timeout=10) as http:
+        answers = [
+            http.post("/api/audit/list", json={}).json(),
+            http.post("/api/evidence/zip", json={"runId": "r"}).json(),
+            http.get("/api/alerts/queue").json(),
+            http.get("/api/guardrails/read").json(),
+        ]
+    return [answer.get("_mock") for answer in answers] == [False] * 4
+
+
+FAULTS: dict[str, tuple[str, Callable[[Container], AbstractContextManager[None]], str]] = {
+    "postgres paused": ("audit", paused, "/api/audit/push"),
+    "postgres killed": ("audit", stopped, "/api/audit/push"),
+    "redis paused": ("queues", paused, "/api/alerts/queue"),
+    "redis killed": ("queues", stopped, "/api/alerts/queue"),
+    "executor paused": ("executor", paused, "/api/guardrails/read"),
+    "executor killed": ("executor", stopped, "/api/guardrails/read"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_dependency_comes_and_goes_and_nothing_accepted_is_lost_or_doubled(up: System, fault: str) -> None:
+    part, breaks, route = FAULTS[fault]
+    url = app(up)
+    wait_for(lambda: recovered(url))
+    with load(url) as seen:
+        time.sleep(2)
+        with breaks(up.container(part)):
+            time.sleep(FAULT_SECONDS)
+        time.sleep(4)
+
+    require_sound(seen)
+    assert seen.failed == 0, "a fallback stood in for it"
+    assert seen.mocked[route] > 0, "a fallback answered"
+    wait_for(lambda: recovered(url))
+    require_kept_once(up, seen)
+    require_delivered(up, seen)
+
+
+def test_postgres_and_the_executor_are_both_away_and_the_spool_is_replayed(up: System) -> None:
+    url = app(up)
+    with load(url) as seen:
+        time.sleep(2)
+        with stopped(up.container("executor")), stopped(up.container("audit")):
+            time.sleep(FAULT_SECONDS)
+        time.sleep(4)
+
+    require_sound(seen)
+    wait_for(lambda: recovered(url))
+    require_kept_once(up, seen)
+    require_delivered(up, seen)
+
+
+def emulator() -> Process:
+    """S3, Secrets Manager and SSM of this clone are one process."""
+    running = Process.read(ROOT / ".local" / "emulator" / "pid")
+    assert running
+    assert running.alive()
+    return running
+
+
+@contextmanager
+def hanging_emulator() -> Iterator[None]:
+    process = emulator()
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+def test_s3_the_vault_and_the_flags_hang_and_only_evidence_notices(up: System) -> None:
+    url = app(up)
+    with load(url) as seen:
+        time.sleep(2)
+        with hanging_emulator():
+            time.sleep(FAULT_SECONDS)
+        time.sleep(4)
+
+    require_sound(seen)
+    assert seen.failed == 0
+    assert seen.mocked["/api/evidence/zip"] > 0
+    assert seen.mocked["/api/audit/push"] == 0
+    wait_for(lambda: recovered(url))
+    require_kept_once(up, seen)
+    require_delivered(up, seen)
+
+
+def test_s3_is_killed_and_the_databases_with_it_and_all_come_back(up: System) -> None:
+    url = app(up)
+    with load(url) as seen:
+        time.sleep(2)
+        os.kill(emulator().pid, signal.SIGKILL)
+        time.sleep(FAULT_SECONDS)
+        up.run(sys.executable, "-m", "offline.emulator", "start")
+        time.sleep(4)
+
+    require_sound(seen)
+    wait_for(lambda: recovered(url))
+    require_kept_once(up, seen)
+    require_delivered(up, seen)
+
+
+def test_with_everything_away_an_entry_is_refused_and_not_kept(up: System) -> None:
+    url = app(up)
+    entry = {"action": "away", "result": "ok", "traceId": "nothing-can-keep-this"}
+    databases = stopped(up.container("audit")), stopped(up.container("queues"))
+    with stopped(up.container("executor")), databases[0], databases[1], hanging_emulator():
+        for _ in range(3):
+            answer = httpx.post(f"{url}/api/audit/push", json=entry, timeout=30)
+        alert = httpx.post(f"{url}/api/alerts/webhook", json={"title": "lost?"}, timeout=30)
+
+    for refusal in (answer, alert):
+        assert refusal.status_code == 503
+        assert refusal.json()["ok"] is False
+        assert refusal.json()["_err"]
+    wait_for(lambda: recovered(url))
+    assert rows(up, {"nothing-can-keep-this"}) == {}
+
+
+def test_the_worker_is_killed_in_the_middle_of_its_jobs_and_every_alert_is_delivered(up: System) -> None:
+    url = app(up)
+    with load(url) as seen:
+        for _ in range(3):
+            time.sleep(2)
+            kill(up.container("worker"))
+        time.sleep(2)
+
+    require_sound(seen)
+    require_delivered(up, seen)
+
+
+def test_the_app_is_killed_in_the_middle_of_requests_and_what_it_accepted_is_there_once(up: System) -> None:
+    url = app(up)
+    with load(url) as seen:
+        for _ in range(2):
+            time.sleep(3)
+            kill(up.container("stable"))
+        time.sleep(8)
+
+    assert {key: count for key, count in seen.unexpected.items() if key[1] != 0} == {}
+    assert seen.unknown, "requests were cut off"
+    wait_for(lambda: recovered(url))
+    require_kept_once(up, seen)
+    require_delivered(up, seen)
+
+
+def test_a_caller_that_sends_again_under_its_key_after_a_crash_makes_one_entry(up: System) -> None:
+    url = app(up)
+    keys = {f"again-{number}" for number in range(40)}
+
+    def send(key: str) -> bool:
+        body = {"action": "again", "result": "ok", "traceId": f"{key}-trace"}
+        try:
+            answer = httpx.post(f"{url}/api/audit/push", json=body, headers={"idempotency-key": key}, timeout=10)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200
+
+    for turn, key in enumerate(sorted(keys)):
+        send(key)
+        if turn == 20:
+            kill(up.container("stable"))
+    wait_for(lambda: all(send(key) for key in keys))
+
+    counted = rows(up, {f"{key}-trace" for key in keys})
+    assert set(counted.values()) == {1}
+    assert len(counted) == len(keys)
+
+
+def test_a_rotated_password_is_taken_up_without_a_restart(up: System) -> None:
+    url = app(up)
+    started = httpx.get(f"{url}/api/healthz").json()["uptimeSec"]
+    name = f"web-next-{up.stack}/AUDIT_DB_URL"
+    before = vault(up).get_secret_value(SecretId=name)["SecretString"]
+    rotated = psycopg.conninfo.conninfo_to_dict(before)
+    fresh = "rotated" + str(rotated["password"])
+    with load(url) as seen:
+        time.sleep(1)
+        with connect(up, "AUDIT_DB_MASTER_URL") as master:
+            master.execute(f"ALTER ROLE audit_writer PASSWORD '{fresh}'".encode())
+            master.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'audit_writer'")
+        vault(up).put_secret_value(SecretId=name, SecretString=before.replace(str(rotated["password"]), fresh))
+        time.sleep(5)
+    try:
+        assert seen.unexpected == {}
+        wait_for(lambda: recovered(url))
+        require_kept_once(up, seen)
+        assert httpx.get(f"{url}/api/healthz").json()["uptimeSec"] > started, "the same process"
+    finally:
+        with connect(up, "AUDIT_DB_MASTER_URL") as master:
+            master.execute(f"ALTER ROLE audit_writer PASSWORD '{rotated['password']}'".encode())
+        vault(up).put_secret_value(SecretId=name, SecretString=before)
