@@ -12,13 +12,17 @@ from pydantic.alias_generators import to_camel
 
 from infra.problems import Explainer, SettingsError
 from infra.rules import broken, placeholders
-from infra.settings import MachineSettings, NetworkSettings, Settings
+from infra.settings import AdaptersSettings, MachineSettings, NetworkSettings, Settings
 
 __all__ = ["SettingsError", "load", "notes", "of_this_stack"]
 
 NAMESPACE = "web-next"
 
-_NESTED: Mapping[str, type[BaseModel]] = {"machine": MachineSettings, "network": NetworkSettings}
+_NESTED: Mapping[str, type[BaseModel]] = {
+    "adapters": AdaptersSettings,
+    "machine": MachineSettings,
+    "network": NetworkSettings,
+}
 _OBJECTS = {
     *_NESTED,
     *(to_camel(name) for name, field in Settings.model_fields.items() if isinstance(field.default, list)),

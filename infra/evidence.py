@@ -1,4 +1,4 @@
-"""The evidence bucket: what the app uploads, and what empties it again."""
+"""The evidence bucket: what the app uploads and spools, and what empties it again."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from infra.naming import Names
 from infra.settings import Settings
 
 PREFIX = "evidence/"
+SPOOL = "spool/"
+"""Where audit entries wait for a database that is away: the app deletes each when it has got through."""
+APP_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
+"""What the app may do with its objects, and nobody else but the operators."""
 
 
 def upload_statement(bucket: str, app_role_arn: str) -> Statement:
@@ -32,7 +36,7 @@ def others_statement(bucket: str, role_arns: Sequence[str]) -> Statement:
         "Sid": "NobodyElse",
         "Effect": "Deny",
         "Principal": "*",
-        "Action": ["s3:PutObject", "s3:GetObject"],
+        "Action": list(APP_ACTIONS),
         "Resource": f"arn:aws:s3:::{bucket}/*",
         "Condition": {"ArnNotEquals": {"aws:PrincipalArn": list(role_arns)}},
     }
@@ -65,7 +69,7 @@ class EvidenceArgs:
 
 
 class Evidence(pulumi.ComponentResource):
-    """The bucket, the rule evidence-retention-30d that really empties it, and CORS for the console."""
+    """The bucket, the rule evidence-retention-30d that really empties it, the spool's, and CORS for the console."""
 
     bucket: SecureBucket
 
@@ -108,6 +112,16 @@ class Evidence(pulumi.ComponentResource):
                     status="Enabled",
                     filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=PREFIX),
                     expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
+                ),
+                # What has been deleted goes for good; what still waits never expires, however long it takes.
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="spool-deleted",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=SPOOL),
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
+                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                        noncurrent_days=1
+                    ),
                 ),
             ],
             opts=after_versioning,

@@ -44,9 +44,11 @@ def release_of(settings: Settings, names: Names) -> Release:
         "EVIDENCE_CLEANUP_RETENTION_DAYS": str(settings.retention_days),
         "FEATURE_AUTO_PAUSE": "0",
         "FEATURE_BATCH_PROMOTE": "0",
+        "FLAGS_PARAMETER": names.flags_parameter,
+        **{f"ADAPTER_{name.upper()}": mode for name, mode in settings.adapters.model_dump().items()},
     }
-    if settings.executor_url:
-        environment["NEXT_PUBLIC_EXECUTOR_URL"] = settings.executor_url
+    if settings.executor:
+        environment["NEXT_PUBLIC_EXECUTOR_URL"] = settings.executor
     return Release(
         track=settings.track,
         image=settings.image,

@@ -9,19 +9,29 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.evidence import PREFIX
+from infra.evidence import APP_ACTIONS, PREFIX, SPOOL
 from infra.naming import Names
 from infra.vault import APP_SECRETS
 
 
 def permissions(names: Names) -> list[dict[str, Any]]:
     """The app's statements: its objects, its secrets, its flags, and the key that its secrets are under."""
+    bucket = f"arn:aws:s3:::{names.bucket('evidence')}"
+    own = [f"{PREFIX}*", f"{SPOOL}*"]
     return [
         {
-            "Sid": "Evidence",
+            "Sid": "Objects",
             "Effect": "Allow",
-            "Action": ["s3:PutObject", "s3:GetObject"],
-            "Resource": f"arn:aws:s3:::{names.bucket('evidence')}/{PREFIX}*",
+            "Action": list(APP_ACTIONS),
+            "Resource": [f"{bucket}/{pattern}" for pattern in own],
+        },
+        {
+            "Sid": "Listing",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket"],
+            "Resource": bucket,
+            # IfExists: that an object is not there S3 tells only whoever may list, and asked for one it has no prefix.
+            "Condition": {"StringLikeIfExists": {"s3:prefix": own}},
         },
         {
             "Sid": "Secrets",

@@ -62,6 +62,12 @@ def _a_machine_belongs_to_docker(settings: Settings, _stack: str) -> Iterator[st
         yield "runtime is fargate: remove 'machine', it belongs to docker stacks"
 
 
+@_needs("runtime", "adapters", "executorUrl")
+def _real_guardrails_come_from_an_executor(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime == "fargate" and settings.adapters.guardrails == "production" and not settings.executor_url:
+        yield "executorUrl is not set: real guardrails come from there; set it, or adapters.guardrails to mock"
+
+
 @_needs("runtime", "image")
 def _an_image_is_a_digest(settings: Settings, _stack: str) -> Iterator[str]:
     if not re.fullmatch(SHA256 if settings.runtime == "docker" else rf"[^\s@]+@{SHA256}", settings.image):

@@ -17,8 +17,11 @@ from infra.problems import SettingsError
 SHA256 = r"sha256:[0-9a-f]{64}"
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """The retentions that CloudWatch Logs has."""
+Adapter = Literal["mock", "production"]
 Keepsake = Literal["audit", "evidence", "records", "vault"]
 """What holds data, by the name under which its end may be asked for."""
+EXECUTOR_PORT = 3010
+"""The port of the executor's double."""
 
 
 def _like(pattern: str, rule: str) -> Any:
@@ -70,6 +73,7 @@ class MachineSettings(_Model):
     network: str
     edge_address: IPv4Address
     stable_address: IPv4Address
+    executor_address: IPv4Address
     edge_port: Annotated[int, Field(ge=1024, le=65535)]
     edge_image: Annotated[str, _like(SHA256, "an image id, sha256:…")]
     tls_folder: str
@@ -78,6 +82,15 @@ class MachineSettings(_Model):
     def authority(self) -> str:
         """The file of the authority that signed the edge's certificate."""
         return f"{self.tls_folder}/ca.pem"
+
+
+class AdaptersSettings(_Model):
+    """Which of the app's four adapters are real: the cutover from mock data, one by one (playbook row 10)."""
+
+    audit: Adapter = "production"
+    evidence: Adapter = "production"
+    queue: Adapter = "production"
+    guardrails: Adapter = "production"
 
 
 class NetworkSettings(_Model):
@@ -122,6 +135,9 @@ class Settings(_Model):
     image: str
     build_sha: Annotated[str, _like(r"[0-9a-f]{7,40}", "a commit, 7 to 40 hex digits; quote it in YAML")]
     version: Annotated[str, _like(r"\d+\.\d+\.\d+", "three numbers, such as 1.5.1")]
+    adapters: Annotated[
+        AdaptersSettings, _known("an object of audit, evidence, queue, guardrails, each mock or production")
+    ] = AdaptersSettings()
 
     rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     burst: Annotated[int, Field(ge=0, le=1000)] = 10
@@ -176,6 +192,13 @@ class Settings(_Model):
     def origin(self) -> str:
         """Where the console is reached: scheme, host and port, as browsers send it."""
         return f"https://{self.domain}" + (f":{self.machine.edge_port}" if self.machine else "")
+
+    @property
+    def executor(self) -> str | None:
+        """The executor's address: the one that is set, else, on a machine, the double's."""
+        if self.executor_url is None and self.machine:
+            return f"http://{self.machine.executor_address}:{EXECUTOR_PORT}"
+        return self.executor_url
 
     @property
     def placed_in(self) -> list[str]:

@@ -55,6 +55,7 @@ def facts(machine: Machine, images: Mapping[str, str], block: int, edge_port: in
             "network": machine.network,
             "edgeAddress": machine.address(block),
             "stableAddress": machine.address(block + 1),
+            "executorAddress": machine.address(block + 2),
             "edgePort": edge_port,
             "edgeImage": images["nginx"],
             "tlsFolder": ".local/tls",

@@ -190,6 +190,7 @@ CHANGES = [
             "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'b' * 64}",
             "buildSha": "5f2c1d9",
             "version": "1.6.0",
+            "adapters": {"audit": "mock"},
             "executorUrl": "https://elsewhere.web-next.test",
             "ratePerMinute": "90",
             "burst": "20",

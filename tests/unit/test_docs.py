@@ -22,7 +22,7 @@ from cutover.errors import (
 )
 from cutover.migrator import MigrationError
 from cutover.stack import Stack
-from infra.settings import MachineSettings, NetworkSettings, Settings
+from infra.settings import AdaptersSettings, MachineSettings, NetworkSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -48,7 +48,12 @@ def rows(text: str, *headings: str) -> Iterator[list[str]]:
 
 def keys() -> dict[str, FieldInfo]:
     """Every key as it is written in a stack file, those of objects by their path."""
-    models: dict[str, type[BaseModel]] = {"": Settings, "network.": NetworkSettings, "machine.": MachineSettings}
+    models: dict[str, type[BaseModel]] = {
+        "": Settings,
+        "adapters.": AdaptersSettings,
+        "network.": NetworkSettings,
+        "machine.": MachineSettings,
+    }
     return {
         f"{prefix}{field.alias}": field for prefix, model in models.items() for field in model.model_fields.values()
     }
@@ -169,7 +174,8 @@ def test_every_choice_that_a_setting_has_is_in_the_reference() -> None:
     said = documented(SETTINGS.read_text())
     choices = {key: re.findall(r"'([^']+)'", str(field.annotation)) for key, field in keys().items()}
     chosen = {key: words for key, words in choices.items() if "Literal" in str(keys()[key].annotation)}
-    assert chosen.keys() == {"track", "runtime", "databaseAccess", "mayDestroy", "network.nat"}
+    adapters = {f"adapters.{name}" for name in AdaptersSettings.model_fields}
+    assert chosen.keys() == {"track", "runtime", "databaseAccess", "mayDestroy", "network.nat", *adapters}
     assert {key: words for key, words in chosen.items() if [w for w in words if f"`{w}`" not in said[key][0]]} == {}
 
 

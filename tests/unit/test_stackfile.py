@@ -57,10 +57,10 @@ def test_blocks_of_addresses_do_not_meet() -> None:
     addresses = [
         stackfile.facts(MACHINE, IMAGES, block=block, edge_port=8450)["web-next:machine"][key]
         for block in (10, 20)
-        for key in ("edgeAddress", "stableAddress")
+        for key in ("edgeAddress", "stableAddress", "executorAddress")
     ]
 
-    assert addresses == ["10.213.7.10", "10.213.7.11", "10.213.7.20", "10.213.7.21"]
+    assert addresses == [f"10.213.7.{number}" for number in (10, 11, 12, 20, 21, 22)]
 
 
 def test_a_persons_settings_and_the_salt_stay(facts: dict[str, Any]) -> None:
@@ -146,6 +146,20 @@ def test_check_says_whether_the_file_is_up_to_date_and_writes_nothing(project: P
     assert not (project / "Pulumi.local.yaml").exists()
     assert stackfile.main([]) == 0
     assert stackfile.main(["--check"]) == 0
+
+
+def test_a_file_from_before_the_executor_had_an_address_is_outdated_and_gets_it(project: Path) -> None:
+    stackfile.main([])
+    before = stackfile.read(project, "local")
+    del before["config"]["web-next:machine"]["executorAddress"]
+    before["config"]["web-next:adapters"] = {"audit": "mock"}
+    stackfile.write(project, "local", before)
+
+    assert stackfile.main(["--check"]) == 1
+    assert stackfile.main([]) == 0
+    after = stackfile.read(project, "local")["config"]
+    assert after["web-next:machine"]["executorAddress"] == "10.213.7.12"
+    assert after["web-next:adapters"] == {"audit": "mock"}
 
 
 def test_a_new_image_makes_the_file_outdated(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ MACHINE = {
     "network": "web-next-0a1b2c3d",
     "edgeAddress": "10.213.7.10",
     "stableAddress": "10.213.7.11",
+    "executorAddress": "10.213.7.12",
     "edgePort": 8450,
     "edgeImage": "sha256:" + "e" * 64,
     "tlsFolder": ".local/tls",

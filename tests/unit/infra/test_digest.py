@@ -8,7 +8,7 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from infra.config import load
-from infra.settings import MachineSettings, NetworkSettings, Settings
+from infra.settings import AdaptersSettings, MachineSettings, NetworkSettings, Settings
 from tests.unit.infra.recorder import DOCKER, FARGATE, MACHINE, OPERATORS, settings
 
 SET: dict[str, Any] = {
@@ -55,11 +55,18 @@ IDS = {f"{tier}SubnetIds": [f"subnet-{n}a", f"subnet-{n}b"] for n, tier in enume
 EXISTING: dict[str, Any] = {"vpcId": "vpc-0a", **IDS}
 
 
-@pytest.mark.parametrize("field", sorted(Settings.model_fields.keys() - {"track", "base", "runtime", "network"}))
+@pytest.mark.parametrize(
+    "field", sorted(Settings.model_fields.keys() - {"track", "base", "runtime", "network", "adapters"})
+)
 def test_the_digest_changes_with_any_setting(field: str) -> None:
     key = to_camel(field)
 
     assert settings(**{key: SET[key]}).digest != settings().digest
+
+
+@pytest.mark.parametrize("adapter", AdaptersSettings.model_fields)
+def test_the_digest_changes_with_any_adapter(adapter: str) -> None:
+    assert settings(adapters={adapter: "mock"}).digest != settings().digest
 
 
 @pytest.mark.parametrize("key", sorted(NETWORK))
@@ -91,7 +98,8 @@ def test_those_are_all_the_networks_settings() -> None:
 @pytest.mark.parametrize("key", sorted(map(to_camel, MachineSettings.model_fields)))
 def test_the_digest_changes_with_any_fact_of_the_machine(key: str) -> None:
     others = {"clone": "ffffffff", "emulator": "http://10.9.9.9:1", "network": "n", "edgeAddress": "10.9.9.9"}
-    others |= {"stableAddress": "10.9.9.9", "edgeImage": "sha256:" + "c" * 64, "tlsFolder": "t"}
+    others |= {"stableAddress": "10.9.9.9", "executorAddress": "10.9.9.9"}
+    others |= {"edgeImage": "sha256:" + "c" * 64, "tlsFolder": "t"}
     other: Any = 9999 if key == "edgePort" else others[key]
 
     assert settings(machine={**MACHINE, key: other}).digest != settings().digest

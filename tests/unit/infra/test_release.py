@@ -12,6 +12,7 @@ from infra import release
 from infra.flags import INITIAL, Flags, FlagsArgs
 from infra.release import release_of
 from tests.unit.infra.recorder import DOCKER, FARGATE, NAMES, Recorder, finish, settings, without
+from webnext.settings import Settings as AppSettings
 
 
 def suspicious(environment: dict[str, str]) -> Iterator[str]:
@@ -56,11 +57,36 @@ def test_a_release_tells_the_app_the_playbooks_plain_settings() -> None:
         "EVIDENCE_CLEANUP_RETENTION_DAYS": "14",
         "FEATURE_AUTO_PAUSE": "0",
         "FEATURE_BATCH_PROMOTE": "0",
+        "FLAGS_PARAMETER": "/web-next-test/flags",
+        "ADAPTER_AUDIT": "production",
+        "ADAPTER_EVIDENCE": "production",
+        "ADAPTER_QUEUE": "production",
+        "ADAPTER_GUARDRAILS": "production",
     }
 
 
-def test_without_an_executor_none_is_named() -> None:
-    assert "NEXT_PUBLIC_EXECUTOR_URL" not in release_of(settings(without(DOCKER, "executorUrl")), NAMES).environment
+@pytest.mark.parametrize("adapter", ["audit", "evidence", "queue", "guardrails"])
+def test_one_adapters_switch_changes_what_the_app_is_told_of_it_alone(adapter: str) -> None:
+    real, mocked = (release_of(settings(adapters={adapter: mode}), NAMES) for mode in ("production", "mock"))
+
+    assert mocked.environment.items() - real.environment.items() == {(f"ADAPTER_{adapter.upper()}", "mock")}
+
+
+@pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
+def test_the_app_takes_every_variable_that_a_release_gives_it(config: dict[str, str]) -> None:
+    given = release_of(settings(config, adapters={"queue": "mock"}), NAMES).environment
+    read = AppSettings.from_environment(given)
+
+    assert (read.flags_parameter, read.executor_url) == ("/web-next-test/flags", "https://executor.web-next.test")
+    assert read.adapters.model_dump() == settings(config, adapters={"queue": "mock"}).adapters.model_dump()
+
+
+def test_without_an_executor_none_is_named_except_on_a_machine_its_double() -> None:
+    aws = settings(without(FARGATE, "executorUrl"), adapters={"guardrails": "mock"})
+    machine = settings(without(DOCKER, "executorUrl"))
+
+    assert "NEXT_PUBLIC_EXECUTOR_URL" not in release_of(aws, NAMES).environment
+    assert release_of(machine, NAMES).environment["NEXT_PUBLIC_EXECUTOR_URL"] == "http://10.213.7.12:3010"
 
 
 def test_a_release_is_identified_by_its_summary() -> None:

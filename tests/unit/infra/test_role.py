@@ -25,7 +25,8 @@ def statements(engine: Recorder) -> dict[str, dict[str, Any]]:
 
 def test_the_app_may_do_these_things_and_no_others(engine: Recorder) -> None:
     assert {sid: statement["Action"] for sid, statement in statements(engine).items()} == {
-        "Evidence": ["s3:PutObject", "s3:GetObject"],
+        "Objects": ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"],
+        "Listing": ["s3:ListBucket"],
         "Secrets": ["secretsmanager:GetSecretValue"],
         "Flags": ["ssm:GetParameter"],
         "Key": ["kms:Decrypt"],
@@ -35,11 +36,20 @@ def test_the_app_may_do_these_things_and_no_others(engine: Recorder) -> None:
 def test_each_only_to_what_is_its_own(engine: Recorder) -> None:
     found = statements(engine)
 
-    assert resources(found["Evidence"]) == [f"arn:aws:s3:::{NAMES.bucket('evidence')}/evidence/*"]
+    bucket = f"arn:aws:s3:::{NAMES.bucket('evidence')}"
+    assert resources(found["Objects"]) == [f"{bucket}/evidence/*", f"{bucket}/spool/*"]
+    assert resources(found["Listing"]) == [bucket]
     assert resources(found["Secrets"]) == [NAMES.secret_arns(secret) for secret in APP_SECRETS]
     assert resources(found["Flags"]) == ["arn:aws:ssm:eu-central-1:123456789012:parameter/web-next-test/flags"]
     assert resources(found["Key"]) == ["arn:aws:kms:eu-central-1:123456789012:key/*"]
     assert {statement["Effect"] for statement in found.values()} == {"Allow"}
+
+
+def test_the_app_lists_its_own_objects_alone_and_is_told_of_a_missing_one(engine: Recorder) -> None:
+    # StringLike would deny what S3 asks before it says 404: whether the caller may list, without a prefix.
+    assert statements(engine)["Listing"]["Condition"] == {
+        "StringLikeIfExists": {"s3:prefix": ["evidence/*", "spool/*"]}
+    }
 
 
 def test_only_the_stacks_key_decrypts_for_the_app_and_secrets_alone_not_database_or_queues(engine: Recorder) -> None:

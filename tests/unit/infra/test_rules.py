@@ -43,6 +43,8 @@ KEPT: list[dict[str, str]] = [
     changed(FARGATE, network={"cidr": "10.0.0.0/24"}),
     changed(FARGATE, network=EXISTING),
     changed(FARGATE, databaseStorage="100", databaseMaxStorage="110"),
+    without(DOCKER, "executorUrl"),
+    without(changed(FARGATE, adapters={"guardrails": "mock"}), "executorUrl"),
     changed(FARGATE, backupWindow="23:30-00:30", maintenanceWindow="sun:00:30-sun:01:30"),
     changed(FARGATE, backupWindow="01:00-02:00", maintenanceWindow="sun:23:30-mon:00:30"),
 ]
@@ -137,6 +139,10 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             f"network.{tier}Subnets has 1: one for each of 2 zones, or none at all, to split cidr"
             for tier in ("app", "data", "public")
         ],
+    ),
+    "guardrails from nowhere": (
+        without(changed(FARGATE, adapters={"audit": "mock"}), "executorUrl"),
+        ["executorUrl is not set: real guardrails come from there; set it, or adapters.guardrails to mock"],
     ),
     "storage that cannot grow": (
         changed(FARGATE, databaseStorage="101", databaseMaxStorage="111"),

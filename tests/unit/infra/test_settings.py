@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from infra.config import load
 from infra.problems import SettingsError
-from infra.settings import LOG_DAYS, Settings
-from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, MACHINE, OPERATORS, changed, settings
+from infra.settings import LOG_DAYS, AdaptersSettings, Settings
+from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, MACHINE, OPERATORS, changed, settings, without
 
 
 def refused(config: Mapping[str, str]) -> str:
@@ -49,6 +49,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("buildSha", "main", "it must be a commit, 7 to 40 hex digits; quote it in YAML"),
     ("buildSha", "4f2c1d", "it must be a commit"),
     ("version", "v1.5.1", "it must be three numbers, such as 1.5.1"),
+    ("adapters", "mock", "it must be an object of audit, evidence, queue, guardrails, each mock or production"),
     ("ratePerMinute", "0", "input should be greater than or equal to 1"),
     ("ratePerMinute", "6001", "input should be less than or equal to 6000"),
     ("burst", "-1", "input should be greater than or equal to 0"),
@@ -159,7 +160,27 @@ def test_the_networks_settings_are_checked_by_their_path(network: dict[str, Any]
     assert refused(changed(FARGATE, network=network)).startswith(line)
 
 
-@pytest.mark.parametrize("key", ["machine", "network"])
+@pytest.mark.parametrize(
+    ("adapters", "line"),
+    [
+        ({"audit": "real"}, "web-next:adapters.audit = \"real\": input should be 'mock' or 'production'"),
+        ({"queue": True}, "web-next:adapters.queue = true: input should be 'mock' or 'production'"),
+        ({"guardrail": "mock"}, "web-next:adapters.guardrail: unknown key; did you mean 'guardrails'?"),
+    ],
+)
+def test_the_adapters_are_checked_by_their_path(adapters: dict[str, Any], line: str) -> None:
+    assert refused(changed(adapters=adapters)) == line
+
+
+@pytest.mark.parametrize("adapter", AdaptersSettings.model_fields)
+def test_an_adapter_is_real_unless_it_is_switched_and_each_by_itself(adapter: str) -> None:
+    real = dict.fromkeys(("audit", "evidence", "queue", "guardrails"), "production")
+
+    assert settings(FARGATE).adapters.model_dump() == real
+    assert settings(FARGATE, adapters={adapter: "mock"}).adapters.model_dump() == real | {adapter: "mock"}
+
+
+@pytest.mark.parametrize("key", ["adapters", "machine", "network"])
 def test_an_object_that_is_no_json_is_named(key: str) -> None:
     assert refused(changed(**{key: "{"})).startswith(f'web-next:{key} = "{{": ')
 
@@ -180,6 +201,13 @@ def test_a_value_that_keeps_its_rule_is_taken(key: str, value: Any) -> None:
 def test_the_origin_is_what_browsers_send() -> None:
     assert settings(DOCKER).origin == "https://localhost:8450"
     assert settings(FARGATE).origin == "https://console.web-next.test"
+
+
+def test_the_executor_is_the_one_that_is_set_else_on_a_machine_its_double() -> None:
+    assert settings(DOCKER).executor == settings(FARGATE).executor == "https://executor.web-next.test"
+    assert settings(without(DOCKER, "executorUrl")).executor == "http://10.213.7.12:3010"
+    mocked = settings(without(FARGATE, "executorUrl"), adapters={"guardrails": "mock"})
+    assert mocked.executor is None
 
 
 def test_only_docker_stacks_have_a_machine() -> None:

@@ -11,6 +11,7 @@ from infra.bucket import tls_only
 from infra.evidence import Evidence, EvidenceArgs, upload_statement
 from infra.records import Records, RecordsArgs
 from infra.release import release_of
+from infra.role import permissions
 from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, Recorder, finish, settings
 
 BUCKET = "aws:s3/bucket:Bucket"
@@ -77,6 +78,21 @@ def test_the_evidence_lifecycle_really_empties_the_bucket(engine: Recorder) -> N
     assert markers["expiration"] == {"expiredObjectDeleteMarker": True}
 
 
+def test_deleted_spool_objects_vanish_and_those_that_wait_never_do(engine: Recorder) -> None:
+    declare_evidence(retentionDays="1")
+    rules = {rule["id"]: rule for rule in engine.one(LIFECYCLE).inputs["rules"]}
+    spooled = [name for name, rule in rules.items() if "spool/audit/x".startswith(rule["filter"]["prefix"])]
+
+    assert spooled == ["spool-deleted"]
+    assert rules["spool-deleted"] == {
+        "id": "spool-deleted",
+        "status": "Enabled",
+        "filter": {"prefix": "spool/"},
+        "expiration": {"expiredObjectDeleteMarker": True},
+        "noncurrentVersionExpiration": {"noncurrentDays": 1},
+    }
+
+
 def test_the_lifecycle_and_the_app_agree_on_the_days(engine: Recorder) -> None:
     declare_evidence(retentionDays="14")
     rules = engine.one(LIFECYCLE).inputs["rules"]
@@ -114,7 +130,8 @@ def test_everybody_but_the_app_and_the_operators_is_denied_what_the_app_is_allow
     denied = policy(engine)["NobodyElse"]
 
     assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
-    assert denied["Action"] == ["s3:PutObject", "s3:GetObject"]
+    (allowed,) = [statement for statement in permissions(NAMES) if statement["Sid"] == "Objects"]
+    assert denied["Action"] == allowed["Action"]
     assert denied["Resource"] == f"arn:aws:s3:::{NAMES.bucket('evidence')}/*"
     assert denied["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": [NAMES.app_role_arn, *others]}}
 
