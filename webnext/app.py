@@ -6,22 +6,15 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from webnext import alerts, audit, dashboard, evidence, guardrails, health, logs, snapshot
-from webnext.contract import ErrorAnswer, HealthAnswer, UnavailableAnswer
-from webnext.dependency import AwayError
+from webnext import alerts, audit, dashboard, evidence, guardrails, health, refusals, snapshot
+from webnext.contract import ErrorAnswer, HealthAnswer
 from webnext.envelope import Envelope
 from webnext.services import Services
-
-RETRY_SECONDS = 5
-"""What Retry-After says where nothing could take a request: longer than the breakers wait."""
 
 OPENAPI = "/api/openapi.json"
 
@@ -55,10 +48,7 @@ def create_app(services: Services) -> ASGIApp:
     app.include_router(_process_routes(services))
     for router in (audit.router, evidence.router, alerts.router, guardrails.router, snapshot.router, dashboard.router):
         app.include_router(router(services))
-    app.add_exception_handler(HTTPException, _refuse)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(AwayError, _unavailable)
-    app.add_exception_handler(Exception, _fail)
+    refusals.install(app)
     return Envelope(app, services.settings)
 
 
@@ -96,35 +86,3 @@ def _process_routes(services: Services) -> APIRouter:
 
 def _operation(route: APIRoute) -> str:
     return route.name
-
-
-def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
-    answer = ErrorAnswer(err=why, traceId=logs.trace_id.get() or "")
-    return JSONResponse(answer.model_dump(), status, headers)
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _error(error.status_code, error.detail, dict(error.headers or {}))
-
-
-async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    problems = error.errors()
-    if any(problem["type"] == "json_invalid" for problem in problems):
-        return _error(400, "body is not JSON")
-    clauses = (
-        f"{'.'.join(str(part) for part in problem['loc'] if part != 'body') or 'body'}: {problem['msg']}"
-        for problem in problems
-    )
-    return _error(422, "; ".join(clauses))
-
-
-async def _unavailable(_: Request, error: Exception) -> Response:
-    assert isinstance(error, AwayError)
-    answer = UnavailableAnswer(err=str(error), traceId=logs.trace_id.get() or "")
-    return JSONResponse(answer.model_dump(), 503, {"Retry-After": str(RETRY_SECONDS)})
-
-
-async def _fail(_: Request, __: Exception) -> Response:
-    return _error(500, "internal error")

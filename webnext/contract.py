@@ -264,6 +264,15 @@ class Breach(Answer):
     strategyId: str | None = None  # noqa: N815
 
 
+class Automation(Answer):
+    """A flag's share in force (0 to 1), and the strategies it last moved: none since this process started where `at`
+    is missing."""
+
+    share: float
+    at: Annotated[datetime | None, _Absent] = None
+    strategies: list[str] = Field(default_factory=list)
+
+
 class GuardrailsAnswer(Answer):
     """The thresholds in force (maxDrawdown and others, as shares) and the newest breach, from the executor."""
 
@@ -272,6 +281,8 @@ class GuardrailsAnswer(Answer):
     lastBreach: Breach | None  # noqa: N815
     strategies: dict[str, int] = Field(default_factory=dict)
     """How many strategies are in each state: live, paused, paper."""
+    autoPause: Annotated[Automation | None, _Absent] = None  # noqa: N815
+    batchPromote: Annotated[Automation | None, _Absent] = None  # noqa: N815
 
 
 # Snapshot and signals

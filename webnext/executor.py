@@ -27,15 +27,17 @@ class Executor:
         """Close its connections."""
         await self._http.aclose()
 
-    async def get(self, path: str) -> dict[str, Any]:
-        """The JSON object that GET `path` answers. Raises AwayError otherwise."""
-        return await self._ask("GET", path, None, {})
+    async def get(self, path: str, *, seconds: float | None = None) -> dict[str, Any]:
+        """The JSON object that GET `path` answers, within `seconds` where given. Raises AwayError otherwise."""
+        return await self._ask("GET", path, None, {}, seconds)
 
     async def post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
         """The JSON object that POST `path` answers; `headers` with '_' for '-'. Raises AwayError otherwise."""
         return await self._ask("POST", path, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
-    async def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
+    async def _ask(
+        self, method: str, path: str, body: Any, headers: dict[str, str], seconds: float | None = None
+    ) -> dict[str, Any]:
         if not self.url:
             raise AwayError("executor", "NEXT_PUBLIC_EXECUTOR_URL is not set")
         if trace_id := logs.trace_id.get():
@@ -52,7 +54,7 @@ class Executor:
             return document
 
         try:
-            return await self._executor.call(ask)
+            return await self._executor.call(ask, seconds=seconds)
         except _RefusedError as refusal:
             raise AwayError("executor", str(refusal)) from None
 

@@ -1,10 +1,98 @@
-"""Not there yet."""
+"""The double as an ASGI application, and serving it."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from webnext import metrics, refusals
+from webnext.dependency import every
+from webnext.double import routes
+from webnext.double.journal import AuditStore, Journal, forward
+from webnext.double.objects import Objects, SignatureError, SizeError
+from webnext.double.store import Store
+from webnext.double.trading import NonsenseError, TradingDesk, UnknownError
+from webnext.envelope import Envelope
+from webnext.server import serve
+from webnext.services import KeyReusedError, NotUploadedError, TooLargeError
 from webnext.settings import Settings
+
+PORT = 3010
+FOLDER = "/var/lib/web-next-executor"
+"""Where the double keeps what it was given, unless DOUBLE_DATA says otherwise."""
+FORWARD_SECONDS = 2.0
+
+_STATUSES: dict[type[Exception], int] = {
+    KeyReusedError: 409,
+    NonsenseError: 422,
+    UnknownError: 404,
+    NotUploadedError: 404,
+    TooLargeError: 413,
+    SizeError: 400,
+    SignatureError: 403,
+}
 
 
 def serve_double(settings: Settings) -> None:
-    """Serve until SIGTERM."""
-    raise NotImplementedError
+    """Serve on PORT until SIGTERM. Exits with a line that says why where its folder cannot be written."""
+    folder = Path(os.environ.get("DOUBLE_DATA") or FOLDER)
+    try:
+        app = create_double(settings, folder)
+    except (OSError, sqlite3.Error) as error:
+        raise SystemExit(
+            f"web-next: DOUBLE_DATA is {str(folder)!r}: {error}; mount a volume that it may write"
+        ) from error
+    metrics.serve(settings, "executor")
+    serve(app, PORT)
+
+
+def create_double(settings: Settings, folder: Path, audit: AuditStore | None = None) -> ASGIApp:
+    """Return the application over what `folder` holds; it forwards the journal to `audit` where there is one.
+
+    Raises OSError or sqlite3.Error where the folder cannot be written.
+    """
+    store = Store(folder)
+    desk, journal, objects = TradingDesk(store), Journal(store), Objects(folder / "objects")
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await desk.open()
+        forwarding = None
+        if audit:
+            forwarding = asyncio.create_task(
+                every(FORWARD_SECONDS, "forwarding the journal", lambda: forward(journal, audit))
+            )
+        yield
+        if forwarding:
+            forwarding.cancel()
+            await asyncio.wait({forwarding})
+        await store.close()
+
+    app = FastAPI(title="executor double", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    for router in (
+        routes.trading(desk),
+        routes.audit(journal),
+        routes.evidence(objects, settings.executor_url),
+        routes.slack(store),
+    ):
+        app.include_router(router)
+    refusals.install(app, _STATUSES)
+    return _Envelope(app, settings)
+
+
+class _Envelope(Envelope):
+    """Lets evidence through as it is: it is no JSON, and has a limit of its own."""
+
+    async def _limited(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        if scope["method"] == "PUT":
+            await self._app(scope, receive, send)
+        else:
+            await super()._limited(scope, headers, receive, send)

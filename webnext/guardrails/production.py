@@ -1,12 +1,60 @@
-"""The guardrails adapter over the real thing."""
+"""The guardrails adapter over the real thing: the executor's answers, and the autopilot that acts on them."""
 
 from __future__ import annotations
 
+from webnext import metrics
+from webnext.contract import GuardrailsAnswer
+from webnext.dependency import AwayError
 from webnext.executor import Executor
 from webnext.flags import Flags
+from webnext.guardrails.autopilot import Autopilot
+from webnext.guardrails.desk import Desk
+from webnext.guardrails.mock import THRESHOLDS
 from webnext.services import Audit, Guardrails
+from webnext.settings import Adapter
+
+READ_SECONDS = 1.0
+
+
+class ProductionGuardrails:
+    """Reads the executor anew for each request; while it is away, what it said last or the playbook's thresholds."""
+
+    adapter: Adapter = "production"
+
+    def __init__(self, desk: Desk, autopilot: Autopilot) -> None:
+        self._desk = desk
+        self._autopilot = autopilot
+
+    async def open(self) -> None:
+        """Start the autopilot."""
+        self._autopilot.start()
+
+    async def close(self) -> None:
+        """Stop the autopilot, its turn finished."""
+        await self._autopilot.stop()
+
+    async def read(self) -> GuardrailsAnswer:
+        away = False
+        try:
+            await self._desk.guardrails(READ_SECONDS)
+        except AwayError:
+            away = True
+            metrics.FALLBACKS.labels("/api/guardrails/read", "executor").inc()
+        known = self._desk.last
+        return GuardrailsAnswer(
+            mock=away,
+            thresholds=known.thresholds if known else THRESHOLDS,
+            lastBreach=known.last_breach if known else None,
+            strategies=known.strategies if known else {},
+            autoPause=self._autopilot.auto_pause,
+            batchPromote=self._autopilot.batch_promote,
+        )
+
+    async def ping(self) -> None:
+        await self._desk.guardrails(READ_SECONDS)
 
 
 def production_guardrails(executor: Executor, flags: Flags, audit: Audit) -> Guardrails:
-    """Not there yet."""
-    raise NotImplementedError
+    """Return the adapter over this executor; opened, it acts on breaches as the flags say and audits what it did."""
+    desk = Desk(executor)
+    return ProductionGuardrails(desk, Autopilot(desk, flags, audit))

@@ -1,0 +1,118 @@
+"""The double's audit proxy: a journal that takes an entry once for each key and brings it into Postgres later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from sqlite3 import Connection
+from typing import Literal, NamedTuple, Protocol
+
+from webnext import logs
+from webnext.contract import AuditEntryV1, AuditItem
+from webnext.double.store import Store
+from webnext.services import KeyReusedError
+
+KEPT = timedelta(days=7)
+"""How long a forwarded entry and its key stay: as long as Postgres keeps the key."""
+BATCH = 200
+
+State = Literal["waiting", "forwarded", "refused"]
+
+
+class AuditStore(Protocol):
+    """Where the journal's entries go in the end."""
+
+    async def append(self, entry: AuditEntryV1, trace_id: str, key: str) -> object:
+        """Keep the entry once for each key. Raises AwayError, and KeyReusedError where the key is another entry's."""
+
+
+class Waiting(NamedTuple):
+    """An entry that is in the journal only."""
+
+    key: str
+    entry: AuditEntryV1
+    trace_id: str
+
+
+class Journal:
+    """Every entry that was pushed, on the disk."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def take(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
+        """Return once the entry is kept. Raises KeyReusedError where `key` is another entry's, AwayError."""
+        document = entry.model_dump_json()
+        accepted_at = self._clock().isoformat()
+
+        def insert(database: Connection) -> None:
+            row = database.execute("SELECT entry FROM journal WHERE key = ?", (key,)).fetchone()
+            if row and row[0] != document:
+                raise KeyReusedError(f"idempotency key {key} is another entry's: send a new key with a new entry")
+            if not row:
+                database.execute(
+                    "INSERT INTO journal (key, entry, trace_id, accepted_at) VALUES (?, ?, ?, ?)",
+                    (key, document, entry.traceId or trace_id, accepted_at),
+                )
+
+        await self._store.run(insert)
+
+    async def newest(self, limit: int, trace_id: str | None = None) -> list[AuditItem]:
+        """The newest entries, forwarded or not. `id` is the key that the entry came under."""
+        of_one = "" if trace_id is None else "WHERE trace_id = ?"
+        query = f"SELECT key, entry, trace_id, accepted_at FROM journal {of_one} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        values = [*filter(None, [trace_id]), limit]
+        rows = await self._store.run(lambda database: database.execute(query, values).fetchall())
+        return [_item(*row) for row in rows]
+
+    async def waiting(self) -> list[Waiting]:
+        """The oldest entries that are not in Postgres, BATCH at most."""
+        query = "SELECT key, entry, trace_id FROM journal WHERE state = 'waiting' ORDER BY seq LIMIT ?"
+        rows = await self._store.run(lambda database: database.execute(query, (BATCH,)).fetchall())
+        return [Waiting(key, AuditEntryV1.model_validate_json(entry), trace_id) for key, entry, trace_id in rows]
+
+    async def settle(self, key: str, state: State) -> None:
+        """Note what became of an entry."""
+        await self._store.run(
+            lambda database: database.execute("UPDATE journal SET state = ? WHERE key = ?", (state, key))
+        )
+
+    async def prune(self) -> None:
+        """Drop what was forwarded and is older than KEPT."""
+        oldest = (self._clock() - KEPT).isoformat()
+        await self._store.run(
+            lambda database: database.execute(
+                "DELETE FROM journal WHERE state = 'forwarded' AND accepted_at < ?", (oldest,)
+            )
+        )
+
+
+async def forward(journal: Journal, audit: AuditStore) -> None:
+    """Bring every entry that waits into `audit`, the oldest first. Raises AwayError where it is away.
+
+    An entry goes as it came, under its own key: an earlier try whose outcome is unknown, by whomever, doubles nothing.
+    """
+    while waiting := await journal.waiting():
+        for key, entry, trace_id in waiting:
+            try:
+                await audit.append(entry, trace_id, key)
+            except KeyReusedError:
+                logs.unaudited(entry.action, {"key": key, "why": "the key is another entry's", "entry": entry.details})
+                await journal.settle(key, "refused")
+            else:
+                await journal.settle(key, "forwarded")
+    await journal.prune()
+
+
+def _item(key: str, document: str, trace_id: str, accepted_at: str) -> AuditItem:
+    entry = AuditEntryV1.model_validate_json(document)
+    return AuditItem(
+        id=key,
+        ts=datetime.fromisoformat(accepted_at),
+        action=entry.action,
+        result=entry.result,
+        strategyId=entry.strategyId,
+        traceId=trace_id or None,
+        details=entry.stored_details,
+    )

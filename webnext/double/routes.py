@@ -1,0 +1,177 @@
+"""The executor's HTTP API, as the double answers it."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from sqlite3 import Connection
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, HTTPException, Query, Request
+from fastapi.responses import FileResponse, PlainTextResponse
+from pydantic import Field, FiniteFloat
+from starlette.requests import ClientDisconnect
+
+from webnext import contract, logs
+from webnext.audit.routes import IdempotencyKey
+from webnext.contract import ArchiveRequest, AuditEntryV1, Breach, EvidenceRequest, Identifier, ListRequest, Storable
+from webnext.double.journal import Journal
+from webnext.double.objects import MAX_BYTES, PATH, Objects
+from webnext.double.store import Store
+from webnext.double.trading import Batch, TradingDesk
+
+MESSAGES = 1000
+"""How many of the sink's messages are kept."""
+
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+
+Strategies = Annotated[list[Identifier], Field(max_length=1000)]
+Expires = Annotated[int, Query(ge=0, le=10**12)]
+Signature = Annotated[str, Query(pattern=r"^[0-9a-f]{64}$")]
+Size = Annotated[int | None, Query(ge=1, le=MAX_BYTES)]
+
+
+class PauseRequest(contract.Request):
+    """The strategies to pause on account of a breach."""
+
+    breachId: Identifier  # noqa: N815
+    strategyIds: Strategies  # noqa: N815
+
+
+class PromoteRequest(contract.Request):
+    """The strategies of a batch to make live."""
+
+    batchId: Identifier  # noqa: N815
+    strategyIds: Strategies  # noqa: N815
+
+
+class BreachRequest(contract.Request):
+    """The breach to have; without a value it is somewhat above its threshold."""
+
+    guardrail: contract.Text = "maxDrawdown"
+    value: FiniteFloat | None = None
+    strategyId: Identifier | None = None  # noqa: N815
+
+
+def trading(desk: TradingDesk) -> APIRouter:
+    """Guardrails, strategies, batches, and how to have a breach or a batch."""
+    routes = APIRouter()
+
+    @routes.api_route("/healthz", methods=["GET", "HEAD"], response_class=PlainTextResponse)
+    async def alive() -> str:
+        return "ok\n"
+
+    @routes.get("/guardrails")
+    async def guardrails() -> dict[str, Any]:
+        return desk.guardrails()
+
+    @routes.get("/strategies")
+    async def strategies() -> dict[str, Any]:
+        return {"items": desk.strategies()}
+
+    @routes.post("/strategies/pause")
+    async def pause(wanted: PauseRequest) -> dict[str, Any]:
+        return {"paused": await desk.pause(wanted.breachId, wanted.strategyIds)}
+
+    @routes.get("/batches")
+    async def batches() -> dict[str, Any]:
+        return {"pending": desk.pending()}
+
+    @routes.post("/strategies/promote")
+    async def promote(wanted: PromoteRequest) -> dict[str, Any]:
+        return {"promoted": await desk.promote(wanted.batchId, wanted.strategyIds)}
+
+    @routes.post("/double/breach")
+    async def breach(wanted: BreachRequest) -> Breach:
+        return await desk.breach(wanted.guardrail, wanted.value, wanted.strategyId)
+
+    @routes.post("/double/batch")
+    async def batch() -> Batch:
+        return await desk.batch()
+
+    @routes.post("/double/reset")
+    async def reset() -> dict[str, bool]:
+        """Strategies as they were at first, no breach, no batch."""
+        await desk.reset()
+        return {"ok": True}
+
+    return routes
+
+
+def audit(journal: Journal) -> APIRouter:
+    """The audit proxy."""
+    routes = APIRouter()
+
+    @routes.post("/audit/push")
+    async def push(entry: AuditEntryV1, idempotency_key: IdempotencyKey = None) -> dict[str, Any]:
+        """`ok` means that the entry is on the disk."""
+        key = idempotency_key or str(uuid.uuid4())
+        await journal.take(entry, logs.trace_id.get() or "", key)
+        return {"ok": True, "id": key}
+
+    @routes.post("/audit/list")
+    async def newest(wanted: ListRequest) -> dict[str, Any]:
+        return {"items": await journal.newest(wanted.limit, wanted.traceId)}
+
+    return routes
+
+
+def evidence(objects: Objects, origin: str | None) -> APIRouter:
+    """The evidence fallback. Its addresses begin with `origin`, else with the host that the request names."""
+    routes = APIRouter()
+
+    @routes.post("/evidence/zip")
+    async def grant(wanted: EvidenceRequest, request: Request) -> dict[str, str]:
+        host = request.headers.get("host", "")
+        if not origin and not _HOST.fullmatch(host):
+            raise HTTPException(400, f"Host is {host!r}: it must be a name or an address")
+        return objects.grant(wanted, origin or f"http://{host}")
+
+    @routes.post("/evidence/archive")
+    async def archive(wanted: ArchiveRequest) -> dict[str, Any]:
+        return await objects.archive(wanted)
+
+    @routes.put(PATH + "{key:path}")
+    async def put(key: str, request: Request, expires: Expires, signature: Signature, size: Size = None) -> Any:
+        objects.check("PUT", key, expires, size, signature)
+        if request.headers.get("content-type") != "application/zip":
+            raise HTTPException(415, "evidence is put as application/zip")
+        try:
+            await objects.put(key, request.stream(), size)
+        except ClientDisconnect:
+            raise HTTPException(400, "the upload was broken off") from None
+        return {"ok": True}
+
+    @routes.get(PATH + "{key:path}")
+    async def get(key: str, expires: Expires, signature: Signature) -> FileResponse:
+        objects.check("GET", key, expires, None, signature)
+        return FileResponse(objects.get(key), media_type="application/zip")
+
+    return routes
+
+
+def slack(store: Store) -> APIRouter:
+    """A sink in the place of Slack's webhook."""
+    routes = APIRouter()
+
+    @routes.post("/double/slack")
+    async def take(message: Annotated[Any, Body(), Storable]) -> dict[str, bool]:
+        document = json.dumps(message)
+
+        def write(database: Connection) -> None:
+            last = database.execute("INSERT INTO messages (message) VALUES (?)", (document,)).lastrowid or 0
+            database.execute("DELETE FROM messages WHERE seq <= ?", (last - MESSAGES,))
+
+        await store.run(write)
+        return {"ok": True}
+
+    @routes.get("/double/slack")
+    async def messages() -> dict[str, Any]:
+        """What was posted, the newest last."""
+        rows = await store.run(
+            lambda database: database.execute("SELECT message FROM messages ORDER BY seq").fetchall()
+        )
+        return {"messages": [json.loads(document) for (document,) in rows]}
+
+    return routes

@@ -1,0 +1,58 @@
+"""What the double keeps: an SQLite file whose changes are on the disk before they are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from webnext.dependency import AwayError
+
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS journal (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    key         TEXT NOT NULL UNIQUE,
+    entry       TEXT NOT NULL,
+    trace_id    TEXT NOT NULL,
+    accepted_at TEXT NOT NULL,
+    state       TEXT NOT NULL DEFAULT 'waiting'
+);
+CREATE INDEX IF NOT EXISTS journal_waiting ON journal (seq) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS journal_trace ON journal (trace_id, seq);
+CREATE TABLE IF NOT EXISTS desk (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS messages (seq INTEGER PRIMARY KEY AUTOINCREMENT, message TEXT NOT NULL);
+"""
+
+
+class Store:
+    """One SQLite file in `folder`, used by one thread. Raises OSError or sqlite3.Error where it cannot be had."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(folder / "double.sqlite3", check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.executescript(_SCHEMA)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` returns; its changes are one transaction, on the disk by then. Raises AwayError."""
+
+        def transaction() -> T:
+            with self._database:
+                return work(self._database)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
+        except sqlite3.Error as error:
+            raise AwayError("store", str(error)) from error
+
+    async def close(self) -> None:
+        """Finish what was begun and close the file."""
+        await asyncio.to_thread(self._thread.shutdown)
+        self._database.close()

@@ -1,0 +1,117 @@
+"""The executor's trading desk as web-next sees and moves it: guardrails, strategies, batches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AwareDatetime, Field, FiniteFloat, StringConstraints, ValidationError
+
+from webnext.contract import Breach, Request
+from webnext.dependency import AwayError
+from webnext.executor import Executor
+
+M = TypeVar("M", bound=Request)
+
+Id = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,150}$")]
+
+
+class _Breach(Request):
+    id: Id
+    guardrail: str
+    value: FiniteFloat
+    threshold: FiniteFloat
+    at: AwareDatetime
+    strategyId: str | None = None  # noqa: N815
+
+
+class Guardrails(Request):
+    """What GET /guardrails answers. `recentBreaches` is optional: an executor that has it lets none be missed."""
+
+    thresholds: dict[str, FiniteFloat]
+    lastBreach: _Breach | None = None  # noqa: N815
+    recentBreaches: list[_Breach] = Field(default_factory=list)  # noqa: N815
+    strategies: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def last_breach(self) -> Breach | None:
+        """The newest breach in the API's shape."""
+        return Breach(**self.lastBreach.model_dump()) if self.lastBreach else None
+
+    @property
+    def breaches(self) -> list[Breach]:
+        """Every breach that it names, each once."""
+        named = [*self.recentBreaches, *filter(None, [self.lastBreach])]
+        return [Breach(**breach.model_dump()) for breach in {breach.id: breach for breach in named}.values()]
+
+
+class Batch(Request):
+    """Paper strategies that are ready to go live."""
+
+    id: Id
+    strategyIds: list[str]  # noqa: N815
+
+
+class _Strategy(Request):
+    id: str
+    state: str
+
+
+class _Strategies(Request):
+    items: list[_Strategy]
+
+
+class _Batches(Request):
+    pending: Batch | None = None
+
+
+class _Paused(Request):
+    paused: list[str]
+
+
+class _Promoted(Request):
+    promoted: list[str]
+
+
+class Desk:
+    """Every call raises AwayError where the executor is away, refuses, or answers something else.
+
+    `last` is the last known answer of `guardrails`.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self.last: Guardrails | None = None
+
+    async def guardrails(self, seconds: float | None = None) -> Guardrails:
+        """The guardrails as they are now, within `seconds` where given."""
+        self.last = _parsed(Guardrails, "/guardrails", await self._executor.get("/guardrails", seconds=seconds))
+        return self.last
+
+    async def live(self) -> list[str]:
+        """The ids of the live strategies."""
+        strategies = _parsed(_Strategies, "/strategies", await self._executor.get("/strategies"))
+        return [strategy.id for strategy in strategies.items if strategy.state == "live"]
+
+    async def pause(self, breach_id: str, strategies: list[str]) -> list[str]:
+        """Pause strategies; the ids that the first call for this breach paused."""
+        body = {"breachId": breach_id, "strategyIds": strategies}
+        return _parsed(_Paused, "/strategies/pause", await self._executor.post("/strategies/pause", body)).paused
+
+    async def pending(self) -> Batch | None:
+        """The batch that waits to be promoted."""
+        return _parsed(_Batches, "/batches", await self._executor.get("/batches")).pending
+
+    async def promote(self, batch_id: str, strategies: list[str]) -> list[str]:
+        """Make paper strategies live; the ids that the first call for this batch promoted."""
+        body = {"batchId": batch_id, "strategyIds": strategies}
+        return _parsed(
+            _Promoted, "/strategies/promote", await self._executor.post("/strategies/promote", body)
+        ).promoted
+
+
+def _parsed(model: type[M], path: str, answer: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        where = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
+        raise AwayError("executor", f"{path} answered another shape: {where}") from error

@@ -1,0 +1,66 @@
+"""How an application refuses: every error in one shape with the trace id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from webnext import logs
+from webnext.contract import ErrorAnswer, UnavailableAnswer
+from webnext.dependency import AwayError
+
+RETRY_SECONDS = 5
+"""What Retry-After says where nothing could take a request: longer than the breakers wait."""
+
+
+def install(app: FastAPI, statuses: Mapping[type[Exception], int] | None = None) -> None:
+    """Have `app` answer every exception in the contract's shapes; `statuses` are those of its own exceptions, whose
+    messages are for callers to read."""
+
+    async def refuse(_: Request, error: Exception) -> Response:
+        status = next(status for kind, status in (statuses or {}).items() if isinstance(error, kind))
+        return _error(status, str(error))
+
+    for kind in statuses or {}:
+        app.add_exception_handler(kind, refuse)
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(AwayError, _unavailable)
+    app.add_exception_handler(Exception, _fail)
+
+
+def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+    answer = ErrorAnswer(err=why, traceId=logs.trace_id.get() or "")
+    return JSONResponse(answer.model_dump(), status, headers)
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return _error(400, "body is not JSON")
+    clauses = (
+        f"{'.'.join(str(part) for part in problem['loc'] if part != 'body') or 'body'}: {problem['msg']}"
+        for problem in problems
+    )
+    return _error(422, "; ".join(clauses))
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AwayError)
+    answer = UnavailableAnswer(err=str(error), traceId=logs.trace_id.get() or "")
+    return JSONResponse(answer.model_dump(), 503, {"Retry-After": str(RETRY_SECONDS)})
+
+
+async def _fail(_: Request, __: Exception) -> Response:
+    return _error(500, "internal error")
