@@ -147,6 +147,11 @@ class ListAnswer(Answer):
 
 # Evidence
 
+EvidenceKey = Annotated[
+    str, StringConstraints(pattern=r"^evidence/[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.zip$")
+]
+"""evidence/RUN-OR-JOB/NAME.zip: three parts, none of which is empty or starts with a dot, so that no key climbs."""
+
 
 class EvidenceRequest(Request):
     """Names the run or the job that the evidence is of. `sizeBytes`, where given, is signed: no other size uploads."""
@@ -176,7 +181,7 @@ class EvidenceAnswer(Answer):
 class ArchiveRequest(Request):
     """Says of an uploaded object what it is. `key` is the one that /api/evidence/zip gave."""
 
-    key: Annotated[str, StringConstraints(pattern=r"^evidence/[A-Za-z0-9][A-Za-z0-9._/-]{0,300}$")]
+    key: EvidenceKey
     runId: Identifier | None = None  # noqa: N815
     jobId: Identifier | None = None  # noqa: N815
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None

@@ -42,18 +42,19 @@ class Flags:
         if self._task:
             self._task.cancel()
 
-    async def poll(self) -> None:
-        """Read the parameter once. Raises AwayError."""
+    async def poll(self) -> bool:
+        """Read the parameter once; False where it holds no flags. Raises AwayError."""
         text = await self._ssm.call(lambda: aws.in_thread(self._read))
         try:
             flags = FlagValues.model_validate(json.loads(text))
         except (ValueError, ValidationError):
             log.warning("parameter %s holds no flags: %r stay in force", self._parameter, self.now)
-            return
+            return False
         if flags != self.now:
             log.info("flags changed", extra={"fields": {"flags": flags.model_dump()}})
             self.now = flags
             metrics.show_flags(flags)
+        return True
 
     def _read(self) -> str:
         self._client = self._client or aws.client("ssm", self._region)

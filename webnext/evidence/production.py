@@ -1,12 +1,173 @@
-"""The evidence adapter over the real thing."""
+"""The evidence adapter over S3; the executor takes its place while S3 is away."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+from pydantic import ValidationError
+
+from webnext import aws, metrics
+from webnext.contract import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
+from webnext.dependency import AwayError, Dependency, one_line
+from webnext.evidence.bucket import MAX_BYTES, BrokenError, Bucket, Uploaded, new_key
 from webnext.executor import Executor
-from webnext.services import Evidence
-from webnext.settings import Settings
+from webnext.services import Evidence, NotUploadedError, TooLargeError
+from webnext.settings import Adapter, Settings
+
+T = TypeVar("T")
+Given = TypeVar("Given", EvidenceAnswer, ArchiveAnswer)
+
+CALL_SECONDS = 3.0
+PROBE_SECONDS = 1.0
+FRESH_SECONDS = 3.0
+"""How long an answer of S3 is taken for a sign that it is up: signing alone would never notice that it is not."""
+
+_OWN_NAME = re.compile(r"/\d{8}T\d{12}Z-[0-9a-f]{8}\.zip$")
 
 
 def production_evidence(settings: Settings, executor: Executor) -> Evidence:
-    """Not there yet."""
-    raise NotImplementedError
+    """The evidence store in the settings' bucket, with the executor behind it."""
+    assert settings.s3_bucket is not None, "Settings refuses a production adapter without a bucket"
+    return S3Evidence(Bucket(settings.s3_bucket, settings.s3_region), executor)
+
+
+class S3Evidence:
+    """Grants addresses in a bucket and keeps each object's metadata in a JSON object beside it."""
+
+    adapter: Adapter = "production"
+
+    def __init__(self, bucket: Bucket, executor: Executor, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bucket = bucket
+        self._executor = executor
+        self._clock = clock
+        self._s3 = Dependency("s3", errors=(BotoCoreError, ResponseParserError, BrokenError), seconds=CALL_SECONDS)
+        self._probe: asyncio.Task[None] | None = None
+        self._fresh_until = float("-inf")
+
+    async def open(self) -> None:
+        """Begin to connect, so that the first grant need not wait for credentials."""
+        self._probing()
+
+    async def close(self) -> None:
+        """Leave a probe that is under way behind."""
+        if self._probe:
+            self._probe.cancel()
+
+    async def ping(self) -> None:
+        """Return when S3 answers, or did so within FRESH_SECONDS. Raises AwayError within PROBE_SECONDS."""
+        if self._clock() >= self._fresh_until:
+            await asyncio.shield(self._probing())
+
+    async def grant(self, request: EvidenceRequest) -> EvidenceAnswer:
+        """Addresses for one zip, the executor's (`mock`) while S3 is away. Raises AwayError where both are."""
+        key = new_key(request.runId or request.jobId or "")
+        try:
+            await self.ping()
+            put, get, ends = await self._call(lambda: self._bucket.sign(key, request.sizeBytes))
+        except AwayError as away:
+            body = request.model_dump(include={"runId", "jobId"}, exclude_none=True)
+            return await self._fall_back("/evidence/zip", body, EvidenceAnswer, {}, away)
+        return EvidenceAnswer(uploadUrl=put, downloadUrl=get, key=key, expiresAt=ends, mock=False)
+
+    async def archive(self, request: ArchiveRequest, trace_id: str) -> ArchiveAnswer:
+        """Write KEY.json beside the object KEY; done again for the same object and metadata it changes nothing.
+
+        `claimedSha256` is the caller's word: S3 has no hash of a zip unless the upload's signature demanded one.
+        An object that only the executor can have granted, or any while S3 is away, is the executor's to archive.
+        """
+        try:
+            await self.ping()
+            found = await self._call(lambda: self._bucket.head(request.key))
+            if found is not None:
+                return await self._keep(request, found, trace_id)
+            missing = NotUploadedError(f"there is no object {request.key}: PUT it to the uploadUrl first")
+        except AwayError as away:
+            return await self._archive_there(request, away)
+        if _OWN_NAME.search(request.key):
+            raise missing
+        try:
+            return await self._archive_there(request, AwayError("s3", "the key is none of its grants"))
+        except AwayError:
+            raise missing from None
+
+    async def _keep(self, request: ArchiveRequest, found: Uploaded, trace_id: str) -> ArchiveAnswer:
+        if found.size > MAX_BYTES:
+            raise TooLargeError(f"{request.key} has {found.size} bytes: evidence has {MAX_BYTES} at most")
+        metadata_key = f"{request.key}.json"
+        facts = {
+            "key": request.key,
+            "runId": request.runId,
+            "jobId": request.jobId,
+            "sizeBytes": found.size,
+            "etag": found.etag,
+            "versionId": found.version,
+            "claimedSha256": request.sha256,
+            "metadata": request.metadata,
+        }
+        stamp = {"traceId": trace_id, "archivedAt": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        content = json.dumps(facts | stamp, indent=2).encode()
+
+        def keep() -> None:
+            if not self._bucket.write(metadata_key, content, only_new=True) and facts != _without_stamp(
+                self._bucket.read(metadata_key), stamp
+            ):
+                self._bucket.write(metadata_key, content, only_new=False)
+
+        await self._call(keep)
+        return ArchiveAnswer(key=request.key, metadataKey=metadata_key, sizeBytes=found.size, mock=False)
+
+    async def _archive_there(self, request: ArchiveRequest, away: AwayError) -> ArchiveAnswer:
+        body = request.model_dump(mode="json", exclude_none=True)
+        return await self._fall_back("/evidence/archive", body, ArchiveAnswer, {"key": request.key}, away)
+
+    async def _fall_back(
+        self, path: str, body: dict[str, Any], shape: type[Given], known: dict[str, Any], away: AwayError
+    ) -> Given:
+        """The executor's answer, in the API's shape. Raises AwayError naming both causes."""
+        try:
+            answer = {**await self._executor.post(path, body), **known, "mock": True}
+            given = shape.model_validate({name: value for name, value in answer.items() if name in shape.model_fields})
+        except AwayError as error:
+            raise AwayError("evidence", f"{away}; {error}") from None
+        except ValidationError:
+            raise AwayError("evidence", f"{away}; executor: POST {path} answered no {shape.__name__}") from None
+        metrics.FALLBACKS.labels(f"/api{path}", away.dependency).inc()
+        return given
+
+    def _probing(self) -> asyncio.Task[None]:
+        """The probe under way, a new one where there is none: however many wait, S3 is asked once."""
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._ask())
+            self._probe.add_done_callback(lambda probe: probe.cancelled() or probe.exception())
+        return self._probe
+
+    async def _ask(self) -> None:
+        await self._call(self._bucket.probe, PROBE_SECONDS)
+        self._fresh_until = self._clock() + FRESH_SECONDS
+
+    async def _call(self, work: Callable[[], T], seconds: float = CALL_SECONDS) -> T:
+        """What a blocking `work` returns. Raises AwayError where S3 is away or refuses the app itself."""
+        try:
+            return await self._s3.call(lambda: aws.in_thread(work), seconds=seconds)
+        except AwayError:
+            self._fresh_until = float("-inf")
+            raise
+        except ClientError as error:
+            raise AwayError("s3", one_line(error)) from error
+
+
+def _without_stamp(content: bytes, stamp: dict[str, str]) -> object:
+    """The metadata in an object without its stamp, None where it holds none."""
+    try:
+        kept = json.loads(content)
+    except ValueError:
+        return None
+    return {name: value for name, value in kept.items() if name not in stamp} if isinstance(kept, dict) else None

@@ -1,0 +1,168 @@
+"""The evidence bucket, call by call. Everything here blocks: callers use a thread."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from webnext import aws
+
+PREFIX = "evidence/"
+CONTENT_TYPE = "application/zip"
+MAX_BYTES = 100 * 2**20
+"""The largest zip that may be evidence, 100 MiB."""
+
+GRANT_SECONDS = 15 * 60
+"""How long addresses work: enough for 100 MiB over a slow line, and no longer than botocore tries to keep the role's
+credentials ahead of their end (its advisory refresh), so that an address does not die with the credentials first."""
+REFUSED_REFRESH_SECONDS = 10 * 60
+"""How long they work while no new credentials can be had: with less than this left botocore signs nothing."""
+
+LOCK_SECONDS = 1.0
+
+_PROBE = f"{PREFIX}.probe"
+"""A key that no grant makes. Asking for it needs the right to get objects, and nothing else."""
+
+_SIGNING = Config(
+    signature_version="s3v4",
+    # Left to itself botocore signs for the global endpoint, which redirects: a signature does not survive that.
+    s3={"addressing_style": "virtual"},
+    request_checksum_calculation="when_required",
+)
+
+
+class BrokenError(Exception):
+    """S3 answered that it cannot: status 500 and above, or an answer to a probe that no working bucket gives."""
+
+
+class Grant(NamedTuple):
+    """Two addresses of one object; both end at `ends`."""
+
+    put: str
+    get: str
+    ends: datetime
+
+
+class Uploaded(NamedTuple):
+    """An object as it is now. `version` is None in a bucket that keeps none."""
+
+    size: int
+    etag: str
+    version: str | None
+
+
+class Bucket:
+    """One bucket, by one client made at the first call that finds credentials.
+
+    Every call raises BotoCoreError where S3 or the credentials are out of reach, BrokenError where S3 cannot, and
+    ClientError where it refuses.
+    """
+
+    def __init__(self, name: str, region: str | None) -> None:
+        self._name = name
+        self._region = region
+        self._lock = threading.Lock()
+        self._connected: tuple[Any, Any] | None = None
+
+    def probe(self) -> None:
+        """Return when S3 answers for this bucket, whether or not the probe's key is one that it would show."""
+        client, _ = self._connect()
+        try:
+            with _broken():
+                client.get_object(Bucket=self._name, Key=_PROBE)["Body"].close()
+        except ClientError as error:
+            if _code(error) not in ("NoSuchKey", "AccessDenied"):  # without the right to list S3 hides what is missing
+                raise BrokenError(str(error)) from error
+
+    def sign(self, key: str, size: int | None = None) -> Grant:
+        """Sign the PUT, with content type and where it is given the size in bytes, and apart from it the GET."""
+        client, credentials = self._connect()
+        ends_soon = getattr(credentials, "refresh_needed", None)  # those of an account's user have no end
+        seconds = REFUSED_REFRESH_SECONDS if ends_soon and ends_soon(GRANT_SECONDS) else GRANT_SECONDS
+        ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        where = {"Bucket": self._name, "Key": key}
+        put = where | {"ContentType": CONTENT_TYPE} | ({"ContentLength": size} if size else {})
+        return Grant(
+            client.generate_presigned_url("put_object", Params=put, ExpiresIn=seconds),
+            client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds),
+            ends,
+        )
+
+    def head(self, key: str) -> Uploaded | None:
+        """Return what is under the key, None where there is nothing, or nothing that the role may see."""
+        client, _ = self._connect()
+        try:
+            with _broken():
+                found = client.head_object(Bucket=self._name, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+                self.probe()  # the answer to a HEAD does not say whether it was the key or the credentials
+                return None
+            if _code(error) == "404":
+                return None
+            raise BrokenError(str(error)) from error
+        return Uploaded(found["ContentLength"], found["ETag"].strip('"'), found.get("VersionId"))
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes."""
+        client, _ = self._connect()
+        with _broken():
+            content: bytes = client.get_object(Bucket=self._name, Key=key)["Body"].read()
+            return content
+
+    def write(self, key: str, content: bytes, *, only_new: bool) -> bool:
+        """Put a JSON object; False where `only_new` and there is one."""
+        client, _ = self._connect()
+        condition = {"IfNoneMatch": "*"} if only_new else {}
+        try:
+            with _broken():
+                client.put_object(Bucket=self._name, Key=key, Body=content, ContentType="application/json", **condition)
+        except ClientError as error:
+            if only_new and _code(error) in ("PreconditionFailed", "ConditionalRequestConflict"):
+                return False
+            raise
+        return True
+
+    def _connect(self) -> tuple[Any, Any]:
+        # Looking for credentials may hang for a minute: the threads that wait for it must not be all there are.
+        if not self._lock.acquire(timeout=LOCK_SECONDS):
+            raise BrokenError("another call has been looking for credentials for a while")
+        try:
+            if self._connected is None:
+                session = aws.session()
+                config = aws.LIMITS.merge(_SIGNING)
+                client = session.client("s3", region_name=self._region, config=config)
+                self._connected = client, session.get_credentials()
+            self._connected[1].get_frozen_credentials()  # renews them where their end is near
+        except ClientError as error:  # STS's refusal; it must not pass for an answer of S3
+            raise BrokenError(f"no credentials: {error}") from error
+        else:
+            return self._connected
+        finally:
+            self._lock.release()
+
+
+def new_key(subject: str) -> str:
+    """Return a key for a run's or job's next zip: in the order of their making, and never made twice."""
+    return f"{PREFIX}{subject}/{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}.zip"
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            raise BrokenError(str(error)) from error
+        raise
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
