@@ -53,7 +53,8 @@ class Images:
         """Returns what the build of an image sees: path in the context → file; wheels come on top."""
         files = _files(self.root / "offline" / "images" / name)
         if name == "web-next":
-            files |= {f"webnext/{path}": file for path, file in _files(self.root / "webnext").items()}
+            service = _files(self.root / "webnext").items()
+            files |= {f"webnext/{path}": file for path, file in service if _runs(path)}
         return files
 
     def pin(self, name: str) -> str:
@@ -185,6 +186,11 @@ def _files(folder: Path, prefix: str = "") -> dict[str, Path]:
         for file in folder.rglob("*")
         if file.is_file() and file.suffix != ".pyc"
     }
+
+
+def _runs(path: str) -> bool:
+    """Whether a file of the service is run: not what explains it, nor the entrypoint of other images."""
+    return not path.startswith("entrypoint/") and not path.endswith(".md")
 
 
 def _mode(file: Path) -> int:

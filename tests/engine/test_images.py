@@ -294,8 +294,12 @@ def redis(name: str, command: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_carries_no_key_and_nothing_of_the_machine_that_built_it(built: dict[str, str], name: str) -> None:
     config = json.loads(docker("image", "inspect", "--format", "{{json .Config}}", built[name]))
-    variables = [setting.partition("=")[0] for setting in config.get("Env") or []]
+    settings = config.get("Env") or []
+    variables = [setting.partition("=")[0] for setting in settings]
     assert not [key for key in variables if any(word in key for word in ("KEY", "SECRET", "PASSWORD"))]
+    assert not [
+        setting for setting in settings if re.search(r"://[^/@\s]*:[^/@\s]*@|AKIA[0-9A-Z]{16}|-----BEGIN", setting)
+    ]
     script = (
         (
             "find / -xdev -type f ( -name *.key -o -name *-key.pem -o -name .netrc ) -not -path '/proc/*';"
@@ -313,6 +317,87 @@ def test_an_image_carries_no_key_and_nothing_of_the_machine_that_built_it(built:
 @pytest.mark.parametrize("name", ["postgres", "redis", "web-next"])
 def test_a_service_does_not_run_as_root(built: dict[str, str], name: str) -> None:
     assert docker("image", "inspect", "--format", "{{.Config.User}}", built[name]) not in ("", "0", "root")
+
+
+IMPORT_ALL = """
+import importlib, os, pkgutil, sys, webnext
+found = [module.name for module in pkgutil.walk_packages(webnext.__path__, "webnext.")]
+for name in [*found, "bullmq", "httptools", "msgpack", "opentelemetry.exporter.otlp.proto.http.trace_exporter"]:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+import psycopg, uvloop
+assert psycopg.pq.__impl__ == "binary", psycopg.pq.__impl__
+sources = {getattr(module, "__file__", None): module for module in sys.modules.values()}
+ours = [path for path in sources if path and path.startswith("/opt/web-next") and path.endswith(".py")]
+print(len(ours), [path for path in ours if not os.path.exists(sources[path].__cached__)])
+"""
+AWS = """
+import boto3, botocore.exceptions
+for service in ("s3", "secretsmanager", "ssm", "sts"):
+    boto3.client(service, region_name="eu-central-1")
+try:
+    boto3.client("ec2", region_name="eu-central-1")
+except botocore.exceptions.UnknownServiceError:
+    print("no others")
+"""
+
+
+def confined(image: str, *command: str) -> str:
+    """What a command prints in a container as the runtime makes it, without a network."""
+    return docker("run", "--rm", "--read-only", "--network=none", "--cap-drop=ALL", image, *command)
+
+
+def test_all_that_the_service_imports_is_there_and_compiled(built: dict[str, str]) -> None:
+    count, stale = confined(built["web-next"], "python3", "-c", IMPORT_ALL).splitlines()[-1].split(maxsplit=1)
+    assert int(count) > 300
+    assert stale == "[]", "a read-only root would have these compiled at every start"
+
+
+def test_the_service_knows_the_four_services_of_aws_that_it_calls_and_no_others(built: dict[str, str]) -> None:
+    assert confined(built["web-next"], "python3", "-c", AWS) == "no others"
+
+
+def test_the_services_image_has_the_services_files_and_nothing_to_build_or_test_with(built: dict[str, str]) -> None:
+    listed = confined(built["web-next"], "find", "/opt/web-next", "/usr/bin", "/usr/local", "-type", "f").splitlines()
+    service = {path.removeprefix("/opt/web-next/") for path in listed if path.startswith("/opt/web-next/webnext/")}
+    assert {path for path in service if not path.endswith(".pyc")} == {
+        path for path in Images().sources("web-next") if path.startswith("webnext/")
+    }
+    idle = r"/bin/(pip.*|gcc|cc|ld|as|make|strip)$|/(node_modules|tests|\.agents)/|\.(pyi|pyx|pxd|c|h|proto)$"
+    assert [path for path in listed if re.search(idle, path)] == []
+    size = int(docker("image", "inspect", "--format", "{{.Size}}", built["web-next"]))
+    assert size < 180_000_000, f"{size / 1e6:.0f} MB: see `docker history` for what came in"
+
+
+def test_a_role_that_there_is_not_is_refused_by_its_name(built: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["docker", "run", "--rm", "--read-only", built["web-next"], "python3", "-m", "webnext", "nurse"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "there is no role 'nurse': it is one of app, worker, executor, cleanup" in done.stderr
+
+
+def exit_code(name: str) -> int:
+    return int(docker("inspect", "--format", "{{.State.ExitCode}}", name))
+
+
+def test_the_app_is_healthy_in_a_read_only_container_and_ends_when_it_is_told_to(built: dict[str, str]) -> None:
+    with container(built["web-next"], "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges") as name:
+        health = "{{.State.Health.Status}}"
+        wait_until(lambda: docker("inspect", "--format", health, name) == "healthy", "the app's own health check")
+        docker("stop", "--time", "30", name)
+        assert exit_code(name) in (0, 143), "137: it had to be killed"
+
+
+def test_a_process_that_is_still_starting_ends_when_it_is_told_to(built: dict[str, str]) -> None:
+    starting = ("python3", "-c", "import time; print('imports', flush=True); time.sleep(600)")
+    with container(built["web-next"], command=starting) as name:
+        wait_until(lambda: docker("logs", name) == "imports", "its first line")
+        docker("stop", "--time", "30", name)
+        assert exit_code(name) == 143, "137: it had to be killed"
 
 
 def test_what_is_built_is_not_built_again(built: dict[str, str]) -> None:

@@ -80,6 +80,17 @@ def test_the_service_is_part_of_the_web_next_image(images: Images) -> None:
     assert changed(before, images) == {"web-next"}
 
 
+def test_what_the_service_does_not_run_is_no_part_of_its_image_and_what_its_pages_are_made_of_is(
+    images: Images,
+) -> None:
+    before = images.sources("web-next")
+    for name in ("entrypoint/main.go", "entrypoint/README.md", "dashboard/README.md", "dashboard/page.css"):
+        (images.root / "webnext" / name).parent.mkdir(exist_ok=True)
+        (images.root / "webnext" / name).write_text("new\n")
+
+    assert images.sources("web-next").keys() - before.keys() == {"webnext/dashboard/page.css"}
+
+
 def test_a_renamed_or_executable_file_changes_the_pin(images: Images) -> None:
     before = images.pin("redis")
     file = images.root / "offline/images/redis/Dockerfile"
