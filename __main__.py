@@ -19,7 +19,9 @@ from infra.record import DeploymentRecord, DeploymentRecordArgs
 from infra.records import Records, RecordsArgs
 from infra.release import release_of
 from infra.role import AppRole, AppRoleArgs
-from infra.runtime.docker import DockerEdge, DockerEdgeArgs, DockerRelease, DockerReleaseArgs
+from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
+from infra.runtime.docker.files import Files, FilesArgs
+from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
 from infra.schema import Schema, SchemaArgs, migration_problems
 from infra.vault import Vault, VaultArgs
 
@@ -57,7 +59,10 @@ if machine := settings.machine:
     data = [role, evidence, roles, *([schema] if schema else [])]
     on_docker = pulumi.ResourceOptions(providers=using, depends_on=data)
     release = release_of(settings, names)
-    app = DockerRelease("stable", DockerReleaseArgs.of(settings, names, release), on_docker)
+    files = Files("files", FilesArgs.of(settings, names), on_docker)
+    service = DockerServiceArgs.of(settings, names, release, files)
+    app = DockerRelease("stable", service, on_docker)
+    double = [] if settings.executor_url else [DockerExecutor("executor", service, on_docker)]
     edge_config = EdgeConfig.of(settings, names, upstreams={"stable": app.address})
     edge = DockerEdge("edge", DockerEdgeArgs.of(settings, names, edge_config), on_docker)
     record = DeploymentRecord(
@@ -73,7 +78,7 @@ if machine := settings.machine:
             authority=machine.authority,
             keep=settings.keeps("records"),
         ),
-        pulumi.ResourceOptions(providers=using, depends_on=[app, edge, records, queues, flags]),
+        pulumi.ResourceOptions(providers=using, depends_on=[app, *double, edge, records, queues, flags]),
     )
     pulumi.export("edge_url", edge.url)
     pulumi.export("slots", {"stable": app.address, "candidate": None})

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
@@ -102,6 +103,8 @@ def notes(settings: Settings, *, preview: bool) -> list[str]:
             ]
             raise SettingsError.of(lines)
         found.append(f"up will refuse this stack's placeholders, put the real values there: {', '.join(unreal)}")
+    if (machine := settings.machine) and not Path(machine.authority).is_file():
+        raise SettingsError(f"machine.tlsFolder is {machine.tls_folder}: it has no ca.pem; make up puts it there")
     if (tunnel := settings.database_tunnel) and not preview:
         _require_listener(*tunnel)
     if settings.database_access == "later":

@@ -114,7 +114,7 @@ def test_no_generated_password_lies_in_state_reports_or_logs(system: System) -> 
     passwords = _passwords(system)
     assert len(passwords) == 5
     reports = "".join(path.read_text() for path in (system.folder / ".local" / "smoke").glob("*"))
-    logs = "".join(system.container(part).logs().decode() for part in ("stable", "edge", "audit"))
+    logs = "".join(system.container(part).logs().decode() for part in ("stable", "worker", "executor", "edge", "audit"))
     for place, text in {"state": system.state_text(), "reports": reports, "logs": logs}.items():
         assert text, f"no {place} to look at"
         assert not [password for password in passwords if password in text], f"a password is in the {place}"
@@ -122,8 +122,9 @@ def test_no_generated_password_lies_in_state_reports_or_logs(system: System) -> 
 
 def test_no_container_environment_holds_a_secret(system: System) -> None:
     passwords = _passwords(system)
-    for part in ("stable", "edge"):
-        environment = system.container(part).exec_run(["sh", "-c", "printenv; cat /proc/1/environ | tr '\\0' '\\n'"])
+    for part in ("stable", "worker", "executor", "edge"):
+        command = "printenv; for each in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $each; done"
+        environment = system.container(part).exec_run(["sh", "-c", command])
         text = environment.output.decode()
         assert "PATH=" in text
         names = [line.partition("=")[0] for line in text.splitlines()]
@@ -134,7 +135,8 @@ def test_no_container_environment_holds_a_secret(system: System) -> None:
 def test_the_edge_is_published_on_loopback_only(system: System) -> None:
     bindings = [each for ports in system.container("edge").ports.values() for each in ports or []]
     assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
-    assert not [ports for ports in system.container("stable").ports.values() if ports]
+    for part in ("stable", "worker", "executor"):
+        assert not [ports for ports in system.container(part).ports.values() if ports]
 
 
 def test_the_edge_presents_the_certificate_of_the_local_authority(system: System) -> None:

@@ -39,6 +39,21 @@ pulumi.export("address", container.network_datas[0]["ip_address"])
 """
 
 
+CONFINED = """
+import pulumi, pulumi_docker as docker
+provider = docker.Provider("docker")
+opts = pulumi.ResourceOptions(provider=provider)
+labels = [{"label": "test", "value": "yes"}]
+volume = docker.Volume("files", name="NAME", labels=labels, opts=opts)
+files = docker.Container("files", name="NAME-files", image="IMAGE", opts=opts, start=False, must_run=False,
+    network_mode="none", volumes=[{"volume_name": volume.name, "container_path": "/etc/app"}],
+    uploads=[{"file": "/etc/app/app.conf", "content": "mode = VALUE"}])
+docker.Container("app", name="NAME", image="IMAGE", entrypoints=["sleep", "1000"], network_mode="none", read_only=True,
+    tmpfs={"/tmp": "size=1m"}, volumes=[{"volume_name": "NAME", "container_path": "/etc/app", "read_only": True}],
+    destroy_grace_seconds=1, opts=pulumi.ResourceOptions(provider=provider, depends_on=[files]))
+"""
+
+
 @pytest.fixture
 def engine() -> Iterator[docker.DockerClient]:
     client = docker.from_env()
@@ -88,6 +103,32 @@ def test_a_service_lives_from_up_to_destroy(
     project.destroy()
     assert engine.containers.list(all=True, filters={"name": name}) == []
     assert engine.networks.list(names=[name]) == []
+    assert name not in [volume.name for volume in engine.volumes.list()]
+
+
+def test_a_read_only_container_reads_from_a_volume_that_one_which_never_runs_was_handed_files_for(
+    installed_project: Project, engine: docker.DockerClient, program: tuple[str, str], image: str
+) -> None:
+    project, name = installed_project, program[0]
+    text = CONFINED.replace("NAME", name).replace("IMAGE", image)
+    project.write(text.replace("VALUE", "blue"))
+    project.up()
+    project.unchanged()
+    app = engine.containers.get(name)
+    assert app.exec_run(["cat", "/etc/app/app.conf"]).output == b"mode = blue"
+    for path in ("/new", "/etc/app/new"):
+        assert app.exec_run(["touch", path]).exit_code != 0, "it is read-only"
+    assert app.exec_run(["touch", "/tmp/new"]).exit_code == 0
+    assert engine.containers.get(f"{name}-files").status == "created"
+
+    project.write(text.replace("VALUE", "green"))
+    assert "1 to replace" in project.preview(), "what has the files mounted stays"
+    project.up()
+    project.unchanged()
+    assert app.exec_run(["cat", "/etc/app/app.conf"]).output == b"mode = green"
+
+    project.destroy()
+    assert engine.containers.list(all=True, filters={"name": name}) == []
     assert name not in [volume.name for volume in engine.volumes.list()]
 
 

@@ -27,7 +27,7 @@ MACHINE = {
     "executorAddress": "10.213.7.12",
     "edgePort": 8450,
     "edgeImage": "sha256:" + "e" * 64,
-    "tlsFolder": ".local/tls",
+    "tlsFolder": "tests/unit/infra/tls",
 }
 DOCKER = {
     "web-next:track": "stable",

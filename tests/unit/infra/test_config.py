@@ -155,6 +155,12 @@ def test_a_sound_machine_has_nothing_to_note() -> None:
         assert notes(settings(DOCKER), preview=preview) == []
 
 
+def test_a_machine_without_its_authority_is_sent_to_make_up() -> None:
+    for preview in (True, False):
+        with pytest.raises(SettingsError, match=r"^machine.tlsFolder is nowhere: it has no ca.pem; make up puts it"):
+            notes(settings(DOCKER, machine={**MACHINE, "tlsFolder": "nowhere"}), preview=preview)
+
+
 def test_a_candidate_is_refused_in_previews_too() -> None:
     for preview in (True, False):
         with pytest.raises(SettingsError, match="track is candidate"):

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import pytest
 
 from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed
+from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed, without
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 TUNNEL = changed(FARGATE, databaseAccess="tunnel")
-EVERY = pytest.mark.parametrize("config", [DOCKER, TUNNEL], ids=["docker", "fargate with a bastion"])
+DOUBLE = without(DOCKER, "executorUrl")
+EVERY = pytest.mark.parametrize("config", [DOUBLE, TUNNEL], ids=["docker with a double", "fargate with a bastion"])
 TOKENS = {
     "web-next:data:Audit",
     "web-next:data:AuditRoles",
@@ -20,6 +21,8 @@ TOKENS = {
     "web-next:deploy:Flags",
     "web-next:deploy:Record",
     "web-next:docker:Edge",
+    "web-next:docker:Executor",
+    "web-next:docker:Files",
     "web-next:docker:Release",
     "web-next:network:Bastion",
     "web-next:network:Network",
@@ -58,7 +61,7 @@ def test_no_two_resources_share_type_name_and_parent(
 
 
 def test_components_have_the_types_they_have_always_had(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    for config in (DOCKER, TUNNEL):
+    for config in (DOUBLE, TUNNEL):
         run(monkeypatch, config)
 
     assert {one.token for one in engine.registered if not one.custom} == TOKENS
@@ -118,15 +121,24 @@ def test_a_fargate_stack_is_the_data_layer_alone(engine: Recorder, monkeypatch: 
 
 
 def test_what_must_be_there_first_is_waited_for(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(monkeypatch, DOCKER)
+    run(monkeypatch, DOUBLE)
     role, parameter = engine.one("aws:iam/role:Role").urn, engine.one("aws:ssm/parameter:Parameter").urn
-    app, edge = (engine.one("docker:index/container:Container", name).urn for name in ("stable", "edge"))
+    parts = ("stable", "worker", "executor", "edge")
+    app, worker, double, edge = (engine.one("docker:index/container:Container", name).urn for name in parts)
     waits = {one.token.rpartition(":")[2]: one.depends_on for one in engine.registered if not one.custom}
 
     assert role in waits["Evidence"], "S3 refuses a policy that names a role which does not exist"
     assert role in waits["Records"]
     assert {role, engine.one(SCHEMA).urn} <= waits["Release"]
-    assert {app, edge, parameter} <= waits["Record"]
+    assert {app, worker, double, edge, parameter} <= waits["Record"]
+
+
+def test_where_an_executor_is_given_there_is_no_double_of_it(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, DOCKER)
+
+    assert "executor" not in [one.name for one in engine.registered]
+    told = engine.one("docker:index/container:Container", "stable").inputs["envs"]
+    assert "NEXT_PUBLIC_EXECUTOR_URL=https://executor.web-next.test" in told
 
 
 @EVERY

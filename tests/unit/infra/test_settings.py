@@ -211,7 +211,7 @@ def test_the_executor_is_the_one_that_is_set_else_on_a_machine_its_double() -> N
 
 
 def test_only_docker_stacks_have_a_machine() -> None:
-    assert settings(DOCKER).require_machine().authority == ".local/tls/ca.pem"
+    assert settings(DOCKER).require_machine().authority == "tests/unit/infra/tls/ca.pem"
     with pytest.raises(SettingsError, match="only docker stacks run on a machine"):
         settings(FARGATE).require_machine()
 

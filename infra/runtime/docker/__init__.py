@@ -1,0 +1,1 @@
+"""The docker runtime: the service's processes and the edge as containers on this clone's network."""

@@ -1,0 +1,83 @@
+"""The files that the service's processes read: a volume, because nothing can be copied into a read-only container."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.naming import Names
+from infra.runtime.docker.labels import labels
+from infra.settings import MachineSettings, Settings
+
+FOLDER = "/etc/web-next"
+AWS_CONFIG = f"{FOLDER}/aws.config"
+AUTHORITY = f"{FOLDER}/ca.pem"
+
+
+def aws_config(role_arn: str, region: str, emulator: str) -> str:
+    """The app's AWS configuration: the role by way of instance metadata, so that it holds no credential."""
+    return "\n".join(
+        [
+            "[default]",
+            f"role_arn = {role_arn}",
+            "credential_source = Ec2InstanceMetadata",
+            f"region = {region}",
+            f"endpoint_url = {emulator}",
+            "",
+        ]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesArgs:
+    """`name` is the volume's and the container's; `contents` is text by path, nothing of it secret."""
+
+    name: str
+    contents: dict[str, str]
+    machine: MachineSettings
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names) -> FilesArgs:
+        machine = settings.require_machine()
+        return cls(
+            name=f"{names.prefix}-files-{machine.clone}",
+            contents={
+                AWS_CONFIG: aws_config(names.app_role_arn, settings.region, machine.emulator),
+                AUTHORITY: Path(machine.authority).read_text(),
+            },
+            machine=machine,
+        )
+
+
+class Files(pulumi.ComponentResource):
+    """The volume, and a container that never runs: it is how Docker is handed what goes into a volume."""
+
+    volume: str
+    digest: str
+    """Changes with the contents: whoever has read them must be made anew."""
+
+    def __init__(self, name: str, args: FilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:docker:Files", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        volume = docker.Volume(name, name=args.name, labels=labels(docker.VolumeLabelArgs, args.machine), opts=child)
+        docker.Container(
+            name,
+            name=args.name,
+            image=args.machine.edge_image,
+            uploads=[
+                docker.ContainerUploadArgs(file=path, content=text) for path, text in sorted(args.contents.items())
+            ],
+            volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=FOLDER)],
+            labels=labels(docker.ContainerLabelArgs, args.machine, role="files"),
+            network_mode="none",
+            start=False,
+            must_run=False,
+            opts=child,
+        )
+        self.volume = args.name
+        self.digest = hashlib.sha256(repr(sorted(args.contents.items())).encode()).hexdigest()[:12]
+        self.register_outputs({"volume": self.volume})

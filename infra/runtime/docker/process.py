@@ -1,0 +1,90 @@
+"""A process of the service's image, in a container that can do nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.release import Release
+from infra.runtime.docker.files import AUTHORITY, AWS_CONFIG, FOLDER, Files
+from infra.runtime.docker.labels import labels
+from infra.settings import MachineSettings
+
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """What runs: `role` names it in the container's label, `command` is what is run instead of the image's own.
+
+    It is healthy when GET /healthz on `port` says 200. `memory` is in MiB; without an `address` it gets any.
+    """
+
+    name: str
+    role: str
+    port: int
+    memory: int
+    release: Release
+    files: Files
+    machine: MachineSettings
+    command: Sequence[str] | None = None
+    address: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """The names of the volumes that it writes to, by path."""
+
+    def container(self, name: str, parent: pulumi.Resource) -> docker.Container:
+        """Declares the container, which counts as created when it is healthy."""
+        environment = {
+            **self.release.environment,
+            "AWS_CONFIG_FILE": AWS_CONFIG,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.machine.emulator,
+            "REDIS_CA_FILE": AUTHORITY,
+            **self.environment,
+        }
+        return docker.Container(
+            name,
+            name=self.name,
+            image=self.release.image,
+            command=self.command and [*self.command],
+            envs=[f"{key}={value}" for key, value in sorted(environment.items())],
+            volumes=[
+                docker.ContainerVolumeArgs(volume_name=self.files.volume, container_path=FOLDER, read_only=True),
+                *(
+                    docker.ContainerVolumeArgs(volume_name=volume, container_path=path)
+                    for path, volume in self.volumes.items()
+                ),
+            ],
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=self.machine.network, ipv4_address=self.address)
+            ],
+            labels=labels(docker.ContainerLabelArgs, self.machine, files=self.files.digest, role=self.role),
+            read_only=True,
+            tmpfs={"/tmp": "size=16m,mode=1777"},  # noqa: S108 - the container's own, gone with it
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+            security_opts=["no-new-privileges:true"],
+            memory=self.memory,
+            log_driver="json-file",
+            log_opts=LOG_OPTIONS,
+            restart="unless-stopped",
+            healthcheck=docker.ContainerHealthcheckArgs(
+                tests=["CMD", "python3", "-ISc", _health(self.port)],
+                interval="2s",
+                timeout="2s",
+                retries=3,
+                start_period="20s",
+            ),
+            wait=True,
+            wait_timeout=60,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.files]),
+        )
+
+
+def _health(port: int) -> str:
+    return (
+        f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 2); "
+        r"s.sendall(b'GET /healthz HTTP/1.0\r\n\r\n'); raise SystemExit(b' 200 ' not in s.recv(64))"
+    )

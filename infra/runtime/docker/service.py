@@ -1,0 +1,102 @@
+"""What runs of the service on a machine: a release's app and worker, and the executor's double."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.naming import Names
+from infra.release import PORT, Release
+from infra.runtime.docker.files import Files
+from infra.runtime.docker.labels import labels
+from infra.runtime.docker.process import Process
+from infra.settings import EXECUTOR_PORT, MachineSettings, Settings
+
+DOUBLE_DATA = "/var/lib/web-next-executor"
+_RUN = ("python3", "-m", "webnext")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerServiceArgs:
+    """`prefix` starts the containers' names; `files` is what each of them reads."""
+
+    prefix: str
+    release: Release
+    files: Files
+    machine: MachineSettings
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names, release: Release, files: Files) -> DockerServiceArgs:
+        return cls(prefix=names.prefix, release=release, files=files, machine=settings.require_machine())
+
+    def called(self, part: str) -> str:
+        """The name of a container or volume."""
+        return f"{self.prefix}-{part}-{self.machine.clone}"
+
+
+class DockerRelease(pulumi.ComponentResource):
+    """The app in its slot, started as its image says, and on the stable track the worker of the alert queues."""
+
+    container: docker.Container
+    worker: docker.Container | None = None
+    address: str
+
+    def __init__(self, name: str, args: DockerServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:docker:Release", name, None, opts)
+        release, machine = args.release, args.machine
+        address = str(machine.stable_address)
+        self.address = f"{address}:{PORT}"
+        self.container = Process(
+            name=args.called(release.track),
+            role=release.track,
+            port=PORT,
+            memory=256,
+            release=release,
+            files=args.files,
+            machine=machine,
+            address=address,
+        ).container(name, self)
+        if release.track == "stable":
+            self.worker = Process(
+                name=args.called("worker"),
+                role="worker",
+                command=[*_RUN, "worker"],
+                port=PORT,
+                memory=256,
+                release=release,
+                files=args.files,
+                machine=machine,
+            ).container("worker", self)
+        self.register_outputs({"address": self.address})
+
+
+class DockerExecutor(pulumi.ComponentResource):
+    """The double of the executor, for stacks that have no real one; what it has taken outlives it, in a volume."""
+
+    container: docker.Container
+
+    def __init__(self, name: str, args: DockerServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:docker:Executor", name, None, opts)
+        machine = args.machine
+        volume = docker.Volume(
+            name,
+            name=args.called("executor"),
+            labels=labels(docker.VolumeLabelArgs, machine),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.container = Process(
+            name=args.called("executor"),
+            role="executor",
+            command=[*_RUN, "executor"],
+            port=EXECUTOR_PORT,
+            memory=256,
+            release=args.release,
+            files=args.files,
+            machine=machine,
+            address=str(machine.executor_address),
+            environment={"DOUBLE_DATA": DOUBLE_DATA},
+            volumes={DOUBLE_DATA: volume.name},
+        ).container(name, self)
+        self.register_outputs({"container": self.container.name})
