@@ -80,10 +80,17 @@ class Redis:
 
     def start(self) -> None:
         docker("start", self.name)
-        self.wait()
+        wait_until(lambda: bool(self("PING")), "Redis")
 
-    def wait(self) -> None:
-        wait_until(lambda: bool(self.client().ping()), "Redis")
+    def revive(self) -> None:
+        """Have it run, whatever a test left it in."""
+        state = docker("ps", "--all", "--filter", f"name={self.name}", "--format", "{{.State}}")
+        if not state:
+            self.create()
+        elif state == "paused":
+            self.unpause()
+        elif state != "running":
+            self.start()
 
     def kill(self) -> None:
         docker("kill", self.name)
@@ -100,13 +107,18 @@ class Redis:
 
     def rotate(self) -> None:
         """Take another token only, and cut off who came with the old one."""
-        old, self.token = self.client(), secrets.token_hex(16)
-        old.execute_command("ACL", "SETUSER", "default", "resetpass", f">{self.token}")
-        self.client().execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        token = secrets.token_hex(16)
+        self("ACL", "SETUSER", "default", "resetpass", f">{token}")
+        self.token = token
+        self("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     def client(self) -> redis.Redis:
         made: redis.Redis = redis.Redis.from_url(
-            self.url, ssl_ca_certs=str(self.authority), decode_responses=True, socket_timeout=2, socket_connect_timeout=2
+            self.url,
+            ssl_ca_certs=str(self.authority),
+            decode_responses=True,
+            socket_timeout=2,
+            socket_connect_timeout=2,
         )
         return made
 
@@ -131,6 +143,14 @@ class Postgres(postgres.Server):
         docker("start", self.container)
         wait_until(self.answers, "Postgres")
 
+    def revive(self) -> None:
+        """Have it run, whatever a test left it in."""
+        state = docker("inspect", "--format", "{{.State.Status}}", self.container)
+        if state == "paused":
+            self.unpause()
+        elif state != "running":
+            self.start()
+
     def pause(self) -> None:
         docker("pause", self.container)
 
@@ -153,10 +173,12 @@ def postgres_server() -> Iterator[Postgres]:
         wait_until(server.answers, "Postgres")
         with server.connect(postgres.MASTER, "postgres") as master:
             master.execute(postgres._ROLES)
-        with postgres.new_database(server, "audit") as database:
-            with migrator.connect(database.owner_url) as connection:
-                migrator.apply(connection, migrator.load(ROOT / "migrations"))
-            yield server
+            master.execute("CREATE DATABASE audit OWNER audit_owner TEMPLATE template0")
+        with server.connect(postgres.MASTER, "audit") as master:
+            master.execute(postgres._RIGHTS)
+        with migrator.connect(server.url(postgres.OWNER, "audit")) as connection:
+            migrator.apply(connection, migrator.load(ROOT / "migrations"))
+        yield server
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -212,7 +234,7 @@ def sink() -> Iterator[Sink]:
     made = Sink()
 
     class Handler(_Answers):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             text = self.body()["text"]
             made.messages.append(text)
             made.times.append(time.monotonic())
@@ -250,7 +272,7 @@ def secrets_manager(values: dict[str, str]) -> Iterator[Secrets]:
     made = Secrets(values)
 
     class Handler(_Answers):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             name = self.body()["SecretId"]
             if name.removeprefix(PREFIX) in made.values:
                 self.answer(200, made.get_secret_value(SecretId=name))
@@ -270,6 +292,18 @@ class Stack:
     postgres: Postgres
     sink: Sink
     secrets: Secrets
+
+    def reset(self) -> None:
+        """Everything runs and is empty; the webhook takes everything at once."""
+        for server in (self.redis, self.postgres):
+            server.revive()
+        self.redis("FLUSHALL")
+        with self.postgres.connect(postgres.OWNER, "audit") as owner:
+            owner.execute("TRUNCATE alert_outbox")
+        self.secrets.values |= {"REDIS_URL": self.redis.url, "SLACK_WEBHOOK_URL": self.sink.url}
+        self.sink.status, self.sink.seconds = 200, 0.0
+        for kept in (self.sink.messages, self.sink.times, self.sink.accepted):
+            kept.clear()
 
     @property
     def settings(self) -> Settings:

@@ -26,7 +26,6 @@ from webnext.settings import Settings
 pytestmark = pytest.mark.engine
 
 ALERT = {"title": "Drawdown", "severity": "critical", "text": "max drawdown is 0.19"}
-OPEN = "SELECT count(*) FROM alert_outbox WHERE closed_at IS NULL"
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +37,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def stack(shared: Stack) -> Stack:
     """The stack with empty queues, an empty outbox, and a webhook that takes everything."""
-    shared.redis("FLUSHALL")
-    shared.secrets.values["REDIS_URL"] = shared.redis.url
-    shared.secrets.values["SLACK_WEBHOOK_URL"] = shared.sink.url
-    with shared.postgres.connect("audit_owner", "audit") as owner:
-        owner.execute("TRUNCATE alert_outbox")
-    shared.sink.status, shared.sink.seconds = 200, 0.0
-    shared.sink.messages.clear()
-    shared.sink.times.clear()
-    shared.sink.accepted.clear()
+    shared.reset()
     return shared
 
 
