@@ -64,6 +64,7 @@ def jobs(retention_months: int | None) -> list[Job]:
     wanted = [
         Job(name="audit-partitions", schedule="7 * * * *", command="CALL public.keep_audit_partitions()"),
         Job(name="audit-idempotency", schedule="17 3 * * *", command="SELECT public.prune_audit_idempotency()"),
+        Job(name="alert-outbox", schedule="37 3 * * *", command="SELECT public.prune_alert_outbox()"),
     ]
     if retention_months is not None:
         if retention_months < 1:

@@ -365,7 +365,7 @@ def test_the_migrations_make_what_is_expected(migrated: Database) -> None:
         ("GRANT EXECUTE ON FUNCTION audit_partition_runway TO PUBLIC", "audit_partition_runway: (today timestamp"),
         ("CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
          "refuse_audit_change: () invoker"),
-        ("DELETE FROM cutover.schema_migrations WHERE version = 5", "005_no_temporary_tables.sql is not applied"),
+        ("DELETE FROM cutover.schema_migrations WHERE version = 6", "006_alert_outbox.sql is not applied"),
     ],
 )  # fmt: skip
 def test_verify_says_what_differs(migrated: Database, harm: str, said: str) -> None:

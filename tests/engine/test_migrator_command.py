@@ -94,12 +94,13 @@ def test_machines_get_json(command: Command, stack: dict[str, Any]) -> None:
     assert answer("status")["pending"] == FILES
     applied = answer("apply")
     assert applied["applied"] == FILES
-    assert applied["scheduled"] == ["audit-partitions", "audit-idempotency", "audit-retention"]
+    assert applied["scheduled"] == ["audit-partitions", "audit-idempotency", "alert-outbox", "audit-retention"]
     assert answer("apply") == {"applied": [], "scheduled": [], "log": []}
     assert answer("verify") == {"ok": True, "differences": []}
     found = answer("status")
     assert (found["version"], found["pending"], found["upkeep"]["runway"]) == (len(FILES), [], 12)
     assert [job["name"] for job in found["upkeep"]["jobs"]] == [
+        "alert-outbox",
         "audit-idempotency",
         "audit-partitions",
         "audit-retention",

@@ -51,8 +51,9 @@ def versions(scheduler: psycopg.Connection) -> list[tuple[object, ...]]:
 def test_the_jobs_are_scheduled_in_the_audit_database_as_its_owner(
     scheduler: psycopg.Connection, database: Database
 ) -> None:
-    assert ensure(scheduler, database) == ["audit-partitions", "audit-idempotency"]
+    assert ensure(scheduler, database) == ["audit-partitions", "audit-idempotency", "alert-outbox"]
     assert scheduled(scheduler) == [
+        ("alert-outbox", "37 3 * * *", "SELECT public.prune_alert_outbox()", database.name, OWNER, True),
         ("audit-idempotency", "17 3 * * *", "SELECT public.prune_audit_idempotency()", database.name, OWNER, True),
         ("audit-partitions", "7 * * * *", "CALL public.keep_audit_partitions()", database.name, OWNER, True),
     ]
@@ -100,7 +101,7 @@ def test_a_job_that_somebody_changed_is_mended(scheduler: psycopg.Connection, da
 def test_a_job_that_moved_to_another_database_is_mended(scheduler: psycopg.Connection, database: Database) -> None:
     upkeep.ensure(scheduler, database="postgres", retention_months=None)
 
-    assert ensure(scheduler, database) == ["audit-partitions", "audit-idempotency"]
+    assert ensure(scheduler, database) == ["audit-partitions", "audit-idempotency", "alert-outbox"]
     assert {row[3] for row in scheduled(scheduler)} == {database.name}
 
 

@@ -1,12 +1,121 @@
-"""The alerts adapter over the real thing."""
+"""The queue adapter over the real thing: outbox in Postgres, queues in Redis. Each stands in for the other."""
 
 from __future__ import annotations
 
+import logging
+import time
+import uuid
+from typing import Any
+
+from webnext import metrics
+from webnext.alerts import redis
+from webnext.alerts.outbox import Outbox
+from webnext.alerts.queues import DELIVER, DLQ, Letter, Queues
+from webnext.contract import AlertAnswer, QueueAnswer
+from webnext.dependency import AwayError, Dependency
 from webnext.services import Alerts
-from webnext.settings import Settings
+from webnext.settings import Adapter, Settings
 from webnext.vault import Vault
+
+REDIS_SECONDS = 1.0
+PING_SECONDS = 0.9
+ACCEPT_SECONDS = 1.5
+"""For the row of a new alert, after which Redis is to keep it."""
+
+_WEBHOOK, _QUEUE = "/api/alerts/webhook", "/api/alerts/queue"
+
+log = logging.getLogger("webnext.alerts")
 
 
 def production_alerts(settings: Settings, vault: Vault) -> Alerts:
-    """Not there yet."""
-    raise NotImplementedError
+    """The alert queues at the addresses that the vault holds. Nothing is connected before the first call."""
+    return ProductionAlerts(settings, vault)
+
+
+class ProductionAlerts:
+    """An alert is accepted once its row is in the outbox; queueing it may come later, by the worker."""
+
+    adapter: Adapter = "production"
+
+    def __init__(self, settings: Settings, vault: Vault) -> None:
+        self._outbox = Outbox(vault)
+        self._client = redis.client(vault, settings.redis_ca_file)
+        self._queues = Queues(self._client)
+        self._redis = Dependency("redis", errors=redis.ERRORS, seconds=REDIS_SECONDS)
+
+    async def open(self) -> None:
+        """Start the pool; returns at once."""
+        await self._outbox.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.connection_pool.aclose()
+        await self._outbox.close()
+
+    async def accept(self, alert: dict[str, Any], trace_id: str) -> AlertAnswer:
+        letter = Letter(str(uuid.uuid4()), alert, trace_id, [], int(time.time() * 1000))
+        kept = True
+        try:
+            await self._outbox.add(letter.id, alert, trace_id, seconds=ACCEPT_SECONDS)
+        except AwayError:
+            kept = False
+        try:
+            await self._redis.call(lambda: self._queues.enqueue(letter))
+        except AwayError as error:
+            if not kept:
+                raise AwayError("alerts", "neither Postgres nor Redis could keep the alert") from error
+            log.info("alert %s waits in the outbox: %s", letter.id, error)
+        if not kept:
+            metrics.FALLBACKS.labels(_WEBHOOK, "postgres").inc()
+        return AlertAnswer(jobId=letter.id, mock=not kept)
+
+    async def counts(self) -> QueueAnswer:
+        try:
+            depths = await self._redis.call(self._queues.depths)
+        except AwayError:
+            return await self._outbox_counts()
+        deliver, dlq = depths[DELIVER], depths[DLQ]
+        return QueueAnswer(
+            pending=deliver.total,
+            dlq=dlq.total,
+            waiting=deliver.waiting,
+            active=deliver.active,
+            delayed=deliver.delayed,
+            oldestSec=deliver.oldest,
+            mock=False,
+        )
+
+    async def _outbox_counts(self) -> QueueAnswer:
+        metrics.FALLBACKS.labels(_QUEUE, "redis").inc()
+        try:
+            rows = await self._outbox.counts()
+        except AwayError:
+            return QueueAnswer(pending=0, dlq=0, waiting=0, active=0, delayed=0, mock=True)
+        return QueueAnswer(
+            pending=rows.pending,
+            dlq=rows.dead,
+            waiting=rows.pending,
+            active=0,
+            delayed=0,
+            oldestSec=rows.oldest,
+            mock=True,
+        )
+
+    async def retry(self, job_id: str) -> int:
+        if not await self._redis.call(lambda: self._queues.revive(job_id)):
+            return 0
+        try:
+            await self._outbox.reopened([job_id])
+        except AwayError as error:  # the worker finds the job in deliver and opens the row then
+            log.info("the row of %s is reopened later: %s", job_id, error)
+        return 1
+
+    async def purge(self) -> int:
+        """Rows first: a dead letter whose row were still open would be put back by the worker."""
+        ids = await self._redis.call(self._queues.dead_ids)
+        ids |= await self._outbox.purge()
+        await self._redis.call(lambda: self._queues.drop(list(ids)), seconds=10)
+        return len(ids)
+
+    async def ping(self) -> None:
+        await self._redis.call(self._queues.ping, seconds=PING_SECONDS)

@@ -1,10 +1,132 @@
-"""Not there yet."""
+"""The worker process: delivers alerts, keeps outbox and queues together, shows what waits, says that it is alive."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from webnext import metrics, tracing
+from webnext.alerts import redis
+from webnext.alerts.consumer import Consumer
+from webnext.alerts.outbox import Outbox
+from webnext.alerts.queues import Queues
+from webnext.alerts.reconciler import Reconciler
+from webnext.alerts.slack import Slack
+from webnext.assembly import vault_for
+from webnext.dependency import AwayError, every, one_line
+from webnext.server import PORT, serve
 from webnext.settings import Settings
+from webnext.vault import Vault
+
+RECONCILE_SECONDS = 2.0
+MEASURE_SECONDS = 5.0
+STUCK_SECONDS = 60.0
+"""How long a loop may take for one turn before the process is no longer healthy."""
+
+log = logging.getLogger("webnext.alerts")
+
+
+class AlertWorker:
+    """Everything that runs in one worker process. Postgres, Redis and Slack may be away, at the start too."""
+
+    def __init__(self, settings: Settings, vault: Vault) -> None:
+        self._settings = settings
+        self._vault = vault
+        self._clients: list[Redis] = []
+        self._outbox = Outbox(vault)
+        self._slack = Slack(vault)
+        self._reconciler = Reconciler(self._outbox, Queues(self._client()))
+        self._consumer: Consumer | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._turned: dict[str, float] = {}
+
+    async def start(self) -> None:
+        """Start the loops; returns at once."""
+        await self._outbox.open()
+        for what, seconds, work in (
+            ("delivering", 1.0, self._consume),
+            ("reconciling", RECONCILE_SECONDS, self._reconciler.reconcile),
+            ("measuring", MEASURE_SECONDS, self._reconciler.measure),
+        ):
+            self._loops.append(asyncio.create_task(every(seconds, what, self._turn(what, work)), name=what))
+
+    async def stop(self) -> None:
+        """Finish the deliveries that have begun, end the loops, close every connection."""
+        if self._consumer:
+            await self._consumer.stop()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._slack.close()
+        for client in self._clients:
+            await client.connection_pool.aclose()
+        await self._outbox.close()
+
+    def stuck(self) -> list[str]:
+        """The names of the loops that have ended or hang."""
+        now = time.monotonic()
+        seen = self._turned | ({"delivering": self._consumer.seen} if self._consumer else {})
+        return [
+            loop.get_name()
+            for loop in self._loops
+            if loop.done() or now - seen.get(loop.get_name(), now) > STUCK_SECONDS
+        ]
+
+    def _turn(self, what: str, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def turn() -> None:
+            self._turned[what] = time.monotonic()
+            await work()
+
+        return turn
+
+    async def _consume(self) -> None:
+        """One run of the consumer, until it is stopped. Raises AwayError where Redis is away at its start."""
+        client = self._client()
+        self._consumer = Consumer(
+            client, self._slack, lambda job_id: self._outbox.delivered([job_id]), self._reconciler.bury
+        )
+        try:
+            await self._consumer.run()
+        except redis.ERRORS as error:
+            raise AwayError("redis", one_line(error)) from error
+        finally:
+            self._clients.remove(client)
+            await client.connection_pool.aclose()
+
+    def _client(self) -> Redis:
+        client = redis.client(self._vault, self._settings.redis_ca_file)
+        self._clients.append(client)
+        return client
 
 
 def run_worker(settings: Settings) -> None:
-    """Run until SIGTERM."""
-    raise NotImplementedError
+    """Run until SIGTERM, with /healthz on PORT and the metrics on their own. A mock adapter has nothing to deliver."""
+    tracing.configure(settings)
+    metrics.serve(settings, "worker")
+    worker = AlertWorker(settings, vault_for(settings))
+    busy = settings.adapters.queue == "production"
+    if not busy:
+        log.info("the queue adapter is a mock: there is nothing to deliver")
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if busy:
+            await worker.start()
+        yield
+        await worker.stop()
+
+    async def healthz(_: Request) -> PlainTextResponse:
+        if stuck := worker.stuck():
+            return PlainTextResponse(f"stuck: {', '.join(stuck)}\n", 503)
+        return PlainTextResponse("ok\n")
+
+    serve(Starlette(routes=[Route("/healthz", healthz)], lifespan=lifespan), PORT)

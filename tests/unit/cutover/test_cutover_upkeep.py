@@ -11,12 +11,12 @@ from cutover.migration import MigrationError
 
 
 def test_without_a_retention_nothing_drops_entries() -> None:
-    assert [job.name for job in upkeep.jobs(None)] == ["audit-partitions", "audit-idempotency"]
+    assert [job.name for job in upkeep.jobs(None)] == ["audit-partitions", "audit-idempotency", "alert-outbox"]
     assert not any("drop" in job.command for job in upkeep.jobs(None))
 
 
 def test_a_retention_adds_the_job_that_drops_months() -> None:
-    assert [job.command for job in upkeep.jobs(24)][2:] == ["SELECT public.drop_audit_partitions(24)"]
+    assert [job.command for job in upkeep.jobs(24)][3:] == ["SELECT public.drop_audit_partitions(24)"]
 
 
 @pytest.mark.parametrize("months", [0, -1])

@@ -1,0 +1,240 @@
+"""The alert queues on a real Redis with TLS and tokens, and a real Postgres: accepted, delivered, dead, tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.engine.alerts import KEY, Process, Stack, alert_stack
+from tests.engine.containers import wait_until
+from tests.engine.postgres import READER, WRITER
+from webnext.alerts.production import ProductionAlerts
+from webnext.app import create_app
+from webnext.assembly import services_for
+from webnext.dependency import AwayError
+from webnext.settings import Settings
+
+pytestmark = pytest.mark.engine
+
+ALERT = {"title": "Drawdown", "severity": "critical", "text": "max drawdown is 0.19"}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with alert_stack(tmp_path_factory.mktemp("alerts")) as made:
+        yield made
+
+
+@pytest.fixture
+def stack(shared: Stack) -> Stack:
+    """The stack with empty queues, an empty outbox, and a webhook that takes everything."""
+    shared.reset()
+    return shared
+
+
+@pytest.fixture
+def worker(stack: Stack, tmp_path: Path) -> Iterator[Process]:
+    with stack.worker(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def app(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    alerts = ProductionAlerts(stack.settings, stack.secrets.vault)
+    services = replace(services_for(Settings()), alerts=alerts)
+    await services.open()
+    try:
+        transport = httpx.ASGITransport(app=create_app(services))
+        async with httpx.AsyncClient(transport=transport, base_url="http://web-next") as client:
+            yield client
+    finally:
+        await services.close()
+
+
+def with_app(stack: Stack, test: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with app(stack) as client:
+            await test(client)
+
+    asyncio.run(run())
+
+
+def send(stack: Stack, *alerts: dict[str, Any], status: int = 202) -> list[dict[str, Any]]:
+    """The answers to alerts sent to the application one after the other."""
+    answers = []
+
+    async def test(client: httpx.AsyncClient) -> None:
+        for alert in alerts:
+            answer = await client.post("/api/alerts/webhook", json=alert, headers={"X-Trace-ID": "trace-0001"})
+            assert answer.status_code == status, answer.text
+            answers.append(answer.json())
+
+    with_app(stack, test)
+    return answers
+
+
+def queue(stack: Stack, **body: Any) -> httpx.Response:
+    """The answer of /api/alerts/queue, to a GET without a body."""
+    answers = []
+
+    async def test(client: httpx.AsyncClient) -> None:
+        path = "/api/alerts/queue"
+        answers.append(await (client.post(path, json=body) if body else client.get(path)))
+
+    with_app(stack, test)
+    return answers[0]
+
+
+def row(stack: Stack, job_id: str) -> tuple[Any, ...]:
+    [found] = stack.postgres.rows(f"SELECT outcome, closed_at IS NOT NULL FROM alert_outbox WHERE id = '{job_id}'")
+    return found
+
+
+def dead(stack: Stack) -> list[str]:
+    return list(stack.redis("LRANGE", "bull:alerts:dlq:wait", "0", "-1"))
+
+
+def test_an_accepted_alert_has_a_row_and_a_job_of_the_same_id(stack: Stack) -> None:
+    [answer] = send(stack, ALERT)
+    assert answer["_mock"] is False
+    [kept] = stack.postgres.rows("SELECT id, payload->>'title', trace_id, outcome FROM alert_outbox")
+    assert kept == (answer["jobId"], "Drawdown", "trace-0001", None)
+    assert stack.redis("KEYS", "bull:alerts:*"), "playbook row 4"
+    job = stack.redis("HGETALL", f"{KEY}:{answer['jobId']}")
+    options = json.loads(job["opts"])
+    assert (options["attempts"], options["backoff"]) == (3, {"type": "exponential", "delay": 1000})
+    assert json.loads(job["data"])["alert"]["title"] == "Drawdown"
+
+
+def test_the_worker_posts_what_was_accepted_and_closes_its_row(stack: Stack, worker: Process) -> None:
+    [answer] = send(stack, ALERT)
+    wait_until(lambda: row(stack, answer["jobId"]) == ("delivered", True), "the delivery")
+    assert stack.sink.messages == ["*[critical] Drawdown*\nmax drawdown is 0.19\ntrace trace-0001"]
+    assert worker.metric('web_next_alert_deliveries_total{outcome="ok"}') == 1
+    assert stack.sink.url not in worker.log.read_text()
+
+
+def test_the_counts_are_the_queues_own(stack: Stack) -> None:
+    send(stack, ALERT, ALERT)
+    counts = queue(stack).json()
+    assert (counts["pending"], counts["waiting"], counts["dlq"], counts["_mock"]) == (2, 2, 0, False)
+    assert counts["oldestSec"] >= 0
+    assert "_err" not in counts
+
+
+def test_a_third_failure_makes_a_dead_letter_with_its_history(stack: Stack, worker: Process) -> None:
+    stack.sink.status = 500
+    [answer] = send(stack, ALERT)
+    wait_until(lambda: row(stack, answer["jobId"]) == ("dead", False), "the dead letter")
+    assert dead(stack) == [answer["jobId"]]
+    letter = json.loads(stack.redis("HGET", f"bull:alerts:dlq:{answer['jobId']}", "data"))
+    assert letter["alert"]["title"] == "Drawdown"
+    assert letter["attempts"] == 3
+    assert [entry["error"] for entry in letter["errors"]] == ["answered with status 500"] * 3
+    assert letter["errors"][0]["at"] < letter["errors"][1]["at"] < letter["errors"][2]["at"] == letter["diedAt"]
+    first, second, third = stack.sink.times
+    assert second - first >= 1
+    assert third - second >= 2
+    assert not stack.redis("EXISTS", f"{KEY}:{answer['jobId']}"), "it has left the queue"
+    assert worker.metric('web_next_alert_deliveries_total{outcome="failed"}') == 2
+    assert worker.metric('web_next_alert_deliveries_total{outcome="dead"}') == 1
+    assert queue(stack).json()["dlq"] == 1
+
+
+def test_a_dead_letter_put_back_is_delivered_under_its_id(stack: Stack, worker: Process) -> None:
+    stack.sink.status = 500
+    [answer] = send(stack, ALERT)
+    wait_until(lambda: row(stack, answer["jobId"]) == ("dead", False), "the dead letter")
+    stack.sink.status = 200
+    moved = queue(stack, action="retry", jobId=answer["jobId"])
+    assert moved.json() == {"ok": True, "action": "retry", "moved": 1, "purged": 0}
+    wait_until(lambda: row(stack, answer["jobId"]) == ("delivered", True), "the delivery")
+    assert dead(stack) == []
+
+
+@pytest.mark.parametrize("name", ["nothing", "meta", "events", "", "a:b"])
+def test_what_is_no_dead_letter_is_not_put_back(stack: Stack, name: str) -> None:
+    send(stack, ALERT)
+    before = sorted(stack.redis("KEYS", "*"))
+    assert queue(stack, action="retry", jobId=name).status_code == (404 if name else 422)
+    assert sorted(stack.redis("KEYS", "*")) == before
+
+
+def test_purged_dead_letters_are_gone_and_stay_gone(stack: Stack, worker: Process) -> None:
+    stack.sink.status = 500
+    answers = send(stack, ALERT, ALERT)
+    wait_until(lambda: len(dead(stack)) == 2, "the dead letters")
+    wait_until(lambda: all(row(stack, answer["jobId"])[0] == "dead" for answer in answers), "their rows")
+    assert queue(stack, action="purge_dlq").json()["purged"] == 2
+    assert dead(stack) == []
+    assert {row(stack, answer["jobId"]) for answer in answers} == {("purged", True)}
+
+
+def test_without_the_secret_an_alert_becomes_a_dead_letter(stack: Stack, worker: Process) -> None:
+    del stack.secrets.values["SLACK_WEBHOOK_URL"]
+    [answer] = send(stack, ALERT)
+    wait_until(lambda: dead(stack) == [answer["jobId"]], "the dead letter")
+    letter = json.loads(stack.redis("HGET", f"bull:alerts:dlq:{answer['jobId']}", "data"))
+    assert "cannot be read" in letter["errors"][0]["error"]
+
+
+def test_a_token_that_was_rotated_is_read_again_without_a_restart(stack: Stack, worker: Process) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        await client.post("/api/alerts/webhook", json=ALERT)
+        await asyncio.to_thread(stack.redis.rotate)
+        stack.secrets.values["REDIS_URL"] = stack.redis.url
+        assert (await client.get("/api/alerts/queue")).json()["_mock"] is False
+        await client.post("/api/alerts/webhook", json={"text": "after"})
+
+    with_app(stack, test)
+    wait_until(lambda: stack.sink.got("after") == 1, "the delivery after the rotation")
+
+
+def test_a_certificate_of_another_authority_is_refused(stack: Stack) -> None:
+    async def run() -> None:
+        settings = stack.settings.model_copy(update={"redis_ca_file": None})
+        alerts = ProductionAlerts(settings, stack.secrets.vault)
+        with pytest.raises(AwayError, match=r"(?i)certificate"):
+            await alerts.ping()
+        await alerts.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("role", [WRITER, READER])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM alert_outbox",
+        "TRUNCATE alert_outbox",
+        "UPDATE alert_outbox SET payload = '{}'",
+        "UPDATE alert_outbox SET id = 'other'",
+        "UPDATE alert_outbox SET created_at = now()",
+        "SELECT prune_alert_outbox()",
+    ],
+)
+def test_nobody_but_the_owner_changes_what_an_alert_said(stack: Stack, role: str, statement: str) -> None:
+    with stack.postgres.connect(role, "audit") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement.encode())
+
+
+def test_pruning_takes_closed_rows_alone(stack: Stack) -> None:
+    with stack.postgres.connect("audit_owner", "audit") as owner:
+        owner.execute(
+            "INSERT INTO alert_outbox (id, payload, created_at, outcome, closed_at) VALUES "
+            "('open', '{}', now() - interval '90 days', NULL, NULL), "
+            "('dead', '{}', now() - interval '90 days', 'dead', NULL), "
+            "('old', '{}', now() - interval '90 days', 'delivered', now() - interval '8 days'), "
+            "('new', '{}', now() - interval '90 days', 'purged', now() - interval '6 days')"
+        )
+        assert owner.execute("SELECT prune_alert_outbox()").fetchone() == (1,)
+        assert owner.execute("SELECT id FROM alert_outbox ORDER BY id").fetchall() == [("dead",), ("new",), ("open",)]

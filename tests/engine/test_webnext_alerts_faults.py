@@ -1,0 +1,265 @@
+"""Alerts while Redis, Postgres, the webhook or the worker fail: what was accepted is delivered or a dead letter."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.engine.alerts import Stack, alert_stack
+from tests.engine.containers import wait_until
+from webnext.alerts.production import ProductionAlerts
+from webnext.app import create_app
+from webnext.assembly import services_for
+from webnext.settings import Settings
+
+pytestmark = pytest.mark.engine
+
+RATE = 20
+"""Alerts a second."""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with alert_stack(tmp_path_factory.mktemp("alerts")) as made:
+        yield made
+
+
+@pytest.fixture
+def stack(shared: Stack) -> Stack:
+    shared.reset()
+    return shared
+
+
+@dataclass
+class Load:
+    """What the application answered: the accepted alerts' ids by their text, and every status."""
+
+    accepted: dict[str, str] = field(default_factory=dict)
+    mocks: int = 0
+    statuses: set[int] = field(default_factory=set)
+    slowest: float = 0.0
+
+    def unsettled(self, stack: Stack) -> list[str]:
+        """The texts of accepted alerts that were neither delivered nor are dead letters."""
+        dead = set(stack.redis("LRANGE", "bull:alerts:dlq:wait", "0", "-1"))
+        return [text for text, job in self.accepted.items() if not stack.sink.got(text) and job not in dead]
+
+
+@asynccontextmanager
+async def app(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    services = replace(services_for(Settings()), alerts=ProductionAlerts(stack.settings, stack.secrets.vault))
+    await services.open()
+    try:
+        transport = httpx.ASGITransport(app=create_app(services))
+        async with httpx.AsyncClient(transport=transport, base_url="http://web-next") as client:
+            yield client
+    finally:
+        await services.close()
+
+
+def under_load(stack: Stack, *steps: tuple[float, Callable[[], None]], alerts: int = 10_000) -> Load:
+    """Send RATE alerts a second through all steps, each (seconds to wait before it, what is done), and 2 s more;
+    `alerts` at most."""
+    load = Load()
+
+    async def send(client: httpx.AsyncClient, number: int) -> None:
+        text = f"alert-{number:04}-"
+        began = time.monotonic()
+        answer = await client.post("/api/alerts/webhook", json={"text": text})
+        load.slowest = max(load.slowest, time.monotonic() - began)
+        load.statuses.add(answer.status_code)
+        if answer.status_code == 202:
+            load.accepted[text] = answer.json()["jobId"]
+            load.mocks += answer.json()["_mock"]
+
+    async def faults() -> None:
+        for seconds, do in (*steps, (2.0, lambda: None)):
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(do)
+
+    async def run() -> None:
+        async with app(stack) as client:
+            ends = asyncio.create_task(faults())
+            sent: list[asyncio.Task[None]] = []
+            while not ends.done():
+                if len(sent) < alerts:
+                    sent.append(asyncio.create_task(send(client, len(sent))))
+                await asyncio.sleep(1 / RATE)
+            await asyncio.gather(ends, *sent)
+
+    asyncio.run(run())
+    return load
+
+
+def settled(stack: Stack, load: Load, seconds: float = 60) -> None:
+    assert load.accepted
+    try:
+        wait_until(lambda: not load.unsettled(stack), "the accepted alerts", seconds)
+    except TimeoutError:
+        pytest.fail(f"lost, of {len(load.accepted)} alerts: {load.unsettled(stack)}")
+
+
+def closed(stack: Stack) -> bool:
+    return stack.postgres.rows("SELECT count(*) FROM alert_outbox WHERE outcome IS NULL") == [(0,)]
+
+
+@pytest.mark.parametrize("fault", ["pause", "kill", "lose"])
+def test_no_alert_is_lost_while_redis_fails(stack: Stack, tmp_path: Path, fault: str) -> None:
+    ends = {"pause": stack.redis.unpause, "kill": stack.redis.start, "lose": stack.redis.create}[fault]
+    with stack.worker(tmp_path):
+        load = under_load(stack, (2, getattr(stack.redis, fault)), (5, ends))
+        assert load.statuses == {202}
+        assert load.mocks == 0, "the outbox had them all"
+        settled(stack, load)
+        wait_until(lambda: closed(stack), "the rows")
+
+
+@pytest.mark.parametrize("fault", ["pause", "kill"])
+def test_no_alert_is_lost_while_postgres_fails(stack: Stack, tmp_path: Path, fault: str) -> None:
+    ends = {"pause": stack.postgres.unpause, "kill": stack.postgres.start}[fault]
+    with stack.worker(tmp_path):
+        load = under_load(stack, (2, getattr(stack.postgres, fault)), (5, ends))
+        assert load.statuses == {202}
+        assert 0 < load.mocks < len(load.accepted), "Redis stood in, then the outbox was back"
+        settled(stack, load)
+        wait_until(lambda: closed(stack), "the rows", 60)
+
+
+def test_with_both_away_nothing_is_accepted_and_what_was_is_not_lost(stack: Stack, tmp_path: Path) -> None:
+    with stack.worker(tmp_path):
+        load = under_load(
+            stack,
+            (2, stack.redis.kill),
+            (1, stack.postgres.kill),
+            (4, stack.redis.start),
+            (0, stack.postgres.start),
+        )
+        assert load.statuses == {202, 503}
+        settled(stack, load)
+        wait_until(lambda: closed(stack), "the rows", 60)
+
+
+def test_what_waits_for_a_redis_that_lost_everything_is_queued_again(stack: Stack, tmp_path: Path) -> None:
+    load = under_load(stack, (0, lambda: None))
+    stack.redis.lose()
+    stack.redis.create()
+    with stack.worker(tmp_path):
+        settled(stack, load)
+
+
+def test_dead_letters_that_redis_lost_are_in_dlq_again(stack: Stack, tmp_path: Path) -> None:
+    stack.sink.status = 503
+    with stack.worker(tmp_path):
+        load = under_load(stack, (0, lambda: None))
+        wait_until(lambda: stack.redis("LLEN", "bull:alerts:dlq:wait") == len(load.accepted), "the dead letters", 60)
+        wait_until(lambda: closed(stack), "the rows")
+        stack.redis.lose()
+        stack.redis.create()
+        with stack.postgres.connect("audit_owner", "audit") as owner:
+            owner.execute("UPDATE alert_outbox SET check_at = now()")
+        wait_until(lambda: stack.redis("LLEN", "bull:alerts:dlq:wait") == len(load.accepted), "them again", 60)
+    job = next(iter(load.accepted.values()))
+    assert "answered with status 503" in stack.redis("HGET", f"bull:alerts:dlq:{job}", "data")
+
+
+def test_a_webhook_that_fails_for_a_while_leaves_deliveries_and_dead_letters(stack: Stack, tmp_path: Path) -> None:
+    def status(value: int) -> Callable[[], None]:
+        return lambda: setattr(stack.sink, "status", value)
+
+    with stack.worker(tmp_path):
+        load = under_load(stack, (1, status(500)), (5, status(200)))
+        assert load.statuses == {202}
+        settled(stack, load)
+    assert stack.redis("LLEN", "bull:alerts:dlq:wait") > 0
+    assert stack.sink.accepted
+
+
+def test_a_webhook_slower_than_the_time_out_makes_dead_letters(stack: Stack, tmp_path: Path) -> None:
+    stack.sink.seconds = 8
+    stack.sink.status = 500  # whatever it says after the time-out
+    with stack.worker(tmp_path) as worker:
+        load = under_load(stack, alerts=3)
+        one = next(iter(load.accepted.values()))
+        wait_until(lambda: stack.redis("EXISTS", f"bull:alerts:dlq:{one}") == 1, "the dead letter", 60)
+        assert "no answer within 5 s" in stack.redis("HGET", f"bull:alerts:dlq:{one}", "data")
+        assert worker.health() == "ok\n"
+
+
+def test_what_a_killed_worker_had_begun_is_taken_up_again(stack: Stack, tmp_path: Path) -> None:
+    stack.sink.seconds = 4
+    with stack.worker(tmp_path) as first:
+        load = under_load(stack, (0, lambda: None))
+        wait_until(lambda: len(stack.sink.messages) >= 5, "five deliveries")
+        assert stack.redis("LLEN", "bull:alerts:deliver:active") == 5, "the concurrency"
+        first.process.kill()
+        first.process.wait()
+        stack.sink.accepted.clear()
+        stack.sink.seconds = 0
+    begun = {text for text in load.accepted if any(text in message for message in stack.sink.messages)}
+    killed = time.monotonic()
+    with stack.worker(tmp_path):
+        wait_until(lambda: all(stack.sink.got(text) for text in begun), "the deliveries", 40)
+        assert time.monotonic() - killed < 40
+        settled(stack, load)
+
+
+def test_a_worker_told_to_stop_finishes_what_it_has_begun_and_takes_nothing_new(stack: Stack, tmp_path: Path) -> None:
+    stack.sink.seconds = 3
+    with stack.worker(tmp_path) as worker:
+        load = under_load(stack, (0, lambda: None))
+        wait_until(lambda: len(stack.sink.messages) >= 5, "five deliveries")
+        begun = len(stack.sink.messages)
+        told = time.monotonic()
+        worker.process.send_signal(signal.SIGTERM)
+        worker.process.wait(12)
+        assert time.monotonic() - told < 9
+    assert sum(stack.sink.accepted.values()) == len(stack.sink.messages)
+    assert begun <= len(stack.sink.messages) <= begun + 5
+    assert stack.redis("LLEN", "bull:alerts:deliver:active") == 0
+    assert len(load.accepted) > len(stack.sink.messages)
+
+
+def test_a_worker_that_starts_alone_waits_for_everything(stack: Stack, tmp_path: Path) -> None:
+    load = under_load(stack, (0, lambda: None))
+    webhook = stack.secrets.values.pop("SLACK_WEBHOOK_URL")
+    stack.redis.kill()
+    stack.postgres.kill()
+    with stack.worker(tmp_path) as worker:
+        time.sleep(3)
+        assert worker.health() == "ok\n"
+        stack.secrets.values["SLACK_WEBHOOK_URL"] = webhook
+        stack.postgres.start()
+        stack.redis.start()
+        settled(stack, load)
+
+
+def test_two_workers_share_the_work(stack: Stack, tmp_path: Path) -> None:
+    with stack.worker(tmp_path) as one, stack.worker(tmp_path) as other:
+        load = under_load(stack, (3, lambda: None))
+        settled(stack, load)
+        ok = 'web_next_alert_deliveries_total{outcome="ok"}'
+        wait_until(lambda: one.metric(ok) + other.metric(ok) == len(load.accepted), "each once")
+        assert min(one.metric(ok), other.metric(ok)) > 0
+
+
+def test_the_counts_come_from_the_outbox_while_redis_is_away_and_are_nothing_without_it(stack: Stack) -> None:
+    load = under_load(stack, (0, lambda: None))
+    answers = []
+
+    async def counts() -> None:
+        async with app(stack) as client:
+            answers.append((await client.get("/api/alerts/queue")).json())
+
+    stack.redis.kill()
+    asyncio.run(counts())
+    stack.postgres.kill()
+    asyncio.run(counts())
+    assert [(answer["pending"], answer["_mock"]) for answer in answers] == [(len(load.accepted), True), (0, True)]

@@ -1,0 +1,121 @@
+"""The outbox in Postgres: one row for each accepted alert, open until it is delivered or purged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Literal, LiteralString, NamedTuple
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+
+from webnext.database import CONNECT_SECONDS, STATEMENT_SECONDS, pool_at
+from webnext.dependency import Dependency
+from webnext.vault import Vault
+
+SECONDS = CONNECT_SECONDS + STATEMENT_SECONDS
+LEASE_SECONDS = 10
+"""How long a row of an alert in work is left alone after it was claimed."""
+DEAD_LEASE_SECONDS = 60
+"""The same for a dead letter, of which nothing is expected."""
+
+_ADD = "INSERT INTO alert_outbox (id, payload, trace_id) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING"
+_CLAIM = """
+UPDATE alert_outbox SET check_at = now() + make_interval(secs => CASE WHEN outcome IS NULL THEN %s ELSE %s END)
+WHERE id IN (
+    SELECT id FROM alert_outbox WHERE closed_at IS NULL AND check_at <= now()
+    ORDER BY check_at LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING id, payload, trace_id, outcome, errors, (extract(epoch FROM created_at) * 1000)::bigint"""
+_DELIVERED = "UPDATE alert_outbox SET outcome = 'delivered', closed_at = now() WHERE id = ANY(%s) AND closed_at IS NULL"
+_DEAD = """
+INSERT INTO alert_outbox (id, payload, trace_id, outcome, errors, check_at)
+VALUES (%s, %s, %s, 'dead', %s, now() + make_interval(secs => %s))
+ON CONFLICT (id) DO UPDATE SET outcome = 'dead', errors = excluded.errors, check_at = excluded.check_at
+WHERE alert_outbox.closed_at IS NULL"""
+_REOPENED = """
+UPDATE alert_outbox SET outcome = NULL, check_at = now() + make_interval(secs => %s)
+WHERE id = ANY(%s) AND outcome = 'dead'"""
+_PURGED = "UPDATE alert_outbox SET outcome = 'purged', closed_at = now() WHERE outcome = 'dead' RETURNING id"
+_COUNTS = """
+SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'dead'),
+       extract(epoch FROM now() - min(created_at) FILTER (WHERE outcome IS NULL))::float8
+FROM alert_outbox WHERE closed_at IS NULL"""
+
+
+class Row(NamedTuple):
+    """An open row; `outcome` is None while its alert waits or is in work. `created` is in milliseconds since 1970."""
+
+    id: str
+    alert: dict[str, Any]
+    trace_id: str
+    outcome: Literal["dead"] | None
+    errors: list[dict[str, Any]]
+    created: int
+
+
+class Counts(NamedTuple):
+    """Open rows: alerts not delivered yet, dead letters, and the age in seconds of the oldest of the first."""
+
+    pending: int
+    dead: int
+    oldest: float | None
+
+
+class Outbox:
+    """The table alert_outbox. Every call raises AwayError when Postgres does not do it in time."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._pool = pool_at(vault, size=5)
+        self._postgres = Dependency("postgres", errors=(psycopg.Error, OSError), seconds=SECONDS)
+
+    async def open(self) -> None:
+        """Start the pool; returns at once, whether or not Postgres is there."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Give back every connection, waiting a second at most."""
+        await self._pool.close(timeout=1)
+
+    async def add(self, job_id: str, alert: dict[str, Any], trace_id: str, *, seconds: float | None = None) -> None:
+        """Write a new alert's row. After a time-out it may be there all the same."""
+        await self._run(_ADD, (job_id, Jsonb(alert), trace_id), seconds)
+
+    async def claim(self, limit: int) -> list[Row]:
+        """Return open rows whose time to be looked at has come, the longest overdue first; no other worker gets
+        them for LEASE_SECONDS, or DEAD_LEASE_SECONDS."""
+        rows = await self._run(_CLAIM, (LEASE_SECONDS, DEAD_LEASE_SECONDS, limit))
+        return [
+            Row(number, alert, trace_id, outcome, errors or [], created)
+            for number, alert, trace_id, outcome, errors, created in rows
+        ]
+
+    async def delivered(self, ids: Collection[str]) -> None:
+        """Close the rows of delivered alerts."""
+        await self._run(_DELIVERED, (list(ids),))
+
+    async def dead(self, job_id: str, alert: dict[str, Any], trace_id: str, errors: Sequence[dict[str, Any]]) -> None:
+        """Say of an open row that its alert is a dead letter, and why; an alert that has no row gets one."""
+        await self._run(_DEAD, (job_id, Jsonb(alert), trace_id, Jsonb(list(errors)), DEAD_LEASE_SECONDS))
+
+    async def reopened(self, ids: Collection[str]) -> None:
+        """Say of dead letters that they are tried again."""
+        await self._run(_REOPENED, (LEASE_SECONDS, list(ids)))
+
+    async def purge(self) -> set[str]:
+        """Close the rows of all dead letters; return their ids."""
+        return {job_id for (job_id,) in await self._run(_PURGED, ())}
+
+    async def counts(self) -> Counts:
+        """Count the open rows."""
+        [row] = await self._run(_COUNTS, ())
+        return Counts(*row)
+
+    async def _run(
+        self, statement: LiteralString, values: Sequence[Any], seconds: float | None = None
+    ) -> list[TupleRow]:
+        async def query() -> list[TupleRow]:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(statement, values)
+                return await cursor.fetchall() if cursor.description else []
+
+        return await self._postgres.call(query, seconds=seconds)

@@ -1,0 +1,83 @@
+"""Brings the outbox and the queues together again, whatever either of them has lost or missed."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from functools import partial
+
+from webnext import metrics
+from webnext.alerts import redis
+from webnext.alerts.outbox import Outbox, Row
+from webnext.alerts.queues import BATCH, Letter, Queues, Whereabouts
+from webnext.dependency import Dependency
+
+REDIS_SECONDS = 5.0
+TURN_BATCHES = 20
+"""Batches of rows that one turn settles: a backlog is worked off over several."""
+
+log = logging.getLogger("webnext.alerts")
+
+
+class Reconciler:
+    """Several may run at once: a row is claimed by one, and whatever is done twice changes nothing."""
+
+    def __init__(self, outbox: Outbox, queues: Queues) -> None:
+        self._outbox = outbox
+        self._queues = queues
+        self._redis = Dependency("redis", errors=redis.ERRORS, seconds=REDIS_SECONDS)
+
+    async def reconcile(self) -> None:
+        """Bury what failed for good, then settle every open row that is due. Raises AwayError midway where Redis or
+        Postgres is away; the next turn goes on from there."""
+        for job_id in await self._redis.call(lambda: self._queues.failed(BATCH)):
+            await self.bury(job_id)
+        for _ in range(TURN_BATCHES):
+            rows = await self._outbox.claim(BATCH)
+            await self._settle(rows)
+            if len(rows) < BATCH:
+                break
+
+    async def bury(self, job_id: str) -> None:
+        """Move a job that failed for good to dlq and say so in its row. Raises AwayError."""
+        letter = await self._redis.call(lambda: self._queues.bury(job_id))
+        if letter:
+            log.warning("alert %s is a dead letter: %s", job_id, _last(letter))
+            await self._outbox.dead(job_id, letter.alert, letter.trace_id, letter.errors)
+
+    async def measure(self) -> None:
+        """Set the gauges. Raises AwayError."""
+        depths = await self._redis.call(self._queues.depths)
+        for name, depth in depths.items():
+            metrics.QUEUE_OLDEST.labels(name).set(depth.oldest or 0)
+            for state in ("waiting", "active", "delayed"):
+                metrics.QUEUE_JOBS.labels(name, state).set(getattr(depth, state))
+        metrics.OUTBOX_PENDING.set((await self._outbox.counts()).pending)
+
+    async def _settle(self, rows: list[Row]) -> None:
+        found = await self._redis.call(lambda: self._queues.whereabouts([row.id for row in rows]))
+        groups: dict[tuple[str | None, Whereabouts | None], list[Row]] = defaultdict(list)
+        for row, where in zip(rows, found, strict=True):
+            groups[row.outcome, where].append(row)
+        for (outcome, where), group in groups.items():
+            if where == "completed":
+                await self._outbox.delivered([row.id for row in group])
+            elif where == "open" and outcome == "dead":
+                await self._outbox.reopened([row.id for row in group])
+            elif where == "dead" and outcome is None:
+                for row in group:
+                    await self._dead(row)
+            elif where is None:
+                log.info("%d alerts are not in Redis and are queued", len(group))
+                letters = [Letter(row.id, row.alert, row.trace_id, row.errors, row.created) for row in group]
+                add = self._queues.restore if outcome == "dead" else self._queues.enqueue
+                await self._redis.call(partial(add, *letters))
+
+    async def _dead(self, row: Row) -> None:
+        letter = await self._redis.call(lambda: self._queues.letter(row.id))
+        if letter:
+            await self._outbox.dead(row.id, row.alert, row.trace_id, letter.errors)
+
+
+def _last(letter: Letter) -> str:
+    return str(letter.errors[-1].get("error")) if letter.errors else "no reason is known"
