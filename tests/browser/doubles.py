@@ -1,0 +1,146 @@
+"""Services whose answers a test sets, and an edge that limits or fails when a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from webnext.contract import (
+    AlertAnswer,
+    AuditEntryV1,
+    AuditItem,
+    Breach,
+    GuardrailsAnswer,
+    ListAnswer,
+    PushAnswer,
+    QueueAnswer,
+)
+from webnext.settings import Adapter
+
+STARTED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+class _Part:
+    """What all the doubles have: they are there at once and always answer."""
+
+    adapter: Adapter = "production"
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def ping(self) -> None: ...
+
+
+class SwitchedAudit(_Part):
+    """Shows `items`, newest first, as a fallback's where `mock` is set."""
+
+    def __init__(self) -> None:
+        self.items: list[AuditItem] = []
+        self.mock = False
+
+    def add(self, action: str, **fields: Any) -> AuditItem:
+        """Put an entry on top: by default of a success, a second after the one before it."""
+        number = len(self.items) + 1
+        given = {"result": "ok", "strategyId": f"strategy-{number}", "traceId": f"{number:032x}", **fields}
+        item = AuditItem(id=number, ts=STARTED + timedelta(seconds=number), action=action, **given)
+        self.items.insert(0, item)
+        return item
+
+    async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
+        return PushAnswer(id=self.add(entry.action, result=entry.result, traceId=entry.traceId or trace_id).id)
+
+    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+        return ListAnswer(mock=self.mock, items=self.items[:limit])
+
+    async def since(self, hours: int) -> AsyncIterator[AuditItem]:
+        for item in reversed(self.items):
+            yield item
+
+
+class SwitchedGuardrails(_Part):
+    """Shows `breach`, as a fallback's where `mock` is set."""
+
+    def __init__(self) -> None:
+        self.mock = False
+        self.thresholds = {"maxDrawdown": 0.15, "maxExposure": 0.8, "maxDailyLoss": 0.035}
+        self.breach: Breach | None = None
+        self.strategies = {"live": 12, "paused": 2, "paper": 5}
+
+    async def read(self) -> GuardrailsAnswer:
+        return GuardrailsAnswer(
+            mock=self.mock, thresholds=self.thresholds, lastBreach=self.breach, strategies=self.strategies
+        )
+
+
+class SwitchedAlerts(_Part):
+    """Shows the counts, as a fallback's where `mock` is set."""
+
+    def __init__(self) -> None:
+        self.mock = False
+        self.dead = 0
+
+    async def accept(self, alert: dict[str, Any], trace_id: str) -> AlertAnswer:
+        return AlertAnswer(jobId="1", mock=self.mock)
+
+    async def counts(self) -> QueueAnswer:
+        return QueueAnswer(pending=7, dlq=self.dead, waiting=4, active=2, delayed=1, oldestSec=95.0, mock=self.mock)
+
+    async def retry(self, job_id: str) -> int:
+        return 1
+
+    async def purge(self) -> int:
+        return self.dead
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request to the API as it reached the edge."""
+
+    method: str
+    path: str
+    trace_id: str
+
+
+@dataclass
+class Edge:
+    """Stands where nginx stands. `retry_after` limits every request to the API, `fault` answers one path otherwise."""
+
+    app: ASGIApp
+    retry_after: str | None = None
+    faults: dict[str, tuple[int, str, bytes]] = field(default_factory=dict)
+    """path → status, content type, body."""
+    slow: dict[str, float] = field(default_factory=dict)
+    """path → seconds before it answers."""
+    asked: list[Asked] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not path.startswith("/api/"):
+            await self.app(scope, receive, send)
+            return
+        trace_id = Headers(scope=scope).get("x-trace-id", "")
+        self.asked.append(Asked(scope["method"], path, trace_id))
+        await asyncio.sleep(self.slow.get(path, 0))
+        if self.retry_after is not None:
+            body = json.dumps({"_err": "rate limited", "traceId": trace_id}).encode()
+            await _answer(send, 429, "application/json", body, trace_id, [(b"retry-after", self.retry_after.encode())])
+        elif path in self.faults:
+            await _answer(send, *self.faults[path], trace_id, [])
+        else:
+            await self.app(scope, receive, send)
+
+
+async def _answer(
+    send: Send, status: int, kind: str, body: bytes, trace_id: str, headers: list[tuple[bytes, bytes]]
+) -> None:
+    given = [(b"content-type", kind.encode()), (b"x-trace-id", trace_id.encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": given})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,148 @@
+// When requests go out: within the tab's budget, not while the edge limits, not while the tab is hidden.
+
+export const REQUESTS_A_MINUTE = 12;
+const MINUTE = 60_000;
+const LONGEST_BACKOFF = 60;
+
+/** What must outlive a reload of the tab. A browser that keeps nothing, or nonsense, counts as empty. */
+const memory = {
+  load(name) {
+    try {
+      const numbers = JSON.parse(sessionStorage.getItem(`dashboard.${name}`));
+      return Array.isArray(numbers) ? numbers.filter(Number.isFinite) : [];
+    } catch {
+      return [];
+    }
+  },
+  save(name, numbers) {
+    try {
+      sessionStorage.setItem(`dashboard.${name}`, JSON.stringify(numbers));
+    } catch {
+      // Storage is full or forbidden: then a reload forgets.
+    }
+  },
+};
+
+/** The requests of the last minute, whatever they were for. */
+class Budget {
+  #sent = memory.load("sent");
+
+  /** Milliseconds until one more may go out. */
+  wait(now) {
+    this.#sent = this.#sent.filter((at) => at <= now && now - at < MINUTE);
+    return this.#sent.length < REQUESTS_A_MINUTE ? 0 : this.#sent[0] + MINUTE - now;
+  }
+
+  spend(now) {
+    this.#sent.push(now);
+    memory.save("sent", this.#sent);
+  }
+}
+
+/** The edge's limit: it ends when the edge said, later where that was too soon before. */
+class Limit {
+  #strikes = 0;
+  #from = 0;
+  #until = 0;
+
+  constructor() {
+    [this.#from = 0, this.#until = 0] = memory.load("limit");
+  }
+
+  /** Milliseconds until the limit ends. */
+  wait(now) {
+    return this.#from <= now ? Math.max(0, this.#until - now) : 0;
+  }
+
+  /** Whether the next request must show first that the limit is over. */
+  get doubted() {
+    return this.#strikes > 0;
+  }
+
+  hit(now, seconds) {
+    if (!this.wait(now)) this.#strikes += 1;
+    const backoff = Math.min(2 ** (this.#strikes - 1), LONGEST_BACKOFF);
+    this.#until = Math.max(this.#until, now + 1000 * Math.max(seconds, backoff));
+    this.#from = now;
+    memory.save("limit", [this.#from, this.#until]);
+  }
+
+  lift() {
+    this.#strikes = 0;
+  }
+}
+
+/**
+ * Asks sources in turn. A source has `everySeconds`, `show(answer)` and `fail(error)`; `ask(source)` resolves to an
+ * answer or rejects with an AnswerError. `ticked(now, held)` is called each second that the tab is visible: `held` says
+ * why sources have to wait ({by: "limit" | "budget", seconds, traceId}); it is null where none has to.
+ */
+export class Poller {
+  #budget = new Budget();
+  #limit = new Limit();
+  #limitedTrace = null;
+
+  constructor(sources, ask, ticked) {
+    this.sources = sources;
+    this.ask = ask;
+    this.ticked = ticked;
+  }
+
+  start() {
+    for (const source of this.sources) Object.assign(source, { due: 0, busy: false });
+    document.addEventListener("visibilitychange", () => this.#tick());
+    setInterval(() => this.#tick(), 1000);
+    this.#tick();
+  }
+
+  /** All sources are due at once; the budget decides when each is asked. */
+  refresh() {
+    const now = Date.now();
+    for (const source of this.sources) if (!source.busy) source.due = Math.min(source.due, now);
+    this.#tick();
+  }
+
+  #tick() {
+    if (document.hidden) return;
+    const now = Date.now();
+    const due = this.sources.filter((source) => !source.busy && source.due <= now).sort((a, b) => a.due - b.due);
+    while (due.length && !this.#held(now) && !this.#probing()) this.#send(due.shift(), now);
+    this.ticked(now, due.length ? this.#held(now) : this.#limited(now));
+  }
+
+  /** After a limit one request goes first; the others wait for its answer. */
+  #probing() {
+    return this.#limit.doubted && this.sources.some((source) => source.busy);
+  }
+
+  #limited(now) {
+    const wait = this.#limit.wait(now);
+    return wait ? { by: "limit", seconds: Math.ceil(wait / 1000), traceId: this.#limitedTrace } : null;
+  }
+
+  #held(now) {
+    const wait = this.#budget.wait(now);
+    return this.#limited(now) ?? (wait ? { by: "budget", seconds: Math.ceil(wait / 1000), traceId: null } : null);
+  }
+
+  async #send(source, now) {
+    this.#budget.spend(now);
+    source.busy = true;
+    source.due = now + 1000 * source.everySeconds;
+    try {
+      const answer = await this.ask(source);
+      this.#limit.lift();
+      source.show(answer);
+    } catch (error) {
+      if (error.retrySeconds) {
+        this.#limit.hit(Date.now(), error.retrySeconds);
+        this.#limitedTrace = error.traceId;
+        source.due = now;
+      } else {
+        source.fail(error);
+      }
+    }
+    source.busy = false;
+    this.#tick();
+  }
+}
