@@ -39,9 +39,12 @@ def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Resp
     return JSONResponse(answer.model_dump(), status, headers)
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _error(error.status_code, error.detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and (documented := request.app.openapi()["paths"].get(request.url.path)):
+        headers["allow"] = ", ".join(sorted(method.upper() for method in documented))  # Starlette names one route's
+    return _error(error.status_code, error.detail, headers)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
