@@ -38,9 +38,16 @@ class DocumentedAPI(FastAPI):
                 else:
                     for status in REFUSALS:
                         responses.pop(str(status), None)
-                for response in responses.values():
+                for status, response in responses.items():
                     response["headers"] = {"X-Trace-ID": trace_id}
+                    if status >= "400":  # FastAPI gives a route's refusals the media type of its answer
+                        response["content"] = dict.fromkeys(["application/json"], *response["content"].values())
         return document
+
+    def allowed(self, path: str) -> str | None:
+        """The methods of a documented path, as the header Allow has them: Starlette names those of one route."""
+        operations = self.openapi()["paths"].get(path)
+        return ", ".join(sorted(method.upper() for method in operations)) if operations else None
 
 
 def _takes_nothing(schema: dict[str, Any]) -> bool:
