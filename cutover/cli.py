@@ -1,7 +1,8 @@
 """The command line. One place catches errors, prints one line, and sets the exit code.
 
 Exit codes: 0 done, GO · 1 failed · 2 wrong usage · 3 NO-GO · 4 stack locked · 5 no such stack · 6 machine not
-prepared · 7 migration refused or failed · 8 audit database out of reach · 130 interrupted.
+prepared · 7 migration refused or failed · 8 audit database out of reach · 9 contract broken ·
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from cutover import migrate, smoke
+from cutover import contract, migrate, smoke
 from cutover.errors import CutoverError, NoGoError, StackMissingError
 from cutover.stack import PROJECT, Stack
 
@@ -87,4 +88,5 @@ def _parser() -> argparse.ArgumentParser:
         if name == "smoke":
             added.add_argument("--json", action="store_true", help="print the report as JSON")
     migrate.add_to(commands)
+    contract.add_to(commands)
     return parser

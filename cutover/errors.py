@@ -37,3 +37,9 @@ class UnreachableError(CutoverError):
     """The audit database cannot be reached; nothing was changed."""
 
     exit_code = 8
+
+
+class ContractError(CutoverError):
+    """A running image breaks a rule of the contract."""
+
+    exit_code = 9

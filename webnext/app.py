@@ -12,8 +12,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from webnext import alerts, audit, dashboard, evidence, guardrails, health, refusals, snapshot
-from webnext.contract import ErrorAnswer, HealthAnswer
+from webnext.contract import HealthAnswer
 from webnext.envelope import Envelope
+from webnext.openapi import REFUSALS, DocumentedAPI
 from webnext.services import Services
 
 OPENAPI = "/api/openapi.json"
@@ -28,7 +29,7 @@ def create_app(services: Services) -> ASGIApp:
         yield
         await services.close()
 
-    app = FastAPI(
+    app = DocumentedAPI(
         title="web-next",
         version=services.settings.version,
         summary="The console of a trading platform: its API contract.",
@@ -38,12 +39,7 @@ def create_app(services: Services) -> ASGIApp:
         lifespan=lifespan,
         generate_unique_id_function=_operation,
         redirect_slashes=False,
-        responses={
-            403: {"model": ErrorAnswer, "description": "A browser sent it for another site's page"},
-            413: {"model": ErrorAnswer, "description": "The body is too large"},
-            422: {"model": ErrorAnswer, "description": "The body is JSON, but not this"},
-            400: {"model": ErrorAnswer, "description": "The body is not JSON, or the action is none"},
-        },
+        responses=REFUSALS,
     )
     app.include_router(_process_routes(services))
     for router in (audit.router, evidence.router, alerts.router, guardrails.router, snapshot.router, dashboard.router):

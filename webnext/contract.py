@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    model_validator,
+)
 
 MAX_DEPTH = 32
 """How deep `details` may be nested: far below what json and Postgres take, so that neither ever fails on it."""
@@ -18,7 +31,7 @@ def _storable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
             raise ValueError("holds a NUL or half a surrogate pair")
-    elif isinstance(value, float) and not (-1e308 <= value <= 1e308):
+    elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("holds a number that JSON has no word for")
     elif isinstance(value, dict):
         for key, inner in value.items():
@@ -35,6 +48,16 @@ Responses = dict[int | str, dict[str, Any]]
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 Storable = AfterValidator(_storable)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
+"""Takes 5.0, which is a whole number in JSON, for a strict int."""
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A JSON number, and nothing that could be read as one."""
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 """What stands in keys and addresses: letters, digits, '.', '_' and '-', 100 at most."""
 
@@ -87,7 +110,7 @@ class AuditEntryV1(Request):
     result: Literal["ok", "err"]
     strategyId: Text | None = None  # noqa: N815
     traceId: Text | None = None  # noqa: N815
-    timestamp: Annotated[str | int | float | None, Storable] = None
+    timestamp: Annotated[StrictStr | StrictInt | StrictFloat | None, Storable] = None
     details: Annotated[str | dict[str, Any] | None, Storable] = None
 
     @property
@@ -121,7 +144,7 @@ class PushAnswer(Answer):
 class ListRequest(Request):
     """`limit` is the number of items, 1 to 500; `traceId` keeps those of one trace."""
 
-    limit: int = Field(default=50, ge=1, le=500)
+    limit: Annotated[int, Field(strict=True, ge=1, le=500), Whole] = 50
     traceId: Text | None = None  # noqa: N815
 
 
@@ -156,9 +179,15 @@ EvidenceKey = Annotated[
 class EvidenceRequest(Request):
     """Names the run or the job that the evidence is of. `sizeBytes`, where given, is signed: no other size uploads."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("runId", "jobId")]
+        }
+    )
+
     runId: Identifier | None = None  # noqa: N815
     jobId: Identifier | None = None  # noqa: N815
-    sizeBytes: int | None = Field(default=None, ge=1, le=100 * 2**20)  # noqa: N815
+    sizeBytes: Annotated[int, Field(strict=True, ge=1, le=100 * 2**20), Whole] | None = None  # noqa: N815
 
     @model_validator(mode="after")
     def _named(self) -> EvidenceRequest:
@@ -204,7 +233,7 @@ class ArchiveAnswer(Answer):
 class Alert(Request):
     """An alert to deliver: any JSON object; `title`, `severity` and `text` or `message` are what people read first."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra={"minProperties": 1})
 
     title: Annotated[str, StringConstraints(max_length=500)] | None = None
     severity: Annotated[str, StringConstraints(max_length=50)] | None = None
@@ -241,6 +270,18 @@ class QueueAnswer(Answer):
 
 class QueueRequest(Request):
     """{action: retry, jobId} puts a dead letter back, {action: purge_dlq} drops all of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["action", "jobId"],
+                    "properties": {"action": {"const": "retry"}, "jobId": {"type": "string", "minLength": 1}},
+                },
+                {"required": ["action"], "properties": {"action": {"const": "purge_dlq"}}},
+            ]
+        }
+    )
 
     action: Any = None
     jobId: Any = None  # noqa: N815
@@ -297,24 +338,24 @@ class SnapshotRequest(Request):
     """`hours` back from now, 1 to 744 (31 days)."""
 
     format: Literal["csv"] = "csv"
-    hours: int = Field(default=24, ge=1, le=744)
+    hours: Annotated[int, Field(strict=True, ge=1, le=744), Whole] = 24
 
 
 class Indicators(Request):
     """Exponential moving averages, relative strength index (0 to 100), average true range."""
 
-    ema_fast: float
-    ema_slow: float
-    rsi: float = Field(ge=0, le=100)
-    atr: float = Field(ge=0)
+    ema_fast: Number
+    ema_slow: Number
+    rsi: Number = Field(ge=0, le=100)
+    atr: Number = Field(ge=0)
 
 
 class Features(Request):
     """What a model reads off the indicators."""
 
-    crossover: float
-    momentum: float
-    volatility: float
+    crossover: Number
+    momentum: Number
+    volatility: Number
 
 
 class SignalAudit(Request):
@@ -324,10 +365,16 @@ class SignalAudit(Request):
     buildSha: Text  # noqa: N815
 
 
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("an ISO 8601 time as text is needed")  # noqa: TRY004  (what pydantic understands)
+    return value
+
+
 class SignalData(Request):
     """The ML signal contract (playbook row 9): what a model sends with each signal."""
 
-    timestamp: datetime
+    timestamp: Annotated[datetime, BeforeValidator(_text, json_schema_input_type=datetime)]
     symbol: Text
     indicators: Indicators
     features: Features

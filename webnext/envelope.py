@@ -21,7 +21,8 @@ MAX_BODY = 256 * 1024
 SMOKE_AGENT = "web-next-smoke"
 """The smoke suite's User-Agent: its requests are no users'."""
 
-_TRACE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+TRACE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+"""A valid trace id, as a whole."""
 _HEALTH = ("/healthz", "/api/healthz")
 
 log = logging.getLogger("webnext.http")
@@ -42,7 +43,7 @@ def security_headers(settings: Settings) -> dict[str, str]:
 
 def trace_id_for(incoming: str | None) -> str:
     """Return `incoming` if it is a valid trace id ([A-Za-z0-9-], 8 to 64 characters), else a new one."""
-    if incoming and _TRACE_ID.fullmatch(incoming):
+    if incoming and TRACE_ID.fullmatch(incoming):
         return incoming
     return uuid.uuid4().hex
 

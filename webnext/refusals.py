@@ -13,6 +13,7 @@ from starlette.responses import Response
 from webnext import logs
 from webnext.contract import ErrorAnswer, UnavailableAnswer
 from webnext.dependency import AwayError
+from webnext.openapi import DocumentedAPI
 
 RETRY_SECONDS = 5
 """What Retry-After says where nothing could take a request: longer than the breakers wait."""
@@ -39,9 +40,12 @@ def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Resp
     return JSONResponse(answer.model_dump(), status, headers)
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _error(error.status_code, error.detail, dict(error.headers or {}))
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == 405 and isinstance(request.app, DocumentedAPI):
+        headers["allow"] = request.app.allowed(request.url.path) or headers["allow"]
+    return _error(error.status_code, error.detail, headers)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

@@ -25,8 +25,8 @@ class MockEvidence:
     async def grant(self, request: EvidenceRequest) -> EvidenceAnswer:
         key = f"evidence/{request.runId or request.jobId}/{uuid.uuid4()}.zip"
         return EvidenceAnswer(
-            uploadUrl=f"https://mock.invalid/{key}",
-            downloadUrl=f"https://mock.invalid/{key}",
+            uploadUrl=f"https://mock.invalid/put/{key}",
+            downloadUrl=f"https://mock.invalid/get/{key}",
             key=key,
             expiresAt=datetime.now(UTC) + timedelta(minutes=15),
             mock=True,

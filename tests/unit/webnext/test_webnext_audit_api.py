@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from webnext.entry import AuditEntry
 
 from tests.unit.webnext.doubles import Call, MemoryAudit
 from webnext.app import MAX_BODY
 from webnext.audit import AuditUnavailableError, EntryRefusedError, MockAudit
-from webnext.entry import AuditEntry
 
 ENTRY = {"action": "deploy", "result": "ok"}
 

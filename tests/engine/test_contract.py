@@ -1,0 +1,396 @@
+"""`cutover contract` on the reference web-next, and on one that breaks one rule at a time."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cutover import cli
+from cutover.contract import RULES, Report, answers, check
+from cutover.contract.image import Image
+from tests.engine.containers import free_port
+from tests.engine.sabotage import Answer, Change, Target, becomes, everywhere, header, on, refusals, says, status, text
+from tests.engine.serving import served
+from webnext import metrics
+from webnext.app import create_app
+from webnext.assembly import services_for
+from webnext.audit.mock import MockAudit
+from webnext.contract import AuditEntryV1, ListAnswer, PushAnswer
+from webnext.services import KeyReusedError
+from webnext.settings import Settings
+
+pytestmark = pytest.mark.engine
+
+SETTINGS = Settings(build_sha="4f2c1d9", version="1.5.1", environment="test", executor_url="http://127.0.0.1:1")
+
+
+class KeptAudit(MockAudit):
+    """The mock, saying that it is none, and taking an entry once for each key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: dict[str, tuple[AuditEntryV1, PushAnswer]] = {}
+
+    async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
+        if key in self._keys:
+            known, answer = self._keys[key]
+            if known != entry:
+                raise KeyReusedError("the key is another entry's")
+            return answer
+        answer = PushAnswer(id=(await super().append(entry, trace_id)).id)
+        if key:
+            self._keys[key] = entry, answer
+        return answer
+
+    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+        return ListAnswer(mock=False, items=(await super().newest(limit, trace_id)).items)
+
+
+def checked(target: Target, *, write_alert: bool = True) -> Report:
+    """Every rule's outcome, the metrics included."""
+    with httpx.Client(base_url=target.url, headers={"user-agent": "web-next-smoke"}, trust_env=False) as http:
+        return check(Image(http=http, metrics_url=f"{target.url}/metrics", write_alert=write_alert), target.url)
+
+
+def reference(**parts: Any) -> Iterator[Target]:
+    metrics.BUILD.labels("4f2c1d9", "1.5.1", "test", "app").set(1)
+    target = Target(create_app(replace(services_for(SETTINGS), **parts)))
+    with served(target) as target.url:
+        yield target
+
+
+@pytest.fixture(scope="module")
+def mocks() -> Iterator[Target]:
+    yield from reference()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Target]:
+    yield from reference(audit=KeptAudit())
+
+
+@pytest.fixture
+def target(running: Target) -> Iterator[Target]:
+    yield running
+    running.change = None
+
+
+def test_the_reference_keeps_every_rule(target: Target) -> None:
+    report = checked(target)
+
+    assert [result for result in report.results if result.outcome != "pass"] == []
+    assert [result.rule for result in report.results] == list(RULES)
+
+
+def test_the_reference_with_nothing_but_mocks_breaks_no_rule(mocks: Target) -> None:
+    report = checked(mocks)
+
+    assert [result for result in report.results if result.outcome == "fail"] == []
+    assert [result.rule for result in report.results if result.outcome == "skip"] == ["audit-idempotency"]
+
+
+def items(change: Callable[[list[dict[str, Any]]], object]) -> Change:
+    """A change of the list's items."""
+
+    def altered(answer: Answer) -> None:
+        listed = answer.json
+        change(listed["items"])
+        answer.json = listed
+
+    return on("/api/audit/list", altered, status=200)
+
+
+def each(**values: Any) -> Change:
+    """A change of each of the list's items."""
+    return items(lambda listed: [item.update(values) for item in listed])
+
+
+def check_is_gone(name: str) -> Change:
+    def change(answer: Answer) -> None:
+        health = answer.json
+        del health["checks"][name]
+        answer.json = health
+
+    return on("/api/healthz", change)
+
+
+def echo(answer: Answer) -> None:
+    """The trace id that was sent comes back, whatever it is."""
+    if given := answer.request.get("x-trace-id"):
+        answer.headers["x-trace-id"] = given
+
+
+def files(change: Change) -> Change:
+    """A change of what is neither a route nor the page itself."""
+    known = ("/", "/healthz", "/dashboard", "/metrics", "/nowhere.js")
+    return lambda answer: not answer.path.startswith("/api/") and answer.path not in known and change(answer)
+
+
+def anew() -> Change:
+    """Another id for each push, as if each were kept."""
+    numbers = itertools.count(10_000)
+    return on("/api/audit/push", lambda answer: becomes(id=next(numbers))(answer), status=200)
+
+
+PUSH, LIST, ZIP, QUEUE, WEBHOOK = (
+    f"/api/{name}" for name in ("audit/push", "audit/list", "evidence/zip", "alerts/queue", "alerts/webhook")
+)
+EXPORT, GUARDRAILS, HEALTH = (f"/api/{name}" for name in ("snapshot/export", "guardrails/read", "healthz"))
+OK = {"ok": True, "id": 1}
+HISTOGRAM = "^web_next_http_request_duration_seconds_bucket"
+
+RED: dict[str, list[Change]] = {
+    "healthz": [on("/healthz", status(503))],
+    "api-healthz": [
+        on(HEALTH, becomes(buildSha=...)),
+        on(HEALTH, becomes(uptimeSec="3")),
+        on(HEALTH, becomes(ok="true")),
+        on(HEALTH, becomes(flags={"FEATURE_AUTO_PAUSE": True})),
+        on(HEALTH, header("content-type", "text/plain")),
+        check_is_gone("memory"),
+        check_is_gone("queue"),
+    ],
+    "security-headers": [
+        everywhere(header("x-trace-id", None)),
+        everywhere(header("x-frame-options", None)),
+        everywhere(header("x-frame-options", "SAMEORIGIN")),
+        everywhere(header("content-security-policy", None)),
+        everywhere(header("content-security-policy", "default-src 'self'")),
+        everywhere(header("strict-transport-security", "max-age=300")),
+        refusals(header("strict-transport-security", None), 400),
+        refusals(header("x-content-type-options", None), 404),
+    ],
+    "home": [
+        on("/", status(302)),
+        on("/", status(405), method="HEAD"),
+        on("/", header("location", "/login")),
+        on("/", header("x-frame-options", None), method="HEAD"),
+    ],
+    "dashboard": [
+        on("/dashboard", status(500)),
+        on("/dashboard", header("content-type", "application/json")),
+        on("/dashboard", header("x-frame-options", None)),
+        files(header("x-content-type-options", None)),
+        files(status(404)),
+    ],
+    "trace-kept": [everywhere(header("x-trace-id", "another-1234")), refusals(header("x-trace-id", "another-1234"))],
+    "trace-replaced": [
+        everywhere(echo),
+        refusals(echo, 404),
+        everywhere(header("x-trace-id", "no id")),
+        everywhere(header("x-trace-id", "always-the-same")),
+    ],
+    "errors": [
+        refusals(says({"error": "no"})),
+        refusals(says({"_err": "no", "traceId": "another-1234"}), 422),
+        refusals(says("no"), 404),
+        refusals(status(500), 422),
+        refusals(header("content-type", "text/html"), 405),
+    ],
+    "invalid-json": [
+        on(PUSH, says(OK, 200), sent=b"\xff"),
+        on(EXPORT, says(OK, 200), status=400),
+        on(WEBHOOK, status(500), status=400),
+        refusals(says({"error": "no"}), 400),
+    ],
+    "body-limit": [on(PUSH, says(OK, 200), status=413), on(PUSH, status(500), status=413)],
+    "audit-push": [
+        on(PUSH, becomes(ok=False)),
+        on(PUSH, becomes(id=...)),
+        on(PUSH, becomes(id=True)),
+        on(PUSH, says({"_err": "a content type is needed"}, 415)),
+        on(PUSH, says({"_err": "a version is needed"}, 422), sent=b"strategyId"),
+    ],
+    "audit-details": [on(PUSH, says({"_err": "details must be text"}, 422), sent=b"nested")],
+    "audit-idempotency": [anew(), on(PUSH, says(OK, 200), status=409)],
+    "audit-list": [
+        items(lambda listed: listed.reverse()),
+        items(lambda listed: listed.clear()),
+        items(lambda listed: listed.extend(listed[-1:] * 50)),
+        each(traceId="another-1234"),
+        each(details=None),
+        each(ts="yesterday"),
+        each(ts="2026-01-01T00:00:00"),
+        each(result=None),
+        on(LIST, becomes(_mock="false")),
+        on(LIST, becomes(items={})),
+    ],
+    "evidence": [
+        on(ZIP, becomes(uploadUrl="https://a/b", downloadUrl="https://a/b")),
+        on(ZIP, becomes(expiresAt="2020-01-01T00:00:00Z")),
+        on(ZIP, becomes(key="audit/x.zip")),
+        on(ZIP, becomes(uploadUrl="/relative")),
+        on(ZIP, becomes(ok=False)),
+        on(ZIP, becomes(_mock=...)),
+        on(ZIP, status(422), sent=b"jobId"),
+    ],
+    "queue": [
+        on(QUEUE, becomes(_err="redis is away"), method="GET"),
+        on(QUEUE, becomes(pending="1"), method="GET"),
+        on(QUEUE, becomes(pending=True), method="GET"),
+        on(QUEUE, becomes(dlq=-1), method="GET"),
+        on(QUEUE, becomes(_mock=...), method="GET"),
+    ],
+    "queue-action": [
+        on(QUEUE, status(422), method="POST"),
+        on(QUEUE, says({"_err": "no"}), method="POST"),
+        on(QUEUE, says(OK, 200), method="POST", sent=b"null"),
+    ],
+    "webhook": [
+        on(WEBHOOK, status(200)),
+        on(WEBHOOK, becomes(jobId=...)),
+        on(WEBHOOK, becomes(ok=False)),
+        on(WEBHOOK, becomes(_mock=...)),
+    ],
+    "guardrails": [
+        on(GUARDRAILS, becomes(thresholds={"maxDrawdown": "0.15"})),
+        on(GUARDRAILS, becomes(thresholds={"maxLoss": 0.1})),
+        on(GUARDRAILS, becomes(thresholds={"maxDrawdown": 0.1, "maxLoss": None})),
+        on(GUARDRAILS, becomes(lastBreach="none")),
+        on(GUARDRAILS, becomes(lastBreach={"guardrail": "maxDrawdown"})),
+        on(GUARDRAILS, becomes(_mock=...)),
+    ],
+    "snapshot": [
+        on(EXPORT, text("^# Spark Trading Platform - ", "# "), status=200),
+        on(EXPORT, text("^# Build SHA: .*\n", ""), status=200),
+        on(EXPORT, text("^# Exported At: .*", "# Exported At: now"), status=200),
+        on(EXPORT, text("^# Period: 24 hours", "# Period: 1 hours"), status=200),
+        on(EXPORT, header("content-type", "application/json"), status=200),
+        on(EXPORT, status(500), status=200),
+    ],
+    "metric-names": [
+        on("/metrics", text("web_next_audit_inserts", "audit_inserts")),
+        on("/metrics", text("web_next_flag gauge", "web_next_flag counter")),
+        on("/metrics", status(404)),
+    ],
+    "metric-labels": [
+        on("/metrics", text(r'\bmethod="', 'verb="')),
+        on("/metrics", text('traffic="smoke"', 'traffic="user"')),
+        on("/metrics", text('route="/api/audit/push"', 'route="/api/audit/push?x=1"')),
+    ],
+    "metric-bounds": [
+        on("/metrics", text(HISTOGRAM + r'.*le="1.2".*\n', "")),
+        on("/metrics", text('le="1.5"', 'le="1.6"')),
+        on("/metrics", text(HISTOGRAM + r".*\n", "")),
+    ],
+}
+
+
+def test_every_rule_has_a_red_twin() -> None:
+    assert list(RED) == list(RULES)
+
+
+@pytest.mark.parametrize(("rule", "change"), [(rule, change) for rule, changes in RED.items() for change in changes])
+def test_an_image_that_breaks_the_rule_is_found(rule: str, change: Change, target: Target) -> None:
+    target.change = change
+
+    assert rule in checked(target).broken
+
+
+def test_an_image_that_is_slow_to_say_that_it_lives_is_found(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "HEALTHY_SECONDS", 0.0)
+
+    assert checked(target).broken == ["healthz"]
+
+
+def test_a_list_of_a_fallback_without_the_entry_is_not_judged(target: Target) -> None:
+    target.change = on(LIST, becomes(_mock=True, items=[]))
+
+    seen = {result.rule: result.outcome for result in checked(target).results}
+    assert seen["audit-list"] == "skip"
+
+
+def test_an_alert_is_posted_only_where_it_is_allowed(target: Target) -> None:
+    posted = []
+    target.change = on(WEBHOOK, lambda answer: posted.append(answer.sent), status=202)
+
+    assert {result.rule: result.outcome for result in checked(target, write_alert=False).results}["webhook"] == "skip"
+    assert posted == []
+    assert checked(target).broken == []
+    assert len(posted) == 1
+
+
+def test_two_entries_are_all_that_a_check_writes(target: Target) -> None:
+    kept = set()
+    target.change = on(PUSH, lambda answer: kept.add(answer.json["id"]), status=200)
+    checked(target)
+
+    assert len(kept) == 2
+
+
+def test_requests_that_the_edge_limits_are_repeated(target: Target) -> None:
+    limited = set()
+
+    def limit(answer: Answer) -> None:
+        if answer.path.startswith("/api/") and answer.path not in limited:
+            limited.add(answer.path)
+            answer.status, answer.headers["retry-after"] = 429, "0"
+
+    target.change = limit
+    assert checked(target).broken == []
+    assert len(limited) > 5
+
+
+def run(*arguments: str) -> int:
+    return cli.main(["contract", *arguments])
+
+
+def test_the_command_prints_a_line_for_each_rule(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(target.url, "--metrics", target.url) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == list(RULES)
+    assert {line.split()[0] for line in lines} == {"PASS", "SKIP"}
+
+
+def test_the_command_names_what_is_broken_and_ends_with_nine(
+    target: Target, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.change = on(QUEUE, becomes(dlq="x"), method="GET")
+
+    assert run(target.url) == 9
+    seen = capsys.readouterr()
+    assert "  FAIL  queue              queue: dlq is 'x'" in seen.out.splitlines()
+    assert seen.err.splitlines() == [
+        f"cutover: {target.url} breaks 1 of {len(RULES)} rules: queue; docs/contract.md says what each asks"
+    ]
+
+
+def test_the_report_can_be_json(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(target.url, "--json") == 0
+
+    report = json.loads(capsys.readouterr().out)
+    assert (report["url"], report["holds"]) == (target.url, True)
+    assert [rule["rule"] for rule in report["rules"]] == list(RULES)
+    assert {rule["outcome"] for rule in report["rules"]} == {"pass", "skip"}
+
+
+def test_an_address_where_nothing_answers_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+
+    assert run(url) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"cutover: {url} gave no answer (")
+    assert "start the image" in line
+
+
+def test_plain_http_where_tls_is_expected_is_one_line(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(target.url.replace("http:", "https:")) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_an_authority_that_is_none_is_one_line(
+    target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+
+    assert run(target.url, "--ca", str(tmp_path / "ca.pem")) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is no certificate authority" in line
