@@ -11,7 +11,7 @@ import pulumi_docker as docker
 from infra.edge import LISTEN, EdgeConfig, render
 from infra.naming import Names
 from infra.runtime.docker.labels import labels
-from infra.runtime.docker.process import LOG_OPTIONS
+from infra.runtime.docker.process import LOG_OPTIONS, healthy_when
 from infra.settings import MachineSettings, Settings
 
 
@@ -70,6 +70,9 @@ class DockerEdge(pulumi.ComponentResource):
             log_driver="json-file",
             log_opts=LOG_OPTIONS,
             restart="unless-stopped",
+            healthcheck=healthy_when("bash", "-c", f"</dev/tcp/127.0.0.1/{LISTEN}"),
+            wait=True,
+            wait_timeout=60,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"url": self.url})

@@ -70,17 +70,18 @@ class Process:
             log_driver="json-file",
             log_opts=LOG_OPTIONS,
             restart="unless-stopped",
-            healthcheck=docker.ContainerHealthcheckArgs(
-                tests=["CMD", "python3", "-ISc", _health(self.port)],
-                interval="2s",
-                timeout="2s",
-                retries=3,
-                start_period="20s",
-            ),
+            healthcheck=healthy_when("python3", "-ISc", _health(self.port)),
             wait=True,
             wait_timeout=60,
             opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.files]),
         )
+
+
+def healthy_when(*command: str) -> docker.ContainerHealthcheckArgs:
+    """The check that asks every two seconds whether a command succeeds in the container."""
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD", *command], interval="2s", timeout="2s", retries=3, start_period="20s"
+    )
 
 
 def _health(port: int) -> str:

@@ -106,6 +106,14 @@ def test_a_process_counts_as_created_when_it_is_healthy(engine: Recorder, name: 
     assert "/healthz" in container["healthcheck"]["tests"][-1]
 
 
+def test_the_edge_counts_as_created_when_it_listens(engine: Recorder) -> None:
+    finish(declare_containers)
+    container = engine.one(CONTAINER, "edge").inputs
+
+    assert container["wait"] is True
+    assert container["healthcheck"]["tests"][-1] == "</dev/tcp/127.0.0.1/8443"
+
+
 def test_only_the_edge_has_a_port_and_it_is_on_loopback(engine: Recorder) -> None:
     finish(declare_containers)
     ports = {one.name: one.inputs["ports"] for one in engine.of(CONTAINER) if "ports" in one.inputs}
