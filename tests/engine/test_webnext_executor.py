@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -189,6 +190,24 @@ def test_an_executor_that_is_away_under_load_is_a_marked_answer_and_a_breach_is_
         assert not seen["away"] < began < seen["back"] - 2.5 or began + took < seen["back"]
     assert {mock for _, mock, _ in load.between(seen["again"], float("inf"))} == {False}
     assert live(double) == 5
+
+
+def test_without_s3_evidence_goes_to_the_executor_and_comes_back(
+    double: Process, processes: contextlib.ExitStack
+) -> None:
+    service = app(double, processes)
+    body = b"PK\x05\x06" + os.urandom(300_000)
+
+    grant = service.post("/api/evidence/zip", {"runId": "run-1"})
+    put = httpx.put(grant["uploadUrl"], content=body, headers={"content-type": "application/zip"}, trust_env=False)
+    archived = service.post("/api/evidence/archive", {"key": grant["key"], "runId": "run-1"})
+
+    assert grant["_mock"] is True
+    assert grant["uploadUrl"].startswith(double.url)
+    assert put.status_code == 200
+    assert httpx.get(grant["downloadUrl"], trust_env=False).content == body
+    assert (archived["_mock"], archived["sizeBytes"]) == (True, len(body))
+    assert "signature" not in double.log + service.log
 
 
 def test_a_double_killed_under_load_has_every_entry_that_it_accepted_once(double: Process) -> None:

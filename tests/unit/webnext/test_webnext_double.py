@@ -401,7 +401,7 @@ def test_only_zips_are_put(double: Client) -> None:
         ("/audit/list", {"limit": 0}, 422),
         ("/evidence/zip", {}, 422),
         ("/evidence/zip", {"runId": "../x"}, 422),
-        ("/evidence/archive", {"key": "evidence/none.zip"}, 404),
+        ("/evidence/archive", {"key": "evidence/run/none.zip"}, 404),
         ("/evidence/archive", {"key": "../etc/passwd"}, 422),
         ("/double/slack", {"text": "\ud800"}, 422),
         ("/nowhere", {}, 404),
