@@ -65,15 +65,8 @@ def create_double(settings: Settings, folder: Path, audit: AuditStore | None = N
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await desk.open()
-        forwarding = None
-        if audit:
-            forwarding = asyncio.create_task(
-                every(FORWARD_SECONDS, "forwarding the journal", lambda: forward(journal, audit))
-            )
-        yield
-        if forwarding:
-            forwarding.cancel()
-            await asyncio.wait({forwarding})
+        async with _forwarding(journal, audit):
+            yield
         await store.close()
 
     app = FastAPI(title="executor double", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -86,6 +79,20 @@ def create_double(settings: Settings, folder: Path, audit: AuditStore | None = N
         app.include_router(router)
     refusals.install(app, _STATUSES)
     return _Envelope(app, settings)
+
+
+@asynccontextmanager
+async def _forwarding(journal: Journal, audit: AuditStore | None) -> AsyncIterator[None]:
+    if audit is None:
+        yield
+        return
+    await audit.open()
+    work = every(FORWARD_SECONDS, "forwarding the journal", lambda: forward(journal, audit))
+    task = asyncio.create_task(work)
+    yield
+    task.cancel()
+    await asyncio.wait({task})
+    await audit.close()
 
 
 class _Envelope(Envelope):

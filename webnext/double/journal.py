@@ -22,8 +22,15 @@ State = Literal["waiting", "forwarded", "refused"]
 class AuditStore(Protocol):
     """Where the journal's entries go in the end."""
 
+    async def open(self) -> None:
+        """Start; returns at once."""
+
+    async def close(self) -> None:
+        """Stop."""
+
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str) -> object:
-        """Keep the entry once for each key. Raises AwayError, and KeyReusedError where the key is another entry's."""
+        """Keep the entry once for each key. Raises AwayError, and ValueError for an entry that it will never take:
+        KeyReusedError where the key is another entry's."""
 
 
 class Waiting(NamedTuple):
@@ -42,8 +49,13 @@ class Journal:
         self._clock = clock
 
     async def take(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
-        """Return once the entry is kept. Raises KeyReusedError where `key` is another entry's, AwayError."""
-        document = entry.model_dump_json()
+        """Return once the entry is kept. Raises KeyReusedError where `key` is another entry's, AwayError.
+
+        A trace id that is the request's as well is not the entry's own: sent again by another request it is the same
+        entry.
+        """
+        own = None if entry.traceId == trace_id else entry.traceId
+        document = entry.model_copy(update={"traceId": own}).model_dump_json()
         accepted_at = self._clock().isoformat()
 
         def insert(database: Connection) -> None:
@@ -97,8 +109,8 @@ async def forward(journal: Journal, audit: AuditStore) -> None:
         for key, entry, trace_id in waiting:
             try:
                 await audit.append(entry, trace_id, key)
-            except KeyReusedError:
-                logs.unaudited(entry.action, {"key": key, "why": "the key is another entry's", "entry": entry.details})
+            except ValueError as error:
+                logs.unaudited(entry.action, {"key": key, "why": str(error), "entry": entry.model_dump(mode="json")})
                 await journal.settle(key, "refused")
             else:
                 await journal.settle(key, "forwarded")

@@ -197,6 +197,13 @@ def test_an_entry_is_taken_once_for_each_key_and_listed_newest_first(double: Cli
     assert len(post(double, "/audit/list", {"limit": 1})["items"]) == 1
 
 
+def test_an_entry_that_comes_again_with_another_requests_trace_id_is_the_same(double: Client) -> None:
+    for trace in ("trace-0001", "trace-0002"):
+        post(double, "/audit/push", ENTRY | {"traceId": trace}, Idempotency_Key="one", X_Trace_ID=trace)
+
+    assert [item["traceId"] for item in post(double, "/audit/list", {})["items"]] == ["trace-0001"]
+
+
 def test_a_key_that_is_another_entrys_is_refused(double: Client) -> None:
     post(double, "/audit/push", ENTRY, Idempotency_Key="one")
 
@@ -213,6 +220,10 @@ class Target:
         self.kept: dict[str, tuple[AuditEntryV1, str]] = {}
         self.away_after: int | None = None
         self.reused: set[str] = set()
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str) -> object:
         if key in self.reused:
@@ -390,7 +401,7 @@ def test_only_zips_are_put(double: Client) -> None:
         ("/audit/list", {"limit": 0}, 422),
         ("/evidence/zip", {}, 422),
         ("/evidence/zip", {"runId": "../x"}, 422),
-        ("/evidence/archive", {"key": "evidence/none.zip"}, 404),
+        ("/evidence/archive", {"key": "evidence/run/none.zip"}, 404),
         ("/evidence/archive", {"key": "../etc/passwd"}, 422),
         ("/double/slack", {"text": "\ud800"}, 422),
         ("/nowhere", {}, 404),

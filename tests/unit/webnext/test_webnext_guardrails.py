@@ -170,6 +170,21 @@ def test_two_processes_pause_once_and_audit_once(
     assert len(row.details["paused"]) == 10 - len(executor.live) == 10 * row.details["share"]
 
 
+def test_a_pause_whose_process_died_before_its_entry_was_kept_is_audited_by_the_next_one(
+    executor: FakeExecutor, audit: KeyedAudit
+) -> None:
+    executor.breach("b-1")
+    audit.go_away()
+    turns(Process(executor, audit, pause=0.5))
+    audit.failure = None
+
+    turns(Process(executor, audit, pause=0.5))
+
+    [row] = audit.rows
+    assert row.details["paused"] == executor.answers["b-1"]
+    assert len(row.details["paused"]) == 10 - len(executor.live) == 5
+
+
 def test_several_breaches_at_once_are_each_answered(executor: FakeExecutor, audit: KeyedAudit) -> None:
     for number in (1, 2, 3):
         executor.breach(f"b-{number}", age=3 - number)
