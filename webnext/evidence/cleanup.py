@@ -27,7 +27,7 @@ EVERY_SECONDS = 24 * 3600.0
 MOST = 20_000
 """Objects deleted in one run: the next run goes on. Kept evidence is passed over, so no run starves behind it."""
 BATCH = 1000
-"""Keys of one DeleteObjects, S3's own limit."""
+"""Keys of one page and of one DeleteObjects: S3's own limits."""
 CALL_SECONDS = 35.0
 
 ACTION = "evidence.cleanup"
@@ -150,7 +150,7 @@ class _Run:
     async def _pages(self) -> AsyncIterator[list[dict[str, Any]]]:
         more: dict[str, str] = {}
         while True:
-            answer = await self._ask("list_objects_v2", Prefix=PREFIX, **more)
+            answer = await self._ask("list_objects_v2", Prefix=PREFIX, MaxKeys=BATCH, **more)
             yield answer.get("Contents", [])
             if not answer.get("IsTruncated"):
                 return

@@ -31,7 +31,14 @@ class Store:
         self.refused: set[str] = set()
         self.breaks_after: int | None = None
 
-    def list_objects_v2(self, *, Bucket: str, Prefix: str, ContinuationToken: str = "") -> dict[str, Any]:  # noqa: N803
+    def list_objects_v2(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Prefix: str,  # noqa: N803
+        MaxKeys: int,  # noqa: N803
+        ContinuationToken: str = "",  # noqa: N803
+    ) -> dict[str, Any]:
         assert Bucket == "evidence-test"
         keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > ContinuationToken)
         page = [
