@@ -22,7 +22,7 @@ import botocore.session
 import httpx
 import pytest
 
-from infra.runtime.docker import aws_config
+from infra.runtime.docker.files import aws_config
 from offline.machine import Machine
 from tests.engine.containers import free_port
 from webnext.app import create_app

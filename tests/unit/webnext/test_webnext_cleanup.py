@@ -250,6 +250,27 @@ def test_a_run_that_is_stopped_says_what_it_had_done(
     assert "not audited: evidence.cleanup" in caplog.messages
 
 
+def test_the_schedule_goes_on_after_a_run_that_failed(monkeypatch: pytest.MonkeyPatch, audit: MemoryAudit) -> None:
+    runs = 0
+
+    async def fail(*given: Any) -> Cleaned:
+        nonlocal runs
+        assert given == (SETTINGS, in_force, audit)
+        runs += 1
+        if runs == 3:
+            raise asyncio.CancelledError
+        raise AwayError("s3", "connection refused")
+
+    in_force = flags()
+    monkeypatch.setattr(cleanup, "clean", fail)
+    monkeypatch.setattr(cleanup, "EVERY_SECONDS", 0)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cleanup.clean_daily(SETTINGS, in_force, audit))
+
+    assert runs == 3
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
