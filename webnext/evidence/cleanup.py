@@ -16,18 +16,18 @@ from botocore.parsers import ResponseParserError
 
 from webnext import aws, logs, metrics
 from webnext.contract import AuditEntryV1
-from webnext.dependency import AwayError, Dependency
+from webnext.dependency import AwayError, Dependency, every
 from webnext.evidence.bucket import PREFIX
 from webnext.flags import Flags
 from webnext.services import Audit
 from webnext.settings import Settings
 
 EVERY_SECONDS = 24 * 3600.0
-"""Between two runs of the worker's schedule."""
+"""Between two runs."""
 MOST = 20_000
 """Objects deleted in one run: the next run goes on. Kept evidence is passed over, so no run starves behind it."""
 BATCH = 1000
-"""Keys of one DeleteObjects, S3's own limit."""
+"""Keys of one page and of one DeleteObjects: S3's own limits."""
 CALL_SECONDS = 35.0
 
 ACTION = "evidence.cleanup"
@@ -150,7 +150,7 @@ class _Run:
     async def _pages(self) -> AsyncIterator[list[dict[str, Any]]]:
         more: dict[str, str] = {}
         while True:
-            answer = await self._ask("list_objects_v2", Prefix=PREFIX, **more)
+            answer = await self._ask("list_objects_v2", Prefix=PREFIX, MaxKeys=BATCH, **more)
             yield answer.get("Contents", [])
             if not answer.get("IsTruncated"):
                 return
@@ -202,6 +202,11 @@ class _Past:
                 self._evidence, self._goes = key, goes
             if goes:
                 yield _Expired(key=key, size=found["Size"], modified=modified)
+
+
+async def clean_daily(settings: Settings, flags: Flags, audit: Audit) -> None:
+    """Clean now and every EVERY_SECONDS, for ever; a run that fails is logged and the next one tries again."""
+    await every(EVERY_SECONDS, "the evidence clean-up", lambda: clean(settings, flags, audit))
 
 
 def run_cleanup(settings: Settings) -> int:

@@ -73,7 +73,7 @@ class S3Evidence:
             await self.ping()
             put, get, ends = await self._call(lambda: self._bucket.sign(key, request.sizeBytes))
         except AwayError as away:
-            body = request.model_dump(include={"runId", "jobId"}, exclude_none=True)
+            body = request.model_dump(exclude_none=True)
             return await self._fall_back("/evidence/zip", body, EvidenceAnswer, {}, away)
         return EvidenceAnswer(uploadUrl=put, downloadUrl=get, key=key, expiresAt=ends, mock=False)
 

@@ -16,7 +16,7 @@ from webnext.snapshot.export import ROUTE, snapshot
 from webnext.snapshot.stream import CsvStream
 
 AT_ONCE = 2
-"""Exports that read at the same time; others wait. Each holds a connection of the audit log for as long as it runs."""
+"""Exports that read at the same time; others wait their turn, so that pushes find connections of the audit log."""
 
 
 def router(services: Services) -> APIRouter:

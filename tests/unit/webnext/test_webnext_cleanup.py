@@ -31,7 +31,14 @@ class Store:
         self.refused: set[str] = set()
         self.breaks_after: int | None = None
 
-    def list_objects_v2(self, *, Bucket: str, Prefix: str, ContinuationToken: str = "") -> dict[str, Any]:  # noqa: N803
+    def list_objects_v2(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Prefix: str,  # noqa: N803
+        MaxKeys: int,  # noqa: N803
+        ContinuationToken: str = "",  # noqa: N803
+    ) -> dict[str, Any]:
         assert Bucket == "evidence-test"
         keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > ContinuationToken)
         page = [
@@ -241,6 +248,27 @@ def test_a_run_that_is_stopped_says_what_it_had_done(
         cleaned(Store({}), audit)
 
     assert "not audited: evidence.cleanup" in caplog.messages
+
+
+def test_the_schedule_goes_on_after_a_run_that_failed(monkeypatch: pytest.MonkeyPatch, audit: MemoryAudit) -> None:
+    runs = 0
+
+    async def fail(*given: Any) -> Cleaned:
+        nonlocal runs
+        assert given == (SETTINGS, in_force, audit)
+        runs += 1
+        if runs == 3:
+            raise asyncio.CancelledError
+        raise AwayError("s3", "connection refused")
+
+    in_force = flags()
+    monkeypatch.setattr(cleanup, "clean", fail)
+    monkeypatch.setattr(cleanup, "EVERY_SECONDS", 0)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cleanup.clean_daily(SETTINGS, in_force, audit))
+
+    assert runs == 3
 
 
 @pytest.mark.parametrize(

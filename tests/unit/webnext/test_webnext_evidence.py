@@ -153,7 +153,7 @@ def test_while_s3_is_away_the_executor_grants_and_it_is_counted(bucket: MemoryBu
     granted = run(lambda: S3Evidence(bucket, stand_in).grant(EvidenceRequest(jobId="job-1", sizeBytes=7)))
 
     assert (granted.mock, granted.key, granted.uploadUrl) == (True, GIVEN["key"], GIVEN["uploadUrl"])
-    assert asked == [("/evidence/zip", {"jobId": "job-1"})]
+    assert asked == [("/evidence/zip", {"jobId": "job-1", "sizeBytes": 7})]
     assert fallbacks("/api/evidence/zip") == before + 1
 
 
