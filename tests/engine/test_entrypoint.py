@@ -14,8 +14,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
 
+from infra.runtime.docker.files import aws_config
 from offline.bootstrap import entrypoint
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import Job
@@ -183,6 +185,30 @@ def test_a_vault_that_does_not_answer_is_one_line(program: Path, environment: di
     assert "connection refused" in line
 
 
+def test_the_role_of_a_container_of_the_local_stack_is_enough(
+    program: Path, environment: dict[str, str], emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    file = tmp_path / "aws.config"
+    file.write_text(aws_config("arn:aws:iam::000000000000:role/app", "eu-central-1", emulator.url))
+    role = {"AWS_CONFIG_FILE": str(file), "AWS_EC2_METADATA_SERVICE_ENDPOINT": emulator.url}
+    for name, value in role.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED", raising=False)
+    client = botocore.session.Session().create_client("secretsmanager")
+    secret = f"{environment['VAULT_PREFIX']}OF_THE_ROLE"
+    client.create_secret(Name=secret, SecretString="seen")
+    try:
+        done = run(program, kept | role, "--names", "OF_THE_ROLE", "--", sys.executable, "-c", SHOW)
+    finally:
+        client.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+    assert done.stderr == ""
+    shown = json.loads(done.stdout)
+    assert shown["OF_THE_ROLE"] == "seen"
+    assert {name for name in shown if name.startswith("AWS_")} == role.keys()
+
+
 def test_a_container_without_a_role_is_one_line(program: Path, environment: dict[str, str]) -> None:
     without = {name: value for name, value in environment.items() if "ACCESS_KEY" not in name}
     line = refusal(run(program, without, "--", "env"), 1)
@@ -199,6 +225,7 @@ def test_a_container_without_a_role_is_one_line(program: Path, environment: dict
         (None, (), 2, "no command is given"),
         (None, ("--names", "", "--", "env"), 2, "is no name of a variable"),
         (None, ("--names", "A=B", "--", "env"), 2, "is no name of a variable"),
+        (None, ("--", "/etc/hostname"), 127, "permission denied"),
         (None, ("--", "no-such-command"), 127, "executable file not found"),
     ],
 )

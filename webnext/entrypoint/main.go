@@ -46,15 +46,11 @@ var (
 )
 
 func main() {
-	flags := flag.NewFlagSet("vault-exec", flag.ContinueOnError)
+	flags := flag.NewFlagSet("vault-exec", flag.ExitOnError)
 	optional := flags.String("names", "AUDIT_DB_URL,REDIS_URL,SLACK_WEBHOOK_URL", "the secrets, by `name`, with commas")
 	required := flags.String("require", "", "those without which the command is not started (default all)")
 	flags.Usage = func() { fmt.Fprint(flags.Output(), usage); flags.PrintDefaults() }
-	if err := flags.Parse(os.Args[1:]); errors.Is(err, flag.ErrHelp) {
-		return
-	} else if err != nil {
-		os.Exit(2)
-	}
+	_ = flags.Parse(os.Args[1:]) // exits with 0 for -help, with 2 for what it does not know
 	if *required == "" {
 		*required = *optional
 	}
@@ -87,10 +83,16 @@ func main() {
 func fill(environment []string, prefix string, wanted, needed []string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), total)
 	defer cancel()
-	settings, err := config.LoadDefaultConfig(ctx,
+	options := []func(*config.LoadOptions) error{
 		config.WithRegion(os.Getenv("S3_REGION")), // without one the configuration's own
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attempt)),
-		config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 2) }))
+		config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 2) }),
+	}
+	settings, err := config.LoadDefaultConfig(ctx, options...)
+	if err == nil && settings.BaseEndpoint != nil && os.Getenv("AWS_ENDPOINT_URL_STS") == "" {
+		os.Setenv("AWS_ENDPOINT_URL_STS", *settings.BaseEndpoint) // the SDK asks AWS itself for a role otherwise
+		settings, err = config.LoadDefaultConfig(ctx, options...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration cannot be read: %s", cause(err))
 	}
