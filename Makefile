@@ -1,13 +1,13 @@
-# `make help` lists the targets. up, test, preview, doctor, down and clean run from a bare clone, the others after `make up`.
+# `make help` lists the targets. up, test, preview, entrypoint, doctor, down and clean run from a bare clone, the others after `make up`.
 STACK ?= local
 SHELL := /bin/sh
 ENTER := . ./.local/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor test unit engine e2e lint smoke outputs preview bench
+.PHONY: help up down clean doctor test unit engine e2e lint smoke outputs preview fuzz entrypoint bench
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## set up what is missing, bring up the stack local, end with GO or NO-GO and the address
 	@offline/bootstrap.sh up
@@ -46,6 +46,12 @@ engine: ## the engine tests alone: real Pulumi engine, emulator, containers
 
 e2e: ## the end-to-end tests alone: the whole system on this machine
 	@$(ENTER) python -m pytest tests/e2e
+
+fuzz: ## fuzz the API longer than the tests do; a running one with FUZZ_URL=http://…
+	@$(ENTER) FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} python -m pytest tests/engine/test_webnext_fuzz.py
+
+entrypoint: ## build .local/bin/vault-exec, for images that cannot ask the vault themselves (docs/contract.md)
+	@offline/bootstrap.sh entrypoint
 
 bench: ## speed as ratios within one run: previews, migrations, ten million audit rows (6 GB, minutes)
 	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_10m

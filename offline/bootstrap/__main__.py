@@ -1,4 +1,4 @@
-"""`python3 -m offline.bootstrap up|tools|doctor|down|clean`: called by bootstrap.sh.
+"""`python3 -m offline.bootstrap up|tools|entrypoint|doctor|down|clean`: called by bootstrap.sh.
 
 Exit codes: 0 done (doctor: nothing missing) · 1 a step failed (doctor: something is missing) · 2 wrong
 usage · 130 interrupted; what was half-made is repaired by running `up` again.
@@ -13,20 +13,21 @@ import sys
 from offline.bootstrap import runner, teardown
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import StepError
-from offline.bootstrap.steps import all_steps, tool_steps
+from offline.bootstrap.steps import all_steps, entrypoint_steps, tool_steps
 from offline.machine import ROOT, MachineError
+
+STEPS = {"up": all_steps, "tools": tool_steps, "entrypoint": entrypoint_steps}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="offline.bootstrap", description=__doc__)
-    parser.add_argument("command", choices=("up", "tools", "doctor", "down", "clean"))
+    parser.add_argument("command", choices=(*STEPS, "doctor", "down", "clean"))
     command = parser.parse_args(arguments).command
     console = Console()
     try:
-        if command in ("up", "tools"):
-            steps = all_steps() if command == "up" else tool_steps()
-            return 0 if runner.run(steps, console, ROOT / ".local" / "log") else 1
+        if command in STEPS:
+            return 0 if runner.run(STEPS[command](), console, ROOT / ".local" / "log") else 1
         if command == "doctor":
             return 0 if runner.look(all_steps(), console) else 1
         if command == "down":

@@ -41,7 +41,7 @@ def build(job: Job) -> Path:
     caches = folder.with_name(f"{folder.name}.caches")
 
     def make(target: Path) -> None:
-        go, environment = _go(job, caches)
+        go, environment = compiler(job, caches)
         job.phase = "building the CLI"
         bin_folder = target / "bin"
         bin_folder.mkdir()
@@ -59,7 +59,7 @@ def build(job: Job) -> Path:
     return folder
 
 
-def _go(job: Job, caches: Path) -> tuple[str, dict[str, str]]:
+def compiler(job: Job, caches: Path) -> tuple[str, dict[str, str]]:
     """Returns a Go that is new enough and the environment to build in.
 
     A Go of the user's keeps its own caches. One from PyPI gets caches of ours, removed after the build.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from offline.bootstrap.docker import Engine, Network
+from offline.bootstrap.entrypoint import Entrypoint
 from offline.bootstrap.local import Backend
 from offline.bootstrap.packages import Packages
 from offline.bootstrap.plugins import Plugins
@@ -34,3 +35,8 @@ def all_steps() -> list[Step]:
 def tool_steps() -> list[Step]:
     """Returns what running the CLI and the checks takes: no Docker, nothing installed on the machine."""
     return [Pulumi(), Venv(), Backend(), Plugins()]
+
+
+def entrypoint_steps() -> list[Step]:
+    """Returns what an image that cannot ask the vault itself takes; nothing here stands on it."""
+    return [Entrypoint()]
