@@ -6,8 +6,11 @@ import json
 import logging
 import re
 import sys
+import time
+from collections.abc import Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 """The trace id of the request being answered, None outside one."""
@@ -15,7 +18,15 @@ trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 traffic: ContextVar[str] = ContextVar("traffic", default="user")
 """Whose request is being answered: `user`, `smoke`, or `health`; gates leave the last two out."""
 
+scope: ContextVar[Mapping[str, Any] | None] = ContextVar("scope", default=None)
+"""The ASGI scope of the request being answered, None outside one."""
+
 _CREDENTIALS = re.compile(r"[^\s:/@\"']+:[^\s@\"']+@|(?i:password)\s*=\s*('[^']*'|\S+)")
+
+
+def route() -> str:
+    """The template of the route that answers the request; `other` where none does, so that strangers make no series."""
+    return getattr((scope.get() or {}).get("route"), "path", None) or "other"
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,7 +34,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _time(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -39,13 +50,28 @@ def configure() -> None:
     """Send every logger's records from INFO up to stdout as JSON; the pool's own from WARNING up."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
+    # What no line shows need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("psycopg.pool").setLevel(logging.WARNING)
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def _clean(value: object) -> object:
-    return _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
+    # Neither form of credentials is without one of the two signs, and most values have none.
+    if isinstance(value, str) and ("@" in value or "=" in value):
+        return _CREDENTIALS.sub("***@", value)
+    return value
+
+
+def _time(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03}+00:00"
+
+
+@lru_cache(1)
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
 
 
 def unaudited(action: str, details: dict[str, object]) -> None:
