@@ -24,7 +24,7 @@ from webnext.assembly import services_for
 from webnext.audit.postgres import Postgres
 from webnext.audit.production import ProductionAudit
 from webnext.audit.replay import Replayer
-from webnext.audit.spool import PREFIX, Spool
+from webnext.audit.spool import BAD, PREFIX, Spool
 from webnext.audit.writer import Writer
 from webnext.contract import AuditEntryV1
 from webnext.executor import Executor
@@ -70,7 +70,8 @@ class Double:
         if request.url.path == "/audit/list":
             return httpx.Response(200, json={"items": self.items})
         assert request.url.path == "/audit/push"
-        self.kept[request.headers["idempotency-key"]] = json.loads(request.content)
+        kept = {"traceId": request.headers["x-trace-id"], **json.loads(request.content)}
+        self.kept[request.headers["idempotency-key"]] = kept
         return httpx.Response(200, json={"ok": True, "id": request.headers["idempotency-key"]})
 
     def bring_in(self, database: Database) -> None:
@@ -176,7 +177,17 @@ class Rig:
             found = owner.execute(f"SELECT {columns} FROM audit_log ORDER BY ts, id".encode()).fetchall()
         return [row[0] if len(row) == 1 else row for row in found]
 
+    async def replay(self) -> None:
+        """Replay until nothing waits any more."""
+        async with asyncio.timeout(120):
+            while self.waiting():
+                await self.replayer.replay()
+
+    def waiting(self) -> list[str]:
+        return [name for name in self.spooled() if not name.startswith(BAD)]
+
     def spooled(self, prefix: str = PREFIX) -> list[str]:
+        """The names of the objects, a thousand at most."""
         return [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])]
 
 
@@ -200,7 +211,11 @@ class Ground:
         audit = ProductionAudit(postgres, executor, place if spool else None)
         services = replace(services_for(Settings()), audit=audit)
         app = create_app(services)
-        await (audit.open() if replaying else postgres.open())
+        if replaying:
+            await audit.open()
+        else:
+            await postgres.open()
+            await anext(place.pages())  # as the replayer does first of all: it makes the client
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://web-next", timeout=30
         ) as http:
@@ -219,6 +234,7 @@ class Ground:
                 )
             finally:
                 await audit.close()
+                place.close()
                 await executor.close()
 
     def run(self, test: Callable[[Rig], Awaitable[None]], **process: Any) -> None:
@@ -261,27 +277,33 @@ def ground(
 def stopped(server: Server) -> Iterator[None]:
     """It shuts down in order and is away for the block."""
     docker("stop", "--time", "10", server.container)
-    yield
-    docker("start", server.container)
-    wait_until(server.answers, "Postgres")
+    try:
+        yield
+    finally:
+        docker("start", server.container)
+        wait_until(server.answers, "Postgres")
 
 
 @contextmanager
 def killed(server: Server) -> Iterator[None]:
     """It crashes and is away for the block."""
     docker("kill", server.container)
-    yield
-    docker("start", server.container)
-    wait_until(server.answers, "Postgres")
+    try:
+        yield
+    finally:
+        docker("start", server.container)
+        wait_until(server.answers, "Postgres")
 
 
 @contextmanager
 def paused(server: Server) -> Iterator[None]:
     """It hangs for the block: connections stay, nothing answers."""
     docker("pause", server.container)
-    yield
-    docker("unpause", server.container)
-    wait_until(server.answers, "Postgres")
+    try:
+        yield
+    finally:
+        docker("unpause", server.container)
+        wait_until(server.answers, "Postgres")
 
 
 @dataclass

@@ -120,9 +120,10 @@ def new_database(server: Server, name: str | None = None) -> Iterator[Database]:
     with server.connect(MASTER, "postgres") as master:
         identifier = sql.Identifier(made.name)
         master.execute(sql.SQL("CREATE DATABASE {} OWNER audit_owner TEMPLATE template0").format(identifier))
-        with server.connect(MASTER, made.name) as inside:
-            inside.execute(_RIGHTS)
-        yield made
+    with server.connect(MASTER, made.name) as inside:
+        inside.execute(_RIGHTS)
+    yield made
+    with server.connect(MASTER, "postgres") as master:
         master.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
 
 

@@ -19,6 +19,13 @@ __all__ = ["server"]
 pytestmark = pytest.mark.engine
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
+INSERT_ENTRY = (
+    "INSERT INTO audit_log (action, result, strategy_id, trace_id, details) "
+    "VALUES (%s, %s, %s, %s, %s::jsonb) RETURNING id"
+)
+NEWEST = (
+    "SELECT id, ts, action, result, strategy_id, trace_id, details FROM audit_log ORDER BY ts DESC, id DESC LIMIT %s"
+)
 ENTRY = ("login", "ok", None, "trace-1", '{"a": 1}')
 LAST_PART = "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'audit_log'::regclass"
 

@@ -158,7 +158,8 @@ class _Connection(psycopg.AsyncConnection[TupleRow]):
                 # libpq gives no SQLSTATE for a failed connection; only a server that is up asks for a password.
                 if error.pgconn is None or not error.pgconn.used_password:
                     raise
-                postgres.vault.forget(SECRET)
+                if await address() == current:
+                    postgres.vault.forget(SECRET)
                 rotated = await address()
                 if rotated == current:
                     raise

@@ -54,6 +54,8 @@ class ProductionAudit:
             self._replaying.cancel()
         await self._writer.close()
         await self._postgres.close()
+        if self._spool:
+            self._spool.close()
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
         """Keep one entry, once for each `key`; answers within six seconds, whatever hangs.
@@ -112,10 +114,8 @@ class ProductionAudit:
         return PushAnswer(id=key, mock=True, via=via)
 
     async def _hand_over(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
-        body = entry.model_copy(update={"traceId": entry.traceId or trace_id or None})
-        answer = await self._executor.post(
-            "/audit/push", body.model_dump(mode="json", exclude_none=True), Idempotency_Key=key
-        )
+        body = entry.model_dump(mode="json", exclude_none=True)
+        answer = await self._executor.post("/audit/push", body, Idempotency_Key=key, X_Trace_ID=trace_id)
         if answer.get("ok") is not True:
             raise AwayError("executor", "it did not say that it keeps the entry")
 

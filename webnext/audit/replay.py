@@ -15,8 +15,8 @@ from webnext.audit.writer import Writer
 from webnext.dependency import AwayError, one_line
 from webnext.services import KeyReusedError
 
-TOGETHER = 6
-"""Objects at a time; the pool of threads for AWS has 8, and others use it."""
+TOGETHER = 8
+"""Objects at a time: most of the spool's threads stay free for what arrives."""
 
 
 class Replayer:

@@ -23,7 +23,7 @@ BATCH = 100
 _GIVEN = (
     "json_to_recordset(%s::json) AS given("
     "place int, key text, action text, result text, strategy_id text, trace_id text, own_trace text, "
-    "details jsonb, late jsonb)"
+    "details jsonb, plain jsonb, late jsonb)"
 )
 # Numbered in the order of arrival, then written in the order of keys: two statements that share keys wait for each
 # other, and never both.
@@ -46,7 +46,7 @@ SELECT place, entry_id, log.id IS NULL OR (
     log.action = given.action AND log.result = given.result
     AND log.strategy_id IS NOT DISTINCT FROM given.strategy_id
     AND (given.own_trace IS NULL OR log.trace_id = given.own_trace)
-    AND (log.details IS NOT DISTINCT FROM given.details
+    AND (log.details IS NOT DISTINCT FROM plain
          OR log.details = late || jsonb_build_object('acceptedAt', log.details -> 'acceptedAt')))
 FROM {_GIVEN} JOIN audit_idempotency USING (key)
 LEFT JOIN audit_log AS log ON (log.id, log.ts) = (entry_id, entry_ts)""".encode()  # noqa: S608

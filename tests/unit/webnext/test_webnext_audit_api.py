@@ -56,7 +56,7 @@ def test_the_callers_idempotency_key_goes_with_the_entry(call: Call, audit: Memo
     call("POST", "/api/audit/push", json=ENTRY, headers={"idempotency-key": "order-17/a"})
     call("POST", "/api/audit/push", json=ENTRY)
 
-    assert audit.keys == ["order-17/a", None]
+    assert audit.sent_keys == ["order-17/a", None]
 
 
 @pytest.mark.parametrize("key", ["", "with space", "x" * 201, "tab\there"])
