@@ -45,7 +45,7 @@ def create_app(services: Services) -> ASGIApp:
     for router in (audit.router, evidence.router, alerts.router, guardrails.router, snapshot.router, dashboard.router):
         app.include_router(router(services))
     refusals.install(app)
-    return Envelope(app, services.settings)
+    return Envelope(audit.StraightPush(app, services, app.exception_handlers), services.settings)
 
 
 def _process_routes(services: Services) -> APIRouter:

@@ -38,6 +38,6 @@ def client(service: str, region: str | None) -> Any:
     return session().client(service, region_name=region, config=LIMITS)
 
 
-async def in_thread(work: Callable[[], T]) -> T:
+async def in_thread(work: Callable[[], T], threads: ThreadPoolExecutor = _threads) -> T:
     """Return what the blocking `work()` returns, in a pool apart, so that AWS' time-outs exhaust no other threads."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, work)
+    return await asyncio.get_running_loop().run_in_executor(threads, work)

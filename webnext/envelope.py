@@ -8,9 +8,11 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from functools import lru_cache
 
 from opentelemetry import trace
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webnext import logs, metrics, tracing
@@ -23,7 +25,12 @@ SMOKE_AGENT = "web-next-smoke"
 
 TRACE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 """A valid trace id, as a whole."""
+BODY = "web_next.body"
+"""Where a scope has the whole body of a request that may have one."""
+
 _HEALTH = ("/healthz", "/api/healthz")
+_JSON = (b"content-type", b"application/json")
+_OF_THE_BODY = (b"content-type", b"content-length")
 
 log = logging.getLogger("webnext.http")
 
@@ -57,17 +64,18 @@ class Envelope:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._headers = security_headers(settings)
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in security_headers(settings).items()]
+        self._own = {b"x-trace-id", *(name for name, _ in self._headers)}
         self._tracer = tracing.tracer(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = _headers(scope)
         trace_id = trace_id_for(headers.get("x-trace-id"))
         traffic = _traffic(scope["path"], headers)
-        tokens = logs.trace_id.set(trace_id), logs.traffic.set(traffic)
+        tokens = logs.trace_id.set(trace_id), logs.traffic.set(traffic), logs.scope.set(scope)
         span = tracing.request_span(self._tracer, scope["method"], headers, trace_id)
         started = time.monotonic()
         status = 0
@@ -76,9 +84,11 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answer = MutableHeaders(scope=message)
-                answer.update(self._headers)
-                answer["x-trace-id"] = trace_id
+                message["headers"] = [
+                    *(header for header in message.get("headers", ()) if header[0] not in self._own),
+                    *self._headers,
+                    (b"x-trace-id", trace_id.encode()),
+                ]
             await send(message)
 
         try:
@@ -90,23 +100,18 @@ class Envelope:
                 await _refuse(send_with_headers, 500, "internal error")
         finally:
             seconds = time.monotonic() - started
-            route = _route(scope)
-            metrics.REQUESTS.labels(route, scope["method"] if route != "other" else "", str(status), traffic).observe(
-                seconds
-            )
-            tracing.end_request(span, scope["method"], route, status)
+            route = logs.route()
+            method = scope["method"]
+            _histogram(route, method if route != "other" else "", status, traffic).observe(seconds)
+            tracing.end_request(span, method, route, status)
             if scope["path"] != "/healthz":
-                fields = {
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "ms": round(seconds * 1000, 1),
-                }
-                log.info("request", extra={"fields": fields})
+                ms = round(seconds * 1000, 1)
+                _log({"method": method, "path": scope["path"], "status": status, "ms": ms})
             logs.trace_id.reset(tokens[0])
             logs.traffic.reset(tokens[1])
+            logs.scope.reset(tokens[2])
 
-    async def _limited(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _limited(self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
@@ -124,13 +129,11 @@ class Envelope:
                 return
             if not message.get("more_body"):
                 break
-        given = [(name, value) for name, value in scope["headers"] if name not in (b"content-type", b"content-length")]
-        scope["headers"] = [
-            *given,
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        replay: list[Message] = [{"type": "http.request", "body": body or b"{}", "more_body": False}]
+        body = body or b"{}"
+        given = [(name, value) for name, value in scope["headers"] if name not in _OF_THE_BODY]
+        scope["headers"] = [*given, _JSON, (b"content-length", str(len(body)).encode())]
+        scope[BODY] = body
+        replay: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive_again() -> Message:
             return replay.pop() if replay else await receive()
@@ -138,19 +141,32 @@ class Envelope:
         await self._app(scope, receive_again, send)
 
 
+def _headers(scope: Scope) -> dict[str, str]:
+    """The request's headers by their names in lower case, the first of each."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+
+
+@lru_cache(1024)
+def _histogram(route: str, method: str, status: int, traffic: str) -> Histogram:
+    return metrics.REQUESTS.labels(route, method, str(status), traffic)
+
+
+def _log(fields: dict[str, object]) -> None:
+    """One line, without looking for who calls."""
+    if log.isEnabledFor(logging.INFO):
+        record = logging.LogRecord(log.name, logging.INFO, __file__, 0, "request", (), None)
+        record.fields = fields
+        log.handle(record)
+
+
 async def _refuse(send: Send, status: int, why: str) -> None:
     body = json.dumps({"_err": why, "traceId": logs.trace_id.get()}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [_JSON, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def _traffic(path: str, headers: Headers) -> str:
+def _traffic(path: str, headers: Mapping[str, str]) -> str:
     if path in _HEALTH:
         return "health"
     return "smoke" if headers.get("user-agent", "").startswith(SMOKE_AGENT) else "user"
-
-
-def _route(scope: Scope) -> str:
-    """The route's template; what no route takes is `other`, so that strangers cannot make up series."""
-    return getattr(scope.get("route"), "path", None) or "other"

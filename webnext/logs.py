@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import sys
+import time
+from collections.abc import Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, TextIO
 
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 """The trace id of the request being answered, None outside one."""
@@ -15,7 +19,15 @@ trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 traffic: ContextVar[str] = ContextVar("traffic", default="user")
 """Whose request is being answered: `user`, `smoke`, or `health`; gates leave the last two out."""
 
+scope: ContextVar[Mapping[str, Any] | None] = ContextVar("scope", default=None)
+"""The ASGI scope of the request being answered, None outside one."""
+
 _CREDENTIALS = re.compile(r"[^\s:/@\"']+:[^\s@\"']+@|(?i:password)\s*=\s*('[^']*'|\S+)")
+
+
+def route() -> str:
+    """The template of the route that answers the request; `other` where none does, so that strangers make no series."""
+    return getattr((scope.get() or {}).get("route"), "path", None) or "other"
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,7 +35,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _time(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -35,18 +47,63 @@ class JsonFormatter(logging.Formatter):
         return json.dumps({key: _clean(value) for key, value in line.items() if value is not None})
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes the lines of one turn of the event loop together; a warning, and what no loop's thread says, at once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._due = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            loop = _running_loop() if record.levelno < logging.WARNING else None
+            if loop is None:
+                self.flush()
+            elif not self._due:
+                self._due = True
+                loop.call_soon(self._flush_turn)
+        except Exception:
+            self.handleError(record)
+
+    def _flush_turn(self) -> None:
+        self._due = False
+        self.flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def configure() -> None:
     """Send every logger's records from INFO up to stdout as JSON; the pool's own from WARNING up."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = LineHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
+    # What no line shows need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("psycopg.pool").setLevel(logging.WARNING)
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, and Slack's is a secret
 
 
 def _clean(value: object) -> object:
-    return _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
+    # Neither form of credentials is without one of the two signs, and most values have none.
+    if isinstance(value, str) and ("@" in value or "=" in value):
+        return _CREDENTIALS.sub("***@", value)
+    return value
+
+
+def _time(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03}+00:00"
+
+
+@lru_cache(1)
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
 
 
 def unaudited(action: str, details: dict[str, object]) -> None:

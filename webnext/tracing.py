@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
@@ -44,10 +43,9 @@ def tracer(settings: Settings) -> trace.Tracer:
 
 def request_span(tracer: trace.Tracer, method: str, headers: Mapping[str, str], trace_id: str) -> Span:
     """A started server span, below the caller's where the headers have a W3C traceparent."""
-    parent: Context = extract(dict(headers))
     return tracer.start_span(
         method,
-        context=parent,
+        context=extract(headers),
         kind=SpanKind.SERVER,
         attributes={"http.request.method": method, "web_next.trace_id": trace_id},
     )

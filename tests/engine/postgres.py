@@ -41,9 +41,10 @@ class Server:
 
     container: str
     host: str
+    port: int = 5432
 
     def url(self, role: str, database: str) -> str:
-        return f"postgresql://{role}:{PASSWORD}@{self.host}:5432/{database}?sslmode=require"
+        return f"postgresql://{role}:{PASSWORD}@{self.host}:{self.port}/{database}?sslmode=require"
 
     def connect(self, role: str, database: str) -> psycopg.Connection:
         return psycopg.connect(self.url(role, database), autocommit=True, application_name="test")
@@ -85,9 +86,12 @@ class Database:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """A server with the three roles, for as long as the block runs."""
-    options = (
+def running(port: int | None = None) -> Iterator[Server]:
+    """A server with the three roles, for as long as the block runs.
+
+    With a port of 127.0.0.1 its address stays the same when the container is stopped and started.
+    """
+    options: tuple[str, ...] = (
         "--env",
         f"POSTGRES_USER={MASTER}",
         "--env",
@@ -95,9 +99,13 @@ def running() -> Iterator[Server]:
         "--env",
         "POSTGRES_DB=audit",
     )
+    if port:
+        options += ("--publish", f"127.0.0.1:{port}:5432")
     with container(build_all()["postgres"], *options) as identity:
         host = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", identity)
-        server = Server(container=identity, host=host)
+        server = (
+            Server(container=identity, host="127.0.0.1", port=port) if port else Server(container=identity, host=host)
+        )
         wait_until(server.answers, "the database")
         with server.connect(MASTER, "postgres") as master:
             master.execute(_ROLES)
@@ -112,9 +120,10 @@ def new_database(server: Server, name: str | None = None) -> Iterator[Database]:
     with server.connect(MASTER, "postgres") as master:
         identifier = sql.Identifier(made.name)
         master.execute(sql.SQL("CREATE DATABASE {} OWNER audit_owner TEMPLATE template0").format(identifier))
-        with server.connect(MASTER, made.name) as inside:
-            inside.execute(_RIGHTS)
-        yield made
+    with server.connect(MASTER, made.name) as inside:
+        inside.execute(_RIGHTS)
+    yield made
+    with server.connect(MASTER, "postgres") as master:
         master.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
 
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 from webnext import logs, metrics
 from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError
+from webnext.services import KeyReusedError
 from webnext.settings import Adapter
 
 KEPT = 500
@@ -24,6 +25,7 @@ class MockAudit:
     def __init__(self) -> None:
         self._numbers = count(1)
         self._items: deque[AuditItem] = deque(maxlen=KEPT)
+        self._keys: deque[tuple[str, AuditEntryV1, PushAnswer]] = deque(maxlen=KEPT)
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -31,7 +33,12 @@ class MockAudit:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:  # noqa: ARG002
+    async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
+        for known, other, answer in self._keys:
+            if known == key:
+                if other != entry:
+                    raise KeyReusedError("the idempotency key has already made another entry")
+                return answer
         item = AuditItem(
             id=next(self._numbers),
             ts=datetime.now(UTC),
@@ -43,7 +50,10 @@ class MockAudit:
         )
         self._items.appendleft(item)
         metrics.AUDIT_INSERTS.labels("mock", logs.traffic.get()).inc()
-        return PushAnswer(id=item.id, mock=True, via="mock")
+        answer = PushAnswer(id=item.id, mock=True, via="mock")
+        if key:
+            self._keys.append((key, entry, answer))
+        return answer
 
     async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
         wanted = (item for item in self._items if trace_id in (None, item.traceId))

@@ -1,114 +1,84 @@
-"""The audit log in Postgres: append and read, each within a time limit, over a pool that heals itself."""
+"""The audit database: a pool that heals itself at the address the vault holds, and what is read from it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
-from typing import Any, Literal, NoReturn, Protocol
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from webnext.entry import AuditEntry
-from webnext.vault import Vault
+from webnext import aws
+from webnext.audit.row import item_of
+from webnext.contract import AuditItem
+from webnext.dependency import Dependency
+from webnext.vault import Vault, VaultError
 
 SECRET = "AUDIT_DB_URL"  # noqa: S105  (the secret's name)
 
-CONNECT_SECONDS = 2
-STATEMENT_SECONDS = 2
-PING_SECONDS = 1.0
+SECONDS = 2.0
+"""For everything that one call does: connect where no connection is ready, test it, run the statement."""
+STATEMENT_MILLISECONDS = 1500
+"""After which the server itself ends a statement: before the caller gives up on it, so that its outcome is known."""
+PING_SECONDS = 0.9
+LEND_SECONDS = 0.1
+"""How long to wait for a connection before looking whether making one has failed."""
+FRESH_SECONDS = 0.05
+"""A connection that was given back so recently is lent without a test."""
+CONNECTIONS = 10
+PAGE = 1000
 
-_INSERT = sql.SQL(
-    "INSERT INTO audit_log (action, result, strategy_id, trace_id, details) "
-    "VALUES (%s, %s, %s, %s, %s::jsonb) RETURNING id"
-)
-_NEWEST = sql.SQL(
-    "SELECT id, ts, action, result, strategy_id, trace_id, details FROM audit_log ORDER BY ts DESC, id DESC LIMIT %s"
-)
-
-
-class AuditUnavailableError(Exception):
-    """The audit log did not take or give the rows in time; the message is the cause, without credentials."""
-
-
-class EntryRefusedError(ValueError):
-    """Postgres cannot hold this entry's data, however often it is tried."""
+_ITEM = "SELECT id, ts, action, result, strategy_id, trace_id, details FROM audit_log"
+_NEWEST = f"{_ITEM} ORDER BY ts DESC, id DESC LIMIT %s"
+_TRACE = f"{_ITEM} WHERE trace_id = %s ORDER BY ts DESC, id DESC LIMIT %s"
+_PERIOD = "SELECT now() - make_interval(hours => %s), now()"
+_PAGE = f"{_ITEM} WHERE ts >= %s AND ts <= %s AND (ts, id) > (%s, %s) ORDER BY ts, id LIMIT {PAGE}"
 
 
-class AuditLog(Protocol):
-    """What the routes need of an audit log. The last three raise AuditUnavailableError when it is away."""
+class Postgres:
+    """The database at AUDIT_DB_URL.
 
-    adapter: Literal["mock", "production"]
-
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def append(self, entry: AuditEntry, trace_id: str) -> int: ...
-
-    async def newest(self, limit: int) -> list[dict[str, Any]]: ...
-
-    async def ping(self) -> None: ...
-
-
-class MockAudit:
-    """The mock adapter: keeps nothing, and says of every entry that it was not accepted."""
-
-    adapter: Literal["mock", "production"] = "mock"
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-    async def append(self, entry: AuditEntry, trace_id: str) -> NoReturn:  # noqa: ARG002
-        """Raise AuditUnavailableError."""
-        raise AuditUnavailableError("the audit adapter is a mock: VAULT_PREFIX is not set")
-
-    async def newest(self, limit: int) -> NoReturn:  # noqa: ARG002
-        """Raise AuditUnavailableError."""
-        raise AuditUnavailableError("the audit adapter is a mock: VAULT_PREFIX is not set")
-
-    async def ping(self) -> NoReturn:
-        """Raise AuditUnavailableError."""
-        raise AuditUnavailableError("the audit adapter is a mock: VAULT_PREFIX is not set")
-
-
-class PostgresAudit:
-    """The table audit_log, at the address the vault holds under AUDIT_DB_URL.
-
-    No connection is made before the first call. A call that finds none ready makes one, so the first call
-    after Postgres is back succeeds. A connection is tested before it is lent, and an address whose
-    password was refused is read from the vault again.
+    No connection is made before the first call, and a call that finds none ready makes one, so that the first call
+    after Postgres is back succeeds. A connection is tested before it is lent. An address whose password was refused
+    is read from the vault again. Every method but open and close raises AwayError.
     """
 
-    adapter: Literal["mock", "production"] = "production"
-
     def __init__(self, vault: Vault) -> None:
-        async def address() -> str:
-            return await asyncio.to_thread(vault.read, SECRET)
-
-        self._abandoned: set[asyncio.Task[Any]] = set()
+        self.vault = vault
+        # DataError and IntegrityError are missing: those are answers, about what was sent.
+        self.dependency = Dependency(
+            "postgres",
+            errors=(
+                psycopg.OperationalError,
+                psycopg.ProgrammingError,
+                psycopg.InternalError,
+                psycopg.InterfaceError,
+                psycopg.NotSupportedError,
+                VaultError,
+                OSError,
+            ),
+            seconds=SECONDS,
+        )
+        self.failures = 0
+        self.failure: Exception | None = None
         self._pool = AsyncConnectionPool[_Connection](
-            address,
             connection_class=_Connection,
             kwargs={
+                "postgres": self,
                 "autocommit": True,
-                "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c statement_timeout={STATEMENT_SECONDS}s",
+                "connect_timeout": 2,
+                "tcp_user_timeout": 4000,
+                "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}",
                 "application_name": "web-next",
                 "client_encoding": "utf8",
-                "refused": lambda: vault.forget(SECRET),
             },
             min_size=0,
-            max_size=10,
+            max_size=CONNECTIONS,
             open=False,
-            check=AsyncConnectionPool.check_connection,
-            timeout=CONNECT_SECONDS,
+            check=_check,
             reconnect_timeout=1,
         )
 
@@ -120,86 +90,91 @@ class PostgresAudit:
         """Give back every connection, waiting a second at most."""
         await self._pool.close(timeout=1)
 
-    async def append(self, entry: AuditEntry, trace_id: str) -> int:
-        """Insert one row and return its id. `trace_id` is stored where the entry has none of its own.
-
-        Raises EntryRefusedError for data Postgres cannot hold, AuditUnavailableError for everything else;
-        after a time-out the row may have been written all the same.
-        """
-        try:
-            details = entry.details_json()
-        except (ValueError, RecursionError) as error:
-            raise EntryRefusedError(f"details cannot be written as JSON: {error}") from error
-        row = (entry.action, entry.result, entry.strategyId, entry.traceId or trace_id, details)
-        [(new,)] = await self._run(_INSERT, row, CONNECT_SECONDS + STATEMENT_SECONDS)
-        return int(new)
-
-    async def newest(self, limit: int) -> list[dict[str, Any]]:
-        """Return the `limit` newest rows as the API shows them. Raises AuditUnavailableError."""
-        rows = await self._run(_NEWEST, (limit,), CONNECT_SECONDS + STATEMENT_SECONDS)
-        return [_item(*row) for row in rows]
-
     async def ping(self) -> None:
-        """Return when audit_log can be read; raise AuditUnavailableError after PING_SECONDS."""
-        await self._run(sql.SQL("SELECT FROM audit_log LIMIT 0"), (), PING_SECONDS)
+        """Return when the audit log can be read, or raise within PING_SECONDS."""
+        await self._ask("SELECT FROM audit_log LIMIT 0", (), seconds=PING_SECONDS)
 
-    async def _run(self, statement: sql.SQL, values: tuple[Any, ...], seconds: float) -> list[TupleRow]:
+    async def newest(self, limit: int, trace_id: str | None) -> list[AuditItem]:
+        """The newest entries first, of one trace where it is given."""
+        rows = await (self._ask(_TRACE, (trace_id, limit)) if trace_id else self._ask(_NEWEST, (limit,)))
+        return [item_of(*row) for row in rows]
+
+    async def since(self, hours: int) -> AsyncIterator[AuditItem]:
+        """Every entry of the last hours, oldest first, PAGE of them in memory at a time.
+
+        Each page is a query of its own that goes on behind the last entry, so that a reader who is slow holds
+        neither a connection nor a transaction.
+        """
+        [(begin, end)] = await self._ask(_PERIOD, (hours,))
+        last = (begin, -1)
+        while True:
+            rows = await self._ask(_PAGE, (last[0], end, *last))
+            for row in rows:
+                yield item_of(*row)
+            if len(rows) < PAGE:
+                return
+            last = (rows[-1][1], rows[-1][0])
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
+        """A tested connection, in autocommit. To be used inside `dependency.call`, which limits the time.
+
+        Where none is ready and none can be made it raises why, as soon as that is known.
+        """
+        connection = await self._take()
         try:
-            return await self._within(seconds, self._query(statement, values))
-        except psycopg.DataError as error:
-            raise EntryRefusedError(_one_line(error)) from error
-        except (psycopg.Error, TimeoutError, OSError) as error:
-            raise AuditUnavailableError(_one_line(error)) from error
+            yield connection
+        finally:
+            connection.used = time.monotonic()
+            await self._pool.putconn(connection)
 
-    async def _query(self, statement: sql.SQL, values: tuple[Any, ...]) -> list[TupleRow]:
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(statement, values)
-            return await cursor.fetchall()
+    async def _take(self) -> _Connection:
+        failures, deadline = self.failures, time.monotonic() + SECONDS
+        while True:
+            try:
+                return await self._pool.getconn(LEND_SECONDS)
+            except PoolTimeout:
+                if self.failure and self.failures > failures:
+                    raise self.failure from None
+                if time.monotonic() > deadline:
+                    raise
 
-    async def _within(self, seconds: float, call: Coroutine[Any, Any, list[TupleRow]]) -> list[TupleRow]:
-        """Await `call`, `seconds` at most, then raise TimeoutError; psycopg ends a stuck query behind it."""
-        task = asyncio.create_task(call)
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-        if done:
-            return task.result()
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
-        task.cancel()
-        raise TimeoutError(f"no answer within {seconds:g} s")
+    async def _ask(self, query: str, values: Sequence[Any], *, seconds: float = SECONDS) -> list[TupleRow]:
+        async def ask() -> list[TupleRow]:
+            async with self.lend() as connection:
+                return await (await connection.execute(query.encode(), values)).fetchall()
+
+        return await self.dependency.call(ask, seconds=seconds)
 
 
 class _Connection(psycopg.AsyncConnection[TupleRow]):
+    used = 0.0
+    """When it was last given back, by the monotonic clock."""
+
     @classmethod
-    async def connect(cls, conninfo: str = "", *, refused: Callable[[], None], **kwargs: Any) -> _Connection:  # type: ignore[override]
+    async def connect(cls, conninfo: str = "", *, postgres: Postgres, **kwargs: Any) -> _Connection:  # type: ignore[override]  # noqa: ARG003
+        async def address() -> str:
+            return await aws.in_thread(lambda: postgres.vault.read(SECRET))
+
         try:
-            return await super().connect(conninfo, **kwargs)
-        except psycopg.OperationalError as error:
-            # libpq gives no SQLSTATE for a failed connection; only a server that is up asks for a password.
-            if error.pgconn is not None and error.pgconn.used_password:
-                refused()
+            current = await address()
+            try:
+                return await super().connect(current, **kwargs)
+            except psycopg.OperationalError as error:
+                # libpq gives no SQLSTATE for a failed connection; only a server that is up asks for a password.
+                if error.pgconn is None or not error.pgconn.used_password:
+                    raise
+                if await address() == current:
+                    postgres.vault.forget(SECRET)
+                rotated = await address()
+                if rotated == current:
+                    raise
+                return await super().connect(rotated, **kwargs)
+        except Exception as error:
+            postgres.failure, postgres.failures = error, postgres.failures + 1
             raise
 
 
-def _item(
-    number: int,
-    ts: datetime,
-    action: str,
-    result: str,
-    strategy_id: str | None,
-    trace_id: str | None,
-    details: Any,
-) -> dict[str, Any]:
-    return {
-        "id": number,
-        "version": "1.0",
-        "ts": ts.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "action": action,
-        "result": result,
-        "strategyId": strategy_id,
-        "traceId": trace_id,
-        "details": details,
-    }
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+async def _check(connection: _Connection) -> None:
+    if time.monotonic() - connection.used > FRESH_SECONDS:
+        await AsyncConnectionPool.check_connection(connection)

@@ -1,13 +1,136 @@
-"""The audit adapter over the real thing."""
+"""The audit adapter over the real thing: Postgres, else the executor, else the spool in S3."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import ValidationError
+
+from webnext import logs, metrics
+from webnext.audit.postgres import Postgres
+from webnext.audit.replay import Replayer
+from webnext.audit.row import row_of
+from webnext.audit.spool import Spool, Spooled
+from webnext.audit.writer import Writer
+from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.dependency import AwayError, every
 from webnext.executor import Executor
 from webnext.services import Audit
-from webnext.settings import Settings
+from webnext.settings import Adapter, Settings
 from webnext.vault import Vault
+
+REPLAY_SECONDS = 5.0
+"""Between two looks at the spool."""
+
+
+class ProductionAudit:
+    """Keeps each entry in the first of the three places that takes it, everywhere under the same key: a place that
+    seemed to fail and did not is then no second entry."""
+
+    adapter: Adapter = "production"
+
+    def __init__(self, postgres: Postgres, executor: Executor, spool: Spool | None) -> None:
+        self._postgres = postgres
+        self._writer = Writer(postgres)
+        self._executor = executor
+        self._spool = spool
+        self._replaying: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start the pool and the replaying; returns at once."""
+        await self._postgres.open()
+        if self._spool:
+            replayer = Replayer(self._postgres, self._writer, self._spool)
+            self._replaying = asyncio.create_task(every(REPLAY_SECONDS, "replaying the spool", replayer.replay))
+
+    async def close(self) -> None:
+        """Write what waits, and stop."""
+        if self._replaying:
+            self._replaying.cancel()
+        await self._writer.close()
+        await self._postgres.close()
+        if self._spool:
+            self._spool.close()
+
+    async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
+        """Keep one entry, once for each `key`; answers within six seconds, whatever hangs.
+
+        Raises AwayError where nothing could keep it, KeyReusedError where `key` is another entry's, UnstorableError.
+        """
+        began = time.monotonic()
+        key = key or str(uuid.uuid4())
+        try:
+            written = await self._writer.append(row_of(entry, trace_id, key))
+        except AwayError:
+            return await self._fall_back(entry, trace_id, key)
+        if written.fresh:
+            metrics.AUDIT_INSERTS.labels("postgres", logs.traffic.get()).inc()
+            metrics.AUDIT_WRITE.observe(time.monotonic() - began)
+        return PushAnswer(id=written.id)
+
+    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+        """The newest entries, of one trace where it is given, from Postgres, else the executor, else none."""
+        try:
+            return ListAnswer(mock=False, items=await self._postgres.newest(limit, trace_id))
+        except AwayError:
+            pass
+        wanted = {"limit": limit} | ({"traceId": trace_id} if trace_id else {})
+        try:
+            answer = await self._executor.post("/audit/list", wanted)
+            items = [AuditItem.model_validate(item) for item in answer["items"]]
+        except (AwayError, KeyError, TypeError, ValidationError):
+            _fallen_back("postgres", "executor")
+            return ListAnswer(mock=True, items=[])
+        _fallen_back("postgres")
+        return ListAnswer(mock=True, items=items)
+
+    def since(self, hours: int) -> AsyncIterator[AuditItem]:
+        """Every entry of the last hours, oldest first, read as it is consumed. Raises AwayError, midway too."""
+        return self._postgres.since(hours)
+
+    async def ping(self) -> None:
+        """Return when Postgres answers. Raises AwayError within a second."""
+        await self._postgres.ping()
+
+    async def _fall_back(self, entry: AuditEntryV1, trace_id: str, key: str) -> PushAnswer:
+        via: Literal["executor", "spool"] = "executor"
+        try:
+            await self._hand_over(entry, trace_id, key)
+            _fallen_back("postgres")
+        except AwayError:
+            via = "spool"
+            try:
+                await self._put_down(entry, trace_id, key)
+            except AwayError:
+                metrics.AUDIT_REFUSED.inc()
+                raise
+            _fallen_back("postgres", "executor")
+        metrics.AUDIT_INSERTS.labels(via, logs.traffic.get()).inc()
+        return PushAnswer(id=key, mock=True, via=via)
+
+    async def _hand_over(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
+        body = entry.model_dump(mode="json", exclude_none=True)
+        answer = await self._executor.post("/audit/push", body, Idempotency_Key=key, X_Trace_ID=trace_id)
+        if answer.get("ok") is not True:
+            raise AwayError("executor", "it did not say that it keeps the entry")
+
+    async def _put_down(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
+        if not self._spool:
+            raise AwayError("spool", "there is none: S3_BUCKET is not set")
+        await self._spool.put(Spooled(key=key, acceptedAt=datetime.now(UTC), traceId=trace_id or None, entry=entry))
 
 
 def production_audit(settings: Settings, vault: Vault, executor: Executor) -> Audit:
-    """Not there yet."""
-    raise NotImplementedError
+    """The adapter that the settings describe; without a bucket it has no spool."""
+    spool = Spool(settings.s3_bucket, settings.s3_region) if settings.s3_bucket else None
+    return ProductionAudit(Postgres(vault), executor, spool)
+
+
+def _fallen_back(*away: str) -> None:
+    for dependency in away:
+        metrics.FALLBACKS.labels(logs.route(), dependency).inc()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException
+from fastapi import APIRouter, Header
 
-from webnext import logs
+from webnext.audit.push import KEY, PATH, keeper
 from webnext.contract import (
     AuditEntryV1,
     ErrorAnswer,
@@ -17,9 +17,9 @@ from webnext.contract import (
     SignalData,
     UnavailableAnswer,
 )
-from webnext.services import KeyReusedError, Services
+from webnext.services import Services
 
-IdempotencyKey = Annotated[str | None, Header(pattern=r"^[!-~]{1,200}$")]
+IdempotencyKey = Annotated[str | None, Header(pattern=KEY)]
 
 
 def router(services: Services) -> APIRouter:
@@ -30,16 +30,13 @@ def router(services: Services) -> APIRouter:
         503: {"model": UnavailableAnswer, "description": "Nothing could keep the entry; it was not accepted"},
     }
 
-    async def append(entry: AuditEntryV1, key: str | None) -> PushAnswer:
-        try:
-            return await services.audit.append(entry, logs.trace_id.get() or "", key)
-        except KeyReusedError as error:
-            raise HTTPException(409, str(error)) from error
+    keep = keeper(services)
 
-    @routes.post("/api/audit/push", responses=kept)
+    # Answered by StraightPush where the request is valid; this documents it and refuses the others.
+    @routes.post(PATH, responses=kept)
     async def push(entry: AuditEntryV1, idempotency_key: IdempotencyKey = None) -> PushAnswer:
         """Keep one entry. `ok` means that it is kept, and, sent again under the same Idempotency-Key, kept once."""
-        return await append(entry, idempotency_key)
+        return await keep(entry, idempotency_key)
 
     @routes.post("/api/audit/list")
     async def newest(wanted: ListRequest) -> ListAnswer:
@@ -51,6 +48,6 @@ def router(services: Services) -> APIRouter:
         """Take a model's signal into the audit log, as action `signal` under the signal's own trace id."""
         details = signal.model_dump(mode="json")
         entry = AuditEntryV1(action="signal", result="ok", traceId=signal.audit.traceId, details=details)
-        return await append(entry, idempotency_key)
+        return await keep(entry, idempotency_key)
 
     return routes

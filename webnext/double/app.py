@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webnext import metrics, refusals
@@ -98,7 +97,7 @@ async def _forwarding(journal: Journal, audit: AuditStore | None) -> AsyncIterat
 class _Envelope(Envelope):
     """Lets evidence through as it is: it is no JSON, and has a limit of its own."""
 
-    async def _limited(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _limited(self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
         if scope["method"] == "PUT":
             await self._app(scope, receive, send)
         else:

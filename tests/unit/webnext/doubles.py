@@ -21,6 +21,7 @@ class MemoryAudit:
 
     def __init__(self) -> None:
         self.rows: list[AuditItem] = []
+        self.sent_keys: list[str | None] = []
         self.failure: Exception | None = None
 
     async def open(self) -> None: ...
@@ -39,6 +40,7 @@ class MemoryAudit:
             details=entry.stored_details,
         )
         self.rows.append(row)
+        self.sent_keys.append(key)
         return PushAnswer(id=len(self.rows))
 
     async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:

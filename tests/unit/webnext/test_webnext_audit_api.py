@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from webnext.entry import AuditEntry
 
 from tests.unit.webnext.doubles import Call, MemoryAudit
-from webnext.app import MAX_BODY
-from webnext.audit import AuditUnavailableError, EntryRefusedError, MockAudit
+from webnext.audit.row import UnstorableError
+from webnext.contract import AuditEntryV1
+from webnext.services import KeyReusedError
 
 ENTRY = {"action": "deploy", "result": "ok"}
 
@@ -17,8 +17,9 @@ def test_an_entry_is_stored_and_its_id_returned(call: Call, audit: MemoryAudit) 
     answer = call("POST", "/api/audit/push", json={**ENTRY, "strategyId": "s-1", "details": {"a": [1]}})
 
     assert (answer.status_code, answer.json()) == (200, {"ok": True, "id": 1})
-    assert audit.rows[0]["strategyId"] == "s-1"
-    assert json.loads(audit.rows[0]["details"]) == {"a": [1]}
+    assert answer.headers["content-type"] == "application/json"
+    assert audit.rows[0].strategyId == "s-1"
+    assert audit.rows[0].details == {"a": [1]}
 
 
 def test_the_list_is_newest_first_and_no_longer_than_asked(call: Call) -> None:
@@ -31,52 +32,66 @@ def test_the_list_is_newest_first_and_no_longer_than_asked(call: Call) -> None:
     assert [item["action"] for item in answer["items"]] == ["third", "second"]
 
 
-@pytest.mark.parametrize("content_type", [None, "application/x-www-form-urlencoded", "text/plain"])
-def test_json_is_read_whatever_the_content_type_says(call: Call, content_type: str | None) -> None:
-    headers = {"content-type": content_type} if content_type else {}
-
-    assert call("POST", "/api/audit/push", content=json.dumps(ENTRY), headers=headers).json()["ok"] is True
-    assert len(call("POST", "/api/audit/list", content=b'{"limit": 1}', headers=headers).json()["items"]) == 1
-
-
 def test_a_list_without_a_body_has_the_default_length(call: Call) -> None:
     assert call("POST", "/api/audit/list").json() == {"_mock": False, "items": []}
 
 
-def test_without_postgres_a_push_is_not_accepted_and_says_so(call: Call, audit: MemoryAudit) -> None:
+def test_an_entry_that_nothing_can_keep_is_a_503_that_says_so(call: Call, audit: MemoryAudit) -> None:
     audit.go_away()
 
     answer = call("POST", "/api/audit/push", json=ENTRY)
 
-    assert answer.status_code == 200
-    assert answer.json() == {"ok": False, "_err": "audit store unavailable", "_mock": True}
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ok": False,
+        "_err": "postgres: connection refused",
+        "_mock": True,
+        "traceId": answer.headers["x-trace-id"],
+    }
+    assert int(answer.headers["retry-after"]) > 0
     assert audit.rows == []
 
 
-def test_without_postgres_a_list_is_empty_and_marked(call: Call, audit: MemoryAudit) -> None:
-    audit.go_away()
-
-    assert call("POST", "/api/audit/list").json() == {"_mock": True, "items": []}
-
-
-def test_the_mock_marks_vanish_when_postgres_is_back(call: Call, audit: MemoryAudit) -> None:
-    audit.go_away()
+def test_the_callers_idempotency_key_goes_with_the_entry(call: Call, audit: MemoryAudit) -> None:
+    call("POST", "/api/audit/push", json=ENTRY, headers={"idempotency-key": "order-17/a"})
     call("POST", "/api/audit/push", json=ENTRY)
-    audit.failure = None
 
-    assert call("POST", "/api/audit/push", json=ENTRY).json() == {"ok": True, "id": 1}
+    assert audit.sent_keys == ["order-17/a", None]
 
 
-@pytest.mark.parametrize("method", ["append", "newest", "ping"])
-def test_the_mock_adapter_never_accepts_anything(method: str) -> None:
-    arguments: dict[str, tuple[Any, ...]] = {
-        "append": (AuditEntry.model_validate(ENTRY), "t"),
-        "newest": (1,),
-        "ping": (),
-    }
+@pytest.mark.parametrize("key", ["", "with space", "x" * 201, "tab\there"])
+def test_a_key_that_is_none_is_a_422(call: Call, audit: MemoryAudit, key: str) -> None:
+    answer = call("POST", "/api/audit/push", json=ENTRY, headers={"idempotency-key": key})
 
-    with pytest.raises(AuditUnavailableError, match="VAULT_PREFIX"):
-        getattr(MockAudit(), method)(*arguments[method]).send(None)
+    assert answer.status_code == 422
+    assert "idempotency-key" in answer.json()["_err"].lower()
+    assert audit.rows == []
+
+
+def test_another_entrys_key_is_a_409(call: Call, audit: MemoryAudit) -> None:
+    audit.failure = KeyReusedError("the idempotency key has already made another entry")
+
+    answer = call("POST", "/api/audit/push", json=ENTRY, headers={"idempotency-key": "taken"})
+
+    assert answer.status_code == 409
+    assert answer.json() == {"_err": str(audit.failure), "traceId": answer.headers["x-trace-id"]}
+
+
+def test_data_that_postgres_cannot_hold_is_a_422(call: Call, audit: MemoryAudit) -> None:
+    audit.failure = UnstorableError("unsupported Unicode escape sequence")
+
+    answer = call("POST", "/api/audit/push", json=ENTRY)
+
+    assert answer.status_code == 422
+    assert "unsupported Unicode" in answer.json()["_err"]
+
+
+def test_what_nobody_foresaw_is_a_json_500(call: Call, audit: MemoryAudit) -> None:
+    audit.failure = RuntimeError("boom")
+
+    answer = call("POST", "/api/audit/push", json=ENTRY)
+
+    assert (answer.status_code, answer.json()["_err"]) == (500, "internal error")
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 100_000])
@@ -84,7 +99,7 @@ def test_a_body_that_is_not_json_is_a_400(call: Call, body: bytes) -> None:
     answer = call("POST", "/api/audit/push", content=body)
 
     assert answer.status_code == 400
-    assert answer.json() == {"_err": "body is not JSON", "traceId": answer.headers["x-trace-id"]}
+    assert answer.json() == {"_err": answer.json()["_err"], "traceId": answer.headers["x-trace-id"]}
 
 
 @pytest.mark.parametrize(
@@ -107,24 +122,41 @@ def test_an_entry_that_breaks_a_rule_is_a_422_that_names_the_field(call: Call, e
     assert answer.json()["traceId"] == answer.headers["x-trace-id"]
 
 
+@pytest.mark.parametrize(
+    "details", [rb'{"x": "\u0000"}', rb'{"x": "\ud800"}', b'{"x": NaN}', b'{"x": 1e999}', b"[" * 40 + b"]" * 40]
+)
+def test_details_that_jsonb_has_no_place_for_are_a_422(call: Call, audit: MemoryAudit, details: bytes) -> None:
+    body = b'{"action": "a", "result": "ok", "details": {"in": ' + details + b"}}"
+
+    assert call("POST", "/api/audit/push", content=body).status_code == 422
+    assert audit.rows == []
+
+
+def test_json_in_another_encoding_is_read_as_well(call: Call, audit: MemoryAudit) -> None:
+    body = json.dumps({**ENTRY, "details": "grün"}, ensure_ascii=False)
+
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        assert call("POST", "/api/audit/push", content=body.encode(encoding)).status_code == 200
+    assert [row.details for row in audit.rows] == ["grün"] * 3
+
+
 @pytest.mark.parametrize("limit", [0, 501, "many", None])
 def test_a_limit_outside_1_to_500_is_a_422(call: Call, limit: Any) -> None:
     assert call("POST", "/api/audit/list", json={"limit": limit}).status_code == 422
 
 
-def test_data_that_postgres_cannot_hold_is_a_422(call: Call, audit: MemoryAudit) -> None:
-    audit.failure = EntryRefusedError("unsupported Unicode escape sequence")
-
-    answer = call("POST", "/api/audit/push", json=ENTRY)
-
-    assert answer.status_code == 422
-    assert "unsupported Unicode" in answer.json()["_err"]
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_only_post_pushes(call: Call, audit: MemoryAudit, method: str) -> None:
+    assert call(method, "/api/audit/push", json=ENTRY).status_code == 405
+    assert audit.rows == []
 
 
-def test_a_body_above_the_limit_is_a_413(call: Call) -> None:
-    body = json.dumps({**ENTRY, "details": "x" * MAX_BODY})
+def test_the_documentation_of_push_says_what_it_takes_and_answers(call: Call) -> None:
+    push = call("GET", "/api/openapi.json").json()["paths"]["/api/audit/push"]["post"]
 
-    assert call("POST", "/api/audit/push", content=body).status_code == 413
+    assert push["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/AuditEntryV1")
+    assert [parameter["name"].lower() for parameter in push["parameters"]] == ["idempotency-key"]
+    assert {"200", "400", "403", "409", "413", "422", "503"} <= push["responses"].keys()
 
 
 @pytest.mark.parametrize(
@@ -139,6 +171,4 @@ def test_a_body_above_the_limit_is_a_413(call: Call) -> None:
     ],
 )
 def test_a_callers_timestamp_is_kept_inside_the_details(given: dict[str, Any], kept: Any) -> None:
-    text = AuditEntry.model_validate({**ENTRY, **given}).details_json()
-
-    assert (None if text is None else json.loads(text)) == kept
+    assert AuditEntryV1.model_validate({**ENTRY, **given}).stored_details == kept

@@ -1,0 +1,382 @@
+"""The audit log in a real Postgres: each entry once, many together, read as it was written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from tests.engine.audit import ENTRY, MASTER, Ground, Rig, entry, ground, own_server, paused
+from tests.engine.conftest import emulator, unique
+from webnext import logs
+from webnext.audit import postgres
+from webnext.audit.row import UnstorableError, row_of
+from webnext.audit.writer import Writer
+from webnext.contract import AuditEntryV1
+from webnext.dependency import AwayError
+
+__all__ = ["emulator", "ground", "own_server", "unique"]
+pytestmark = pytest.mark.engine
+
+
+def metric(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
+def test_the_log_is_empty_before_the_first_push(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        assert await rig.newest() == {"_mock": False, "items": []}
+
+    ground.run(test)
+
+
+def test_what_is_pushed_is_listed_newest_first(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        first = await rig.push(action="first", strategyId="s-1", traceId="trace-0001", details={"a": [1, None, 2.5]})
+        second = await rig.push(action="second", result="err", details="text", timestamp=17)
+        listed = await rig.newest()
+
+        assert first == {"status": 200, "ok": True, "id": first["id"]}
+        assert second["id"] > first["id"]
+        assert listed["_mock"] is False
+        newest, oldest = listed["items"]
+        assert (newest["action"], newest["result"]) == ("second", "err")
+        assert newest["details"] == {"text": "text", "clientTimestamp": 17}
+        assert (oldest["strategyId"], oldest["traceId"]) == ("s-1", "trace-0001")
+        assert oldest["details"] == {"a": [1, None, 2.5]}
+        assert oldest["ts"].endswith("Z")
+        assert [item["id"] for item in (await rig.newest(limit=1))["items"]] == [second["id"]]
+
+    ground.run(test)
+
+
+def test_the_list_can_be_of_one_trace(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        for trace in ("trace-0001", "trace-0002", "trace-0001"):
+            await rig.push(traceId=trace)
+
+        listed = await rig.newest(traceId="trace-0001")
+
+        assert [item["traceId"] for item in listed["items"]] == ["trace-0001"] * 2
+
+    ground.run(test)
+
+
+def test_an_entry_without_a_trace_id_gets_the_requests(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        await rig.http.post("/api/audit/push", json=ENTRY, headers={"x-trace-id": "page-1234"})
+
+        assert rig.rows() == ["page-1234"]
+
+    ground.run(test)
+
+
+def test_sql_in_an_entry_is_only_text(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        evil = "x'); DROP TABLE audit_log; --"
+        await rig.push(action=evil, traceId=evil, strategyId=evil, details={evil: evil}, key="x');DROP/*")
+
+        [item] = (await rig.newest(traceId=evil))["items"]
+        assert (item["action"], item["strategyId"], item["details"]) == (evil, evil, {evil: evil})
+
+    ground.run(test)
+
+
+def test_a_key_pushed_fifty_times_at_once_by_two_processes_makes_one_row(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        async with ground.process() as other:
+            pushes = [process.push(key="order-17", details={"n": 1}) for process in (rig, other) for _ in range(25)]
+            answers = await asyncio.gather(*pushes)
+
+        assert {answer["status"] for answer in answers} == {200}
+        assert len({answer["id"] for answer in answers}) == 1
+        assert rig.rows("id") == [answers[0]["id"]]
+
+    ground.run(test)
+
+
+def test_two_processes_that_write_the_same_keys_in_opposite_orders_never_block_each_other(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        keys = [f"key-{number:03}" for number in range(90)]
+        async with ground.process() as other:
+            for _ in range(3):
+                answers = await asyncio.gather(
+                    *(rig.push(key=key, traceId=key) for key in keys),
+                    *(other.push(key=key, traceId=key) for key in reversed(keys)),
+                )
+                assert {(answer["status"], answer.get("via")) for answer in answers} == {(200, None)}
+
+        assert sorted(rig.rows()) == keys
+
+    ground.run(test)
+
+
+SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"details": {"a": 1, "b": [1e2, None]}}, {"details": {"b": [100, None], "a": 1.0}}),
+    ({"details": "text", "timestamp": 5}, {"details": "text", "timestamp": 5}),
+    ({"traceId": "own", "strategyId": "s"}, {"traceId": "own", "strategyId": "s"}),
+]
+OTHER: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {"action": "undo"}),
+    ({}, {"result": "err"}),
+    ({}, {"strategyId": "s"}),
+    ({}, {"traceId": "own"}),
+    ({"traceId": "own"}, {"traceId": "another"}),
+    ({"details": {"a": 1}}, {"details": {"a": True}}),
+    ({"details": {"a": 1}}, {"details": {"a": "1"}}),
+    ({"details": "text"}, {"details": {"text": "text"}}),
+    ({"details": "text"}, {}),
+    ({}, {"details": {"acceptedAt": "2026-01-01T00:00:00Z"}}),
+]
+
+
+@pytest.mark.parametrize(("first", "again"), SAME)
+def test_the_same_entry_under_its_key_is_answered_with_the_id_it_has(
+    ground: Ground, first: dict[str, Any], again: dict[str, Any]
+) -> None:
+    async def test(rig: Rig) -> None:
+        made, repeated = await rig.push(key="k", **first), await rig.push(key="k", **again)
+
+        assert made == repeated
+        assert rig.rows("id") == [made["id"]]
+
+    ground.run(test)
+
+
+@pytest.mark.parametrize(("first", "again"), OTHER)
+def test_another_entry_under_a_key_is_refused_and_not_written(
+    ground: Ground, first: dict[str, Any], again: dict[str, Any]
+) -> None:
+    async def test(rig: Rig) -> None:
+        made, refused = await rig.push(key="k", **first), await rig.push(key="k", **again)
+
+        assert refused["status"] == 409
+        assert rig.rows("id") == [made["id"]]
+
+    ground.run(test)
+
+
+def test_two_entries_that_arrive_together_under_one_key_are_one_row_and_one_refusal(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        answers = await asyncio.gather(*(rig.push(key="k", action=f"action-{number % 2}") for number in range(20)))
+
+        assert sorted(answer["status"] for answer in answers) == [200] * 10 + [409] * 10
+        assert len(rig.rows()) == 1
+
+    ground.run(test)
+
+
+def test_entries_that_arrive_together_share_statements_and_keep_their_order(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        rig_writer = Writer(rig.audit._postgres)
+        rows = [row_of(entry(), f"trace-{number:03}", f"key-{number * 7919 % 200}") for number in range(200)]
+        written = await asyncio.gather(*(rig_writer.append(row) for row in rows))
+
+        assert [each.id for each in written[1:]] == sorted(each.id for each in written[1:])
+        assert len(set(rig.rows("xmin::text"))) <= 5
+
+    ground.run(test)
+
+
+BAD = [
+    AuditEntryV1.model_construct(action="a\x00b", result="ok", details=None),
+    AuditEntryV1.model_construct(action="a", result="ok", details={"in": ["\x00"]}),
+    AuditEntryV1.model_construct(action="a", result="ok", details={"in": "\ud800"}),
+    AuditEntryV1.model_construct(action="a", result="ok", details={"in": float("nan")}),
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=["text", "NUL", "half a pair", "NaN"])
+def test_an_entry_that_postgres_cannot_hold_fails_alone(ground: Ground, bad: AuditEntryV1) -> None:
+    async def test(rig: Rig) -> None:
+        async def append(number: int) -> Any:
+            return await rig.audit.append(bad if number == 37 else entry(), f"trace-{number:03}")
+
+        answers = await asyncio.gather(*(append(number) for number in range(100)), return_exceptions=True)
+
+        assert isinstance(answers[37], UnstorableError)
+        assert [getattr(answer, "mock", "") for answer in answers if answer is not answers[37]] == [None] * 99
+        assert len(rig.rows()) == 99
+        assert not rig.audit._postgres.dependency.is_open
+
+    ground.run(test)
+
+
+def test_a_month_without_a_partition_is_a_fallback_and_no_refusal(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        with ground.database.connect() as owner:
+            [(part,)] = owner.execute("SELECT 'audit_log_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')").fetchall()
+            owner.execute(f"ALTER TABLE audit_log DETACH PARTITION {part}".encode())
+        answers = await asyncio.gather(*(rig.push(key=f"key-{number}", traceId=f"t-{number}") for number in range(5)))
+        assert [answer["via"] for answer in answers] == ["executor"] * 5
+
+        with ground.database.connect() as owner:
+            owner.execute("SELECT ensure_audit_partitions(1, now())")
+        assert "via" not in await rig.push(key="key-6", traceId="t-6")
+        rig.executor.bring_in(ground.database)
+        assert sorted(rig.rows()) == ["t-0", "t-1", "t-2", "t-3", "t-4", "t-6"]
+
+    ground.run(test)
+
+
+def test_a_table_that_is_not_there_yet_is_a_fallback(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        assert (await rig.push())["via"] == "executor"
+
+    ground.run(test, url=ground.database.server.url("audit_writer", "postgres"))
+
+
+def test_inserts_are_counted_by_traffic_and_only_once_for_a_key(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        def inserts(traffic: str) -> float:
+            return metric("web_next_audit_inserts_total", store="postgres", traffic=traffic)
+
+        user, smoke = inserts("user"), inserts("smoke")
+        timed = metric("web_next_audit_write_duration_seconds_count")
+        await rig.push(key="k")
+        await rig.push(key="k")
+        await rig.http.post("/api/audit/push", json=ENTRY, headers={"user-agent": "web-next-smoke"})
+
+        assert (inserts("user") - user, inserts("smoke") - smoke) == (1, 1)
+        assert metric("web_next_audit_write_duration_seconds_count") == timed + 2
+
+    ground.run(test)
+
+
+def test_an_export_has_every_entry_of_its_hours_the_oldest_first(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Three entries of each instant: some instants lie across the end of a page.
+    with ground.database.connect() as owner:
+        owner.execute(
+            "INSERT INTO audit_log (ts, action, result) SELECT now() - n / 3 * interval '1 second', n::text, 'ok' "
+            "FROM generate_series(0, 2 * %s + 9) n",
+            (postgres.PAGE,),
+        )
+        owner.execute("INSERT INTO audit_log (ts, action, result) VALUES (now() - interval '2 hours', 'old', 'ok')")
+
+    async def test(rig: Rig) -> None:
+        found = [item async for item in rig.audit.since(1)]
+
+        assert sorted(int(item.action) for item in found) == list(range(2 * postgres.PAGE + 10))
+        assert all((a.ts, a.id) < (b.ts, b.id) for a, b in pairwise(found))
+        assert len([item async for item in rig.audit.since(3)]) == len(found) + 1
+
+    ground.run(test)
+
+
+def test_a_reader_who_is_slow_holds_no_connection_and_no_transaction(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        await asyncio.gather(*(rig.push() for _ in range(10)))
+        reading = [rig.audit.since(1) for _ in range(postgres.CONNECTIONS + 2)]
+        for each in reading:
+            await anext(each)
+
+        with ground.database.server.connect(MASTER, "postgres") as master:
+            busy = master.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'web-next' AND state <> 'idle'"
+            ).fetchall()
+        assert busy == [(0,)]
+        assert "via" not in await rig.push()
+        for each in reading:
+            await each.aclose()  # type: ignore[attr-defined]
+
+    ground.run(test)
+
+
+def test_an_export_whose_database_goes_away_midway_says_so(ground: Ground) -> None:
+    with ground.database.connect() as owner:
+        owner.execute(
+            "INSERT INTO audit_log (action, result) SELECT 'a', 'ok' FROM generate_series(1, %s)", (postgres.PAGE + 1,)
+        )
+
+    async def test(rig: Rig) -> None:
+        reading = rig.audit.since(1)
+        for _ in range(postgres.PAGE):
+            await anext(reading)
+        with paused(ground.database.server), pytest.raises(AwayError):
+            await anext(reading)
+
+    ground.run(test)
+
+
+def test_a_ping_of_a_postgres_that_hangs_ends_within_a_second(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        await rig.audit.ping()
+        with paused(ground.database.server):
+            async with asyncio.timeout(1):
+                with pytest.raises(AwayError):
+                    await rig.audit.ping()
+
+    ground.run(test)
+
+
+def test_a_rotated_password_is_read_again_without_a_failed_push(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        await rig.push()
+        assert rig.secrets.asked == 1
+        with ground.database.server.connect(MASTER, "postgres") as master:
+            try:
+                master.execute("ALTER ROLE audit_writer PASSWORD 'rotated'")
+                master.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'audit_writer'")
+                scheme, _, rest = rig.secrets.url.partition("://")
+                before, rig.secrets.url = rig.secrets.url, f"{scheme}://audit_writer:rotated@{rest.split('@')[1]}"
+
+                assert "via" not in await rig.push()
+                assert rig.secrets.asked >= 2
+            finally:
+                master.execute(f"ALTER ROLE audit_writer PASSWORD '{before.split(':')[2].split('@')[0]}'".encode())
+
+    ground.run(test)
+
+
+def test_a_password_that_the_vault_does_not_have_yet_is_a_fallback(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        assert (await rig.push())["via"] == "executor"
+
+    scheme, _, rest = ground.database.server.url("audit_writer", ground.database.name).partition("://")
+    ground.run(test, url=f"{scheme}://audit_writer:wrong@{rest.split('@')[1]}")
+
+
+def test_nothing_is_connected_before_the_first_call(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        await asyncio.sleep(0.2)
+        assert rig.secrets.asked == 0
+
+    ground.run(test)
+
+
+def test_the_log_line_of_a_push_has_its_trace_id_and_no_others(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(rig: Rig) -> None:
+        seen: list[str | None] = []
+        insert = rig.audit._writer._insert
+
+        async def spy(rows: Any) -> Any:
+            seen.append(logs.trace_id.get())
+            return await insert(rows)
+
+        rig.audit._writer._insert = spy  # type: ignore[method-assign]
+        await rig.push()
+        assert seen == [None], "what is written for many is nobody's"
+
+    ground.run(test)
+
+
+def test_json_numbers_come_back_as_they_went(ground: Ground) -> None:
+    body = b'{"action": "a", "result": "ok", "details": {"big": 123456789012345678901234567890, "small": -1.5e-300}}'
+
+    async def test(rig: Rig) -> None:
+        answer: httpx.Response = await rig.http.post("/api/audit/push", content=body)
+        assert answer.status_code == 200
+        [item] = (await rig.newest())["items"]
+        assert item["details"] == json.loads(body)["details"]
+
+    ground.run(test)

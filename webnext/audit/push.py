@@ -1,0 +1,79 @@
+"""POST /api/audit/push in a straight line: the one route that has to be fast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from webnext import logs
+from webnext.audit.row import UnstorableError
+from webnext.contract import AuditEntryV1, PushAnswer
+from webnext.dependency import AwayError
+from webnext.envelope import BODY
+from webnext.services import KeyReusedError, Services
+
+PATH = "/api/audit/push"
+KEY = r"^[!-~]{1,200}$"
+"""What an idempotency key may be: printable ASCII without spaces."""
+
+_KEY = re.compile(KEY.encode().replace(b"$", rb"\Z"))
+_ROUTE = SimpleNamespace(path=PATH)
+
+
+def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable[PushAnswer]]:
+    """What keeps an entry of the request being answered, under the caller's key if there is one.
+
+    It raises AwayError, and HTTPException for the refusals that are the caller's to mend.
+    """
+
+    async def keep(entry: AuditEntryV1, key: str | None) -> PushAnswer:
+        try:
+            return await services.audit.append(entry, logs.trace_id.get() or "", key)
+        except KeyReusedError as error:
+            raise HTTPException(409, str(error)) from error
+        except UnstorableError as error:
+            raise HTTPException(422, str(error)) from error
+
+    return keep
+
+
+class StraightPush:
+    """Takes the valid entries off the way to `app`, whose route of the same path documents this one, and says of
+    everything else what is wrong with it. `handlers` are those of `app`, by the exception they answer."""
+
+    def __init__(self, app: ASGIApp, services: Services, handlers: Mapping[Any, Callable[..., Any]]) -> None:
+        self._app = app
+        self._keep = keeper(services)
+        self._handlers = {error: handlers[error] for error in (AwayError, HTTPException)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") != PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        key = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
+        try:
+            entry = AuditEntryV1.model_validate_json(scope[BODY])
+        except ValidationError:
+            await self._app(scope, receive, send)
+            return
+        if key is not None and not _KEY.match(key):
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = _ROUTE
+        try:
+            answer = await self._keep(entry, key.decode() if key else None)
+        except tuple(self._handlers) as error:
+            response = await self._handlers[type(error)](Request(scope), error)
+            await response(scope, receive, send)
+            return
+        body = answer.model_dump_json().encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
