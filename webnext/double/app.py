@@ -13,10 +13,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webnext import metrics, refusals
+from webnext.assembly import vault_for
 from webnext.dependency import every
 from webnext.double import routes
 from webnext.double.journal import AuditStore, Journal, forward
 from webnext.double.objects import Objects, SignatureError, SizeError
+from webnext.double.postgres import PostgresStore
 from webnext.double.store import Store
 from webnext.double.trading import NonsenseError, TradingDesk, UnknownError
 from webnext.envelope import Envelope
@@ -43,8 +45,9 @@ _STATUSES: dict[type[Exception], int] = {
 def serve_double(settings: Settings) -> None:
     """Serve on PORT until SIGTERM. Exits with a line that says why where its folder cannot be written."""
     folder = Path(os.environ.get("DOUBLE_DATA") or FOLDER)
+    audit = PostgresStore(vault_for(settings)) if settings.vault_prefix else None
     try:
-        app = create_double(settings, folder)
+        app = create_double(settings, folder, audit)
     except (OSError, sqlite3.Error) as error:
         raise SystemExit(
             f"web-next: DOUBLE_DATA is {str(folder)!r}: {error}; mount a volume that it may write"

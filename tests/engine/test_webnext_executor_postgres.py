@@ -1,0 +1,81 @@
+"""The executor double's journal on its way into a real Postgres, through kills and outages on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cutover import migrator
+from tests.engine.containers import docker, wait_until
+from tests.engine.executor import Process, Pushes, journal
+from tests.engine.postgres import OWNER, WRITER, Database, database, server
+
+__all__ = ["database", "server"]
+pytestmark = pytest.mark.engine
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+# As serve_double puts it together, with a file in the vault's place.
+_DOUBLE = """
+import sys
+from pathlib import Path
+from webnext import logs
+from webnext.double.app import create_double
+from webnext.double.postgres import PostgresStore
+from webnext.server import serve
+from webnext.settings import Settings
+from webnext.vault import Vault
+
+class File:
+    def get_secret_value(self, *, SecretId):
+        return {"SecretString": Path(sys.argv[3]).read_text()}
+
+logs.configure()
+audit = PostgresStore(Vault("web-next-test/", File))
+serve(create_double(Settings(), Path(sys.argv[2]), audit), int(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def double(database: Database, tmp_path: Path) -> Iterator[Process]:
+    with migrator.connect(database.owner_url) as connection:
+        migrator.apply(connection, migrator.load(MIGRATIONS))
+    secret = tmp_path / "url"
+    secret.write_text(database.server.url(WRITER, database.name))
+    process = Process(_DOUBLE, tmp_path, (str(tmp_path / "data"), str(secret)))
+    try:
+        process.start()
+        yield process
+    finally:
+        process.kill()
+
+
+def kept(database: Database) -> list[str]:
+    """The key inside every row of the audit log."""
+    with database.connect(OWNER) as connection:
+        return [key for (key,) in connection.execute("SELECT details ->> 'key' FROM audit_log")]
+
+
+def test_what_the_double_accepted_is_in_postgres_once_whatever_was_killed(double: Process, database: Database) -> None:
+    async def run() -> Pushes:
+        async with Pushes.on(double.url) as pushes:
+            for _ in range(2):
+                await asyncio.sleep(1)
+                await asyncio.to_thread(docker, "pause", database.server.container)
+                await asyncio.sleep(4)
+                await asyncio.to_thread(docker, "unpause", database.server.container)
+                await asyncio.sleep(1)
+                await asyncio.to_thread(double.kill)
+                await asyncio.to_thread(double.start)
+        return pushes
+
+    pushes = asyncio.run(run())
+    wait_until(lambda: {state for _, state in journal(double)} == {"forwarded"}, "an empty journal", 120)
+
+    counted = Counter(kept(database))
+    assert len(pushes.accepted) > 100
+    assert set(counted.values()) == {1}
+    assert pushes.accepted <= counted.keys() == {key for key, _ in journal(double)} <= pushes.tried
