@@ -36,17 +36,17 @@ class KeptAudit(MockAudit):
 
     def __init__(self) -> None:
         super().__init__()
-        self._keys: dict[str, tuple[AuditEntryV1, PushAnswer]] = {}
+        self._made: dict[str, tuple[AuditEntryV1, PushAnswer]] = {}
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
-        if key in self._keys:
-            known, answer = self._keys[key]
+        if key in self._made:
+            known, answer = self._made[key]
             if known != entry:
                 raise KeyReusedError("the key is another entry's")
             return answer
         answer = PushAnswer(id=(await super().append(entry, trace_id)).id)
         if key:
-            self._keys[key] = entry, answer
+            self._made[key] = entry, answer
         return answer
 
     async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
