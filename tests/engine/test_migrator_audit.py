@@ -14,12 +14,19 @@ from psycopg import sql
 from cutover import migrator
 from tests.engine.containers import docker
 from tests.engine.postgres import OWNER, READER, WRITER, Database, Server, new_database, server
-from webnext import audit
 
 __all__ = ["server"]
 pytestmark = pytest.mark.engine
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
+# The statements of the release before 003, word for word: files only expand.
+INSERT = sql.SQL(
+    "INSERT INTO audit_log (action, result, strategy_id, trace_id, details) "
+    "VALUES (%s, %s, %s, %s, %s::jsonb) RETURNING id"
+)
+NEWEST = sql.SQL(
+    "SELECT id, ts, action, result, strategy_id, trace_id, details FROM audit_log ORDER BY ts DESC, id DESC LIMIT %s"
+)
 ENTRY = ("login", "ok", None, "trace-1", '{"a": 1}')
 LAST_PART = "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'audit_log'::regclass"
 
@@ -40,7 +47,7 @@ def migrated(server: Server) -> Iterator[Database]:
     with new_database(server) as made:
         migrate(made)
         with made.connect(WRITER) as writer:
-            writer.execute(audit._INSERT, ENTRY)
+            writer.execute(INSERT, ENTRY)
         yield made
 
 
@@ -54,9 +61,9 @@ def fresh(server: Server) -> Iterator[Database]:
 
 def test_the_old_apps_statements_work_on_the_new_schema(fresh: Database) -> None:
     with fresh.connect(WRITER) as app:
-        assert app.execute(audit._NEWEST, (50,)).fetchall() == [], "0 rows at first"
-        identity = app.execute(audit._INSERT, ENTRY).fetchone()
-        [row] = app.execute(audit._NEWEST, (50,)).fetchall()
+        assert app.execute(NEWEST, (50,)).fetchall() == [], "0 rows at first"
+        identity = app.execute(INSERT, ENTRY).fetchone()
+        [row] = app.execute(NEWEST, (50,)).fetchall()
     assert identity == (row[0],)
     assert row[2:] == ("login", "ok", None, "trace-1", {"a": 1})
 
@@ -110,10 +117,10 @@ def test_neither_writer_nor_reader_may_change_anything(migrated: Database, role:
 
 def test_the_reader_reads_and_writes_nothing(migrated: Database) -> None:
     with migrated.connect(READER) as reader:
-        assert len(reader.execute(audit._NEWEST, (50,)).fetchall()) == 1
-        for statement in (audit._INSERT, "INSERT INTO audit_idempotency VALUES ('k', 1, now())"):
+        assert len(reader.execute(NEWEST, (50,)).fetchall()) == 1
+        for statement in (INSERT, "INSERT INTO audit_idempotency VALUES ('k', 1, now())"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                reader.execute(statement, ENTRY if statement is audit._INSERT else None)
+                reader.execute(statement, ENTRY if statement is INSERT else None)
 
 
 @pytest.mark.parametrize("table", ["audit_log", "this month", "a month to come"])
@@ -151,14 +158,14 @@ def test_a_partition_is_made_without_stopping_reads_or_writes(fresh: Database) -
     locks = "SELECT mode FROM pg_locks WHERE relation = 'audit_log'::regclass AND pid = pg_backend_pid() ORDER BY 1"
     with fresh.connect(OWNER) as owner, fresh.connect(WRITER) as app:
         app.execute("BEGIN")
-        app.execute(audit._INSERT, ENTRY)
+        app.execute(INSERT, ENTRY)
         owner.execute("BEGIN")
         owner.execute("SELECT ensure_audit_partitions(24, now())")
         held = {mode for (mode,) in owner.execute(locks).fetchall()}
         with fresh.connect(WRITER) as other:
             other.execute("SET lock_timeout = '5s'")
-            other.execute(audit._INSERT, ENTRY)
-            assert len(other.execute(audit._NEWEST, (50,)).fetchall()) == 1
+            other.execute(INSERT, ENTRY)
+            assert len(other.execute(NEWEST, (50,)).fetchall()) == 1
         owner.execute("COMMIT")
     assert held == {"AccessShareLock", "ShareUpdateExclusiveLock"}
 
@@ -318,12 +325,12 @@ def test_001_applied_again_changes_nothing(fresh: Database) -> None:
 def test_a_lost_ledger_is_written_again_by_applying_everything_again(fresh: Database) -> None:
     with fresh.connect(OWNER) as owner:
         owner.execute("DROP SCHEMA cutover CASCADE")
-        owner.execute(audit._INSERT, ENTRY)
+        owner.execute(INSERT, ENTRY)
     migrate(fresh)
 
     assert differences(fresh) == []
     with fresh.connect(READER) as reader:
-        assert len(reader.execute(audit._NEWEST, (50,)).fetchall()) == 1
+        assert len(reader.execute(NEWEST, (50,)).fetchall()) == 1
 
 
 def test_a_database_of_the_first_revision_is_brought_up_to_date_with_its_entries(
@@ -334,7 +341,7 @@ def test_a_database_of_the_first_revision_is_brought_up_to_date_with_its_entries
         with migrator.connect(database.owner_url) as connection:
             migrator.apply(connection, migrator.load(tmp_path))
         with database.connect(WRITER) as app:
-            app.execute(audit._INSERT, ENTRY)
+            app.execute(INSERT, ENTRY)
         migrate(database)
         assert differences(database) == []
         with database.connect(OWNER) as owner, pytest.raises(psycopg.Error, match="append-only"):
