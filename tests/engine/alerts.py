@@ -215,11 +215,12 @@ def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 @dataclass
 class Sink:
     """Slack, as far as a webhook is concerned. `status` and `seconds` are of the answers to come; `times` has when each
-    message came."""
+    message came, `busy` how many are not answered."""
 
     url: str = ""
     status: int = 200
     seconds: float = 0.0
+    busy: int = 0
     messages: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     accepted: Counter[str] = field(default_factory=Counter)
@@ -239,7 +240,9 @@ def sink() -> Iterator[Sink]:
             made.messages.append(text)
             made.times.append(time.monotonic())
             status = made.status
+            made.busy += 1
             time.sleep(made.seconds)
+            made.busy -= 1
             if status == 200:
                 made.accepted[text] += 1
             self.answer(status, {})

@@ -17,7 +17,9 @@ import pytest
 from tests.engine.alerts import KEY, Process, Stack, alert_stack
 from tests.engine.containers import wait_until
 from tests.engine.postgres import READER, WRITER
+from webnext.alerts import redis
 from webnext.alerts.production import ProductionAlerts
+from webnext.alerts.queues import Letter, Queues
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.dependency import AwayError
@@ -103,6 +105,13 @@ def dead(stack: Stack) -> list[str]:
     return list(stack.redis("LRANGE", "bull:alerts:dlq:wait", "0", "-1"))
 
 
+async def bury(stack: Stack) -> None:
+    """Put one dead letter into dlq."""
+    client = redis.client(stack.secrets.vault, stack.settings.redis_ca_file)
+    await Queues(client).restore(Letter("there", ALERT, "trace-0001", [], 5))
+    await client.connection_pool.aclose()
+
+
 def test_an_accepted_alert_has_a_row_and_a_job_of_the_same_id(stack: Stack) -> None:
     [answer] = send(stack, ALERT)
     assert answer["_mock"] is False
@@ -163,8 +172,9 @@ def test_a_dead_letter_put_back_is_delivered_under_its_id(stack: Stack, worker: 
 
 @pytest.mark.parametrize("name", ["nothing", "meta", "events", "", "a:b"])
 def test_what_is_no_dead_letter_is_not_put_back(stack: Stack, name: str) -> None:
-    send(stack, ALERT)
+    asyncio.run(bury(stack))
     before = sorted(stack.redis("KEYS", "*"))
+    assert "bull:alerts:dlq:meta" in before
     assert queue(stack, action="retry", jobId=name).status_code == (404 if name else 422)
     assert sorted(stack.redis("KEYS", "*")) == before
 

@@ -164,9 +164,9 @@ class Queues:
         pipe: Any
         async with self._redis.pipeline(transaction=True) as pipe:
             await pipe.watch(key)
-            there = await getattr(pipe, find)(source.toKey(where), job_id)
-            raw = await pipe.hgetall(key)
-            if there is None or not raw:
+            if await getattr(pipe, find)(source.toKey(where), job_id) is None:
+                return None  # the id may be anybody's word, and the key one of BullMQ's own
+            if not (raw := await pipe.hgetall(key)):
                 return None
             letter = letter_of(Job.fromJSON(source, raw, job_id))
             made = _job(letter, data(letter), options)

@@ -13,7 +13,7 @@ from webnext.alerts.queues import BATCH, Letter, Queues, Whereabouts
 from webnext.dependency import Dependency
 
 REDIS_SECONDS = 5.0
-TURN_BATCHES = 20
+TURN_BATCHES = 10
 """Batches of rows that one turn settles: a backlog is worked off over several."""
 
 log = logging.getLogger("webnext.alerts")

