@@ -155,6 +155,7 @@ def _address(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         usable = httpx.URL(text).scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        usable = usable and parts.port != 0  # which raises ValueError above 65535
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:

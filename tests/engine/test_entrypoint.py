@@ -225,7 +225,7 @@ def test_a_container_without_a_role_is_one_line(program: Path, environment: dict
         (None, (), 2, "no command is given"),
         (None, ("--names", "", "--", "env"), 2, "is no name of a variable"),
         (None, ("--names", "A=B", "--", "env"), 2, "is no name of a variable"),
-        (None, ("--", "/etc/hostname"), 127, "permission denied"),
+        (None, ("--", "/etc/passwd"), 127, "permission denied"),
         (None, ("--", "no-such-command"), 127, "executable file not found"),
     ],
 )

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from cutover import cli
 from cutover.errors import (
+    ContractError,
     CutoverError,
     NoGoError,
     NotPreparedError,
@@ -223,6 +224,7 @@ def test_the_table_of_exit_codes_agrees_with_the_command_lines_own_help() -> Non
         (6, NotPreparedError("no environment"), "not prepared"),
         (7, MigrationError("it was edited"), "migration"),
         (8, UnreachableError("it cannot be reached"), "reach"),
+        (9, ContractError("it breaks a rule"), "contract"),
         (130, KeyboardInterrupt(), "interrupted"),
     ],
 )
