@@ -279,7 +279,7 @@ def test_a_source_that_does_not_answer_is_given_up_and_asked_again(site: Site, d
     dashboard.open()
     expect(dashboard.panel("guardrails")).to_contain_text("Max drawdown")
 
-    dashboard.pass_seconds(11)
+    dashboard.page.clock.run_for(11_000)
     expect(dashboard.stale("queue")).to_contain_text("no answer within 10 s")
 
     site.edge.slow.clear()
