@@ -74,7 +74,10 @@ class Dashboard:
             idle = 0 if self.page.evaluate("underWay") else idle + 1
 
     def hold_clock(self) -> None:
-        """Take the page's clock, before it is opened: from now on time passes by pass_seconds alone."""
+        """Take the page's clock, before it is opened: from now on time passes by pass_seconds alone.
+
+        Playwright's performance.timeOrigin is 0 until performance.now() is first called in a document.
+        """
         self.page.clock.install(time=NOW - timedelta(minutes=1))
         self.page.clock.pause_at(NOW)
 
