@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.browser.chromium import chromium
 from tests.browser.doubles import Edge, SwitchedAlerts, SwitchedAudit, SwitchedGuardrails
@@ -18,6 +18,8 @@ from tests.browser.page import Dashboard
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.settings import FlagValues, Settings
+
+expect.set_options(timeout=15_000)
 
 
 @dataclass
@@ -71,7 +73,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         locale="en-GB",
         viewport={"width": 1280, "height": 800},
     )
-    made.set_default_timeout(10_000)
     yield made
     made.close()
 

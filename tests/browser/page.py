@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -14,10 +15,22 @@ Panel = Literal["actions", "guardrails", "queue"]
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """What the page's clock shows when a test takes it."""
 
-_WATCH_POLICY = """
+_WATCH = """
 addEventListener("securitypolicyviolation", (event) => {
   console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);
 });
+window.underWay = 0;
+const fetchReally = fetch;
+window.fetch = async (...request) => {
+  underWay += 1;
+  try {
+    const answer = await fetchReally(...request);
+    await answer.clone().text();
+    return answer;
+  } finally {
+    underWay -= 1;
+  }
+};
 """
 
 
@@ -35,7 +48,7 @@ class Dashboard:
     failed_loads: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.add_init_script(_WATCH_POLICY)
+        self.page.add_init_script(_WATCH)
         self.page.on("pageerror", lambda error: self.complaints.append(f"exception: {error}"))
         self.page.on("console", self._note)
 
@@ -46,18 +59,25 @@ class Dashboard:
         kept.append(message.text)
 
     def open(self) -> Dashboard:
-        """Load the page; it has asked for everything once when this returns, unless it may not."""
+        """Load the page; its script has started when this returns."""
         self.page.goto(f"{self.url}/dashboard")
         self.page.locator("#boot").wait_for(state="detached")
         return self
 
     def settle(self) -> None:
-        """Return when what the page has just sent is answered and shown, a slow answer excepted."""
-        for _ in range(2):
-            self.page.evaluate("fetch('/healthz').then(answer => answer.text())")
+        """Return when what the page has asked is answered and shown. Raises TimeoutError after ten seconds."""
+        deadline = time.monotonic() + 10
+        idle = 0
+        while idle < 2:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.page.evaluate('underWay')} requests of the page are not answered")
+            idle = 0 if self.page.evaluate("underWay") else idle + 1
 
     def hold_clock(self) -> None:
-        """Take the page's clock, before it is opened: from now on time passes by pass_seconds alone."""
+        """Take the page's clock, before it is opened: from now on time passes by pass_seconds alone.
+
+        Playwright's performance.timeOrigin is 0 until performance.now() is first called in a document.
+        """
         self.page.clock.install(time=NOW - timedelta(minutes=1))
         self.page.clock.pause_at(NOW)
 

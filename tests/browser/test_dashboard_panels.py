@@ -251,6 +251,20 @@ def test_a_panel_whose_source_fails_keeps_its_last_answer_marked_stale_with_age_
     expect(dashboard.announcer).to_have_text("Recent actions: up to date again")
 
 
+def test_a_stale_panel_names_the_trace_id_of_the_newest_failure(site: Site, dashboard: Dashboard) -> None:
+    dashboard.hold_clock()
+    site.edge.faults["/api/audit/list"] = FAULTS["HTTP 502"]
+    dashboard.open()
+    expect(dashboard.stale("actions")).to_be_visible()
+    first = dashboard.stale("actions").get_by_role("button").get_attribute("title")
+
+    dashboard.pass_seconds(16)
+
+    asked = [request.trace_id for request in site.edge.asked if request.path == "/api/audit/list"]
+    assert first == asked[0]
+    assert dashboard.stale("actions").get_by_role("button").get_attribute("title") == asked[-1] != first
+
+
 def test_a_network_that_fails_leaves_every_panel_as_it_was_and_stale(site: Site, dashboard: Dashboard) -> None:
     site.audit.add("deploy")
     dashboard.open()
@@ -279,7 +293,7 @@ def test_a_source_that_does_not_answer_is_given_up_and_asked_again(site: Site, d
     dashboard.open()
     expect(dashboard.panel("guardrails")).to_contain_text("Max drawdown")
 
-    dashboard.pass_seconds(11)
+    dashboard.page.clock.run_for(11_000)
     expect(dashboard.stale("queue")).to_contain_text("no answer within 10 s")
 
     site.edge.slow.clear()

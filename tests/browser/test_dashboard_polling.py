@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Site
-from tests.browser.page import Dashboard
+from tests.browser.page import NOW, Dashboard
 
 pytestmark = pytest.mark.browser
 
@@ -105,6 +106,50 @@ def test_a_tab_seen_again_before_anything_is_due_asks_nothing(site: Site, tickin
     ticking.settle()
 
     assert len(site.edge.asked) == before
+
+
+def test_a_tab_seen_again_marks_nothing_stale_while_it_asks(site: Site, ticking: Dashboard) -> None:
+    ticking.set_hidden(True)
+    ticking.pass_seconds(90)
+    site.edge.slow["/api/audit/list"] = 1
+
+    ticking.set_hidden(False)
+
+    assert not ticking.stale("actions").is_visible()
+
+
+def test_a_second_click_while_answers_are_under_way_asks_nothing_more(site: Site, ticking: Dashboard) -> None:
+    site.edge.slow = dict.fromkeys(
+        ["/api/audit/list", "/api/guardrails/read", "/api/alerts/queue", "/api/healthz"], 0.5
+    )
+
+    ticking.refresh.dblclick()
+    ticking.settle()
+
+    assert len(site.edge.asked) == 8
+
+
+def test_a_clock_that_is_set_back_stops_nothing(site: Site, ticking: Dashboard) -> None:
+    ticking.page.clock.set_system_time(NOW - timedelta(hours=5))
+
+    assert sum(requests_of(31, site, ticking)) >= 4
+
+
+@pytest.mark.parametrize("limit", [None, "30"])
+def test_a_clock_that_is_set_back_holds_a_reloaded_tab_for_a_minute_at_most(
+    site: Site, dashboard: Dashboard, limit: str | None
+) -> None:
+    later = int((NOW + timedelta(hours=5)).timestamp() * 1000)
+    dashboard.page.add_init_script(f"""
+      sessionStorage.setItem("dashboard.sent", JSON.stringify(Array(12).fill({later})));
+      {f'sessionStorage.setItem("dashboard.limit", "[{later}, {later + 30_000}]");' if limit else ""}
+    """)
+    dashboard.hold_clock()
+    dashboard.open()
+
+    expect(dashboard.notice).to_contain_text("next try in 30 s" if limit else "Next refresh in 60 s")
+    assert sum(requests_of(58, site, dashboard)) == 0
+    assert sum(requests_of(3, site, dashboard)) == 4
 
 
 def test_a_limit_counts_down_and_nothing_is_asked_before_its_end(site: Site, ticking: Dashboard) -> None:

@@ -7,8 +7,8 @@ import { announce, byId, traceChip } from "./view.js";
 
 let heldBy = null;
 
-function ticked(now, held) {
-  for (const panel of panels) panel.tick(now);
+function ticked(held) {
+  for (const panel of panels) panel.tick();
   const notice = byId("notice");
   notice.hidden = !held;
   if (heldBy === "limit" && held?.by !== "limit") announce("Requests go out again");

@@ -41,8 +41,8 @@ class Panel {
   }
 
   /** Shows how old a stale answer is. One is stale when the next failed, or is overdue and not even under way. */
-  tick(now) {
-    const age = this.#shownAt === null ? null : (now - this.#shownAt) / 1000;
+  tick() {
+    const age = this.#shownAt === null ? null : (Date.now() - this.#shownAt) / 1000;
     const overdue = age > 2 * this.everySeconds && !this.busy;
     this.#part("stale", (note) => {
       note.hidden = !this.#failure && !overdue;

@@ -4,6 +4,9 @@ export const REQUESTS_A_MINUTE = 12;
 const MINUTE = 60_000;
 const LONGEST_BACKOFF = 60;
 
+/** Milliseconds that never go back while the page is open, whatever is done to the computer's clock. */
+const time = () => performance.now() + performance.timeOrigin;
+
 /** What must outlive a reload of the tab. A browser that keeps nothing, or nonsense, counts as empty. */
 const memory = {
   load(name) {
@@ -25,11 +28,11 @@ const memory = {
 
 /** The requests of the last minute, whatever they were for. */
 class Budget {
-  #sent = memory.load("sent");
+  #sent = memory.load("sent").map((at) => Math.min(at, time()));
 
   /** Milliseconds until one more may go out. */
   wait(now) {
-    this.#sent = this.#sent.filter((at) => at <= now && now - at < MINUTE);
+    this.#sent = this.#sent.filter((at) => now - at < MINUTE);
     return this.#sent.length < REQUESTS_A_MINUTE ? 0 : this.#sent[0] + MINUTE - now;
   }
 
@@ -42,16 +45,16 @@ class Budget {
 /** The edge's limit: it ends when the edge said, later where that was too soon before. */
 class Limit {
   #strikes = 0;
-  #from = 0;
   #until = 0;
 
   constructor() {
-    [this.#from = 0, this.#until = 0] = memory.load("limit");
+    const [from = 0, until = 0] = memory.load("limit");
+    this.#until = until - Math.max(0, from - time());
   }
 
   /** Milliseconds until the limit ends. */
   wait(now) {
-    return this.#from <= now ? Math.max(0, this.#until - now) : 0;
+    return Math.max(0, this.#until - now);
   }
 
   /** Whether the next request must show first that the limit is over. */
@@ -63,8 +66,7 @@ class Limit {
     if (!this.wait(now)) this.#strikes += 1;
     const backoff = Math.min(2 ** (this.#strikes - 1), LONGEST_BACKOFF);
     this.#until = Math.max(this.#until, now + 1000 * Math.max(seconds, backoff));
-    this.#from = now;
-    memory.save("limit", [this.#from, this.#until]);
+    memory.save("limit", [now, this.#until]);
   }
 
   lift() {
@@ -74,7 +76,7 @@ class Limit {
 
 /**
  * Asks sources in turn. A source has `everySeconds`, `show(answer)` and `fail(error)`; `ask(source)` resolves to an
- * answer or rejects with an AnswerError. `ticked(now, held)` is called each second that the tab is visible: `held` says
+ * answer or rejects with an AnswerError. `ticked(held)` is called each second that the tab is visible: `held` says
  * why sources have to wait ({by: "limit" | "budget", seconds, traceId}); it is null where none has to.
  */
 export class Poller {
@@ -97,17 +99,17 @@ export class Poller {
 
   /** All sources are due at once; the budget decides when each is asked. */
   refresh() {
-    const now = Date.now();
+    const now = time();
     for (const source of this.sources) if (!source.busy) source.due = Math.min(source.due, now);
     this.#tick();
   }
 
   #tick() {
     if (document.hidden) return;
-    const now = Date.now();
+    const now = time();
     const due = this.sources.filter((source) => !source.busy && source.due <= now).sort((a, b) => a.due - b.due);
     while (due.length && !this.#held(now) && !this.#probing()) this.#send(due.shift(), now);
-    this.ticked(now, due.length ? this.#held(now) : this.#limited(now));
+    this.ticked(due.length ? this.#held(now) : this.#limited(now));
   }
 
   /** After a limit one request goes first; the others wait for its answer. */
@@ -135,7 +137,7 @@ export class Poller {
       source.show(answer);
     } catch (error) {
       if (error.retrySeconds) {
-        this.#limit.hit(Date.now(), error.retrySeconds);
+        this.#limit.hit(time(), error.retrySeconds);
         this.#limitedTrace = error.traceId;
         source.due = now;
       } else {
