@@ -28,11 +28,11 @@ HEADER = """\
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes texts of digits with an e, such as a hash: Pulumi's YAML, unlike this one, reads them as numbers."""
+    """Quotes texts of digits, or of digits with an e, such as a hash: Pulumi's YAML, unlike this one, reads numbers."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    quoted = re.fullmatch(r"[\d.]+[eE]\d+", text)
+    quoted = re.fullmatch(r"[\d.]+[eE]\d+|\d+", text)
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if quoted else None)
 
 

@@ -104,7 +104,7 @@ def test_what_is_written_is_read_back_under_a_heading(tmp_path: Path, facts: dic
     assert [path.name for path in tmp_path.iterdir()] == ["Pulumi.local.yaml"], "no draft is left"
 
 
-@pytest.mark.parametrize("text", ["16889e46", "4e12", "123456789e12", "1E5", "1.5e3"])
+@pytest.mark.parametrize("text", ["16889e46", "4e12", "123456789e12", "1E5", "1.5e3", "09718241", "12345678"])
 def test_a_hash_that_looks_like_a_number_is_quoted_because_pulumi_would_read_one(tmp_path: Path, text: str) -> None:
     stackfile.write(tmp_path, "local", {"config": {"web-next:machine": {"clone": text}, "plain": "49a02f4d"}})
 
