@@ -43,11 +43,11 @@ class Flags:
             self._task.cancel()
 
     async def poll(self) -> bool:
-        """Read the parameter once; False where it holds no flags. Raises AwayError."""
+        """Read the parameter once; a flag that it lacks stays as it is. False where it holds none. Raises AwayError."""
         text = await self._ssm.call(lambda: aws.in_thread(self._read))
         try:
-            flags = FlagValues.model_validate(json.loads(text))
-        except (ValueError, ValidationError):
+            flags = FlagValues.model_validate(self.now.model_dump() | json.loads(text))
+        except (ValueError, TypeError, ValidationError):
             log.warning("parameter %s holds no flags: %r stay in force", self._parameter, self.now)
             return False
         if flags != self.now:

@@ -22,8 +22,9 @@ from webnext.alerts.outbox import Outbox
 from webnext.alerts.queues import Queues
 from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.slack import Slack
-from webnext.assembly import vault_for
+from webnext.assembly import services_for, vault_for
 from webnext.dependency import AwayError, every, one_line
+from webnext.evidence.cleanup import clean_daily
 from webnext.server import PORT, serve
 from webnext.settings import Settings
 from webnext.vault import Vault
@@ -120,7 +121,10 @@ class AlertWorker:
 
 
 def run_worker(settings: Settings) -> None:
-    """Run until SIGTERM, with /healthz on PORT and the metrics on their own. A mock adapter has nothing to deliver."""
+    """Deliver alerts and clean evidence up daily until SIGTERM, with /healthz on PORT and the metrics on their own.
+
+    Where an adapter is a mock its part has nothing to do.
+    """
     tracing.configure(settings)
     metrics.serve(settings, "worker")
     worker = AlertWorker(settings, vault_for(settings))
@@ -132,7 +136,8 @@ def run_worker(settings: Settings) -> None:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if busy:
             await worker.start()
-        yield
+        async with _daily_cleanup(settings):
+            yield
         await worker.stop()
 
     async def healthz(_: Request) -> PlainTextResponse:
@@ -141,3 +146,21 @@ def run_worker(settings: Settings) -> None:
         return PlainTextResponse("ok\n")
 
     serve(Starlette(routes=[Route("/healthz", healthz)], lifespan=lifespan), PORT)
+
+
+@asynccontextmanager
+async def _daily_cleanup(settings: Settings) -> AsyncIterator[None]:
+    """Evidence is cleaned up while the block runs, where it is real."""
+    if settings.adapters.evidence == "mock":
+        yield
+        return
+    services = services_for(settings)
+    await services.audit.open()
+    cleaning = asyncio.create_task(clean_daily(settings, services.flags, services.audit))
+    try:
+        yield
+    finally:
+        cleaning.cancel()
+        await asyncio.wait({cleaning})
+        await services.audit.close()
+        await services.executor.close()

@@ -55,6 +55,14 @@ def test_a_flag_that_cutover_writes_is_in_force_after_the_next_poll_and_shown() 
     assert gauge("EVIDENCE_CLEANUP_DRY_RUN") == 1
 
 
+def test_a_flag_that_the_parameter_lacks_stays_as_it_is() -> None:
+    read = flags(Parameters('{"EVIDENCE_CLEANUP_DRY_RUN": true}'))
+
+    asyncio.run(read.poll())
+
+    assert read.now == FlagValues(FEATURE_AUTO_PAUSE=STARTING.FEATURE_AUTO_PAUSE, EVIDENCE_CLEANUP_DRY_RUN=True)
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"FEATURE_AUTO_PAUSE": 1.5}', '{"FEATURE_BATCH_PROMOTE": NaN}', '"on"', "null"]
 )
