@@ -43,7 +43,10 @@ class Flags:
             self._task.cancel()
 
     async def poll(self) -> bool:
-        """Read the parameter once; a flag that it lacks stays as it is. False where it holds none. Raises AwayError."""
+        """Read the parameter once; a flag that it lacks stays as it is. False where it holds none.
+
+        Raises AwayError.
+        """
         text = await self._ssm.call(lambda: aws.in_thread(self._read))
         try:
             flags = FlagValues.model_validate(self.now.model_dump() | json.loads(text))

@@ -80,7 +80,11 @@ def test_the_schema_is_what_the_migrations_promise_and_its_upkeep_is_scheduled(s
     status = json.loads(migrate(system, "status").text)
     assert status["pending"] == []
     assert status["upkeep"]["runway"] >= 3
-    assert {job["name"] for job in status["upkeep"]["jobs"]} == {"audit-partitions", "audit-idempotency", "alert-outbox"}
+    assert {job["name"] for job in status["upkeep"]["jobs"]} == {
+        "audit-partitions",
+        "audit-idempotency",
+        "alert-outbox",
+    }
 
 
 def test_the_writer_appends_and_reads_and_can_do_nothing_else(system: System) -> None:
