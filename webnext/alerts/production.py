@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from webnext import metrics
@@ -42,13 +44,22 @@ class ProductionAlerts:
         self._client = redis.client(vault, settings.redis_ca_file)
         self._queues = Queues(self._client)
         self._redis = Dependency("redis", errors=redis.ERRORS, seconds=REDIS_SECONDS)
+        self._connecting: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Start the pool; returns at once."""
+        """Start the pool and connect to Redis, so that the first request need not wait for it; returns at once."""
         await self._outbox.open()
+        self._connecting = asyncio.create_task(self._connect())
+
+    async def _connect(self) -> None:
+        with suppress(AwayError):
+            await self._redis.call(self._queues.depths, seconds=10)
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._connecting:
+            self._connecting.cancel()
+            await asyncio.wait({self._connecting})
         await self._client.connection_pool.aclose()
         await self._outbox.close()
 

@@ -1,0 +1,110 @@
+"""The dashboard in a real browser, through the real edge, over the real stack.
+
+The tests run in order, on one system.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.chromium import chromium
+from tests.browser.page import Dashboard
+from tests.e2e.conftest import System
+from tests.e2e.test_faults import app, executor, stopped
+
+pytestmark = pytest.mark.e2e
+
+TRACE = "console-test-trace-1"
+APPEARS_MS = 45_000
+"""The slowest panel asks every 30 s."""
+
+
+@pytest.fixture(scope="module")
+def up(system: System) -> System:
+    system.up()
+    return system
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def dashboard(up: System, browser: Browser) -> Iterator[Dashboard]:
+    """The page in a tab of its own. Fails where the browser had anything to complain of."""
+    context = browser.new_context(ignore_https_errors=True, permissions=["clipboard-read", "clipboard-write"])
+    made = Dashboard(context.new_page(), up.outputs()["edge_url"])
+    yield made
+    context.close()
+    assert made.complaints == []
+
+
+def require_accepted(url: str) -> None:
+    entry = {"action": "console", "result": "ok", "traceId": TRACE}
+    assert httpx.post(f"{url}/api/audit/push", json=entry).json()["ok"] is True
+
+
+def test_a_trace_id_is_copied_and_said_and_no_source_is_a_mock(up: System, dashboard: Dashboard) -> None:
+    require_accepted(app(up))
+    dashboard.open()
+
+    dashboard.trace_chip(TRACE).first.click(timeout=APPEARS_MS)
+
+    expect(dashboard.toast).to_contain_text("Trace id copied")
+    assert dashboard.clipboard() == TRACE
+    expect(dashboard.page.locator("body")).to_contain_text(up.outputs()["release"]["build_sha"])
+    assert dashboard.mocked() == set()
+
+
+def test_chips_appear_when_postgres_stops_and_vanish_when_it_is_back(up: System, dashboard: Dashboard) -> None:
+    dashboard.open()
+    dashboard.settle()
+    assert dashboard.mocked() == set()
+
+    with stopped(up.container("audit")):
+        expect(dashboard.mock_chip("actions")).to_be_visible(timeout=APPEARS_MS)
+        assert dashboard.mocked() == {"actions"}
+
+    expect(dashboard.mock_chip("actions")).to_be_hidden(timeout=APPEARS_MS)
+    assert dashboard.mocked() == set()
+
+
+def test_a_breach_at_the_executor_is_shown(up: System, dashboard: Dashboard) -> None:
+    breach = httpx.post(f"{executor(up)}/double/breach", json={"strategyId": "s-01"}).json()
+
+    dashboard.open()
+
+    expect(dashboard.panel("guardrails")).to_contain_text(breach["guardrail"], timeout=APPEARS_MS)
+
+
+def test_a_countdown_shows_while_the_edge_limits_and_goes_away(up: System, dashboard: Dashboard) -> None:
+    edge = up.outputs()["edge_url"]
+    dashboard.open()
+    dashboard.settle()
+    full = threading.Event()
+
+    def fill() -> None:
+        with httpx.Client(verify=False, timeout=10) as http:
+            while not full.is_set():
+                http.get(f"{edge}/api/healthz")
+                time.sleep(0.05)
+
+    filling = threading.Thread(target=fill)
+    filling.start()
+    try:
+        time.sleep(1)
+        dashboard.refresh.click()
+        expect(dashboard.notice).to_contain_text("next try in", timeout=APPEARS_MS)
+    finally:
+        full.set()
+        filling.join()
+
+    expect(dashboard.notice).to_be_hidden(timeout=APPEARS_MS)
