@@ -20,6 +20,8 @@ from webnext.settings import Adapter, Settings
 from webnext.vault import Vault
 
 REDIS_SECONDS = 1.0
+LAST_RESORT_SECONDS = 3.0
+"""For an alert that nothing has kept yet."""
 PING_SECONDS = 0.9
 ACCEPT_SECONDS = 1.5
 """For the row of a new alert, after which Redis is to keep it."""
@@ -71,7 +73,9 @@ class ProductionAlerts:
         except AwayError:
             kept = False
         try:
-            await self._redis.call(lambda: self._queues.enqueue(letter))
+            await self._redis.call(
+                lambda: self._queues.enqueue(letter), seconds=REDIS_SECONDS if kept else LAST_RESORT_SECONDS
+            )
         except AwayError as error:
             if not kept:
                 raise AwayError("alerts", "neither Postgres nor Redis could keep the alert") from error
