@@ -37,8 +37,8 @@ class Seen:
     """Of those that were answered, and not accepted."""
     unknown: set[str] = field(default_factory=set)
     """Of those that got no answer at all: they may be kept once, or not."""
-    alerts: set[str] = field(default_factory=set)
-    """Titles of the alerts that were accepted."""
+    alerts: dict[str, str] = field(default_factory=dict)
+    """Titles of the alerts that were accepted, and the ids they were given."""
     slowest: float = 0.0
 
     @property
@@ -87,7 +87,7 @@ class Load:
     async def _alert(self, http: httpx.AsyncClient, title: str) -> None:
         answer = await self._ask(http, "POST", "/api/alerts/webhook", {"title": title, "severity": "info"})
         if answer is not None and answer.status_code == 202:
-            self.seen.alerts.add(title)
+            self.seen.alerts[title] = answer.json()["jobId"]
 
     async def _read(self, http: httpx.AsyncClient, method: str, path: str, body: object) -> None:
         await self._ask(http, method, path, body)
