@@ -15,8 +15,13 @@ LABEL = "web-next.test"
 def docker(*arguments: str) -> str:
     """Run a docker command and return its output, both streams. Raises CalledProcessError."""
     done = subprocess.run(
-        ["docker", *arguments], check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ["docker", *arguments], check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
+    try:
+        done.check_returncode()
+    except subprocess.CalledProcessError as error:
+        error.add_note(done.stdout)
+        raise
     return done.stdout.strip()
 
 

@@ -15,7 +15,7 @@ from webnext import logs, metrics
 from webnext.audit.postgres import Postgres
 from webnext.audit.replay import Replayer
 from webnext.audit.row import row_of
-from webnext.audit.spool import Spool, Spooled
+from webnext.audit.spool import LEAST_SECONDS, Spool, Spooled
 from webnext.audit.writer import Writer
 from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError, every
@@ -24,6 +24,9 @@ from webnext.services import Audit
 from webnext.settings import Adapter, Settings
 from webnext.vault import Vault
 
+SECONDS = 6.0
+"""Within which an entry is kept or refused, whatever hangs: two for Postgres, two and a half for the executor, the rest
+for the spool."""
 REPLAY_SECONDS = 5.0
 """Between two looks at the spool."""
 
@@ -58,7 +61,7 @@ class ProductionAudit:
             self._spool.close()
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
-        """Keep one entry, once for each `key`; answers within six seconds, whatever hangs.
+        """Keep one entry, once for each `key`; within SECONDS.
 
         Raises AwayError where nothing could keep it, KeyReusedError where `key` is another entry's, UnstorableError.
         """
@@ -67,7 +70,7 @@ class ProductionAudit:
         try:
             written = await self._writer.append(row_of(entry, trace_id, key))
         except AwayError:
-            return await self._fall_back(entry, trace_id, key)
+            return await self._fall_back(entry, trace_id, key, began + SECONDS)
         if written.fresh:
             metrics.AUDIT_INSERTS.labels("postgres", logs.traffic.get()).inc()
             metrics.AUDIT_WRITE.observe(time.monotonic() - began)
@@ -97,7 +100,7 @@ class ProductionAudit:
         """Return when Postgres answers. Raises AwayError within a second."""
         await self._postgres.ping()
 
-    async def _fall_back(self, entry: AuditEntryV1, trace_id: str, key: str) -> PushAnswer:
+    async def _fall_back(self, entry: AuditEntryV1, trace_id: str, key: str, deadline: float) -> PushAnswer:
         via: Literal["executor", "spool"] = "executor"
         try:
             await self._hand_over(entry, trace_id, key)
@@ -105,7 +108,7 @@ class ProductionAudit:
         except AwayError:
             via = "spool"
             try:
-                await self._put_down(entry, trace_id, key)
+                await self._put_down(entry, trace_id, key, deadline)
             except AwayError:
                 metrics.AUDIT_REFUSED.inc()
                 raise
@@ -119,10 +122,11 @@ class ProductionAudit:
         if answer.get("ok") is not True:
             raise AwayError("executor", "it did not say that it keeps the entry")
 
-    async def _put_down(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
+    async def _put_down(self, entry: AuditEntryV1, trace_id: str, key: str, deadline: float) -> None:
         if not self._spool:
             raise AwayError("spool", "there is none: S3_BUCKET is not set")
-        await self._spool.put(Spooled(key=key, acceptedAt=datetime.now(UTC), traceId=trace_id or None, entry=entry))
+        spooled = Spooled(key=key, acceptedAt=datetime.now(UTC), traceId=trace_id or None, entry=entry)
+        await self._spool.put(spooled, max(LEAST_SECONDS, deadline - time.monotonic()))
 
 
 def production_audit(settings: Settings, vault: Vault, executor: Executor) -> Audit:

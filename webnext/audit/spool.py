@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from math import inf
 from typing import Annotated, Any, TypeVar
 
 from botocore.config import Config
@@ -27,17 +28,17 @@ from webnext.services import KeyReusedError
 PREFIX = "spool/audit/"
 BAD = PREFIX + "bad/"
 """Where objects go that can never be replayed: a person has to look at them."""
-SECONDS = 1.5
-"""For one entry."""
+LEAST_SECONDS = 1.5
+"""What an entry's caller must leave for it; an entry that waits for its turn until less is left is refused."""
 REPLAY_SECONDS = 5.0
 """For one object or page of the replay, which nobody waits for."""
 ANSWER_SECONDS = 0.5
 """What of that an entry's put must leave for its answer: later it is not sent."""
-QUEUE_SECONDS = 1.0
+LATELY_SECONDS = 0.5
 PAGE = 1000
 """Objects that are listed at a time."""
 THREADS = 24
-"""What goes on at once; an entry that waits longer than QUEUE_SECONDS for its turn is refused."""
+"""Calls that go on at once; others wait for their turn."""
 
 _EXISTS = ("PreconditionFailed", "ConditionalRequestConflict")
 
@@ -67,11 +68,12 @@ class Spool:
 
     def __init__(self, bucket: str, region: str | None) -> None:
         self.dependency = Dependency(
-            "spool", errors=(BotoCoreError, ClientError, ResponseParserError, ValidationError), seconds=SECONDS
+            "spool", errors=(BotoCoreError, ClientError, ResponseParserError, ValidationError), seconds=REPLAY_SECONDS
         )
         self._bucket = bucket
         self._region = region
         self._client: Any = None
+        self._answered = -inf
         self._connecting = threading.Lock()
         # Threads of its own: this is an entry's last place, and no other call to AWS may hold it up.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="spool")
@@ -81,9 +83,9 @@ class Spool:
         """End its threads once they have done what they began."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def put(self, spooled: Spooled) -> None:
+    async def put(self, spooled: Spooled, seconds: float = REPLAY_SECONDS) -> None:
         """Keep an entry; the same one again changes nothing. Raises KeyReusedError where its key holds another."""
-        await self._call(partial(self._keep, spooled=spooled), SECONDS)
+        await self._call(partial(self._keep, spooled=spooled, deadline=time.monotonic() + seconds), seconds)
 
     async def pages(self) -> AsyncIterator[list[str]]:
         """The names of all objects that wait, up to 1000 at a time, the oldest of each page first."""
@@ -100,26 +102,28 @@ class Spool:
 
     async def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
-        await self._call(lambda client, _: client.delete_object(Bucket=self._bucket, Key=name))
+        await self._call(lambda client: client.delete_object(Bucket=self._bucket, Key=name))
 
     async def set_aside(self, name: str, body: bytes, why: str) -> None:
         """Move an object to BAD, and say so."""
         aside = BAD + name.removeprefix(PREFIX)
-        await self._call(lambda client, _: client.put_object(Bucket=self._bucket, Key=aside, Body=body))
+        await self._call(lambda client: client.put_object(Bucket=self._bucket, Key=aside, Body=body))
         log.error("%s cannot be replayed, it is now %s: %s", name, aside, why)
         await self.delete(name)
 
-    def _keep(self, client: Any, deadline: float, spooled: Spooled) -> None:
-        # Read first: what is put to an S3 that hangs may be there later, after its caller was told that it is not.
-        while time.monotonic() < deadline:
-            there = self._get(client, deadline, spooled.name)
-            if there is not None:
-                if _comparable(Spooled.model_validate_json(there)) != _comparable(spooled):
-                    raise KeyReusedError("the idempotency key has already made another entry")
+    def _keep(self, client: Any, spooled: Spooled, deadline: float) -> None:
+        # What is put to an S3 that hangs may be there later, after its caller was told that it is not: only one that
+        # answered just now is given anything.
+        lately = time.monotonic() - self._answered < LATELY_SECONDS
+        there = None if lately else self._get(client, spooled.name)
+        while there is None:
+            if time.monotonic() > deadline - ANSWER_SECONDS:
+                raise TimeoutError("not kept in time")
+            if self._create(client, spooled):
                 return
-            if time.monotonic() < deadline - ANSWER_SECONDS and self._create(client, spooled):
-                return
-        raise TimeoutError(f"not kept within {SECONDS:g} s")
+            there = self._get(client, spooled.name)
+        if _comparable(Spooled.model_validate_json(there)) != _comparable(spooled):
+            raise KeyReusedError("the idempotency key has already made another entry")
 
     def _create(self, client: Any, spooled: Spooled) -> bool:
         document = spooled.model_dump_json().encode()
@@ -137,13 +141,13 @@ class Spool:
             raise
         return True
 
-    def _list(self, client: Any, _: float, token: str | None) -> tuple[list[str], str | None]:
+    def _list(self, client: Any, token: str | None) -> tuple[list[str], str | None]:
         after = {"ContinuationToken": token} if token else {}
         page = client.list_objects_v2(Bucket=self._bucket, Prefix=PREFIX, Delimiter="/", MaxKeys=PAGE, **after)
         found = sorted(page.get("Contents", []), key=lambda each: each["LastModified"])
         return [each["Key"] for each in found], page.get("NextContinuationToken")
 
-    def _get(self, client: Any, _: float, name: str) -> bytes | None:
+    def _get(self, client: Any, name: str) -> bytes | None:
         try:
             body: bytes = client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
         except ClientError as error:
@@ -152,21 +156,23 @@ class Spool:
             raise
         return body
 
-    async def _call(self, work: Callable[[Any, float], T], seconds: float = REPLAY_SECONDS) -> T:
-        """What `work(client, deadline)` returns. The breaker does not count waiting for a turn."""
+    async def _call(self, work: Callable[[Any], T], seconds: float = REPLAY_SECONDS) -> T:
+        """What `work(client)` returns. The breaker does not count waiting for a turn."""
+        deadline = time.monotonic() + seconds
         try:
-            async with asyncio.timeout(QUEUE_SECONDS):
+            async with asyncio.timeout(seconds - LEAST_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
             raise AwayError(self.dependency.name, "too much waits for it") from None
         try:
-            within = partial(self._in_thread, work, time.monotonic() + seconds)
-            return await self.dependency.call(within, seconds=seconds)
+            return await self.dependency.call(partial(self._in_thread, work), seconds=deadline - time.monotonic())
         finally:
             self._free.release()
 
-    async def _in_thread(self, work: Callable[[Any, float], T], deadline: float) -> T:
-        return await aws.in_thread(lambda: work(self._connected(), deadline), self._threads)
+    async def _in_thread(self, work: Callable[[Any], T]) -> T:
+        result = await aws.in_thread(lambda: work(self._connected()), self._threads)
+        self._answered = time.monotonic()
+        return result
 
     def _connected(self) -> Any:
         with self._connecting:
