@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -64,7 +65,7 @@ def delivered(system: System) -> str:
 
 
 def require_kept_once(system: System, seen: Seen) -> None:
-    """Every accepted entry is there exactly once, soon; of the others none is there twice."""
+    """Every accepted entry is there exactly once, soon; of the others, whose outcome may be unknown, none twice."""
     everything = seen.kept | seen.refused | seen.unknown
 
     def all_there() -> bool:
@@ -74,7 +75,6 @@ def require_kept_once(system: System, seen: Seen) -> None:
     time.sleep(3)  # for a second copy to show itself
     counted = rows(system, everything)
     assert {trace: count for trace, count in counted.items() if count != 1} == {}
-    assert not seen.refused & counted.keys(), "what was refused is not kept"
 
 
 def require_delivered(system: System, seen: Seen) -> None:
@@ -224,7 +224,7 @@ def test_s3_is_killed_and_the_databases_with_it_and_all_come_back(up: System) ->
         time.sleep(2)
         os.kill(emulator().pid, signal.SIGKILL)
         time.sleep(FAULT_SECONDS)
-        up.run(sys.executable, "-m", "offline.emulator", "start")
+        subprocess.run([sys.executable, "-m", "offline.emulator", "start"], cwd=ROOT, check=True, capture_output=True)
         time.sleep(4)
 
     require_sound(seen)

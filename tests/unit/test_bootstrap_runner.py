@@ -172,7 +172,9 @@ def test_the_exit_code_says_whether_all_is_there(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, broken: bool, code: int
 ) -> None:
     monkeypatch.setattr(command, "ROOT", tmp_path)
-    monkeypatch.setattr(command, "all_steps", lambda: [Fake("step", fail("no") if broken else None)])
+    steps = [Fake("step", fail("no") if broken else None)]
+    monkeypatch.setattr(command, "all_steps", lambda: steps)
+    monkeypatch.setitem(command.STEPS, "up", lambda: steps)
     assert command.main([name]) == code
 
 
