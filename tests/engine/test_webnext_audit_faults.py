@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from tests.engine.audit import ENTRY, Gate, Ground, Load, Rig, entry, ground, killed, load, own_server, paused, stopped
 from tests.engine.conftest import emulator, unique
 from tests.engine.containers import free_port
-from tests.engine.postgres import Server
+from tests.engine.postgres import MASTER, WRITER, Server
 from webnext.audit.postgres import FRESH_SECONDS, SECONDS
 from webnext.dependency import AwayError
 
@@ -84,6 +84,22 @@ def test_the_executor_takes_over_while_postgres_is_away(ground: Ground, fault: s
         assert all(answer["_mock"] and answer["id"] in rig.executor.kept for answer in by_executor)
         counted = metric("web_next_fallbacks_total", route="/api/audit/push", dependency="postgres")
         assert counted >= fallbacks + len(by_executor)
+
+    ground.run(test)
+
+
+def test_connections_that_are_cut_midway_cost_no_fallback(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        async with load(rig, each_second=100) as seen:
+            with ground.database.server.connect(MASTER, "postgres") as master:
+                for _ in range(10):
+                    await asyncio.sleep(0.2)
+                    master.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (WRITER,)
+                    )
+
+        assert seen.ways.keys() == {None}
+        require_once(rig, seen)
 
     ground.run(test)
 

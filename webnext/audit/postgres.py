@@ -27,7 +27,7 @@ PING_SECONDS = 0.9
 LEND_SECONDS = 0.1
 """How long to wait for a connection before looking whether making one has failed."""
 FRESH_SECONDS = 0.05
-"""A connection that was given back so recently is lent without a test."""
+"""A connection that was given back so recently, and after the last one that broke, is lent without a test."""
 CONNECTIONS = 10
 PAGE = 1000
 
@@ -64,6 +64,7 @@ class Postgres:
         )
         self.failures = 0
         self.failure: Exception | None = None
+        self._doubted = 0.0
         self._pool = AsyncConnectionPool[_Connection](
             connection_class=_Connection,
             kwargs={
@@ -78,7 +79,7 @@ class Postgres:
             min_size=0,
             max_size=CONNECTIONS,
             open=False,
-            check=_check,
+            check=self._check,
             reconnect_timeout=1,
         )
 
@@ -126,7 +127,13 @@ class Postgres:
             yield connection
         finally:
             connection.used = time.monotonic()
+            if connection.broken:
+                self._doubted = connection.used
             await self._pool.putconn(connection)
+
+    async def _check(self, connection: _Connection) -> None:
+        if connection.used < max(self._doubted, time.monotonic() - FRESH_SECONDS):
+            await AsyncConnectionPool.check_connection(connection)
 
     async def _take(self) -> _Connection:
         failures, deadline = self.failures, time.monotonic() + SECONDS
@@ -173,8 +180,3 @@ class _Connection(psycopg.AsyncConnection[TupleRow]):
         except Exception as error:
             postgres.failure, postgres.failures = error, postgres.failures + 1
             raise
-
-
-async def _check(connection: _Connection) -> None:
-    if time.monotonic() - connection.used > FRESH_SECONDS:
-        await AsyncConnectionPool.check_connection(connection)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from webnext.audit.postgres import SECONDS, Postgres
 from webnext.audit.row import Row, UnstorableError
@@ -126,16 +127,28 @@ class Writer:
                 _settle(each, outcome)
 
     async def _insert(self, rows: Sequence[Row]) -> list[Written | Exception]:
-        firsts = {row.key: place for place, row in reversed(list(enumerate(rows)))}
         async with self._postgres.lend() as connection:
-            given = _json(rows, sorted(firsts.values()))
-            fresh = dict(await (await connection.execute(_INSERT, (given,))).fetchall())
-            outcomes: dict[int, Written | Exception] = {
-                place: Written(fresh[key], True) for key, place in firsts.items() if key in fresh
-            }
-            if rest := [place for place in range(len(rows)) if place not in outcomes]:
-                found = await (await connection.execute(_KNOWN, (_json(rows, rest),))).fetchall()
-                outcomes |= {place: _known(number, same) for place, number, same in found}
+            try:
+                return await self._insert_by(connection, rows)
+            except psycopg.OperationalError:
+                if not connection.broken:
+                    raise
+        # That its connection ended says nothing about the next one, and the keys make a second time safe.
+        async with self._postgres.lend() as connection:
+            return await self._insert_by(connection, rows)
+
+    async def _insert_by(
+        self, connection: psycopg.AsyncConnection[TupleRow], rows: Sequence[Row]
+    ) -> list[Written | Exception]:
+        firsts = {row.key: place for place, row in reversed(list(enumerate(rows)))}
+        given = _json(rows, sorted(firsts.values()))
+        fresh: dict[str, int] = dict(await (await connection.execute(_INSERT, (given,))).fetchall())
+        outcomes: dict[int, Written | Exception] = {
+            place: Written(fresh[key], True) for key, place in firsts.items() if key in fresh
+        }
+        if rest := [place for place in range(len(rows)) if place not in outcomes]:
+            found = await (await connection.execute(_KNOWN, (_json(rows, rest),))).fetchall()
+            outcomes |= {place: _known(number, same) for place, number, same in found}
         # A key that vanished between the two statements was pruned just then.
         vanished = AwayError(self._postgres.dependency.name, "the key's entry is being pruned")
         return [outcomes.get(place, vanished) for place in range(len(rows))]
