@@ -87,7 +87,7 @@ class ErrorAnswer(Answer):
 
 
 class UnavailableAnswer(Answer):
-    """Status 503: the request was not accepted, nothing of it is kept; send it again later."""
+    """Status 503: the request was not accepted; send it again later, a push under the same Idempotency-Key."""
 
     ok: Literal[False] = False
     err: Err
