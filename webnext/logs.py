@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TextIO
@@ -48,27 +49,32 @@ class JsonFormatter(logging.Formatter):
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes the lines of one turn of the event loop together; a warning, and what no loop's thread says, at once."""
+    """Writes the lines of one turn of the event loop at its end, in one go; a warning, and what is said outside a
+    loop, at once."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._due = False
+        self._lines: list[str] = []
+        self._due: asyncio.AbstractEventLoop | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.stream.write(self.format(record) + self.terminator)
+            self._lines.append(self.format(record) + self.terminator)
             loop = _running_loop() if record.levelno < logging.WARNING else None
             if loop is None:
                 self.flush()
-            elif not self._due:
-                self._due = True
-                loop.call_soon(self._flush_turn)
+            elif self._due is not loop:
+                self._due = loop
+                loop.call_soon(self.flush)
         except Exception:
             self.handleError(record)
 
-    def _flush_turn(self) -> None:
-        self._due = False
-        self.flush()
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            lines, self._lines, self._due = self._lines, [], None
+            if lines:
+                self.stream.write("".join(lines))
+            super().flush()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

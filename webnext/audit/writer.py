@@ -21,15 +21,21 @@ TASKS = 2
 """How many statements run side by side: while one waits for its commit the next one is put together."""
 BATCH = 100
 
-_GIVEN = (
-    "json_to_recordset(%s::json) AS given("
-    "place int, key text, action text, result text, strategy_id text, trace_id text, own_trace text, "
-    "details jsonb, plain jsonb, late jsonb)"
-)
+_NEW = ("key", "action", "result", "strategy_id", "trace_id", "details")
+_COMPARED = ("key", "action", "result", "strategy_id", "own_trace", "plain", "late")
+
+
+def _given(fields: Sequence[str]) -> str:
+    """SQL for the rows that `_json` writes: `place` is the place in the batch."""
+    types = dict.fromkeys(("details", "plain", "late"), "jsonb")
+    columns = ", ".join(f"{name} {types.get(name, 'text')}" for name in fields)
+    return f"json_to_recordset(%s::json) AS given(place int, {columns})"
+
+
 # Numbered in the order of arrival, then written in the order of keys: two statements that share keys wait for each
 # other, and never both.
 _INSERT = f"""
-WITH given AS (SELECT * FROM {_GIVEN}),
+WITH given AS (SELECT * FROM {_given(_NEW)}),
 numbered AS (SELECT key, nextval('audit_log_id_seq') AS id FROM given),
 fresh AS (
     INSERT INTO audit_idempotency (key, entry_id, entry_ts)
@@ -49,7 +55,7 @@ SELECT place, entry_id, log.id IS NULL OR (
     AND (given.own_trace IS NULL OR log.trace_id = given.own_trace)
     AND (log.details IS NOT DISTINCT FROM plain
          OR log.details = late || jsonb_build_object('acceptedAt', log.details -> 'acceptedAt')))
-FROM {_GIVEN} JOIN audit_idempotency USING (key)
+FROM {_given(_COMPARED)} JOIN audit_idempotency USING (key)
 LEFT JOIN audit_log AS log ON (log.id, log.ts) = (entry_id, entry_ts)""".encode()  # noqa: S608
 
 
@@ -141,13 +147,13 @@ class Writer:
         self, connection: psycopg.AsyncConnection[TupleRow], rows: Sequence[Row]
     ) -> list[Written | Exception]:
         firsts = {row.key: place for place, row in reversed(list(enumerate(rows)))}
-        given = _json(rows, sorted(firsts.values()))
+        given = _json(rows, sorted(firsts.values()), _NEW)
         fresh: dict[str, int] = dict(await (await connection.execute(_INSERT, (given,))).fetchall())
         outcomes: dict[int, Written | Exception] = {
             place: Written(fresh[key], True) for key, place in firsts.items() if key in fresh
         }
         if rest := [place for place in range(len(rows)) if place not in outcomes]:
-            found = await (await connection.execute(_KNOWN, (_json(rows, rest),))).fetchall()
+            found = await (await connection.execute(_KNOWN, (_json(rows, rest, _COMPARED),))).fetchall()
             outcomes |= {place: _known(number, same) for place, number, same in found}
         # A key that vanished between the two statements was pruned just then.
         vanished = AwayError(self._postgres.dependency.name, "the key's entry is being pruned")
@@ -158,8 +164,8 @@ def _known(number: int, same: bool) -> Written | Exception:
     return Written(number, False) if same else KeyReusedError("the idempotency key has already made another entry")
 
 
-def _json(rows: Sequence[Row], places: Sequence[int]) -> str:
-    return json.dumps([{"place": place, **rows[place]._asdict()} for place in places])
+def _json(rows: Sequence[Row], places: Sequence[int], fields: Sequence[str]) -> str:
+    return json.dumps([{"place": place, **{name: getattr(rows[place], name) for name in fields}} for place in places])
 
 
 def _settle(waiting: _Waiting, outcome: Written | Exception) -> None:

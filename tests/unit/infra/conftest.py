@@ -12,24 +12,13 @@ from pulumi.runtime.settings import set_root_resource
 from tests.unit.infra.recorder import STACK, Recorder
 
 
-@pytest.fixture(scope="session")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """What Pulumi runs on where a test before these has closed the thread's own."""
-    made = asyncio.new_event_loop()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop) -> Iterator[Recorder]:
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     """A recording engine under the stack `test`, the project as the working folder."""
     monkeypatch.chdir(Path(__file__).parents[3])
     monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
     recorder = Recorder()
-    try:
-        asyncio.get_event_loop()
-    except RuntimeError:
-        asyncio.set_event_loop(loop)
+    asyncio.set_event_loop(asyncio.new_event_loop())  # a test before this one may have ended the thread's
     set_root_resource(None)  # type: ignore[arg-type] # each test starts without the outputs of the one before
     pulumi.runtime.set_mocks(recorder.mocks, project="web-next", stack=STACK, preview=False, monitor=recorder)
     yield recorder

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -68,3 +71,77 @@ def test_container_health_checks_are_not_logged(call: Call, caplog: pytest.LogCa
         call("GET", "/api/healthz")
 
     assert [record.getMessage() for record in caplog.records] == ["request"]
+
+
+class Stream(io.StringIO):
+    """Counts how often it is written to."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+@pytest.fixture
+def written() -> Iterator[tuple[logging.Logger, Stream]]:
+    stream, logger = Stream(), logging.getLogger("test.lines")
+    handler = logs.LineHandler(stream)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield logger, stream
+    logger.removeHandler(handler)
+
+
+def test_the_lines_of_one_turn_of_the_loop_are_written_together(written: tuple[logging.Logger, Stream]) -> None:
+    logger, stream = written
+
+    async def turn() -> None:
+        for number in range(3):
+            logger.info("line %s", number)
+        assert stream.writes == 0
+        await asyncio.sleep(0)
+        assert (stream.writes, stream.getvalue()) == (1, "line 0\nline 1\nline 2\n")
+        logger.info("line 3")
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    assert stream.getvalue().splitlines()[-1] == "line 3"
+
+
+def test_a_warning_and_what_is_said_outside_a_loop_are_written_at_once(
+    written: tuple[logging.Logger, Stream],
+) -> None:
+    logger, stream = written
+    logger.info("outside")
+    assert stream.getvalue() == "outside\n"
+
+    async def turn() -> None:
+        logger.info("before")
+        logger.warning("careful")
+        assert stream.getvalue() == "outside\nbefore\ncareful\n"
+
+    asyncio.run(turn())
+
+
+def test_what_a_loop_did_not_come_to_write_is_written_by_the_next_and_at_the_end(
+    written: tuple[logging.Logger, Stream],
+) -> None:
+    logger, stream = written
+    ended = asyncio.new_event_loop()
+
+    async def last_words() -> None:
+        logger.info("last words")
+        ended.stop()
+
+    task = ended.create_task(last_words())
+    ended.run_forever()
+    assert task.done()
+    ended.close()
+
+    async def turn() -> None:
+        logger.info("next")
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    assert stream.getvalue() == "last words\nnext\n"
