@@ -53,10 +53,5 @@ fuzz: ## fuzz the API longer than the tests do; a running one with FUZZ_URL=http
 entrypoint: ## build .local/bin/vault-exec, for images that cannot ask the vault themselves (docs/contract.md)
 	@offline/bootstrap.sh entrypoint
 
-<<<<<<< HEAD
-bench: ## speed as ratios within one run: previews, migrations, audit pushes, ten million audit rows (6 GB, minutes)
-	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_push && python -m bench.audit_10m
-=======
 bench: ## speed as ratios within one run: previews, migrations, ten million audit rows (6 GB, minutes), audit pushes (needs pgbench and wrk)
 	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push
->>>>>>> audit
