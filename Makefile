@@ -4,7 +4,7 @@ SHELL := /bin/sh
 ENTER := . ./.local/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor test unit engine e2e lint smoke outputs preview fuzz entrypoint bench
+.PHONY: help up down clean doctor test unit engine browser e2e lint smoke outputs preview fuzz entrypoint bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ preview: ## preview STACK; prod offline, without credentials, on a scratch copy
 	@offline/bootstrap.sh tools
 	@$(ENTER) python -m offline.preview $(STACK)
 
-test: ## what CI runs: set up, lint, then the unit, engine and e2e tests, from nothing
+test: ## what CI runs: set up, lint, then the unit, engine, browser and e2e tests, from nothing
 	@tests/run
 
 lint: ## format check, lint and types
@@ -44,6 +44,9 @@ unit: ## the unit tests alone
 engine: ## the engine tests alone: real Pulumi engine, emulator, containers
 	@$(ENTER) python -m pytest tests/engine
 
+browser: ## the pages' tests alone, in a headless Chromium
+	@$(ENTER) python -m pytest tests/browser
+
 e2e: ## the end-to-end tests alone: the whole system on this machine
 	@$(ENTER) python -m pytest tests/e2e
 
@@ -53,5 +56,5 @@ fuzz: ## fuzz the API longer than the tests do; a running one with FUZZ_URL=http
 entrypoint: ## build .local/bin/vault-exec, for images that cannot ask the vault themselves (docs/contract.md)
 	@offline/bootstrap.sh entrypoint
 
-bench: ## speed as ratios within one run: previews, migrations, ten million audit rows (6 GB, minutes), audit pushes (needs pgbench and wrk)
+bench: ## speed as ratios within one run; ten million audit rows take 6 GB and minutes, audit pushes pgbench and wrk
 	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push
