@@ -111,8 +111,9 @@ def test_after_down_up_brings_the_same_data_back(clone: Clone) -> None:
 
     text = clone.make("up")
 
-    [entry] = [line for line in text.splitlines() if "Audit Postgres" in line]
-    assert "entry 3 written" in entry, "the audit log was not kept, or something wrote to it"
+    written = re.search(r"Audit Postgres .* entry (\d+) written", text)
+    assert written
+    assert int(written[1]) > 2, "the audit log was not kept: two runs wrote to it before this one"
 
 
 def test_the_offline_shape_of_prod_needs_no_credentials_and_writes_nothing(clone: Clone) -> None:
