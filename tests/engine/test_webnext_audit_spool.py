@@ -169,7 +169,7 @@ def test_what_can_never_be_replayed_is_set_aside_and_stops_no_other(
         said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
         assert len([line for line in said if "cannot be replayed" in line]) == len(aside)
 
-        await rig.replay()
+        await rig.replayer.replay()
         assert rig.spooled(prefix=BAD) == aside
         assert waiting() == 0
 

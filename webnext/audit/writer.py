@@ -85,8 +85,6 @@ class Writer:
         Raises AwayError, after which the row may have been written all the same; KeyReusedError where the key has
         made another entry; UnstorableError.
         """
-        if self._postgres.dependency.is_open:
-            raise AwayError(self._postgres.dependency.name, "not tried, it failed a moment ago")
         written: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(row, written))
         if len(self._tasks) < TASKS:
