@@ -95,8 +95,7 @@ class Writer:
             task = loop.create_task(self._drain(), context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        late = AwayError(self._postgres.dependency.name, f"no answer within {SECONDS:g} s")
-        timer = loop.call_later(SECONDS, _settle, waiting, late)
+        timer = loop.call_later(SECONDS, self._give_up, waiting)
         try:
             return await waiting.written
         finally:
@@ -106,6 +105,9 @@ class Writer:
         """Return when nothing waits any more."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        _settle(waiting, AwayError(self._postgres.dependency.name, f"no answer within {SECONDS:g} s"))
 
     async def _drain(self) -> None:
         while self._waiting:
