@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -24,12 +25,15 @@ MAX_DEPTH = 32
 """How deep `details` may be nested: far below what json and Postgres take, so that neither ever fails on it."""
 
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
 def _storable(value: Any, depth: int = 0) -> Any:
     """Refuses what JSONB cannot hold: NUL, lone surrogates, numbers that are no numbers, and endless nesting."""
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
     if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        if _UNSTORABLE.search(value):
             raise ValueError("holds a NUL or half a surrogate pair")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("holds a number that JSON has no word for")

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 
 from opentelemetry import trace
@@ -52,7 +53,7 @@ def trace_id_for(incoming: str | None) -> str:
     """Return `incoming` if it is a valid trace id ([A-Za-z0-9-], 8 to 64 characters), else a new one."""
     if incoming and TRACE_ID.fullmatch(incoming):
         return incoming
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 class Envelope:
@@ -92,7 +93,7 @@ class Envelope:
             await send(message)
 
         try:
-            with trace.use_span(span, end_on_exit=False):
+            with trace.use_span(span, end_on_exit=False) if span.is_recording() else nullcontext():
                 await self._limited(scope, headers, receive, send_with_headers)
         except Exception:
             log.exception("request failed")

@@ -45,7 +45,12 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps({key: _clean(value) for key, value in line.items() if value is not None})
+        said = {key: value for key, value in line.items() if value is not None}
+        text = json.dumps(said)
+        # Neither form of credentials is without one of the two signs, and most lines have none.
+        if "@" in text or "=" in text:
+            text = json.dumps({key: _clean(value) for key, value in said.items()})
+        return text
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
@@ -97,10 +102,7 @@ def configure() -> None:
 
 
 def _clean(value: object) -> object:
-    # Neither form of credentials is without one of the two signs, and most values have none.
-    if isinstance(value, str) and ("@" in value or "=" in value):
-        return _CREDENTIALS.sub("***@", value)
-    return value
+    return _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
 
 
 def _time(seconds: float) -> str:

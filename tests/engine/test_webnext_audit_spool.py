@@ -57,6 +57,22 @@ def test_the_same_entry_is_spooled_once_and_another_never_takes_its_place(ground
     ground.run(test)
 
 
+def test_nothing_takes_the_place_of_an_object_that_is_no_entry(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        wanted = spooled("k")
+        rig.s3.put_object(Bucket=rig.bucket, Key=wanted.name, Body=b"nonsense")
+        with pytest.raises(AwayError, match="holds no entry"):
+            await rig.spool.put(wanted)
+        assert rig.s3.get_object(Bucket=rig.bucket, Key=wanted.name)["Body"].read() == b"nonsense"
+
+        await rig.replay()
+        await rig.spool.put(wanted)
+        await rig.replay()
+        assert rig.rows() == ["k-trace"]
+
+    ground.run(test)
+
+
 def test_one_of_two_entries_that_race_for_a_key_is_refused(ground: Ground) -> None:
     async def test(rig: Rig) -> None:
         puts = [rig.spool.put(spooled("k", action=f"action-{n % 2}")) for n in range(8)]
@@ -169,7 +185,7 @@ def test_what_can_never_be_replayed_is_set_aside_and_stops_no_other(
         said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
         assert len([line for line in said if "cannot be replayed" in line]) == len(aside)
 
-        await rig.replay()
+        await rig.replayer.replay()
         assert rig.spooled(prefix=BAD) == aside
         assert waiting() == 0
 

@@ -25,8 +25,8 @@ from webnext.settings import Adapter, Settings
 from webnext.vault import Vault
 
 SECONDS = 6.0
-"""Within which an entry is kept or refused, whatever hangs: two for Postgres, two and a half for the executor, the rest
-for the spool."""
+"""Within which an entry is kept or refused when everything hangs: two for Postgres, two and a half for the executor,
+the rest for the spool. Only an S3 that answers, and then takes long for this entry, is waited for longer."""
 REPLAY_SECONDS = 5.0
 """Between two looks at the spool."""
 
@@ -61,7 +61,7 @@ class ProductionAudit:
             self._spool.close()
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
-        """Keep one entry, once for each `key`; within SECONDS.
+        """Keep one entry, once for each `key`, within SECONDS.
 
         Raises AwayError where nothing could keep it, KeyReusedError where `key` is another entry's, UnstorableError.
         """

@@ -15,7 +15,7 @@ from webnext.audit.writer import Writer
 from webnext.dependency import AwayError, one_line
 from webnext.services import KeyReusedError
 
-TOGETHER = 8
+TOGETHER = 4
 """Objects at a time: most of the spool's threads stay free for what arrives."""
 
 

@@ -30,14 +30,15 @@ BAD = PREFIX + "bad/"
 """Where objects go that can never be replayed: a person has to look at them."""
 LEAST_SECONDS = 1.5
 """What an entry's caller must leave for it; an entry that waits for its turn until less is left is refused."""
+ANSWER_SECONDS = 3.0
+"""How much longer the answer to an object that was sent is waited for: who gives up sooner may refuse what is kept."""
+LATELY_SECONDS = 0.5
+"""How long after an answer of S3's it is taken to be there."""
 REPLAY_SECONDS = 5.0
 """For one object or page of the replay, which nobody waits for."""
-ANSWER_SECONDS = 0.5
-"""What of that an entry's put must leave for its answer: later it is not sent."""
-LATELY_SECONDS = 0.5
 PAGE = 1000
 """Objects that are listed at a time."""
-THREADS = 24
+THREADS = 12
 """Calls that go on at once; others wait for their turn."""
 
 _EXISTS = ("PreconditionFailed", "ConditionalRequestConflict")
@@ -68,7 +69,7 @@ class Spool:
 
     def __init__(self, bucket: str, region: str | None) -> None:
         self.dependency = Dependency(
-            "spool", errors=(BotoCoreError, ClientError, ResponseParserError, ValidationError), seconds=REPLAY_SECONDS
+            "spool", errors=(BotoCoreError, ClientError, ResponseParserError), seconds=REPLAY_SECONDS
         )
         self._bucket = bucket
         self._region = region
@@ -84,8 +85,27 @@ class Spool:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def put(self, spooled: Spooled, seconds: float = REPLAY_SECONDS) -> None:
-        """Keep an entry; the same one again changes nothing. Raises KeyReusedError where its key holds another."""
-        await self._call(partial(self._keep, spooled=spooled, deadline=time.monotonic() + seconds), seconds)
+        """Keep an entry; the same one again changes nothing. Raises KeyReusedError where its key holds another.
+
+        It is sent within `seconds` or not at all, and only to an S3 that answered just now: what is sent to one that
+        hangs may be there later, after its caller was told that it is not.
+        """
+        deadline = time.monotonic() + seconds
+        lately = time.monotonic() - self._answered < LATELY_SECONDS
+        there = None if lately else await self._call(partial(self._get, name=spooled.name), seconds)
+        while there is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise AwayError(self.dependency.name, "it took too long to answer")
+            if await self._call(partial(self._create, spooled=spooled), left, answer=ANSWER_SECONDS):
+                return
+            there = await self._call(partial(self._get, name=spooled.name))
+        try:
+            same = _comparable(Spooled.model_validate_json(there)) == _comparable(spooled)
+        except ValidationError as error:  # it waits to be set aside
+            raise AwayError(self.dependency.name, f"{spooled.name} holds no entry") from error
+        if not same:
+            raise KeyReusedError("the idempotency key has already made another entry")
 
     async def pages(self) -> AsyncIterator[list[str]]:
         """The names of all objects that wait, up to 1000 at a time, the oldest of each page first."""
@@ -110,20 +130,6 @@ class Spool:
         await self._call(lambda client: client.put_object(Bucket=self._bucket, Key=aside, Body=body))
         log.error("%s cannot be replayed, it is now %s: %s", name, aside, why)
         await self.delete(name)
-
-    def _keep(self, client: Any, spooled: Spooled, deadline: float) -> None:
-        # What is put to an S3 that hangs may be there later, after its caller was told that it is not: only one that
-        # answered just now is given anything.
-        lately = time.monotonic() - self._answered < LATELY_SECONDS
-        there = None if lately else self._get(client, spooled.name)
-        while there is None:
-            if time.monotonic() > deadline - ANSWER_SECONDS:
-                raise TimeoutError("not kept in time")
-            if self._create(client, spooled):
-                return
-            there = self._get(client, spooled.name)
-        if _comparable(Spooled.model_validate_json(there)) != _comparable(spooled):
-            raise KeyReusedError("the idempotency key has already made another entry")
 
     def _create(self, client: Any, spooled: Spooled) -> bool:
         document = spooled.model_dump_json().encode()
@@ -156,16 +162,20 @@ class Spool:
             raise
         return body
 
-    async def _call(self, work: Callable[[Any], T], seconds: float = REPLAY_SECONDS) -> T:
-        """What `work(client)` returns. The breaker does not count waiting for a turn."""
+    async def _call(self, work: Callable[[Any], T], seconds: float = REPLAY_SECONDS, *, answer: float = 0) -> T:
+        """What `work(client)` returns, begun and done within `seconds`, or, once begun, within those and `answer`.
+
+        The breaker does not count waiting for a turn.
+        """
         deadline = time.monotonic() + seconds
         try:
-            async with asyncio.timeout(seconds - LEAST_SECONDS):
+            async with asyncio.timeout(seconds if answer else seconds - LEAST_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
             raise AwayError(self.dependency.name, "too much waits for it") from None
         try:
-            return await self.dependency.call(partial(self._in_thread, work), seconds=deadline - time.monotonic())
+            left = deadline - time.monotonic() + answer
+            return await self.dependency.call(partial(self._in_thread, work), seconds=left)
         finally:
             self._free.release()
 
@@ -177,7 +187,7 @@ class Spool:
     def _connected(self) -> Any:
         with self._connecting:
             if self._client is None:
-                limits = aws.LIMITS.merge(Config(max_pool_connections=THREADS))
+                limits = aws.LIMITS.merge(Config(max_pool_connections=THREADS, read_timeout=ANSWER_SECONDS))
                 self._client = aws.session().client("s3", region_name=self._region, config=limits)
             return self._client
 

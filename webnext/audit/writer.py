@@ -17,9 +17,11 @@ from webnext.audit.row import Row, UnstorableError
 from webnext.dependency import AwayError, one_line
 from webnext.services import KeyReusedError
 
-TASKS = 2
+TASKS = 3
 """How many statements run side by side: while one waits for its commit the next one is put together."""
 BATCH = 100
+FEW = 8
+"""So many go into one statement; of more, half."""
 
 _NEW = ("key", "action", "result", "strategy_id", "trace_id", "details")
 _COMPARED = ("key", "action", "result", "strategy_id", "own_trace", "plain", "late")
@@ -85,30 +87,33 @@ class Writer:
         Raises AwayError, after which the row may have been written all the same; KeyReusedError where the key has
         made another entry; UnstorableError.
         """
-        if self._postgres.dependency.is_open:
-            raise AwayError(self._postgres.dependency.name, "not tried, it failed a moment ago")
-        written: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(row, written))
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(row, loop.create_future())
+        self._waiting.append(waiting)
         if len(self._tasks) < TASKS:
             # In a context of its own: what it does is not the first request's alone.
-            task = asyncio.create_task(self._drain(), context=contextvars.Context())
+            task = loop.create_task(self._drain(), context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        timer = loop.call_later(SECONDS, self._give_up, waiting)
         try:
-            async with asyncio.timeout(SECONDS):
-                return await written
-        except TimeoutError:
-            raise AwayError(self._postgres.dependency.name, f"no answer within {SECONDS:g} s") from None
+            return await waiting.written
+        finally:
+            timer.cancel()
 
     async def close(self) -> None:
         """Return when nothing waits any more."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    def _give_up(self, waiting: _Waiting) -> None:
+        _settle(waiting, AwayError(self._postgres.dependency.name, f"no answer within {SECONDS:g} s"))
+
     async def _drain(self) -> None:
         while self._waiting:
             await asyncio.sleep(0)  # what came in the same turn goes along
-            count = min(len(self._waiting), BATCH)
+            # Half of them, so that the next statement is under way while this one waits for its commit.
+            count = min(len(self._waiting), max(FEW, len(self._waiting) // 2), BATCH)
             batch = [self._waiting.popleft() for _ in range(count)]
             await self._write([each for each in batch if not each.written.done()])
 
