@@ -110,7 +110,7 @@ async def _head(services: Services, hours: int, now: datetime) -> str:
             "# Spark Trading Platform - Snapshot Export\n",
             comment("Environment", services.settings.environment),
             comment("Build SHA", services.settings.build_sha),
-            comment("Exported At", _time(now.replace(microsecond=0))),
+            comment("Exported At", _time(now, "seconds")),
             comment("Period", f"{hours} hours"),
             comment("Flags", " ".join(f"{name}={value}" for name, value in services.flags.now)),
             comment("Guardrails", f"{_marked(guardrails.mock)}{thresholds} last breach: {last}"),
@@ -125,7 +125,7 @@ def _marked(mock: bool) -> str:
 
 def _row(item: AuditItem) -> tuple[str, ...]:
     return (
-        _time(item.ts),
+        _time(item.ts, "microseconds"),
         cell(str(item.id)),
         cell(item.action),
         item.result,
@@ -135,8 +135,8 @@ def _row(item: AuditItem) -> tuple[str, ...]:
     )
 
 
-def _time(at: datetime) -> str:
-    return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _time(at: datetime, timespec: str = "auto") -> str:
+    return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def _taken(buffer: io.StringIO) -> bytes:

@@ -334,6 +334,15 @@ def test_a_client_that_takes_nothing_is_given_up(services: Services, monkeypatch
     assert last["more_body"] is True, "the answer has no end, so that the client sees that it is cut"
 
 
+def test_a_rows_time_is_as_wide_on_the_second_as_between(call: Call, audit: MemoryAudit) -> None:
+    audit.rows = [item(1, ts=datetime(2026, 1, 1, tzinfo=UTC)), item(2, ts=datetime(2026, 1, 1, 0, 0, 0, 7, UTC))]
+
+    text = call("POST", PATH, json={"format": "csv"}).text
+
+    assert "2026-01-01T00:00:00.000000Z" in text
+    assert "2026-01-01T00:00:00.000007Z" in text
+
+
 def test_no_more_than_two_exports_read_at_a_time(services: Services) -> None:
     source = Source(300, details={"text": "x" * 1000})
 
