@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from infra.problems import Explainer, SettingsError
 from infra.rules import broken, placeholders
-from infra.settings import AdaptersSettings, MachineSettings, NetworkSettings, Settings
+from infra.settings import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings, Settings
 
 __all__ = ["SettingsError", "load", "notes", "of_this_stack"]
 
@@ -21,6 +21,7 @@ NAMESPACE = "web-next"
 
 _NESTED: Mapping[str, type[BaseModel]] = {
     "adapters": AdaptersSettings,
+    "fargate": FargateSettings,
     "machine": MachineSettings,
     "network": NetworkSettings,
 }

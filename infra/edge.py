@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from infra.naming import Names
-from infra.settings import Settings
-
 TEMPLATES = Path(__file__).parents[1] / "templates"
-LISTEN = 8443
-"""The port that nginx listens on inside its container."""
+FOLDER = "/etc/nginx/edge"
+"""What the docker runtime's edge reads: nginx.conf, and in weights/ which buckets are the candidate's."""
+WEIGHTS = f"{FOLDER}/weights"
+"""`now` in it leads to a folder with a file for each of the hundred buckets that go to the candidate."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeConfig:
-    """`upstreams` maps a track to host:port; `rate_per_minute` and `burst` are for each client address."""
+    """What nginx is told.
+
+    `upstreams` maps each track to host:port. With `weights`, a folder, requests are split between `stable` and
+    `candidate` by the files in it; without, there is one upstream, and it answers all. `rate_per_minute` and `burst`
+    are for each client address. `tls` is False where a load balancer in front ends TLS; `trusted_proxies` are the
+    networks whose X-Forwarded-For is believed, `trusted_callers` those that may ask for a track by X-Web-Next-Track.
+    `pinning` "cookie" keeps a browser on its bucket. `reader` is the host:port that gets the access log by syslog.
+    """
 
     edge_id: str
     server_name: str
     upstreams: Mapping[str, str]
     rate_per_minute: int
     burst: int
+    tls: bool = True
+    weights: str | None = None
+    trusted_proxies: Sequence[str] = ()
+    trusted_callers: Sequence[str] = ()
+    pinning: Literal["cookie", "none"] = "cookie"
+    reader: str | None = None
 
-    @classmethod
-    def of(cls, settings: Settings, names: Names, *, upstreams: Mapping[str, str]) -> EdgeConfig:
-        return cls(
-            edge_id=f"{names.prefix}-edge",
-            server_name=settings.domain,
-            upstreams=upstreams,
-            rate_per_minute=settings.rate_per_minute,
-            burst=settings.burst,
-        )
+    @property
+    def listen(self) -> int:
+        """The port that nginx listens on inside its container."""
+        return 8443 if self.tls else 8080
+
+    def document(self, *, url: str, authority: str | None) -> dict[str, Any]:
+        """What the deployment record says of the edge, and smoke needs; `authority` signed its certificate."""
+        return {
+            "url": url,
+            "authority": authority,
+            "rate_per_minute": self.rate_per_minute,
+            "burst": self.burst,
+            "config": hashlib.sha256(render(self).encode()).hexdigest(),
+        }
 
 
 def render(config: EdgeConfig) -> str:
@@ -45,13 +64,5 @@ def render(config: EdgeConfig) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - nginx's configuration, not HTML
     )
-    return environment.get_template("nginx.conf.j2").render(
-        edge_id=config.edge_id,
-        server_name=config.server_name,
-        listen=LISTEN,
-        upstreams=config.upstreams,
-        rate_per_minute=config.rate_per_minute,
-        burst=config.burst,
-        zone_size="10m",
-        trusted_proxies=[],
-    )
+    values = {**asdict(config), "listen": config.listen, "zone_size": "10m"}
+    return environment.get_template("nginx.conf.j2").render(values)

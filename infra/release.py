@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import pulumi
 
 from infra.naming import Names
 from infra.settings import Settings
 
-PORT = 3003
-"""The port the app listens on (playbook row 5)."""
+PORT, METRICS_PORT = 3003, 9464
+"""The ports that app and worker listen on (playbook row 5), and show their metrics on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +22,7 @@ class Release:
     image: str
     build_sha: str
     version: str
-    environment: dict[str, str]
+    environment: pulumi.Output[dict[str, str]]
 
     @property
     def summary(self) -> dict[str, str]:
@@ -32,27 +35,35 @@ class Release:
         }
 
 
-def release_of(settings: Settings, names: Names) -> Release:
-    """The release that the settings describe. Flags start at 0 and are changed by the flags parameter."""
+def shared_environment(settings: Settings, names: Names) -> dict[str, str]:
+    """What both tracks' releases are told: where the base stack's data, vault and flags are."""
     environment = {
-        "BUILD_SHA": settings.build_sha,
-        "VERSION": settings.version,
         "ENVIRONMENT": names.stack,
         "VAULT_PREFIX": names.vault_prefix,
         "S3_BUCKET": names.bucket("evidence"),
         "S3_REGION": settings.region,
         "EVIDENCE_CLEANUP_RETENTION_DAYS": str(settings.retention_days),
-        "FEATURE_AUTO_PAUSE": "0",
-        "FEATURE_BATCH_PROMOTE": "0",
         "FLAGS_PARAMETER": names.flags_parameter,
-        **{f"ADAPTER_{name.upper()}": mode for name, mode in settings.adapters.model_dump().items()},
     }
     if settings.executor:
         environment["NEXT_PUBLIC_EXECUTOR_URL"] = settings.executor
+    return environment
+
+
+def release_of(settings: Settings, shared: pulumi.Input[Mapping[str, str]]) -> Release:
+    """The release that the settings describe, on a base's `shared_environment`. Flags start at 0 and are changed by
+    the flags parameter."""
+    own = {
+        "BUILD_SHA": settings.build_sha,
+        "VERSION": settings.version,
+        "FEATURE_AUTO_PAUSE": "0",
+        "FEATURE_BATCH_PROMOTE": "0",
+        **{f"ADAPTER_{name.upper()}": mode for name, mode in settings.adapters.model_dump().items()},
+    }
     return Release(
         track=settings.track,
         image=settings.image,
         build_sha=settings.build_sha,
         version=settings.version,
-        environment=environment,
+        environment=pulumi.Output.from_input(shared).apply(lambda given: {**given, **own}),
     )

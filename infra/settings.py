@@ -6,6 +6,7 @@ import hashlib
 import json
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -53,6 +54,8 @@ def _log_days(days: int) -> int:
 
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
+Port = Annotated[int, Field(ge=1024, le=65535)]
+ImageId = Annotated[str, _like(SHA256, "an image id, sha256:…")]
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]
 SubnetIds = Annotated[
     list[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]], _known("a list of subnet ids, subnet-…")
@@ -74,9 +77,21 @@ class MachineSettings(_Model):
     edge_address: IPv4Address
     stable_address: IPv4Address
     executor_address: IPv4Address
-    edge_port: Annotated[int, Field(ge=1024, le=65535)]
-    edge_image: Annotated[str, _like(SHA256, "an image id, sha256:…")]
+    candidate_address: IPv4Address
+    reader_address: IPv4Address
+    prometheus_address: IPv4Address
+    edge_port: Port
+    prometheus_port: Port
+    edge_image: ImageId
+    prometheus_image: ImageId
+    reader_image: ImageId
+    grafana_image: ImageId | None = None
     tls_folder: str
+
+    @property
+    def gateway(self) -> str:
+        """Where every client of this machine comes from, as containers on the network see it; the emulator's address."""
+        return str(urlsplit(self.emulator).hostname)
 
     @property
     def authority(self) -> str:
@@ -91,6 +106,20 @@ class AdaptersSettings(_Model):
     evidence: Adapter = "production"
     queue: Adapter = "production"
     guardrails: Adapter = "production"
+
+
+class FargateSettings(_Model):
+    """How the service runs on ECS Fargate: what each task gets, how many there are, and what leads to them."""
+
+    architecture: Literal["X86_64", "ARM64"] = "X86_64"
+    cpu: Literal["256", "512", "1024", "2048", "4096"] = "512"
+    memory: Annotated[int, Field(ge=512, le=30720)] = 1024
+    tasks: Annotated[int, Field(ge=1, le=100)] = 2
+    most_tasks: Annotated[int, Field(ge=1, le=400)] = 6
+    worker_tasks: Annotated[int, Field(ge=1, le=100)] = 1
+    hosted_zone_id: Annotated[str | None, _like(r"Z[A-Z0-9]+", "a Route 53 hosted zone's id, Z…")] = None
+    certificate_arn: Annotated[str | None, _like(r"arn:aws:acm:\S+:certificate/\S+", "an ACM certificate's ARN")] = None
+    waf_requests: Annotated[int, Field(ge=10, le=2_000_000)] = 300
 
 
 class NetworkSettings(_Model):
@@ -141,6 +170,20 @@ class Settings(_Model):
 
     rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     burst: Annotated[int, Field(ge=0, le=1000)] = 10
+
+    pinning: Literal["cookie", "none"] = "cookie"
+    trusted_proxies: Annotated[list[IPv4Network], _known("a list of networks, such as 10.42.8.0/22")] = []
+    trusted_callers: Annotated[list[IPv4Network], _known("a list of networks, such as 203.0.113.7/32")] = []
+    edge_image: str | None = None
+
+    worker_command: Annotated[list[str], _known("a list of words, the command that runs the alert worker")] = [
+        "python3",
+        "-m",
+        "webnext",
+        "worker",
+    ]
+    health_command: Annotated[list[str], _known("a list of words that asks /healthz in the container")] = []
+    fargate: FargateSettings = FargateSettings()
 
     evidence_bucket: str | None = None
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30

@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SLOTS = 256
 PORTS_PER_BASE = 16
+EDGE_BASE, PROMETHEUS_BASE = 8443, 9090
 
 
 class MachineError(Exception):
@@ -47,6 +48,11 @@ class Machine:
         return f"http://{self.gateway}:{self.emulator_port}"
 
     @property
+    def prometheus_port(self) -> int:
+        """Where Prometheus answers on 127.0.0.1."""
+        return self.edge_port - EDGE_BASE + PROMETHEUS_BASE
+
+    @property
     def label(self) -> str:
         """The Docker label that every container, volume and network of this clone carries."""
         return f"web-next.clone={self.clone}"
@@ -73,8 +79,8 @@ class Machine:
         for step in range(SLOTS):
             slot = (int(digest[:8], 16) + step) % SLOTS
             subnet = ipaddress.IPv4Network(f"10.213.{slot}.0/24")
-            ports = (4566 + slot, 8443 + slot, 20000 + PORTS_PER_BASE * slot, 25000 + PORTS_PER_BASE * slot)
-            if any(subnet.overlaps(other) for other in used) or not all(map(is_free, ports)):
+            ports = (4566 + slot, EDGE_BASE + slot, 20000 + PORTS_PER_BASE * slot, 25000 + PORTS_PER_BASE * slot)
+            if any(subnet.overlaps(other) for other in used) or not all(map(is_free, (*ports, PROMETHEUS_BASE + slot))):
                 continue
             return cls(
                 clone=digest[:8],

@@ -22,7 +22,7 @@ from pathlib import Path
 from offline.machine import ROOT, cache_folder
 
 REPOSITORY = "web-next-cutover"
-NAMES = ("base", "postgres", "redis", "nginx", "web-next")
+NAMES = ("base", "postgres", "redis", "nginx", "prometheus", "mtail", "web-next")
 PARALLEL = 2
 PYTHON = "3.13"  # Debian trixie's, for which web-next's wheels are chosen
 PLATFORMS = ("manylinux_2_28", "manylinux2014", "manylinux_2_17")

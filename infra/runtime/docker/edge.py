@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from infra.edge import LISTEN, EdgeConfig, render
+from infra.edge import EdgeConfig, render
 from infra.naming import Names
 from infra.runtime.docker.labels import labels
 from infra.runtime.docker.process import LOG_OPTIONS, healthy_when

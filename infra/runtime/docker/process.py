@@ -38,8 +38,7 @@ class Process:
 
     def container(self, name: str, parent: pulumi.Resource) -> docker.Container:
         """Declares the container, which counts as created when it is healthy."""
-        environment = {
-            **self.release.environment,
+        own = {
             "AWS_CONFIG_FILE": AWS_CONFIG,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.machine.emulator,
             "REDIS_CA_FILE": AUTHORITY,
@@ -50,7 +49,9 @@ class Process:
             name=self.name,
             image=self.release.image,
             command=self.command and [*self.command],
-            envs=[f"{key}={value}" for key, value in sorted(environment.items())],
+            envs=self.release.environment.apply(
+                lambda given: [f"{key}={value}" for key, value in sorted({**given, **own}.items())]
+            ),
             volumes=[
                 docker.ContainerVolumeArgs(volume_name=self.files.volume, container_path=FOLDER, read_only=True),
                 *(
