@@ -8,7 +8,7 @@ from infra import config, providers
 from infra.audit import Audit, AuditArgs
 from infra.audit_roles import AuditRoles, AuditRolesArgs
 from infra.bastion import Bastion, BastionArgs
-from infra.edge import EdgeConfig
+from infra.candidate import Candidate
 from infra.evidence import Evidence, EvidenceArgs
 from infra.flags import Flags, FlagsArgs
 from infra.monitoring import Monitoring, MonitoringArgs
@@ -17,13 +17,82 @@ from infra.network import Network, NetworkArgs
 from infra.queues import Queues, QueuesArgs
 from infra.record import DeploymentRecord, DeploymentRecordArgs
 from infra.records import Records, RecordsArgs
-from infra.release import release_of
+from infra.release import release_of, shared_environment
 from infra.role import AppRole, AppRoleArgs
-from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
-from infra.runtime.docker.files import Files, FilesArgs
-from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
+from infra.runtime import Surroundings, runtime_of
 from infra.schema import Schema, SchemaArgs, migration_problems
+from infra.settings import Settings
 from infra.vault import Vault, VaultArgs
+
+
+def stable(settings: Settings, names: Names) -> None:
+    """The base: data layer, stable release, the slot that a candidate may take, and the edge before both."""
+    using = [providers.aws_provider(settings), providers.random_provider()]
+    here = pulumi.ResourceOptions(providers=using)
+
+    network = Network("network", NetworkArgs.of(settings, names), here)
+    vault = Vault("vault", VaultArgs.of(settings, names), here)
+    vault.declare("SLACK_WEBHOOK_URL")  # whoever owns the channel puts the value there
+    role = AppRole("app", AppRoleArgs(names=names, runtime=settings.runtime), here)
+    # S3 refuses a bucket policy that names a role which does not exist yet.
+    after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])
+    evidence = Evidence("evidence", EvidenceArgs.of(settings, names), after_role)
+    records = Records("records", RecordsArgs.of(settings, names), after_role)
+    audit = Audit("audit", AuditArgs.of(settings, names, network, vault), here)
+    bastion = Bastion("bastion", BastionArgs(names=names, network=network), here) if settings.has_bastion else None
+    roles = AuditRoles("audit-roles", AuditRolesArgs.of(settings, audit, vault), here)
+    access = roles.access(settings, bastion)
+    schema = Schema("schema", SchemaArgs.of(settings, access), roles.before_schema) if roles.rights else None
+    version, digest = (schema.version, schema.digest) if schema else (0, "")
+    queues = Queues("queues", QueuesArgs.of(settings, names, network, vault), here)
+    flags = Flags("flags", FlagsArgs(parameter=names.flags_parameter), here)
+    monitoring = Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
+
+    release = release_of(settings, shared_environment(settings, names))
+    data = [role, evidence, roles, *([schema] if schema else [])]
+    around = Surroundings(network=network, role=role, vault=vault, monitoring=monitoring, using=using, after=data)
+    runtime = runtime_of(settings, names, release, around)
+    record = schema and DeploymentRecord(
+        "deployment",
+        DeploymentRecordArgs(
+            bucket=records.bucket.bucket.id,
+            release=release,
+            schema_version=version,
+            schema_digest=digest,
+            settings_digest=settings.digest,
+            edge=runtime.edge.document(url=runtime.edge_url, authority=settings.authority),
+            keep=settings.keeps("records"),
+        ),
+        pulumi.ResourceOptions(providers=using, depends_on=[*runtime.parts, records, queues, flags]),
+    )
+
+    pulumi.export("edge_url", runtime.edge_url)
+    pulumi.export("slots", runtime.slots)
+    pulumi.export("traffic", runtime.traffic)
+    pulumi.export("metrics_url", runtime.metrics_url)
+    pulumi.export("release", release.summary)
+    if record:
+        pulumi.export("smoke_target", record.document)
+        pulumi.export("deployment_record", record.record)
+    pulumi.export("flags_parameter", names.flags_parameter)
+    pulumi.export("evidence_bucket", evidence.bucket.name)
+    pulumi.export("evidence_region", settings.region)
+    pulumi.export("evidence_policy_role", names.app_role)
+    pulumi.export("records_bucket", records.bucket.name)
+    pulumi.export("audit_db_endpoint", audit.endpoint)
+    pulumi.export("audit_db_access", access)
+    pulumi.export("redis_endpoint", queues.endpoint)
+    pulumi.export("vault", vault.arns)
+    pulumi.export("schema", {"version": version, "digest": digest})
+
+
+def candidate(settings: Settings, names: Names) -> None:
+    """The candidate release alone, in the slot that its base keeps for it."""
+    placed = Candidate(settings, names)
+    pulumi.export("release", placed.release.summary)
+    pulumi.export("smoke_target", placed.record.document)
+    pulumi.export("deployment_record", placed.record.record)
+
 
 try:
     settings = config.of_this_stack(pulumi.get_stack(), others=migration_problems())
@@ -32,67 +101,4 @@ try:
 except config.SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
-names = Names.of(settings, pulumi.get_stack())
-using = [providers.aws_provider(settings), providers.random_provider()]
-here = pulumi.ResourceOptions(providers=using)
-
-network = Network("network", NetworkArgs.of(settings, names), here)
-vault = Vault("vault", VaultArgs.of(settings, names), here)
-vault.declare("SLACK_WEBHOOK_URL")  # whoever owns the channel puts the value there
-role = AppRole("app", AppRoleArgs(names=names, runtime=settings.runtime), here)
-# S3 refuses a bucket policy that names a role which does not exist yet.
-after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])
-evidence = Evidence("evidence", EvidenceArgs.of(settings, names), after_role)
-records = Records("records", RecordsArgs.of(settings, names), after_role)
-audit = Audit("audit", AuditArgs.of(settings, names, network, vault), here)
-bastion = Bastion("bastion", BastionArgs(names=names, network=network), here) if settings.has_bastion else None
-roles = AuditRoles("audit-roles", AuditRolesArgs.of(settings, audit, vault), here)
-access = roles.access(settings, bastion)
-schema = Schema("schema", SchemaArgs.of(settings, access), roles.before_schema) if roles.rights else None
-version, digest = (schema.version, schema.digest) if schema else (0, "")
-queues = Queues("queues", QueuesArgs.of(settings, names, network, vault), here)
-flags = Flags("flags", FlagsArgs(parameter=names.flags_parameter), here)
-Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
-
-if machine := settings.machine:
-    using.append(providers.docker_provider())
-    data = [role, evidence, roles, *([schema] if schema else [])]
-    on_docker = pulumi.ResourceOptions(providers=using, depends_on=data)
-    release = release_of(settings, names)
-    files = Files("files", FilesArgs.of(settings, names), on_docker)
-    service = DockerServiceArgs.of(settings, names, release, files)
-    app = DockerRelease("stable", service, on_docker)
-    double = [] if settings.executor_url else [DockerExecutor("executor", service, on_docker)]
-    edge_config = EdgeConfig.of(settings, names, upstreams={"stable": app.address})
-    edge = DockerEdge("edge", DockerEdgeArgs.of(settings, names, edge_config), on_docker)
-    record = DeploymentRecord(
-        "deployment",
-        DeploymentRecordArgs(
-            bucket=records.bucket.bucket.id,
-            release=release,
-            schema_version=version,
-            schema_digest=digest,
-            settings_digest=settings.digest,
-            edge=edge_config,
-            edge_url=edge.url,
-            authority=machine.authority,
-            keep=settings.keeps("records"),
-        ),
-        pulumi.ResourceOptions(providers=using, depends_on=[app, *double, edge, records, queues, flags]),
-    )
-    pulumi.export("edge_url", edge.url)
-    pulumi.export("slots", {"stable": app.address, "candidate": None})
-    pulumi.export("release", release.summary)
-    pulumi.export("smoke_target", record.document)
-    pulumi.export("deployment_record", record.record)
-
-pulumi.export("flags_parameter", names.flags_parameter)
-pulumi.export("evidence_bucket", evidence.bucket.name)
-pulumi.export("evidence_region", settings.region)
-pulumi.export("evidence_policy_role", names.app_role)
-pulumi.export("records_bucket", records.bucket.name)
-pulumi.export("audit_db_endpoint", audit.endpoint)
-pulumi.export("audit_db_access", access)
-pulumi.export("redis_endpoint", queues.endpoint)
-pulumi.export("vault", vault.arns)
-pulumi.export("schema", {"version": version, "digest": digest})
+{"stable": stable, "candidate": candidate}[settings.track](settings, Names.of(settings, pulumi.get_stack()))

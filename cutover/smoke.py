@@ -19,6 +19,8 @@ from cutover.limiter import Observation, judge
 
 REPORTS = Path(".local/smoke")
 USER_AGENT = "web-next-smoke"
+TRACK_HEADER = "X-Web-Next-Track"
+"""Asks the edge for one track, whatever the weight; it listens to trusted callers only."""
 BURST_REQUESTS = 65
 """Requests of the playbook's rate check."""
 LIMITED_PATH = "/api/smoke"
@@ -36,6 +38,7 @@ class Target:
     """What is tested, and what is expected of it; all of it comes from the deployment record."""
 
     stack: str
+    track: str
     url: str
     authority: str | None
     build_sha: str
@@ -50,6 +53,7 @@ class Target:
             edge = record["edge"]
             return cls(
                 stack=record["stack"],
+                track=record["track"],
                 url=edge["url"],
                 authority=edge["authority"],
                 build_sha=record["build_sha"],
@@ -85,7 +89,8 @@ class Report:
             f"  {result.outcome.value.upper():<8} {result.criterion.value:<15} {result.seconds:5.1f} s  {result.detail}"
             for result in self.results
         ]
-        lines.append(f"  {self.decision.verdict.value}  web-next {self.target.version} at {self.target.url}")
+        track = "" if self.target.track == "stable" else f"{self.target.track} "
+        lines.append(f"  {self.decision.verdict.value}  web-next {self.target.version} {track}at {self.target.url}")
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:
@@ -238,8 +243,8 @@ def run(target: Target, *, probe: Probe | None = None, checks: Mapping[Criterion
             raise NotPreparedError(
                 f"{target.authority} is no certificate authority ({error}): make up writes it"
             ) from None
-        agent = {"user-agent": USER_AGENT}
-        with httpx.Client(base_url=target.url, verify=trust, timeout=10, headers=agent, trust_env=False) as http:
+        headers = {"user-agent": USER_AGENT, TRACK_HEADER: target.track}
+        with httpx.Client(base_url=target.url, verify=trust, timeout=10, headers=headers, trust_env=False) as http:
             return run(target, probe=Probe(http=http), checks=checks)
     results = []
     for criterion, check in checks.items():

@@ -92,11 +92,7 @@ def notes(settings: Settings, *, preview: bool) -> list[str]:
     Raises SettingsError for what this version cannot bring up, and, except in a preview, for settings that nobody
     has put the real values into.
     """
-    if settings.track == "candidate":
-        raise SettingsError("track is candidate: this version cannot place one yet; set web-next:track to stable")
     found = []
-    if settings.runtime == "fargate":
-        found.append("runtime is fargate: this version declares the data layer alone, no app, no edge, no verdict")
     if unreal := placeholders(settings):
         if not preview:
             lines = [

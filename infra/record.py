@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,23 +11,19 @@ import pulumi
 import pulumi_aws as aws
 
 from cutover import smoke
-from infra.edge import EdgeConfig, render
 from infra.release import Release
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentRecordArgs:
-    """What is recorded, and what the smoke suite needs: the edge's limit, its URL, and the file of the
-    authority that signed its certificate (None: a public one)."""
+    """What is recorded, and what the smoke suite needs of the edge: EdgeConfig.document()."""
 
     bucket: pulumi.Input[str]
     release: Release
     schema_version: pulumi.Input[int]
     schema_digest: pulumi.Input[str]
     settings_digest: str
-    edge: EdgeConfig
-    edge_url: str
-    authority: str | None
+    edge: pulumi.Input[Mapping[str, Any]]
     keep: bool
 
 
@@ -42,20 +38,14 @@ class DeploymentRecord(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DeploymentRecordArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:deploy:Record", name, None, opts)
-        schema = pulumi.Output.all(version=args.schema_version, digest=args.schema_digest)
-        self.document = schema.apply(
-            lambda applied: {
+        known = pulumi.Output.all(version=args.schema_version, digest=args.schema_digest, edge=args.edge)
+        self.document = known.apply(
+            lambda known: {
                 "stack": pulumi.get_stack(),
                 **args.release.summary,
-                "schema": {"version": int(applied["version"]), "digest": applied["digest"]},
+                "schema": {"version": int(known["version"]), "digest": known["digest"]},
                 "settings_digest": args.settings_digest,
-                "edge": {
-                    "url": args.edge_url,
-                    "authority": args.authority,
-                    "rate_per_minute": args.edge.rate_per_minute,
-                    "burst": args.edge.burst,
-                    "config": hashlib.sha256(render(args.edge).encode()).hexdigest(),
-                },
+                "edge": known["edge"],
             }
         )
         hook = pulumi.ResourceHook("smoke", _smoke)

@@ -90,7 +90,7 @@ class MachineSettings(_Model):
 
     @property
     def gateway(self) -> str:
-        """Where every client of this machine comes from, as containers on the network see it; the emulator's address."""
+        """The emulator's address: where containers on the network see every client of this machine come from."""
         return str(urlsplit(self.emulator).hostname)
 
     @property
@@ -266,6 +266,17 @@ class Settings(_Model):
     def keeps(self, what: Keepsake) -> bool:
         """Whether a part's data outlives every change: always, unless its end was asked for by name."""
         return what not in self.may_destroy
+
+    @property
+    def authority(self) -> str | None:
+        """The file of the authority that signed the edge's certificate; None where it is a public one."""
+        return self.machine.authority if self.machine else None
+
+    def require_base(self) -> str:
+        """The stack that a candidate stands on. Raises SettingsError on a stable track."""
+        if self.base is None:
+            raise SettingsError(f"track is {self.track}: only a candidate has a base")
+        return self.base
 
     def require_machine(self) -> MachineSettings:
         """The machine of a docker stack. Raises SettingsError on any other."""

@@ -9,8 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from offline.machine import ROOT
 
+BASES = ROOT / "offline" / "base"
 PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "cutover", "templates", "migrations")
 TITLE = """\
 OFFLINE SHAPE of {stack}: what the program declares, previewed through stand-in providers on a scratch copy.
@@ -29,8 +32,15 @@ def scratch_copy(folder: Path) -> None:
     (folder / ".venv").symlink_to(ROOT / ".venv")
 
 
+def base_of(stack: str) -> str | None:
+    """The stack that a candidate stands on, by its file; None for a stack that stands by itself."""
+    content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()) or {}
+    return (content.get("config") or {}).get("web-next:base")
+
+
 def offline_shape(stack: str) -> int:
-    """Previews the stack and returns Pulumi's exit code."""
+    """Previews the stack and returns Pulumi's exit code. A candidate stands on the state in offline/base, in which
+    its base has outputs and nothing else."""
     with tempfile.TemporaryDirectory(prefix="web-next-preview-") as name:
         folder = Path(name)
         scratch_copy(folder)
@@ -43,17 +53,19 @@ def offline_shape(stack: str) -> int:
             "PULUMI_CONFIG_PASSPHRASE": "offline shape",
         }
         environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
-        made = subprocess.run(
-            ["pulumi", "stack", "init", stack, "--no-select"],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode:
-            print(made.stderr.strip(), file=sys.stderr)
-            return made.returncode
+        steps = [["stack", "init", stack, "--no-select"]]
+        if base := base_of(stack):
+            steps += [
+                ["stack", "init", base, "--no-select"],
+                ["stack", "import", "--stack", base, "--file", str(BASES / f"{base}.json")],
+            ]
+        for step in steps:
+            done = subprocess.run(
+                ["pulumi", *step], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                print(done.stderr.strip(), file=sys.stderr)
+                return done.returncode
         command = ["pulumi", "preview", "--stack", stack, "--non-interactive", "--suppress-progress"]
         return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 

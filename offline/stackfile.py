@@ -21,6 +21,10 @@ DEFAULTS: dict[str, Any] = {
     "web-next:mayDestroy": ["audit", "evidence", "records", "vault"],
 }
 """Settings that a new stack file starts with and a person may change."""
+CANDIDATES: dict[str, Any] = {**DEFAULTS, "web-next:mayDestroy": ["records"]}
+"""The same for a candidate, which holds nothing but its record."""
+STACKS: dict[str, str | None] = {"local": None, "local-canary": "local"}
+"""The stacks of a clone, and what each stands on."""
 HEADER = """\
 # Written by `make up` for this machine and not kept in git; settings that you add or change stay.
 # `pulumi config set web-next:KEY VALUE -s {stack}` is the easy way. The machine's own keys are put back.
@@ -39,10 +43,14 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def facts(machine: Machine, images: Mapping[str, str], block: int, edge_port: int) -> dict[str, Any]:
-    """The settings that the machine decides. `block` is the stack's first fixed address: 10, 20, 30, …"""
+def facts(
+    machine: Machine, images: Mapping[str, str], block: int, edge_port: int, base: str | None = None
+) -> dict[str, Any]:
+    """The settings that the machine decides. `block` is the stack's first fixed address: 10, 20, 30, …; with a
+    `base` it is a candidate's, on the base's machine settings."""
+    track = {"web-next:track": "candidate", "web-next:base": base} if base else {"web-next:track": "stable"}
     return {
-        "web-next:track": "stable",
+        **track,
         "web-next:runtime": "docker",
         "web-next:account": machine.account,
         "web-next:region": REGION,
@@ -69,9 +77,11 @@ def facts(machine: Machine, images: Mapping[str, str], block: int, edge_port: in
     }
 
 
-def merged(existing: Mapping[str, Any], owned: Mapping[str, Any]) -> dict[str, Any]:
+def merged(
+    existing: Mapping[str, Any], owned: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The file's new content: the machine's facts over what is there over the defaults."""
-    config = {**DEFAULTS, **(existing.get("config") or {}), **owned}
+    config = {**(DEFAULTS if defaults is None else defaults), **(existing.get("config") or {}), **owned}
     return {**existing, "config": config}
 
 
@@ -90,19 +100,23 @@ def read(root: Path, stack: str) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m offline.stackfile [--check]`: brings Pulumi.local.yaml up to date, or says whether it is."""
+    """`python -m offline.stackfile [--check]`: brings the clone's stack files up to date, or says whether they are."""
     parser = argparse.ArgumentParser(prog="offline.stackfile", description=main.__doc__)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    machine = Machine.load()
-    existing = read(ROOT, "local")
-    wanted = merged(existing, facts(machine, Images().present(), block=10, edge_port=machine.edge_port))
-    if options.check:
-        print("Pulumi.local.yaml" if existing == wanted else "Pulumi.local.yaml is missing or outdated")
-        return int(existing != wanted)
-    write(ROOT, "local", wanted)
-    print("Pulumi.local.yaml")
-    return 0
+    machine, images = Machine.load(), Images().present()
+    outdated = []
+    for stack, base in STACKS.items():
+        existing = read(ROOT, stack)
+        own = facts(machine, images, block=10, edge_port=machine.edge_port, base=base)
+        wanted = merged(existing, own, CANDIDATES if base else DEFAULTS)
+        if existing != wanted:
+            outdated.append(f"Pulumi.{stack}.yaml")
+            if not options.check:
+                write(ROOT, stack, wanted)
+    files = ", ".join(f"Pulumi.{stack}.yaml" for stack in STACKS)
+    print(f"missing or outdated: {', '.join(outdated)}" if options.check and outdated else files)
+    return int(options.check and bool(outdated))
 
 
 if __name__ == "__main__":

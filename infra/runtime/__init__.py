@@ -1,1 +1,74 @@
-"""Where a release runs: `docker` on one machine, `fargate` on AWS."""
+"""Where a stack's service runs: the one place that knows there are two runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pulumi
+
+from infra import providers
+from infra.edge import EdgeConfig
+from infra.monitoring import Monitoring
+from infra.naming import Names
+from infra.network import Network
+from infra.release import Release
+from infra.role import AppRole
+from infra.settings import Settings
+from infra.vault import Vault
+
+
+class Runtime(Protocol):
+    """What every runtime shows of itself: the stack outputs of these names, and what must be there before a record."""
+
+    edge_url: str
+    edge: EdgeConfig
+    slots: dict[str, pulumi.Input[Any]]
+    traffic: dict[str, pulumi.Input[str]]
+    metrics_url: pulumi.Input[str]
+    parts: list[pulumi.Resource]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What of the base a runtime may stand on. `after` must be there before the first process starts."""
+
+    network: Network
+    role: AppRole
+    vault: Vault
+    monitoring: Monitoring
+    using: Sequence[pulumi.ProviderResource]
+    after: Sequence[pulumi.Resource]
+
+    def options(self, *more: pulumi.ProviderResource) -> pulumi.ResourceOptions:
+        """The options of what runs: these providers and `more`, after the data."""
+        return pulumi.ResourceOptions(providers=[*self.using, *more], depends_on=[*self.after])
+
+
+def runtime_of(settings: Settings, names: Names, release: Release, around: Surroundings) -> Runtime:
+    """Declares the runtime of a base stack. Each is imported only where it is used: the SDK's parts cost time."""
+    if settings.machine:
+        from infra.runtime.docker.runtime import DockerRuntime, DockerRuntimeArgs
+
+        docker = around.options(providers.docker_provider())
+        return DockerRuntime(DockerRuntimeArgs(settings=settings, names=names, release=release), docker)
+    from infra.runtime.fargate.runtime import FargateRuntime, FargateRuntimeArgs
+
+    args = FargateRuntimeArgs.of(settings, names, release, around.network, around.role, around.vault, around.monitoring)
+    return FargateRuntime("runtime", args, around.options())
+
+
+def candidate_of(
+    settings: Settings, names: Names, release: Release, slot: pulumi.Output[Mapping[str, Any]], using: Sequence[pulumi.ProviderResource]
+) -> pulumi.Resource:
+    """Declares a candidate's release in its base's slot."""
+    if settings.machine:
+        from infra.runtime.docker.candidate import docker_candidate
+
+        options = pulumi.ResourceOptions(providers=[*using, providers.docker_provider()])
+        return docker_candidate(settings, names, release, slot, options)
+    from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
+
+    args = FargateCandidateArgs.of(settings, names, release, slot)
+    return FargateCandidate("candidate", args, pulumi.ResourceOptions(providers=[*using]))

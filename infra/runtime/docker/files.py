@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +54,20 @@ class FilesArgs:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class FilesVolume:
+    """A volume with the files in it; whoever has read them must be made anew when `digest` changes. `filled_by` is
+    what fills it, where that is of the same stack."""
+
+    volume: pulumi.Input[str]
+    digest: pulumi.Input[str]
+    filled_by: Sequence[pulumi.Resource] = ()
+
+
 class Files(pulumi.ComponentResource):
     """The volume, and a container that never runs: it is how Docker is handed what goes into a volume."""
 
-    volume: str
-    digest: str
-    """Changes with the contents: whoever has read them must be made anew."""
+    filled: FilesVolume
 
     def __init__(self, name: str, args: FilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Files", name, None, opts)
@@ -78,6 +87,6 @@ class Files(pulumi.ComponentResource):
             must_run=False,
             opts=child,
         )
-        self.volume = args.name
-        self.digest = hashlib.sha256(repr(sorted(args.contents.items())).encode()).hexdigest()[:12]
-        self.register_outputs({"volume": self.volume})
+        digest = hashlib.sha256(repr(sorted(args.contents.items())).encode()).hexdigest()[:12]
+        self.filled = FilesVolume(volume=args.name, digest=digest, filled_by=[self])
+        self.register_outputs({"volume": args.name})

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.release import Release
-from infra.runtime.docker.files import AUTHORITY, AWS_CONFIG, FOLDER, Files
+from infra.runtime.docker.files import AUTHORITY, AWS_CONFIG, FOLDER, FilesVolume
 from infra.runtime.docker.labels import labels
 from infra.settings import MachineSettings
 
@@ -20,7 +20,8 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 class Process:
     """What runs: `role` names it in the container's label, `command` is what is run instead of the image's own.
 
-    It is healthy when GET /healthz on `port` says 200. `memory` is in MiB; without an `address` it gets any.
+    It is healthy when `health_command` succeeds: without one, when GET /healthz on `port` says 200, asked by the
+    image's python3. `memory` is in MiB; without an `address` it gets any.
     """
 
     name: str
@@ -28,10 +29,11 @@ class Process:
     port: int
     memory: int
     release: Release
-    files: Files
+    files: FilesVolume
     machine: MachineSettings
     command: Sequence[str] | None = None
-    address: str | None = None
+    health_command: Sequence[str] = ()
+    address: pulumi.Input[str] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """The names of the volumes that it writes to, by path."""
@@ -71,10 +73,10 @@ class Process:
             log_driver="json-file",
             log_opts=LOG_OPTIONS,
             restart="unless-stopped",
-            healthcheck=healthy_when("python3", "-ISc", _health(self.port)),
+            healthcheck=healthy_when(*(self.health_command or ("python3", "-ISc", _health(self.port)))),
             wait=True,
             wait_timeout=60,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[self.files]),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=self.files.filled_by),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -9,27 +10,44 @@ import pulumi_docker as docker
 
 from infra.naming import Names
 from infra.release import PORT, Release
-from infra.runtime.docker.files import Files
+from infra.runtime.docker.files import FilesVolume
 from infra.runtime.docker.labels import labels
 from infra.runtime.docker.process import Process
 from infra.settings import EXECUTOR_PORT, MachineSettings, Settings
 
 DOUBLE_DATA = "/var/lib/web-next-executor"
-_RUN = ("python3", "-m", "webnext")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DockerServiceArgs:
-    """`prefix` starts the containers' names; `files` is what each of them reads."""
+    """`prefix` starts the containers' names; `files` is what each of them reads; `address` is the slot's."""
 
     prefix: str
     release: Release
-    files: Files
+    files: FilesVolume
+    address: pulumi.Input[str]
     machine: MachineSettings
+    worker_command: Sequence[str]
+    health_command: Sequence[str]
 
     @classmethod
-    def of(cls, settings: Settings, names: Names, release: Release, files: Files) -> DockerServiceArgs:
-        return cls(prefix=names.prefix, release=release, files=files, machine=settings.require_machine())
+    def of(
+        cls,
+        settings: Settings,
+        names: Names,
+        release: Release,
+        files: FilesVolume,
+        address: pulumi.Input[str],
+    ) -> DockerServiceArgs:
+        return cls(
+            prefix=names.prefix,
+            release=release,
+            files=files,
+            address=address,
+            machine=settings.require_machine(),
+            worker_command=settings.worker_command,
+            health_command=settings.health_command,
+        )
 
     def called(self, part: str) -> str:
         """The name of a container or volume."""
@@ -41,13 +59,10 @@ class DockerRelease(pulumi.ComponentResource):
 
     container: docker.Container
     worker: docker.Container | None = None
-    address: str
 
     def __init__(self, name: str, args: DockerServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Release", name, None, opts)
         release, machine = args.release, args.machine
-        address = str(machine.stable_address)
-        self.address = f"{address}:{PORT}"
         self.container = Process(
             name=args.called(release.track),
             role=release.track,
@@ -55,21 +70,23 @@ class DockerRelease(pulumi.ComponentResource):
             memory=256,
             release=release,
             files=args.files,
+            health_command=args.health_command,
             machine=machine,
-            address=address,
+            address=args.address,
         ).container(name, self)
         if release.track == "stable":
             self.worker = Process(
                 name=args.called("worker"),
                 role="worker",
-                command=[*_RUN, "worker"],
+                command=args.worker_command,
                 port=PORT,
                 memory=256,
                 release=release,
                 files=args.files,
+                health_command=args.health_command,
                 machine=machine,
             ).container("worker", self)
-        self.register_outputs({"address": self.address})
+        self.register_outputs({})
 
 
 class DockerExecutor(pulumi.ComponentResource):
@@ -89,7 +106,7 @@ class DockerExecutor(pulumi.ComponentResource):
         self.container = Process(
             name=args.called("executor"),
             role="executor",
-            command=[*_RUN, "executor"],
+            command=["python3", "-m", "webnext", "executor"],
             port=EXECUTOR_PORT,
             memory=256,
             release=args.release,

@@ -1,0 +1,63 @@
+"""The base that a candidate stands on: another stack, known by its outputs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+PROJECT = "web-next"
+NEEDED = ("edge_url", "records_bucket", "schema", "slots", "smoke_target")
+
+
+class BaseError(Exception):
+    """The base is not one that a candidate can stand on. One line, with the way out."""
+
+
+@dataclass(frozen=True)
+class BaseOutputs:
+    """What a candidate takes from its base: its slot, the bucket for its record, and what its record repeats."""
+
+    slot: Mapping[str, Any]
+    environment: dict[str, str]
+    records_bucket: str
+    schema_version: int
+    schema_digest: str
+    edge: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, base: str, outputs: Mapping[str, Any]) -> BaseOutputs:
+        """The outputs as values. Raises BaseError, naming all that is missing, when the base is not whole."""
+        missing = [name for name in NEEDED if not outputs.get(name)]
+        slot = (outputs.get("slots") or {}).get("candidate")
+        if not missing and not slot:
+            missing = ["slots.candidate"]
+        if missing:
+            raise BaseError(
+                f"base {base} has no {_listed(missing)}: it was never brought up to its end; run cutover up -s {base} "
+                "first"
+            )
+        return cls(
+            slot=slot,
+            environment=dict(slot["environment"]),
+            records_bucket=outputs["records_bucket"],
+            schema_version=int(outputs["schema"]["version"]),
+            schema_digest=outputs["schema"]["digest"],
+            edge=outputs["smoke_target"]["edge"],
+        )
+
+
+class Base(pulumi.StackReference):
+    """The reference to a base stack of this project, whose outputs are read once and checked whole."""
+
+    read: pulumi.Output[BaseOutputs]
+
+    def __init__(self, stack: str) -> None:
+        super().__init__("base", stack_name=f"{pulumi.get_organization()}/{PROJECT}/{stack}")
+        self.read = self.outputs.apply(lambda outputs: BaseOutputs.read(stack, outputs))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"output {name}" for name in names)

@@ -1,0 +1,40 @@
+"""A candidate: one release on a base stack, proven in its slot while it has no traffic."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra import providers
+from infra.base import Base
+from infra.naming import Names
+from infra.record import DeploymentRecord, DeploymentRecordArgs
+from infra.release import Release, release_of
+from infra.runtime import candidate_of
+from infra.settings import Settings
+
+
+class Candidate:
+    """The release in the base's slot, and its deployment record, which like the base's exists for a GO only."""
+
+    release: Release
+    record: DeploymentRecord
+
+    def __init__(self, settings: Settings, names: Names) -> None:
+        using: list[pulumi.ProviderResource] = [providers.aws_provider(settings)]
+        base = Base(settings.require_base()).read
+        self.release = release_of(settings, base.apply(lambda known: known.environment))
+        slot = base.apply(lambda known: known.slot)
+        placed = candidate_of(settings, names, self.release, slot, using)
+        self.record = DeploymentRecord(
+            "deployment",
+            DeploymentRecordArgs(
+                bucket=base.apply(lambda known: known.records_bucket),
+                release=self.release,
+                schema_version=base.apply(lambda known: known.schema_version),
+                schema_digest=base.apply(lambda known: known.schema_digest),
+                settings_digest=settings.digest,
+                edge=base.apply(lambda known: known.edge),
+                keep=settings.keeps("records"),
+            ),
+            pulumi.ResourceOptions(providers=using, depends_on=[placed]),
+        )

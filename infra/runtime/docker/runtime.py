@@ -1,0 +1,71 @@
+"""The docker runtime: all that runs of a base stack on one machine, and the slot that it keeps for a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from infra.edge import WEIGHTS, EdgeConfig
+from infra.naming import Names
+from infra.release import PORT, Release, shared_environment
+from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
+from infra.runtime.docker.files import Files, FilesArgs
+from infra.runtime.docker.monitoring import DockerMonitoring, DockerMonitoringArgs
+from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerRuntimeArgs:
+    """`release` goes into the stable slot."""
+
+    settings: Settings
+    names: Names
+    release: Release
+
+
+class DockerRuntime:
+    """App and worker of the stable release, the executor's double, monitoring, and the edge before both slots."""
+
+    edge_url: str
+    edge: EdgeConfig
+    slots: dict[str, pulumi.Input[Any]]
+    traffic: dict[str, pulumi.Input[str]]
+    metrics_url: pulumi.Input[str]
+    parts: list[pulumi.Resource]
+
+    def __init__(self, args: DockerRuntimeArgs, opts: pulumi.ResourceOptions) -> None:
+        settings, names = args.settings, args.names
+        machine = settings.require_machine()
+        upstreams = {"stable": f"{machine.stable_address}:{PORT}", "candidate": f"{machine.candidate_address}:{PORT}"}
+        files = Files("files", FilesArgs.of(settings, names), opts)
+        service = DockerServiceArgs.of(settings, names, args.release, files.filled, str(machine.stable_address))
+        app = DockerRelease("stable", service, opts)
+        double = [] if settings.executor_url else [DockerExecutor("executor", service, opts)]
+        monitoring = DockerMonitoring("monitoring", DockerMonitoringArgs.of(settings, names), opts)
+        self.edge = EdgeConfig(
+            edge_id=f"{names.prefix}-edge",
+            server_name=settings.domain,
+            upstreams=upstreams,
+            rate_per_minute=settings.rate_per_minute,
+            burst=settings.burst,
+            weights=WEIGHTS,
+            trusted_proxies=[str(network) for network in settings.trusted_proxies],
+            trusted_callers=[machine.gateway, *map(str, settings.trusted_callers)],
+            pinning=settings.pinning,
+            reader=monitoring.reader,
+        )
+        edge = DockerEdge("edge", DockerEdgeArgs.of(settings, names, self.edge), opts)
+        self.edge_url, self.traffic = edge.url, edge.traffic
+        self.slots = {
+            "stable": {"address": upstreams["stable"]},
+            "candidate": {
+                "address": upstreams["candidate"],
+                "environment": shared_environment(settings, names),
+                "files": {"volume": files.filled.volume, "digest": files.filled.digest},
+            },
+        }
+        self.metrics_url = monitoring.metrics_url
+        self.parts = [app, *double, monitoring, edge]
