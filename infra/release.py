@@ -50,20 +50,25 @@ def shared_environment(settings: Settings, names: Names) -> dict[str, str]:
     return environment
 
 
-def release_of(settings: Settings, shared: pulumi.Input[Mapping[str, str]]) -> Release:
-    """The release that the settings describe, on a base's `shared_environment`. Flags start at 0 and are changed by
-    the flags parameter."""
-    own = {
+def environment_of(settings: Settings, shared: Mapping[str, str]) -> dict[str, str]:
+    """What one release is told: what its settings say, on a base's `shared_environment`. Flags start at 0 and are
+    changed by the flags parameter."""
+    return {
+        **shared,
         "BUILD_SHA": settings.build_sha,
         "VERSION": settings.version,
         "FEATURE_AUTO_PAUSE": "0",
         "FEATURE_BATCH_PROMOTE": "0",
         **{f"ADAPTER_{name.upper()}": mode for name, mode in settings.adapters.model_dump().items()},
     }
+
+
+def release_of(settings: Settings, shared: pulumi.Input[Mapping[str, str]]) -> Release:
+    """The release that the settings describe, on a base's `shared_environment`."""
     return Release(
         track=settings.track,
         image=settings.image,
         build_sha=settings.build_sha,
         version=settings.version,
-        environment=pulumi.Output.from_input(shared).apply(lambda given: {**given, **own}),
+        environment=pulumi.Output.from_input(shared).apply(lambda known: environment_of(settings, known)),
     )

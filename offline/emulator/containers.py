@@ -72,7 +72,6 @@ class Containers:
             environment = dict(options.pop("environment", None) or {})
             files, owner = self._transit.files(labels), REDIS
             if password := environment.pop("POSTGRES_PASSWORD", None):
-                environment["POSTGRES_PASSWORD_FILE"] = MASTER_PASSWORD
                 files, owner = {MASTER_PASSWORD: password}, POSTGRES
             volumes = {self.own(key): value for key, value in (options.pop("volumes", None) or {}).items()}
             options.pop("ports", None)  # reached at its own address; a published port is one more to collide

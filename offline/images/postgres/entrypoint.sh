@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the database on an empty volume, then is Postgres.
-# Reads POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE (removed once read), PGDATA.
+# Reads POSTGRES_USER, POSTGRES_DB, PGDATA and the master's password: the file below, removed once read, else POSTGRES_PASSWORD.
 set -eu
 umask 077
 
@@ -32,9 +32,10 @@ make() {
 
 config=/etc/postgresql/postgresql.conf
 scripts=/usr/local/lib/postgres
+handed=/var/lib/postgresql/master-password
 if [ ! -e "$PGDATA/PG_VERSION" ]; then
-    if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
-        POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
+    if [ -e "$handed" ]; then
+        POSTGRES_PASSWORD=$(cat "$handed")
     fi
     if [ -z "${POSTGRES_PASSWORD:-}" ]; then
         echo "POSTGRES_PASSWORD is empty; a database on an empty volume needs one for its master" >&2
@@ -50,9 +51,7 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
     export POSTGRES_DB="${POSTGRES_DB:-$POSTGRES_USER}"
     make
 fi
-if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
-    rm -f "$POSTGRES_PASSWORD_FILE"
-fi
+rm -f "$handed"
 unset POSTGRES_PASSWORD
 if ! cmp -s "$scripts/cron.sql" "$PGDATA/cron.sql"; then # the volume is older than the image
     prepare "$PGDATA" cron.sql

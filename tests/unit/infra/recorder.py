@@ -25,8 +25,14 @@ MACHINE = {
     "edgeAddress": "10.213.7.10",
     "stableAddress": "10.213.7.11",
     "executorAddress": "10.213.7.12",
+    "candidateAddress": "10.213.7.13",
+    "readerAddress": "10.213.7.14",
+    "prometheusAddress": "10.213.7.15",
     "edgePort": 8450,
+    "prometheusPort": 9097,
     "edgeImage": "sha256:" + "e" * 64,
+    "prometheusImage": "sha256:" + "b" * 64,
+    "readerImage": "sha256:" + "c" * 64,
     "tlsFolder": "tests/unit/infra/tls",
 }
 DOCKER = {

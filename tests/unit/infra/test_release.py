@@ -10,9 +10,14 @@ import pytest
 
 from infra import release
 from infra.flags import INITIAL, Flags, FlagsArgs
-from infra.release import release_of
+from infra.release import environment_of, release_of, shared_environment
+from infra.settings import Settings
 from tests.unit.infra.recorder import DOCKER, FARGATE, NAMES, Recorder, finish, settings, without
 from webnext.settings import Settings as AppSettings
+
+
+def told(chosen: Settings) -> dict[str, str]:
+    return environment_of(chosen, shared_environment(chosen, NAMES))
 
 
 def suspicious(environment: dict[str, str]) -> Iterator[str]:
@@ -26,7 +31,7 @@ def suspicious(environment: dict[str, str]) -> Iterator[str]:
 
 @pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
 def test_nothing_secret_is_in_a_releases_environment(config: dict[str, str]) -> None:
-    assert list(suspicious(release_of(settings(config), NAMES).environment)) == []
+    assert list(suspicious(told(settings(config)))) == []
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,7 @@ def test_that_check_sees_a_secret(environment: dict[str, str]) -> None:
 
 
 def test_a_release_tells_the_app_the_playbooks_plain_settings() -> None:
-    environment = release_of(settings(retentionDays="14"), NAMES).environment
+    environment = told(settings(retentionDays="14"))
 
     assert environment == {
         "BUILD_SHA": "4f2c1d9",
@@ -67,14 +72,14 @@ def test_a_release_tells_the_app_the_playbooks_plain_settings() -> None:
 
 @pytest.mark.parametrize("adapter", ["audit", "evidence", "queue", "guardrails"])
 def test_one_adapters_switch_changes_what_the_app_is_told_of_it_alone(adapter: str) -> None:
-    real, mocked = (release_of(settings(adapters={adapter: mode}), NAMES) for mode in ("production", "mock"))
+    real, mocked = (told(settings(adapters={adapter: mode})) for mode in ("production", "mock"))
 
-    assert mocked.environment.items() - real.environment.items() == {(f"ADAPTER_{adapter.upper()}", "mock")}
+    assert mocked.items() - real.items() == {(f"ADAPTER_{adapter.upper()}", "mock")}
 
 
 @pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
 def test_the_app_takes_every_variable_that_a_release_gives_it(config: dict[str, str]) -> None:
-    given = release_of(settings(config, adapters={"queue": "mock"}), NAMES).environment
+    given = told(settings(config, adapters={"queue": "mock"}))
     read = AppSettings.from_environment(given)
 
     assert (read.flags_parameter, read.executor_url) == ("/web-next-test/flags", "https://executor.web-next.test")
@@ -85,12 +90,12 @@ def test_without_an_executor_none_is_named_except_on_a_machine_its_double() -> N
     aws = settings(without(FARGATE, "executorUrl"), adapters={"guardrails": "mock"})
     machine = settings(without(DOCKER, "executorUrl"))
 
-    assert "NEXT_PUBLIC_EXECUTOR_URL" not in release_of(aws, NAMES).environment
-    assert release_of(machine, NAMES).environment["NEXT_PUBLIC_EXECUTOR_URL"] == "http://10.213.7.12:3010"
+    assert "NEXT_PUBLIC_EXECUTOR_URL" not in told(aws)
+    assert told(machine)["NEXT_PUBLIC_EXECUTOR_URL"] == "http://10.213.7.12:3010"
 
 
 def test_a_release_is_identified_by_its_summary() -> None:
-    found = release_of(settings(), NAMES)
+    found = release_of(settings(), {})
 
     assert found.summary == {
         "track": "stable",
