@@ -129,3 +129,18 @@ def test_the_copy_has_the_program_and_neither_caches_nor_secrets(project: Path, 
 def test_what_is_copied_exists_in_this_project() -> None:
     for name in preview.PROGRAM:
         assert (ROOT / name).exists(), name
+
+
+def test_a_candidate_is_previewed_on_the_kept_state_of_its_base(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (project / "Pulumi.canary.yaml").write_text("config:\n  web-next:base: prod\n")
+    monkeypatch.setattr(preview, "BASES", tmp_path / "base")
+
+    assert run(monkeypatch, "canary") == 0
+    assert [call[0].partition(" --non-interactive")[0] for call in calls(project)] == [
+        "stack init canary --no-select",
+        "stack init prod --no-select",
+        f"stack import --stack prod --file {tmp_path / 'base' / 'prod.json'}",
+        "preview --stack canary",
+    ]

@@ -14,7 +14,10 @@ from infra.settings import Keepsake
 from offline import stackfile
 from offline.machine import Machine
 
-IMAGES = {"web-next": "sha256:" + "a" * 64, "nginx": "sha256:" + "e" * 64}
+IMAGES = {
+    name: "sha256:" + digit * 64
+    for name, digit in {"web-next": "a", "nginx": "e", "prometheus": "b", "mtail": "c"}.items()
+}
 MACHINE = Machine(
     clone="0a1b2c3d",
     account="111122223333",
@@ -26,6 +29,9 @@ MACHINE = Machine(
     rds_base_port=20112,
     elasticache_base_port=25112,
 )
+
+
+KEYS = [f"{part}Address" for part in ("edge", "stable", "executor", "candidate", "reader", "prometheus")]
 
 
 @pytest.fixture
@@ -53,14 +59,32 @@ def test_a_new_file_passes_the_programs_own_check(facts: dict[str, Any]) -> None
     assert settings.require_machine().emulator == "http://10.213.7.1:4573"
 
 
+def test_a_candidates_new_file_passes_the_programs_own_check_and_holds_its_record_alone() -> None:
+    own = stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450, base="local")
+    config = stackfile.merged({}, own, stackfile.CANDIDATES)["config"]
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    settings = load(texts, stack="local-canary")
+
+    assert (settings.track, settings.base) == ("candidate", "local")
+    assert settings.may_destroy == ["records"]
+
+
+def test_the_candidate_stands_on_the_bases_own_machine() -> None:
+    base, candidate = (
+        stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450, base=base) for base in (None, "local")
+    )
+
+    assert base["web-next:machine"] == candidate["web-next:machine"]
+
+
 def test_blocks_of_addresses_do_not_meet() -> None:
     addresses = [
         stackfile.facts(MACHINE, IMAGES, block=block, edge_port=8450)["web-next:machine"][key]
         for block in (10, 20)
-        for key in ("edgeAddress", "stableAddress", "executorAddress")
+        for key in KEYS
     ]
 
-    assert addresses == [f"10.213.7.{number}" for number in (10, 11, 12, 20, 21, 22)]
+    assert addresses == [f"10.213.7.{number}" for number in (10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 24, 25)]
 
 
 def test_a_persons_settings_and_the_salt_stay(facts: dict[str, Any]) -> None:
@@ -143,7 +167,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_check_says_whether_the_file_is_up_to_date_and_writes_nothing(project: Path) -> None:
     assert stackfile.main(["--check"]) == 1
-    assert not (project / "Pulumi.local.yaml").exists()
+    assert list(project.iterdir()) == []
     assert stackfile.main([]) == 0
     assert stackfile.main(["--check"]) == 0
 
@@ -160,6 +184,18 @@ def test_a_file_from_before_the_executor_had_an_address_is_outdated_and_gets_it(
     after = stackfile.read(project, "local")["config"]
     assert after["web-next:machine"]["executorAddress"] == "10.213.7.12"
     assert after["web-next:adapters"] == {"audit": "mock"}
+
+
+def test_a_missing_candidates_file_is_named_and_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stackfile.main([])
+    (project / "Pulumi.local-canary.yaml").unlink()
+    capsys.readouterr()
+
+    assert stackfile.main(["--check"]) == 1
+    assert capsys.readouterr().out == "missing or outdated: Pulumi.local-canary.yaml\n"
+    assert stackfile.main([]) == 0
+    assert capsys.readouterr().out == "Pulumi.local.yaml, Pulumi.local-canary.yaml\n"
+    assert stackfile.read(project, "local-canary")["config"]["web-next:base"] == "local"
 
 
 def test_a_new_image_makes_the_file_outdated(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from cutover.smoke import Probe, Target
 
 TARGET = Target(
     stack="test",
+    track="stable",
     url="https://localhost:8443",
     authority=None,
     build_sha="4f2c1d9",

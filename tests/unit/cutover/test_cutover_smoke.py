@@ -346,3 +346,27 @@ def test_a_clock_that_only_sleeps_moves() -> None:
     clock.sleep(2)
 
     assert clock() == 1002
+
+
+@pytest.mark.parametrize("track", ["stable", "candidate"])
+def test_every_request_asks_for_the_track_that_is_smoked(monkeypatch: pytest.MonkeyPatch, track: str) -> None:
+    seen: list[tuple[str | None, str]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.headers.get("x-web-next-track"), request.headers["user-agent"]))
+        return httpx.Response(200, json={"ok": True, "buildSha": "4f2c1d9", "version": "1.5.1", "uptimeSec": 7})
+
+    client = httpx.Client
+    monkeypatch.setattr(
+        httpx, "Client", lambda **given: client(**{**given, "transport": httpx.MockTransport(answer), "verify": True})
+    )
+    smoke.run(replace(TARGET, track=track), checks={Criterion.HEALTH: smoke.health})
+
+    assert seen == [(track, smoke.USER_AGENT)]
+
+
+def test_the_verdict_names_a_candidate() -> None:
+    assert "GO  web-next 1.5.1 at https" in report().table()
+    assert (
+        "GO  web-next 1.5.1 candidate at https" in replace(report(), target=replace(TARGET, track="candidate")).table()
+    )

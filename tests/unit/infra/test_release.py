@@ -10,7 +10,7 @@ import pytest
 
 from infra import release
 from infra.flags import INITIAL, Flags, FlagsArgs
-from infra.release import environment_of, release_of, shared_environment
+from infra.release import Release, environment_of, release_of, shared_environment
 from infra.settings import Settings
 from tests.unit.infra.recorder import DOCKER, FARGATE, NAMES, Recorder, finish, settings, without
 from webnext.settings import Settings as AppSettings
@@ -94,10 +94,12 @@ def test_without_an_executor_none_is_named_except_on_a_machine_its_double() -> N
     assert told(machine)["NEXT_PUBLIC_EXECUTOR_URL"] == "http://10.213.7.12:3010"
 
 
+@pytest.mark.usefixtures("engine")
 def test_a_release_is_identified_by_its_summary() -> None:
-    found = release_of(settings(), {})
+    found: list[Release] = []
+    finish(lambda: found.append(release_of(settings(), {})))
 
-    assert found.summary == {
+    assert found[0].summary == {
         "track": "stable",
         "image": settings().image,
         "build_sha": "4f2c1d9",

@@ -1,0 +1,50 @@
+"""What a candidate takes from its base, and what it says of a base that is not whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.base import BaseError, BaseOutputs
+
+WHOLE: dict[str, Any] = {
+    "edge_url": "https://localhost:8450",
+    "records_bucket": "records",
+    "schema": {"version": 6.0, "digest": "d"},
+    "slots": {
+        "stable": {"address": "10.213.7.11:3003"},
+        "candidate": {"address": "10.213.7.13:3003", "environment": {"VAULT_PREFIX": "web-next-test/"}},
+    },
+    "smoke_target": {"edge": {"url": "https://localhost:8450", "rate_per_minute": 60}},
+}
+
+
+def test_a_whole_base_gives_the_slot_and_what_a_record_repeats() -> None:
+    read = BaseOutputs.read("local", WHOLE)
+
+    assert read.slot["address"] == "10.213.7.13:3003"
+    assert read.environment == {"VAULT_PREFIX": "web-next-test/"}
+    assert (read.schema_version, read.schema_digest) == (6, "d")
+    assert read.edge["url"] == WHOLE["edge_url"]
+    assert read.records_bucket == "records"
+
+
+@pytest.mark.parametrize("name", ["edge_url", "records_bucket", "schema", "slots", "smoke_target"])
+def test_a_half_deployed_base_is_refused_by_what_it_lacks(name: str) -> None:
+    with pytest.raises(BaseError, match=rf"base local has no output {name}: .*run cutover up -s local first"):
+        BaseOutputs.read("local", {key: value for key, value in WHOLE.items() if key != name})
+
+
+def test_a_base_that_was_never_up_is_refused_in_one_line_with_all_it_lacks() -> None:
+    with pytest.raises(BaseError) as refused:
+        BaseOutputs.read("local", {})
+
+    line = str(refused.value)
+    assert "\n" not in line
+    assert "output edge_url, output records_bucket, output schema, output slots, output smoke_target" in line
+
+
+def test_a_base_from_before_there_were_slots_is_refused() -> None:
+    with pytest.raises(BaseError, match="base prod has no output slots.candidate"):
+        BaseOutputs.read("prod", {**WHOLE, "slots": {"stable": "10.213.7.11:3003", "candidate": None}})
