@@ -44,7 +44,13 @@ _Dumper.add_representer(str, _text)
 
 
 def facts(
-    machine: Machine, images: Mapping[str, str], block: int, edge_port: int, base: str | None = None
+    machine: Machine,
+    images: Mapping[str, str],
+    *,
+    block: int,
+    edge_port: int,
+    prometheus_port: int,
+    base: str | None = None,
 ) -> dict[str, Any]:
     """The settings that the machine decides. `block` is the stack's first fixed address: 10, 20, 30, …; with a
     `base` it is a candidate's, on the base's machine settings."""
@@ -68,7 +74,7 @@ def facts(
             "readerAddress": machine.address(block + 4),
             "prometheusAddress": machine.address(block + 5),
             "edgePort": edge_port,
-            "prometheusPort": machine.prometheus_port,
+            "prometheusPort": prometheus_port,
             "edgeImage": images["nginx"],
             "prometheusImage": images["prometheus"],
             "readerImage": images["mtail"],
@@ -108,7 +114,14 @@ def main(arguments: list[str] | None = None) -> int:
     outdated = []
     for stack, base in STACKS.items():
         existing = read(ROOT, stack)
-        own = facts(machine, images, block=10, edge_port=machine.edge_port, base=base)
+        own = facts(
+            machine,
+            images,
+            block=10,
+            edge_port=machine.edge_port,
+            prometheus_port=machine.prometheus_port,
+            base=base,
+        )
         wanted = merged(existing, own, CANDIDATES if base else DEFAULTS)
         if existing != wanted:
             outdated.append(f"Pulumi.{stack}.yaml")

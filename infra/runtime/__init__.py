@@ -60,7 +60,11 @@ def runtime_of(settings: Settings, names: Names, release: Release, around: Surro
 
 
 def candidate_of(
-    settings: Settings, names: Names, release: Release, slot: pulumi.Output[Mapping[str, Any]], using: Sequence[pulumi.ProviderResource]
+    settings: Settings,
+    names: Names,
+    release: Release,
+    slot: pulumi.Output[Mapping[str, Any]],
+    using: Sequence[pulumi.ProviderResource],
 ) -> pulumi.Resource:
     """Declares a candidate's release in its base's slot."""
     if settings.machine:

@@ -150,7 +150,12 @@ def make_system(folder: Path, block: int) -> System:
     stackfile.write(
         folder,
         stack,
-        stackfile.merged({}, stackfile.facts(machine, Images().present(), block, free_port())),
+        stackfile.merged(
+            {},
+            stackfile.facts(
+                machine, Images().present(), block=block, edge_port=free_port(), prometheus_port=free_port()
+            ),
+        ),
     )
     scratch_copy(folder)
     (folder / ".local").mkdir()

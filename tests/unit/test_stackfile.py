@@ -36,7 +36,7 @@ KEYS = [f"{part}Address" for part in ("edge", "stable", "executor", "candidate",
 
 @pytest.fixture
 def facts() -> dict[str, Any]:
-    return stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450)
+    return stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450, prometheus_port=9097)
 
 
 def test_a_new_file_holds_the_facts_and_the_defaults(facts: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def test_a_new_file_passes_the_programs_own_check(facts: dict[str, Any]) -> None
 
 
 def test_a_candidates_new_file_passes_the_programs_own_check_and_holds_its_record_alone() -> None:
-    own = stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450, base="local")
+    own = stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450, prometheus_port=9097, base="local")
     config = stackfile.merged({}, own, stackfile.CANDIDATES)["config"]
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     settings = load(texts, stack="local-canary")
@@ -71,7 +71,8 @@ def test_a_candidates_new_file_passes_the_programs_own_check_and_holds_its_recor
 
 def test_the_candidate_stands_on_the_bases_own_machine() -> None:
     base, candidate = (
-        stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450, base=base) for base in (None, "local")
+        stackfile.facts(MACHINE, IMAGES, block=10, edge_port=8450, prometheus_port=9097, base=base)
+        for base in (None, "local")
     )
 
     assert base["web-next:machine"] == candidate["web-next:machine"]
@@ -79,7 +80,7 @@ def test_the_candidate_stands_on_the_bases_own_machine() -> None:
 
 def test_blocks_of_addresses_do_not_meet() -> None:
     addresses = [
-        stackfile.facts(MACHINE, IMAGES, block=block, edge_port=8450)["web-next:machine"][key]
+        stackfile.facts(MACHINE, IMAGES, block=block, edge_port=8450, prometheus_port=9097)["web-next:machine"][key]
         for block in (10, 20)
         for key in KEYS
     ]
