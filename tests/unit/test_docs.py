@@ -23,7 +23,7 @@ from cutover.errors import (
 )
 from cutover.migrator import MigrationError
 from cutover.stack import Stack
-from infra.settings import AdaptersSettings, MachineSettings, NetworkSettings, Settings
+from infra.settings import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -52,6 +52,7 @@ def keys() -> dict[str, FieldInfo]:
     models: dict[str, type[BaseModel]] = {
         "": Settings,
         "adapters.": AdaptersSettings,
+        "fargate.": FargateSettings,
         "network.": NetworkSettings,
         "machine.": MachineSettings,
     }
@@ -69,6 +70,8 @@ def default(field: FieldInfo) -> str:
             return "none"
         case []:
             return "empty"
+        case list() as words:
+            return f"`[{', '.join(words)}]`"
         case bool():
             return str(value).lower()
         case BaseModel():
@@ -161,13 +164,14 @@ def test_every_default_in_the_reference_is_the_programs() -> None:
     assert {key: said[key][1] for key in keys().keys() - facts} == {
         key: default(field) for key, field in keys().items() if key not in facts
     }
-    assert all(keys()[key].is_required() for key in facts), "the page says so once for all of them"
+    optional = {key for key in facts if not keys()[key].is_required()}
+    assert optional == {"machine.grafanaImage"}, "the page says once that all others are required"
 
 
 def test_every_bound_of_a_number_is_in_the_reference() -> None:
     said = documented(SETTINGS.read_text())
     bounded = {key: " to ".join(bounds(field)) for key, field in keys().items() if bounds(field)}
-    assert len(bounded) == 11
+    assert len(bounded) == 17
     assert {key: limits for key, limits in bounded.items() if limits not in said[key][0]} == {}
 
 
@@ -176,7 +180,8 @@ def test_every_choice_that_a_setting_has_is_in_the_reference() -> None:
     choices = {key: re.findall(r"'([^']+)'", str(field.annotation)) for key, field in keys().items()}
     chosen = {key: words for key, words in choices.items() if "Literal" in str(keys()[key].annotation)}
     adapters = {f"adapters.{name}" for name in AdaptersSettings.model_fields}
-    assert chosen.keys() == {"track", "runtime", "databaseAccess", "mayDestroy", "network.nat", *adapters}
+    own = {"track", "runtime", "pinning", "databaseAccess", "mayDestroy"}
+    assert chosen.keys() == {*own, "network.nat", "fargate.architecture", "fargate.cpu", *adapters}
     assert {key: words for key, words in chosen.items() if [w for w in words if f"`{w}`" not in said[key][0]]} == {}
 
 
