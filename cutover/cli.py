@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from cutover import contract, migrate, smoke
 from cutover.errors import CutoverError, NoGoError, StackMissingError
 from cutover.stack import PROJECT, Stack
+from cutover.traffic import traffic_split
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +68,20 @@ def run_smoke(options: argparse.Namespace) -> None:
     report.require_go()
 
 
+def traffic(options: argparse.Namespace) -> None:
+    """Prints the candidate's share of the traffic in percent, after setting it where a WEIGHT is given."""
+    output = Stack(options.stack).outputs().get("traffic")
+    if output is None:
+        raise StackMissingError(f"stack {options.stack} has no traffic to split: name the base that owns both slots")
+    split = traffic_split(output)
+    if options.weight is not None:
+        split.set(options.weight)
+    weight = split.get()
+    print(
+        json.dumps({"candidate": weight}) if options.json else f"  candidate's share of the traffic, percent: {weight}"
+    )
+
+
 def outputs(options: argparse.Namespace) -> None:
     """Prints the stack's outputs as JSON, secrets masked."""
     print(json.dumps(Stack(options.stack).outputs(), indent=2, sort_keys=True))
@@ -78,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("up", up, "bring a stack up and end with the verdict"),
         ("smoke", run_smoke, "run the smoke suite against a stack"),
+        ("traffic", traffic, "show or set the candidate's share of the traffic"),
         ("outputs", outputs, "print a stack's outputs as JSON"),
     ):
         added = commands.add_parser(name, help=text, description=command.__doc__)
@@ -85,8 +101,12 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("-s", "--stack", required=True, help="the stack's name, such as local or prod")
         if name == "up":
             added.add_argument("--refresh", action="store_true", help="look at what really runs first")
-        if name == "smoke":
-            added.add_argument("--json", action="store_true", help="print the report as JSON")
+        if name == "traffic":
+            added.add_argument(
+                "weight", nargs="?", type=int, metavar="WEIGHT", help="percent for the candidate, 0 to 100"
+            )
+        if name in ("smoke", "traffic"):
+            added.add_argument("--json", action="store_true", help="print JSON instead")
     migrate.add_to(commands)
     contract.add_to(commands)
     return parser

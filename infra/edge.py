@@ -58,11 +58,15 @@ class EdgeConfig:
 
 def render(config: EdgeConfig) -> str:
     """The text of nginx.conf. Raises jinja2.UndefinedError when the template names what is not here."""
+    return rendered("nginx.conf.j2", **asdict(config), listen=config.listen, zone_size="10m")
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template of this project with its values. Raises jinja2.UndefinedError when it names what is not among them."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - nginx's configuration, not HTML
+        autoescape=False,  # noqa: S701 - configuration, not HTML
     )
-    values = {**asdict(config), "listen": config.listen, "zone_size": "10m"}
-    return environment.get_template("nginx.conf.j2").render(values)
+    return environment.get_template(template).render(values)

@@ -8,19 +8,21 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from infra.edge import EdgeConfig, render
+from infra.edge import FOLDER, WEIGHTS, EdgeConfig, render
 from infra.naming import Names
+from infra.runtime.docker.container import contained, listens
+from infra.runtime.docker.edge_files import CAPABILITIES, CONFIG, EdgeFiles
 from infra.runtime.docker.labels import labels
-from infra.runtime.docker.process import LOG_OPTIONS, healthy_when
 from infra.settings import MachineSettings, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class DockerEdgeArgs:
-    """`config` is nginx.conf; `image` is nginx's image id."""
+    """`config` is nginx.conf; `listen` its port in the container; `image` is nginx's image id."""
 
     name: str
     config: str
+    listen: int
     url: str
     image: str
     machine: MachineSettings
@@ -31,6 +33,7 @@ class DockerEdgeArgs:
         return cls(
             name=f"{names.prefix}-edge-{machine.clone}",
             config=render(config),
+            listen=config.listen,
             url=settings.origin,
             image=machine.edge_image,
             machine=machine,
@@ -38,41 +41,54 @@ class DockerEdgeArgs:
 
 
 class DockerEdge(pulumi.ComponentResource):
-    """nginx on a loopback port of this machine, with the certificate that `make up` made."""
+    """nginx on a loopback port of this machine, with the certificate that `make up` made. Its configuration is in a
+    volume, so that a change of it is a HUP and no other container."""
 
     container: docker.Container
     url: str
+    traffic: dict[str, pulumi.Input[str]]
+    """Where the split between the tracks is set."""
 
     def __init__(self, name: str, args: DockerEdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Edge", name, None, opts)
         machine = args.machine
-        tls = Path(machine.tls_folder).resolve()
+        child = pulumi.ResourceOptions(parent=self)
+        tls = str(Path(machine.tls_folder).resolve())
         self.url = args.url
-        self.container = docker.Container(
+        volume = docker.Volume(name, name=args.name, labels=labels(docker.VolumeLabelArgs, machine), opts=child)
+        files = EdgeFiles(
             name,
+            {
+                "config": args.config,
+                "container": args.name,
+                "image": args.image,
+                "labels": {"web-next.clone": machine.clone, "web-next.role": "edge-files"},
+                "network": machine.network,
+                "tls": tls,
+                "volume": volume.name,
+            },
+            child,
+        )
+        self.container = contained(
+            name,
+            machine=machine,
+            role="edge",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
+            memory=128,
+            health=listens(args.listen),
+            address=str(machine.edge_address),
+            capabilities=CAPABILITIES,
+            tmpfs=64,
             name=args.name,
             image=args.image,
-            uploads=[docker.ContainerUploadArgs(file="/etc/nginx/nginx.conf", content=args.config)],
+            command=["nginx", "-c", CONFIG, "-g", "daemon off;"],
             volumes=[
                 # The folder, not its files: a renewed certificate is a new file under the old name.
-                docker.ContainerVolumeArgs(host_path=str(tls), container_path="/etc/nginx/tls", read_only=True)
+                docker.ContainerVolumeArgs(host_path=tls, container_path="/etc/nginx/tls", read_only=True),
+                # For its root alone, who sets the weights: the workers are www-data.
+                docker.ContainerVolumeArgs(volume_name=volume.name, container_path=FOLDER),
             ],
-            ports=[docker.ContainerPortArgs(internal=LISTEN, external=machine.edge_port, ip="127.0.0.1")],
-            networks_advanced=[
-                docker.ContainerNetworksAdvancedArgs(name=machine.network, ipv4_address=str(machine.edge_address))
-            ],
-            labels=labels(docker.ContainerLabelArgs, machine, role="edge"),
-            capabilities=docker.ContainerCapabilitiesArgs(
-                drops=["ALL"], adds=["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_SETGID", "CAP_SETUID"]
-            ),
-            security_opts=["no-new-privileges:true"],
-            memory=128,
-            log_driver="json-file",
-            log_opts=LOG_OPTIONS,
-            restart="unless-stopped",
-            healthcheck=healthy_when("bash", "-c", f"</dev/tcp/127.0.0.1/{LISTEN}"),
-            wait=True,
-            wait_timeout=60,
-            opts=pulumi.ResourceOptions(parent=self),
+            ports=[docker.ContainerPortArgs(internal=args.listen, external=machine.edge_port, ip="127.0.0.1")],
         )
+        self.traffic = {"runtime": "docker", "container": self.container.name, "folder": WEIGHTS}
         self.register_outputs({"url": self.url})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +35,12 @@ def aws_config(role_arn: str, region: str, emulator: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FilesArgs:
-    """`name` is the volume's and the container's; `contents` is text by path, nothing of it secret."""
+    """`name` is the volume's and the container's; `contents` is text by path in `folder`, nothing of it secret."""
 
     name: str
-    contents: dict[str, str]
+    contents: Mapping[str, str]
     machine: MachineSettings
+    folder: str = FOLDER
 
     @classmethod
     def of(cls, settings: Settings, names: Names) -> FilesArgs:
@@ -80,7 +81,7 @@ class Files(pulumi.ComponentResource):
             uploads=[
                 docker.ContainerUploadArgs(file=path, content=text) for path, text in sorted(args.contents.items())
             ],
-            volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=FOLDER)],
+            volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=args.folder)],
             labels=labels(docker.ContainerLabelArgs, args.machine, role="files"),
             network_mode="none",
             start=False,

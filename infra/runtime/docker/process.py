@@ -9,11 +9,9 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.release import Release
+from infra.runtime.docker.container import contained
 from infra.runtime.docker.files import AUTHORITY, AWS_CONFIG, FOLDER, FilesVolume
-from infra.runtime.docker.labels import labels
 from infra.settings import MachineSettings
-
-LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +44,15 @@ class Process:
             "REDIS_CA_FILE": AUTHORITY,
             **self.environment,
         }
-        return docker.Container(
+        return contained(
             name,
+            machine=self.machine,
+            role=self.role,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=self.files.filled_by),
+            memory=self.memory,
+            health=self.health_command or ("python3", "-ISc", _health(self.port)),
+            address=self.address,
+            marks={"files": self.files.digest},
             name=self.name,
             image=self.release.image,
             command=self.command and [*self.command],
@@ -61,30 +66,7 @@ class Process:
                     for path, volume in self.volumes.items()
                 ),
             ],
-            networks_advanced=[
-                docker.ContainerNetworksAdvancedArgs(name=self.machine.network, ipv4_address=self.address)
-            ],
-            labels=labels(docker.ContainerLabelArgs, self.machine, files=self.files.digest, role=self.role),
-            read_only=True,
-            tmpfs={"/tmp": "size=16m,mode=1777"},  # noqa: S108 - the container's own, gone with it
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
-            security_opts=["no-new-privileges:true"],
-            memory=self.memory,
-            log_driver="json-file",
-            log_opts=LOG_OPTIONS,
-            restart="unless-stopped",
-            healthcheck=healthy_when(*(self.health_command or ("python3", "-ISc", _health(self.port)))),
-            wait=True,
-            wait_timeout=60,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=self.files.filled_by),
         )
-
-
-def healthy_when(*command: str) -> docker.ContainerHealthcheckArgs:
-    """The check that asks every two seconds whether a command succeeds in the container."""
-    return docker.ContainerHealthcheckArgs(
-        tests=["CMD", *command], interval="2s", timeout="2s", retries=3, start_period="20s"
-    )
 
 
 def _health(port: int) -> str:

@@ -46,5 +46,5 @@ def test_a_base_that_was_never_up_is_refused_in_one_line_with_all_it_lacks() -> 
 
 
 def test_a_base_from_before_there_were_slots_is_refused() -> None:
-    with pytest.raises(BaseError, match="base prod has no output slots.candidate"):
+    with pytest.raises(BaseError, match=r"base prod has no output slots\.candidate"):
         BaseOutputs.read("prod", {**WHOLE, "slots": {"stable": "10.213.7.11:3003", "candidate": None}})

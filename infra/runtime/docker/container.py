@@ -1,0 +1,58 @@
+"""A container that can do nothing but its own work: how every process of a docker stack is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.runtime.docker.labels import labels
+from infra.settings import MachineSettings
+
+
+def contained(
+    resource: str,
+    *,
+    machine: MachineSettings,
+    role: str,
+    opts: pulumi.ResourceOptions,
+    memory: int,
+    health: Sequence[str],
+    address: pulumi.Input[str] | None = None,
+    capabilities: Sequence[str] = (),
+    marks: Mapping[str, pulumi.Input[str]] | None = None,
+    tmpfs: int = 16,
+    **own: Any,
+) -> docker.Container:
+    """Declares a container on the clone's network, which counts as created when its `health` command succeeds.
+
+    Its root is read-only but for `tmpfs` MiB of /tmp, it gains no privileges and has only these `capabilities`;
+    `memory` is in MiB. Without an `address` it gets any. `role` and `marks` are labels; `own` is the container's own.
+    """
+    return docker.Container(
+        resource,
+        networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=machine.network, ipv4_address=address)],
+        labels=labels(docker.ContainerLabelArgs, machine, role=role, **(marks or {})),
+        read_only=True,
+        tmpfs={"/tmp": f"size={tmpfs}m,mode=1777"},  # noqa: S108 - the container's own, gone with it
+        capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=list(capabilities) or None),
+        security_opts=["no-new-privileges:true"],
+        memory=memory,
+        log_driver="json-file",
+        log_opts={"max-size": "10m", "max-file": "3"},
+        restart="unless-stopped",
+        healthcheck=docker.ContainerHealthcheckArgs(
+            tests=["CMD", *health], interval="2s", timeout="2s", retries=3, start_period="20s"
+        ),
+        wait=True,
+        wait_timeout=60,
+        opts=opts,
+        **own,
+    )
+
+
+def listens(port: int) -> list[str]:
+    """The health command of an image with bash: something listens on the port."""
+    return ["bash", "-c", f"</dev/tcp/127.0.0.1/{port}"]

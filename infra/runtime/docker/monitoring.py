@@ -1,0 +1,190 @@
+"""What measures a docker stack: the reader of the edge's log, Prometheus, and Grafana where its image is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.edge import TEMPLATES, rendered
+from infra.naming import Names
+from infra.release import METRICS_PORT
+from infra.runtime.docker.container import contained, listens
+from infra.runtime.docker.files import Files, FilesArgs
+from infra.runtime.docker.labels import labels
+from infra.settings import MachineSettings, Settings
+
+SYSLOG, READER_METRICS, PROMETHEUS, GRAFANA = 1514, 3903, 9090, 3000
+KEPT, KEPT_SIZE = "15d", "1GB"
+"""How long and how much Prometheus keeps, whichever ends first."""
+CONFIG, DATA = "/etc/prometheus", "/var/lib/prometheus"
+PROVISIONING = "/etc/grafana/provisioning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerMonitoringArgs:
+    """`prefix` starts the containers' names; `app` is the apps' metrics by track, `worker` and `executor` theirs,
+    each as host:port."""
+
+    prefix: str
+    app: Mapping[str, str]
+    worker: str
+    executor: str | None
+    machine: MachineSettings
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names) -> DockerMonitoringArgs:
+        machine = settings.require_machine()
+        tracks = {"stable": machine.stable_address, "candidate": machine.candidate_address}
+        return cls(
+            prefix=names.prefix,
+            app={track: f"{address}:{METRICS_PORT}" for track, address in tracks.items()},
+            worker=f"{names.prefix}-worker-{machine.clone}:{METRICS_PORT}",
+            executor=None if settings.executor_url else f"{machine.executor_address}:{METRICS_PORT}",
+            machine=machine,
+        )
+
+
+class DockerMonitoring(pulumi.ComponentResource):
+    """The containers, with their configuration in volumes of their own; Prometheus's data outlive it in another."""
+
+    reader: str
+    """Where the edge sends its log, by syslog."""
+    metrics_url: str
+    """Prometheus, on this machine."""
+
+    def __init__(self, name: str, args: DockerMonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:docker:Monitoring", name, None, opts)
+        self._args = args
+        machine = args.machine
+        self.reader = f"{machine.reader_address}:{SYSLOG}"
+        self.metrics_url = f"http://127.0.0.1:{machine.prometheus_port}"
+        self._reader()
+        self._prometheus()
+        if machine.grafana_image:
+            self._grafana(machine.grafana_image)
+        self.register_outputs({"metrics_url": self.metrics_url})
+
+    def _reader(self) -> None:
+        program = "/etc/mtail/edge.mtail"
+        files = self._files("reader", {program: (TEMPLATES / "edge.mtail").read_text()}, "/etc/mtail")
+        self._run(
+            "reader",
+            self._args.machine.reader_image,
+            files,
+            "/etc/mtail",
+            memory=64,
+            port=READER_METRICS,
+            address=str(self._args.machine.reader_address),
+            command=["-progs", program, "-logs", f"udp://:{SYSLOG}", "-address", "", "-logtostderr"],
+        )
+
+    def _prometheus(self) -> None:
+        args, machine = self._args, self._args.machine
+        config = rendered(
+            "prometheus.yml.j2",
+            app=args.app,
+            worker=args.worker,
+            executor=args.executor,
+            reader=f"{machine.reader_address}:{READER_METRICS}",
+        )
+        rules = (TEMPLATES / "prometheus.rules.yml").read_text()
+        files = self._files("prometheus", {f"{CONFIG}/prometheus.yml": config, f"{CONFIG}/rules.yml": rules}, CONFIG)
+        data = docker.Volume(
+            "prometheus-data",
+            name=self._called("prometheus-data"),
+            labels=labels(docker.VolumeLabelArgs, machine),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self._run(
+            "prometheus",
+            machine.prometheus_image,
+            files,
+            CONFIG,
+            memory=256,
+            port=PROMETHEUS,
+            address=str(machine.prometheus_address),
+            ports=[docker.ContainerPortArgs(internal=PROMETHEUS, external=machine.prometheus_port, ip="127.0.0.1")],
+            data={DATA: data.name},
+            command=[
+                f"--config.file={CONFIG}/prometheus.yml",
+                f"--storage.tsdb.path={DATA}",
+                f"--storage.tsdb.retention.time={KEPT}",
+                f"--storage.tsdb.retention.size={KEPT_SIZE}",
+            ],
+        )
+
+    def _grafana(self, image: str) -> None:
+        folder = TEMPLATES / "grafana"
+        contents = {
+            f"{PROVISIONING}/{path.relative_to(folder)}": path.read_text()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        files = self._files("grafana", contents, PROVISIONING)
+        own = {
+            "GF_AUTH_ANONYMOUS_ENABLED": "true",
+            "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+            "GF_PATHS_DATA": "/tmp",  # noqa: S108 - nothing of it is worth keeping
+            "GF_PATHS_PROVISIONING": PROVISIONING,
+            "PROMETHEUS": f"http://{self._args.machine.prometheus_address}:{PROMETHEUS}",
+        }
+        self._run(
+            "grafana",
+            image,
+            files,
+            PROVISIONING,
+            memory=256,
+            port=GRAFANA,
+            ports=[docker.ContainerPortArgs(internal=GRAFANA, ip="127.0.0.1")],  # `docker port` has it
+            envs=[f"{key}={value}" for key, value in sorted(own.items())],
+        )
+
+    def _called(self, part: str) -> str:
+        return f"{self._args.prefix}-{part}-{self._args.machine.clone}"
+
+    def _files(self, part: str, contents: Mapping[str, str], folder: str) -> Files:
+        name = self._called(f"{part}-files")
+        args = FilesArgs(name=name, contents=contents, machine=self._args.machine, folder=folder)
+        return Files(f"{part}-files", args, pulumi.ResourceOptions(parent=self))
+
+    def _run(
+        self,
+        part: str,
+        image: str,
+        files: Files,
+        folder: str,
+        *,
+        memory: int,
+        port: int,
+        address: str | None = None,
+        ports: list[docker.ContainerPortArgs] | None = None,
+        data: Mapping[str, pulumi.Input[str]] | None = None,
+        command: list[str] | None = None,
+        envs: list[str] | None = None,
+    ) -> docker.Container:
+        return contained(
+            part,
+            machine=self._args.machine,
+            role=part,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
+            memory=memory,
+            health=listens(port),
+            address=address,
+            marks={"files": files.filled.digest},
+            tmpfs=64,
+            name=self._called(part),
+            image=image,
+            command=command,
+            envs=envs,
+            ports=ports,
+            volumes=[
+                docker.ContainerVolumeArgs(volume_name=files.filled.volume, container_path=folder, read_only=True),
+                *(
+                    docker.ContainerVolumeArgs(volume_name=volume, container_path=path)
+                    for path, volume in (data or {}).items()
+                ),
+            ],
+        )
