@@ -1,0 +1,160 @@
+"""The load balancer: TLS, two target groups, and how much of the traffic each gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.naming import Names
+from infra.network import Network
+from infra.runtime.fargate.certificate import Certificate
+from infra.runtime.fargate.task import EDGE_PORT
+from infra.settings import Settings
+
+TLS = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+"""TLS 1.2 and 1.3, ciphers with forward secrecy alone."""
+PINNED_SECONDS = 60
+"""How long a browser stays on its track: long enough for a page and its scripts, short enough for a rollback."""
+TRACKS = ("stable", "candidate")
+TRACK_HEADER = "X-Web-Next-Track"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancerArgs:
+    """`trusted_callers` are networks that may ask for a track; with `keep` it cannot be deleted by mistake."""
+
+    names: Names
+    network: Network
+    certificate: Certificate
+    pinning: str
+    trusted_callers: Sequence[str]
+    keep: bool
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names, network: Network, certificate: Certificate) -> BalancerArgs:
+        return cls(
+            names=names,
+            network=network,
+            certificate=certificate,
+            pinning=settings.pinning,
+            trusted_callers=[str(caller) for caller in settings.trusted_callers],
+            keep=settings.keeps("records"),
+        )
+
+
+class Balancer(pulumi.ComponentResource):
+    """An application load balancer in the public subnets. HTTP leads to HTTPS, and HTTPS always to both target
+    groups by weight: 100 and 0 at first; later weights are run-time state, which no `up` puts back."""
+
+    balancer: aws.lb.LoadBalancer
+    listener: aws.lb.Listener
+    groups: dict[str, aws.lb.TargetGroup]
+
+    def __init__(self, name: str, args: BalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:fargate:Balancer", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        network = args.network
+        group = network.group("balancer", "web-next: the load balancer")
+        network.allow("balancer", group, "app", network.app, EDGE_PORT)
+        for port in (80, 443):
+            network.allow_anyone("balancer", group, port)
+        self.balancer = aws.lb.LoadBalancer(
+            name,
+            name=args.names.within(args.names.prefix, 32),
+            load_balancer_type="application",
+            internal=False,
+            subnets=network.subnet_ids["public"],
+            security_groups=[group.id],
+            drop_invalid_header_fields=True,
+            desync_mitigation_mode="strictest",
+            enable_deletion_protection=args.keep,
+            idle_timeout=60,
+            opts=self._child,
+        )
+        self.groups = {track: self._group(track) for track in TRACKS}
+        self._http()
+        self.listener = self._https()
+        if args.trusted_callers:
+            for priority, track in enumerate(TRACKS, 1):
+                self._pin(track, priority)
+        args.certificate.lead_to(self.balancer)
+        self.register_outputs({"listener": self.listener.arn})
+
+    def _group(self, track: str) -> aws.lb.TargetGroup:
+        names = self._args.names
+        return aws.lb.TargetGroup(
+            f"{self._name}-{track}",
+            name=names.within(f"{names.prefix}-{track}", 32),
+            vpc_id=self._args.network.vpc_id,
+            port=EDGE_PORT,
+            protocol="HTTP",
+            target_type="ip",
+            deregistration_delay=15,
+            load_balancing_algorithm_type="least_outstanding_requests",
+            health_check=aws.lb.TargetGroupHealthCheckArgs(
+                path="/healthz", matcher="200", interval=5, timeout=3, healthy_threshold=2, unhealthy_threshold=2
+            ),
+            opts=self._child,
+        )
+
+    def _http(self) -> None:
+        aws.lb.Listener(
+            f"{self._name}-http",
+            load_balancer_arn=self.balancer.arn,
+            port=80,
+            protocol="HTTP",
+            default_actions=[
+                aws.lb.ListenerDefaultActionArgs(
+                    type="redirect",
+                    redirect=aws.lb.ListenerDefaultActionRedirectArgs(
+                        protocol="HTTPS", port="443", status_code="HTTP_301"
+                    ),
+                )
+            ],
+            opts=self._child,
+        )
+
+    def _https(self) -> aws.lb.Listener:
+        weights = {"stable": 100, "candidate": 0}
+        forward = aws.lb.ListenerDefaultActionForwardArgs(
+            target_groups=[
+                aws.lb.ListenerDefaultActionForwardTargetGroupArgs(arn=self.groups[track].arn, weight=weight)
+                for track, weight in weights.items()
+            ],
+            stickiness=aws.lb.ListenerDefaultActionForwardStickinessArgs(
+                enabled=self._args.pinning == "cookie", duration=PINNED_SECONDS
+            ),
+        )
+        return aws.lb.Listener(
+            f"{self._name}-https",
+            load_balancer_arn=self.balancer.arn,
+            port=443,
+            protocol="HTTPS",
+            ssl_policy=TLS,
+            certificate_arn=self._args.certificate.arn,
+            default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", forward=forward)],
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["defaultActions"]),
+        )
+
+    def _pin(self, track: str, priority: int) -> None:
+        aws.lb.ListenerRule(
+            f"{self._name}-{track}",
+            listener_arn=self.listener.arn,
+            priority=priority,
+            actions=[aws.lb.ListenerRuleActionArgs(type="forward", target_group_arn=self.groups[track].arn)],
+            conditions=[
+                aws.lb.ListenerRuleConditionArgs(
+                    http_header=aws.lb.ListenerRuleConditionHttpHeaderArgs(
+                        http_header_name=TRACK_HEADER, values=[track]
+                    )
+                ),
+                aws.lb.ListenerRuleConditionArgs(
+                    source_ip=aws.lb.ListenerRuleConditionSourceIpArgs(values=list(self._args.trusted_callers))
+                ),
+            ],
+            opts=self._child,
+        )

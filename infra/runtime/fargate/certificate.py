@@ -1,0 +1,77 @@
+"""The console's name: its certificate, and the record that leads to the load balancer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateArgs:
+    """With `given`, a certificate's ARN, none is made; with `zone`, a hosted zone's id, the name is kept in it."""
+
+    domain: str
+    given: str | None
+    zone: str | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> CertificateArgs:
+        fargate = settings.fargate
+        return cls(domain=settings.domain, given=fargate.certificate_arn, zone=fargate.hosted_zone_id)
+
+
+class Certificate(pulumi.ComponentResource):
+    """An ACM certificate that renews itself as long as its record is in the zone, or the one that is given."""
+
+    arn: pulumi.Input[str]
+
+    def __init__(self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:fargate:Certificate", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self.arn = args.given or self._made()
+        self.register_outputs({"arn": self.arn})
+
+    def _made(self) -> pulumi.Output[str]:
+        args = self._args
+        certificate = aws.acm.Certificate(
+            self._name, domain_name=args.domain, validation_method="DNS", opts=self._child
+        )
+        asked = certificate.domain_validation_options[0]
+        record = aws.route53.Record(
+            f"{self._name}-validation",
+            zone_id=args.zone or "",
+            name=asked.resource_record_name,
+            type=asked.resource_record_type,
+            records=[asked.resource_record_value],
+            ttl=300,
+            allow_overwrite=True,
+            opts=self._child,
+        )
+        validated = aws.acm.CertificateValidation(
+            self._name,
+            certificate_arn=certificate.arn,
+            validation_record_fqdns=[record.fqdn],
+            opts=self._child,
+        )
+        return validated.certificate_arn
+
+    def lead_to(self, balancer: aws.lb.LoadBalancer) -> None:
+        """Has the name lead to the load balancer, where the zone is this stack's to write."""
+        if self._args.zone:
+            aws.route53.Record(
+                self._name,
+                zone_id=self._args.zone,
+                name=self._args.domain,
+                type="A",
+                aliases=[
+                    aws.route53.RecordAliasArgs(
+                        name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=True
+                    )
+                ],
+                opts=self._child,
+            )

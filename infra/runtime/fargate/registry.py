@@ -1,0 +1,62 @@
+"""Where the images are: one repository for the app's, one for nginx's."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.naming import SERVICE
+
+KEPT_UNTAGGED_DAYS = 90
+_ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^@]+)@")
+
+
+def repository_arns(*images: str) -> list[str]:
+    """The ARNs of the ECR repositories that the images are in; images of other registries have none."""
+    found = [match for image in images if (match := _ECR.match(image))]
+    return sorted({f"arn:aws:ecr:{each['region']}:{each['account']}:repository/{each['name']}" for each in found})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryArgs:
+    """`keep` protects the repositories: without its image no task can be started again."""
+
+    keep: bool
+
+
+class Registry(pulumi.ComponentResource):
+    """The repositories web-next and web-next-edge. A tag means one image for ever, and each is scanned when pushed."""
+
+    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:fargate:Registry", name, None, opts)
+        # A release is named by its digest, so that a tag's end does not make it rubbish at once.
+        rule = {
+            "rulePriority": 1,
+            "description": f"untagged images, {KEPT_UNTAGGED_DAYS} days after their push",
+            "selection": {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": KEPT_UNTAGGED_DAYS,
+            },
+            "action": {"type": "expire"},
+        }
+        for part in (SERVICE, f"{SERVICE}-edge"):
+            repository = aws.ecr.Repository(
+                part,
+                name=part,
+                image_tag_mutability="IMMUTABLE",
+                image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
+                opts=pulumi.ResourceOptions(parent=self, protect=args.keep),
+            )
+            aws.ecr.LifecyclePolicy(
+                part,
+                repository=repository.name,
+                policy=json.dumps({"rules": [rule]}),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({})

@@ -1,0 +1,66 @@
+"""What ECS itself may do to start a task; what the app may do is the task role's (infra/role.py)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.naming import Names
+
+
+def execution_permissions(repositories: Sequence[str], log_groups: Sequence[str]) -> list[dict[str, Any]]:
+    """Pulling from these repositories and writing into these log groups; no secret, for no container is given one."""
+    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    write = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    return [
+        # It names no resource: the token is the registry's.
+        {"Sid": "Token", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"},
+        *([{"Sid": "Images", "Effect": "Allow", "Action": pull, "Resource": list(repositories)}] if repositories else []),
+        {"Sid": "Logs", "Effect": "Allow", "Action": write, "Resource": [f"{arn}:*" for arn in log_groups]},
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionRoleArgs:
+    """ARNs of the repositories and log groups that the stack's tasks use."""
+
+    names: Names
+    repositories: Sequence[str]
+    log_groups: Sequence[str]
+
+
+class ExecutionRole(pulumi.ComponentResource):
+    """The role that pulls images and carries logs."""
+
+    role: aws.iam.Role
+
+    def __init__(self, name: str, args: ExecutionRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:fargate:ExecutionRole", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        called = f"{args.names.prefix}-execution"
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": args.names.account}},
+        }
+        self.role = aws.iam.Role(
+            name,
+            name=called,
+            assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+            opts=child,
+        )
+        statements = execution_permissions(args.repositories, args.log_groups)
+        aws.iam.RolePolicy(
+            name,
+            name=called,
+            role=self.role.id,
+            policy=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+            opts=child,
+        )
+        self.register_outputs({"arn": self.role.arn})

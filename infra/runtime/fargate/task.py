@@ -1,0 +1,148 @@
+"""What a task runs: nginx beside the app, or the worker alone; and the definition that ECS keeps of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.edge import EdgeConfig, render
+from infra.release import PORT
+from infra.settings import Settings
+
+EDGE_PORT = 8080
+STOP_SECONDS = 30
+"""Longer than the app's grace; shorter than two minutes, Fargate's most."""
+_HEALTHY = "import urllib.request as r; r.urlopen('http://127.0.0.1:{port}/healthz', timeout=2)"
+_EDGE = "printf '%s' \"$EDGE_CONFIG\" >/tmp/nginx.conf && exec nginx -c /tmp/nginx.conf -g 'daemon off;'"
+
+
+def app_containers(
+    *,
+    image: str,
+    edge_image: str,
+    edge: EdgeConfig,
+    environment: Mapping[str, str],
+    log_group: str,
+    region: str,
+    health_command: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """The app, and nginx before it, which starts when the app is healthy. The task's other port is nobody's."""
+    app = _container("app", image, environment, log_group, region)
+    app["portMappings"] = [{"containerPort": PORT, "protocol": "tcp"}]
+    app["healthCheck"] = _health(health_command)
+    nginx = _container("edge", edge_image, {"EDGE_CONFIG": render(edge)}, log_group, region)
+    nginx |= {
+        "entryPoint": ["sh", "-c"],
+        "command": [_EDGE],
+        "user": "www-data",
+        "portMappings": [{"containerPort": edge.listen, "protocol": "tcp"}],
+        "dependsOn": [{"containerName": "app", "condition": "HEALTHY"}],
+    }
+    return [app, nginx]
+
+
+def worker_containers(
+    *,
+    image: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log_group: str,
+    region: str,
+    health_command: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """The alert worker."""
+    worker = _container("worker", image, environment, log_group, region)
+    return [{**worker, "command": list(command), "healthCheck": _health(health_command)}]
+
+
+def _container(
+    name: str, image: str, environment: Mapping[str, str], log_group: str, region: str
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "essential": True,
+        "environment": [
+            {"name": key, "value": value} for key, value in sorted({"AWS_REGION": region, **environment}.items())
+        ],
+        "readonlyRootFilesystem": True,
+        "linuxParameters": {
+            "capabilities": {"drop": ["ALL"]},
+            "tmpfs": [{"containerPath": "/tmp", "size": 64, "mountOptions": ["mode=1777"]}],  # noqa: S108
+        },
+        "ulimits": [{"name": "nofile", "softLimit": 65536, "hardLimit": 65536}],
+        "stopTimeout": STOP_SECONDS,
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": log_group,
+                "awslogs-region": region,
+                "awslogs-stream-prefix": name,
+                "mode": "non-blocking",
+                "max-buffer-size": "4m",
+            },
+        },
+    }
+
+
+def _health(command: Sequence[str]) -> dict[str, Any]:
+    asked = command or ("python3", "-ISc", _HEALTHY.format(port=PORT))
+    return {"command": ["CMD", *asked], "interval": 10, "timeout": 5, "retries": 3, "startPeriod": 60}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskArgs:
+    """`family` names the definition; `containers` is its JSON; the roles are ARNs."""
+
+    family: str
+    containers: pulumi.Input[str]
+    execution_role: pulumi.Input[str]
+    task_role: pulumi.Input[str]
+    cpu: str
+    memory: int
+    architecture: str
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        family: str,
+        containers: pulumi.Output[list[dict[str, Any]]],
+        *,
+        execution_role: pulumi.Input[str],
+        task_role: pulumi.Input[str],
+    ) -> TaskArgs:
+        return cls(
+            family=family,
+            containers=containers.apply(json.dumps),
+            execution_role=execution_role,
+            task_role=task_role,
+            cpu=settings.fargate.cpu,
+            memory=settings.fargate.memory,
+            architecture=settings.fargate.architecture,
+        )
+
+
+def task_definition(name: str, args: TaskArgs, opts: pulumi.ResourceOptions) -> aws.ecs.TaskDefinition:
+    """Declares the definition. Revisions before it stay registered: a rollback starts tasks of them."""
+    return aws.ecs.TaskDefinition(
+        name,
+        family=args.family,
+        container_definitions=args.containers,
+        execution_role_arn=args.execution_role,
+        task_role_arn=args.task_role,
+        cpu=args.cpu,
+        memory=str(args.memory),
+        network_mode="awsvpc",
+        requires_compatibilities=["FARGATE"],
+        runtime_platform=aws.ecs.TaskDefinitionRuntimePlatformArgs(
+            operating_system_family="LINUX", cpu_architecture=args.architecture
+        ),
+        skip_destroy=True,
+        opts=opts,
+    )
