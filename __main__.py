@@ -50,7 +50,7 @@ def stable(settings: Settings, names: Names) -> None:
 
     release = release_of(settings, shared_environment(settings, names))
     data = [role, evidence, roles, *([schema] if schema else [])]
-    around = Surroundings(network=network, role=role, vault=vault, monitoring=monitoring, using=using, after=data)
+    around = Surroundings(network=network, role=role, monitoring=monitoring, using=using, after=data)
     runtime = runtime_of(settings, names, release, around)
     record = schema and DeploymentRecord(
         "deployment",

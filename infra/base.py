@@ -30,22 +30,22 @@ class BaseOutputs:
     @classmethod
     def read(cls, base: str, outputs: Mapping[str, Any]) -> BaseOutputs:
         """The outputs as values. Raises BaseError, naming all that is missing, when the base is not whole."""
-        missing = [name for name in NEEDED if not outputs.get(name)]
-        slot = (outputs.get("slots") or {}).get("candidate")
-        if not missing and not slot:
-            missing = ["slots.candidate"]
+        slot = (outputs.get("slots") or {}).get("candidate") or {}
+        missing = [name for name in NEEDED if not outputs.get(name)] or ([] if slot else ["slots.candidate"])
         if missing:
             raise BaseError(
                 f"base {base} has no {_listed(missing)}: it was never brought up to its end; run cutover up -s {base} "
                 "first"
             )
+        edge = outputs["smoke_target"]["edge"]
         return cls(
             slot=slot,
             environment=dict(slot["environment"]),
             records_bucket=outputs["records_bucket"],
             schema_version=int(outputs["schema"]["version"]),
             schema_digest=outputs["schema"]["digest"],
-            edge=outputs["smoke_target"]["edge"],
+            # Pulumi keeps every number as a float.
+            edge={**edge, **{name: int(edge[name]) for name in ("rate_per_minute", "burst")}},
         )
 
 

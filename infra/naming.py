@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,6 +73,10 @@ class Names:
         if purpose == "evidence" and self.evidence:
             return self.evidence
         return f"{self.prefix}-{purpose}-{self.account}"
+
+    def within(self, name: str, most: int) -> str:
+        """The name, or where AWS takes fewer characters its start and six digits that tell it from others."""
+        return name if len(name) <= most else f"{name[: most - 7]}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
     def problems(self) -> Iterator[str]:
         """What AWS would refuse in these names, a clause each."""

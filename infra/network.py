@@ -114,6 +114,19 @@ class Network(pulumi.ComponentResource):
         )
         self._in(f"{target}-from-{source}", receiver, port, sender.id)
 
+    def allow_anyone(self, name: str, group: aws.ec2.SecurityGroup, port: int) -> None:
+        """Lets everybody in at a TCP port: for what faces the internet."""
+        aws.vpc.SecurityGroupIngressRule(
+            f"{self._name}-{name}-from-anyone-{port}",
+            security_group_id=group.id,
+            cidr_ipv4="0.0.0.0/0",
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            description=f"{name} from anyone",
+            opts=self._child,
+        )
+
     def allow_https(self, name: str, group: aws.ec2.SecurityGroup) -> None:
         """Lets a group out to HTTPS anywhere: the executor's, the webhook's and AWS's addresses are not known here."""
         aws.vpc.SecurityGroupEgressRule(

@@ -11,18 +11,25 @@ import pulumi_random as random
 from infra.settings import Settings
 
 _SERVICES = (
+    "acm",
+    "appautoscaling",
     "cloudwatch",
     "ec2",
+    "ecr",
+    "ecs",
     "elasticache",
+    "elbv2",
     "iam",
     "kms",
     "logs",
     "rds",
+    "route53",
     "s3",
     "secretsmanager",
     "sns",
     "ssm",
     "sts",
+    "wafv2",
 )
 
 

@@ -75,6 +75,53 @@ def _an_image_is_a_digest(settings: Settings, _stack: str) -> Iterator[str]:
         yield f"image is {json.dumps(settings.image)}: on {settings.runtime} it must be {form}"
 
 
+@_needs("runtime", "edgeImage")
+def _nginx_is_a_digest_on_aws(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime != "fargate":
+        return
+    if settings.edge_image is None:
+        yield "edgeImage is not set: on fargate nginx runs beside the app, name its image, repository@sha256:…"
+    elif not re.fullmatch(rf"[^\s@]+@{SHA256}", settings.edge_image):
+        yield f"edgeImage is {json.dumps(settings.edge_image)}: it must be repository@sha256:…, never a tag"
+
+
+@_needs("runtime", "track", "fargate")
+def _the_console_has_a_certificate(settings: Settings, _stack: str) -> Iterator[str]:
+    given = [settings.fargate.hosted_zone_id, settings.fargate.certificate_arn]
+    if settings.runtime == "fargate" and settings.track == "stable" and given == [None, None]:
+        yield "fargate has neither hostedZoneId nor certificateArn: the one has a certificate made, the other is one"
+
+
+@_needs("fargate")
+def _tasks_are_of_a_size_that_fargate_has(settings: Settings, _stack: str) -> Iterator[str]:
+    fargate = settings.fargate
+    if fargate.most_tasks < fargate.tasks:
+        yield f"fargate.mostTasks is {fargate.most_tasks}: it must not be fewer than fargate.tasks, {fargate.tasks}"
+    sizes = _MEMORY[fargate.cpu]
+    if fargate.memory not in sizes:
+        yield (
+            f"fargate.memory is {fargate.memory}: with cpu {fargate.cpu} Fargate has {sizes[0]} to {sizes[-1]} MiB in "
+            f"steps of {sizes[1] - sizes[0]}"
+        )
+
+
+@_needs("runtime", "track", "network", "trustedProxies")
+def _the_balancers_addresses_are_known(settings: Settings, _stack: str) -> Iterator[str]:
+    there = settings.runtime == "fargate" and settings.track == "stable" and settings.network.vpc_id
+    if there and not settings.trusted_proxies:
+        yield "trustedProxies is empty: in an existing VPC name the ranges of the subnets that the load balancer is in"
+
+
+_MEMORY = {
+    "256": [512, 1024, 2048],
+    "512": list(range(1024, 4097, 1024)),
+    "1024": list(range(2048, 8193, 1024)),
+    "2048": list(range(4096, 16385, 1024)),
+    "4096": list(range(8192, 30721, 1024)),
+}
+"""MiB that a Fargate task may have, by its CPU units."""
+
+
 @_needs("evidenceBucket")
 def _names_are_ones_that_aws_takes(settings: Settings, stack: str) -> Iterator[str]:
     yield from Names.of(settings, stack).problems()
@@ -160,6 +207,8 @@ PLACEHOLDERS = {
     "executor_url": _EXAMPLE,
     "image": "0{64}|111122223333",
     "build_sha": "0000000",
+    "edge_image": "0{64}|111122223333",
+    "fargate": "Z0{20}",
     "alarm_targets": _EXAMPLE,
     "operator_roles": "111122223333",
 }

@@ -278,6 +278,12 @@ class Settings(_Model):
             raise SettingsError(f"track is {self.track}: only a candidate has a base")
         return self.base
 
+    def require_edge_image(self) -> str:
+        """nginx's image on AWS. Raises SettingsError where none is named."""
+        if self.edge_image is None:
+            raise SettingsError("edgeImage is not set: on fargate nginx runs beside the app, name its image by digest")
+        return self.edge_image
+
     def require_machine(self) -> MachineSettings:
         """The machine of a docker stack. Raises SettingsError on any other."""
         if self.machine is None:

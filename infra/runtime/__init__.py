@@ -16,7 +16,6 @@ from infra.network import Network
 from infra.release import Release
 from infra.role import AppRole
 from infra.settings import Settings
-from infra.vault import Vault
 
 
 class Runtime(Protocol):
@@ -36,7 +35,6 @@ class Surroundings:
 
     network: Network
     role: AppRole
-    vault: Vault
     monitoring: Monitoring
     using: Sequence[pulumi.ProviderResource]
     after: Sequence[pulumi.Resource]
@@ -55,7 +53,14 @@ def runtime_of(settings: Settings, names: Names, release: Release, around: Surro
         return DockerRuntime(DockerRuntimeArgs(settings=settings, names=names, release=release), docker)
     from infra.runtime.fargate.runtime import FargateRuntime, FargateRuntimeArgs
 
-    args = FargateRuntimeArgs.of(settings, names, release, around.network, around.role, around.vault, around.monitoring)
+    args = FargateRuntimeArgs(
+        settings=settings,
+        names=names,
+        release=release,
+        network=around.network,
+        role=around.role,
+        monitoring=around.monitoring,
+    )
     return FargateRuntime("runtime", args, around.options())
 
 
@@ -74,5 +79,5 @@ def candidate_of(
         return docker_candidate(settings, names, release, slot, options)
     from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
 
-    args = FargateCandidateArgs.of(settings, names, release, slot)
+    args = FargateCandidateArgs(settings=settings, names=names, release=release, slot=slot)
     return FargateCandidate("candidate", args, pulumi.ResourceOptions(providers=[*using]))

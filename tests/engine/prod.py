@@ -25,6 +25,8 @@ SOUND = {
     "domain": "console.web-next.test",
     "executorUrl": "https://executor.web-next.test",
     "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'a' * 64}",
+    "edgeImage": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'e' * 64}",
+    "fargate": {"hostedZoneId": "Z0123456789ABCDEFGHIJ"},
     "buildSha": "4f2c1d9",
     "alarmTargets": ["on-call@web-next.test"],
     "operatorRoles": ROLES,

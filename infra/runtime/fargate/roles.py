@@ -17,10 +17,11 @@ def execution_permissions(repositories: Sequence[str], log_groups: Sequence[str]
     """Pulling from these repositories and writing into these log groups; no secret, for no container is given one."""
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     write = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    images = {"Sid": "Images", "Effect": "Allow", "Action": pull, "Resource": list(repositories)}
     return [
         # It names no resource: the token is the registry's.
         {"Sid": "Token", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"},
-        *([{"Sid": "Images", "Effect": "Allow", "Action": pull, "Resource": list(repositories)}] if repositories else []),
+        *([images] if repositories else []),
         {"Sid": "Logs", "Effect": "Allow", "Action": write, "Resource": [f"{arn}:*" for arn in log_groups]},
     ]
 

@@ -60,9 +60,7 @@ def worker_containers(
     return [{**worker, "command": list(command), "healthCheck": _health(health_command)}]
 
 
-def _container(
-    name: str, image: str, environment: Mapping[str, str], log_group: str, region: str
-) -> dict[str, Any]:
+def _container(name: str, image: str, environment: Mapping[str, str], log_group: str, region: str) -> dict[str, Any]:
     return {
         "name": name,
         "image": image,

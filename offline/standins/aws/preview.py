@@ -12,11 +12,26 @@ def _kind(type_: str, outputs: str, *, name: str = "", replace: str = "", tags: 
 
 KINDS = (
     _kind(
+        "aws:acm/certificate:Certificate",
+        "arn domainValidationOptions notAfter notBefore status",
+        replace="domainName validationMethod",
+    ),
+    _kind(
+        "aws:acm/certificateValidation:CertificateValidation",
+        "",
+        replace="certificateArn validationRecordFqdns",
+        tags=False,
+    ),
+    _kind("aws:appautoscaling/policy:Policy", "arn alarmArns", replace="name resourceId", tags=False),
+    _kind("aws:appautoscaling/target:Target", "arn", replace="resourceId scalableDimension serviceNamespace"),
+    _kind(
         "aws:ec2/instance:Instance",
         "arn instanceState primaryNetworkInterfaceId privateDns publicDns publicIp",
         replace="ami subnetId",
     ),
     _kind("aws:ec2/launchTemplate:LaunchTemplate", "arn latestVersion", name="name"),
+    _kind("aws:ecr/lifecyclePolicy:LifecyclePolicy", "registryId", replace="repository", tags=False),
+    _kind("aws:ecr/repository:Repository", "arn registryId repositoryUrl", name="name"),
     _kind("aws:ecs/cluster:Cluster", "arn", name="name"),
     _kind(
         "aws:ecs/taskDefinition:TaskDefinition",
@@ -39,4 +54,12 @@ KINDS = (
     ),
     _kind("aws:lb/listener:Listener", "arn", replace="loadBalancerArn"),
     _kind("aws:lb/listenerRule:ListenerRule", "arn", replace="listenerArn"),
+    _kind("aws:route53/record:Record", "fqdn", replace="name type zoneId", tags=False),
+    _kind("aws:wafv2/webAcl:WebAcl", "applicationIntegrationUrl arn capacity lockToken", name="name"),
+    _kind(
+        "aws:wafv2/webAclAssociation:WebAclAssociation",
+        "",
+        replace="resourceArn webAclArn",
+        tags=False,
+    ),
 )

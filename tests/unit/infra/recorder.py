@@ -55,6 +55,8 @@ FARGATE = {
     "web-next:zones": json.dumps(["eu-central-1a", "eu-central-1b"]),
     "web-next:domain": "console.web-next.test",
     "web-next:image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next@{IMAGE}",
+    "web-next:edgeImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next-edge@sha256:{'e' * 64}",
+    "web-next:fargate": json.dumps({"hostedZoneId": "Z0123456789ABCDEFGHIJ"}),
     "web-next:operatorRoles": json.dumps(OPERATORS),
     "web-next:alarmTargets": json.dumps(["on-call@web-next.test", "https://alerts.web-next.test/hook"]),
 }

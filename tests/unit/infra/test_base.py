@@ -16,7 +16,7 @@ WHOLE: dict[str, Any] = {
         "stable": {"address": "10.213.7.11:3003"},
         "candidate": {"address": "10.213.7.13:3003", "environment": {"VAULT_PREFIX": "web-next-test/"}},
     },
-    "smoke_target": {"edge": {"url": "https://localhost:8450", "rate_per_minute": 60}},
+    "smoke_target": {"edge": {"url": "https://localhost:8450", "rate_per_minute": 60.0, "burst": 10.0}},
 }
 
 
@@ -27,6 +27,7 @@ def test_a_whole_base_gives_the_slot_and_what_a_record_repeats() -> None:
     assert read.environment == {"VAULT_PREFIX": "web-next-test/"}
     assert (read.schema_version, read.schema_digest) == (6, "d")
     assert read.edge["url"] == WHOLE["edge_url"]
+    assert f"{read.edge['rate_per_minute']}/min, {read.edge['burst']}" == "60/min, 10"
     assert read.records_bucket == "records"
 
 

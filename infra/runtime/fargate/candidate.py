@@ -1,0 +1,74 @@
+"""A candidate on fargate: one service in the slot that its base keeps for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from infra.naming import Names
+from infra.release import Release
+from infra.runtime.fargate.runtime import task_edge
+from infra.runtime.fargate.service import ServiceArgs, service
+from infra.runtime.fargate.slot import FargateSlot
+from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class FargateCandidateArgs:
+    """`slot` is the base's output slots.candidate."""
+
+    settings: Settings
+    names: Names
+    release: Release
+    slot: pulumi.Output[Mapping[str, Any]]
+
+
+class FargateCandidate(pulumi.ComponentResource):
+    """The candidate's task definition and service. It has no worker: the queues are stable's until production."""
+
+    def __init__(self, name: str, args: FargateCandidateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:fargate:Candidate", name, None, opts)
+        settings, release = args.settings, args.release
+        slot = args.slot.apply(FargateSlot.from_output)
+        containers = pulumi.Output.all(slot=slot, environment=release.environment).apply(
+            lambda known: app_containers(
+                image=release.image,
+                edge_image=settings.require_edge_image(),
+                edge=task_edge("candidate", known["slot"].edge),
+                environment=known["environment"],
+                log_group=known["slot"].log_group,
+                region=known["slot"].region,
+                health_command=settings.health_command,
+            )
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        task = task_definition(
+            "candidate",
+            TaskArgs.of(
+                settings,
+                f"{args.names.prefix}-candidate",
+                containers,
+                execution_role=slot.apply(lambda known: known.execution_role),
+                task_role=slot.apply(lambda known: known.task_role),
+            ),
+            child,
+        )
+        service(
+            "candidate",
+            ServiceArgs(
+                name="candidate",
+                cluster=slot.apply(lambda known: known.cluster),
+                task=task.arn,
+                tasks=settings.fargate.tasks,
+                subnets=slot.apply(lambda known: list(known.subnets)),
+                security_group=slot.apply(lambda known: known.security_group),
+                target_group=slot.apply(lambda known: known.target_group),
+                alarms=[slot.apply(lambda known: known.ready_alarm)],
+            ),
+            child,
+        )
+        self.register_outputs({})

@@ -1,0 +1,220 @@
+"""The fargate runtime: the stable release behind a load balancer, and the slot that it keeps for a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.edge import EdgeConfig
+from infra.monitoring import Monitoring
+from infra.naming import Names
+from infra.network import Network
+from infra.release import PORT, Release, shared_environment
+from infra.role import AppRole
+from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
+from infra.runtime.fargate.certificate import Certificate, CertificateArgs
+from infra.runtime.fargate.firewall import Firewall, FirewallArgs
+from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
+from infra.runtime.fargate.registry import Registry, RegistryArgs, repository_arns
+from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
+from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
+from infra.runtime.fargate.slot import FargateSlot
+from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
+from infra.settings import Settings
+
+
+def edge_settings(settings: Settings, names: Names) -> dict[str, Any]:
+    """What every task's nginx is told beside its track; the real client's address comes from the balancer alone."""
+    balancers = [] if settings.network.vpc_id else settings.network.subnets(len(settings.placed_in))["public"]
+    return {
+        "edge_id": f"{names.prefix}-edge",
+        "server_name": settings.domain,
+        "rate_per_minute": settings.rate_per_minute,
+        "burst": settings.burst,
+        "trusted_proxies": [str(network) for network in [*balancers, *settings.trusted_proxies]],
+    }
+
+
+def task_edge(track: str, told: Any) -> EdgeConfig:
+    """The nginx beside one track's app: it ends no TLS and splits nothing, the balancer does both."""
+    return EdgeConfig(
+        edge_id=told["edge_id"],
+        server_name=told["server_name"],
+        upstreams={track: f"127.0.0.1:{PORT}"},
+        rate_per_minute=int(told["rate_per_minute"]),
+        burst=int(told["burst"]),
+        tls=False,
+        trusted_proxies=list(told["trusted_proxies"]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FargateRuntimeArgs:
+    """`release` goes into the stable slot; `role` is the app's; alarms tell `monitoring`'s topic."""
+
+    settings: Settings
+    names: Names
+    release: Release
+    network: Network
+    role: AppRole
+    monitoring: Monitoring
+
+
+class FargateRuntime(pulumi.ComponentResource):
+    """Registry, cluster, balancer, firewall, and the services of the stable release: app with nginx, and worker."""
+
+    edge_url: str
+    edge: EdgeConfig
+    slots: dict[str, pulumi.Input[Any]]
+    traffic: dict[str, pulumi.Input[str]]
+    metrics_url: pulumi.Input[str]
+    parts: list[pulumi.Resource]
+
+    def __init__(self, name: str, args: FargateRuntimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:fargate:Runtime", name, None, opts)
+        settings, names, network = args.settings, args.names, args.network
+        self._args, self._child = args, pulumi.ResourceOptions(parent=self)
+        told = edge_settings(settings, names)
+        self.edge, self.edge_url = task_edge("stable", told), settings.origin
+        self._region = settings.region
+
+        Registry("registry", RegistryArgs(keep=settings.keeps("records")), self._child)
+        self._cluster = aws.ecs.Cluster(
+            "cluster",
+            name=names.prefix,
+            settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value="enhanced")],
+            opts=self._child,
+        )
+        self._logs = {part: f"/ecs/{names.prefix}/{part}" for part in (*TRACKS, "worker")}
+        groups = [self._log_group(part) for part in self._logs]
+        self._execution = ExecutionRole("execution", self._execution_args(), self._child).role
+        certificate = Certificate("certificate", CertificateArgs.of(settings), self._child)
+        balancer = Balancer("balancer", BalancerArgs.of(settings, names, network, certificate), self._child)
+        firewall = FirewallArgs(
+            name=names.prefix, requests=settings.fargate.waf_requests, balancer=balancer.balancer.arn
+        )
+        Firewall("firewall", firewall, self._child)
+        metrics = TrackMetrics(
+            "tracks",
+            TrackMetricsArgs(
+                prefix=names.prefix,
+                namespace=names.metrics,
+                log_groups={track: self._logs[track] for track in TRACKS},
+                groups={track: group.arn_suffix for track, group in balancer.groups.items()},
+                balancer=balancer.balancer.arn_suffix,
+                topic=args.monitoring.topic.arn,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=groups),
+        )
+        app = self._app(balancer, metrics, groups)
+        worker = self._worker(groups)
+        self.slots = {
+            "stable": {"target_group": balancer.groups["stable"].arn},
+            "candidate": FargateSlot(
+                region=settings.region,
+                cluster=self._cluster.arn,
+                subnets=network.subnet_ids["app"],
+                security_group=network.app.id,
+                target_group=balancer.groups["candidate"].arn,
+                execution_role=self._execution.arn,
+                task_role=args.role.role.arn,
+                log_group=self._logs["candidate"],
+                ready_alarm=metrics.alarms["candidate"],
+                edge=told,
+                environment=shared_environment(settings, names),
+            ).output(),
+        }
+        self.traffic = {
+            "runtime": "fargate",
+            "region": settings.region,
+            "listener": balancer.listener.arn,
+            **{track: group.arn for track, group in balancer.groups.items()},
+        }
+        self.metrics_url = f"cloudwatch:{names.metrics}"
+        self.parts = [app, worker, balancer, metrics]
+        self.register_outputs({"edge_url": self.edge_url})
+
+    def _log_group(self, part: str) -> aws.cloudwatch.LogGroup:
+        return aws.cloudwatch.LogGroup(
+            f"task-{part}",
+            name=self._logs[part],
+            retention_in_days=self._args.settings.log_days,
+            opts=self._child,
+        )
+
+    def _execution_args(self) -> ExecutionRoleArgs:
+        settings, names = self._args.settings, self._args.names
+        arn = f"arn:aws:logs:{names.region}:{names.account}:log-group"
+        return ExecutionRoleArgs(
+            names=names,
+            repositories=repository_arns(settings.image, settings.require_edge_image()),
+            log_groups=[f"{arn}:{group}" for group in self._logs.values()],
+        )
+
+    def _app(self, balancer: Balancer, metrics: TrackMetrics, after: list[aws.cloudwatch.LogGroup]) -> aws.ecs.Service:
+        args, settings, names = self._args, self._args.settings, self._args.names
+        containers = args.release.environment.apply(
+            lambda environment: app_containers(
+                image=args.release.image,
+                edge_image=settings.require_edge_image(),
+                edge=self.edge,
+                environment=environment,
+                log_group=self._logs["stable"],
+                region=self._region,
+                health_command=settings.health_command,
+            )
+        )
+        made = self._task("stable", containers)
+        placed = ServiceArgs(
+            name="stable",
+            cluster=self._cluster.arn,
+            task=made.arn,
+            tasks=settings.fargate.tasks,
+            subnets=args.network.subnet_ids["app"],
+            security_group=args.network.app.id,
+            target_group=balancer.groups["stable"].arn,
+            alarms=[metrics.alarms["stable"]],
+            scaled=True,
+        )
+        # ECS registers tasks with a target group only once a listener has it.
+        waits = pulumi.ResourceOptions(parent=self, depends_on=[balancer, metrics, *after])
+        app = service("stable", placed, waits)
+        scaled = ScalingArgs(
+            resource=pulumi.Output.concat("service/", names.prefix, "/", app.name),
+            label=pulumi.Output.concat(balancer.balancer.arn_suffix, "/", balancer.groups["stable"].arn_suffix),
+            least=settings.fargate.tasks,
+            most=settings.fargate.most_tasks,
+        )
+        scaling("stable", scaled, self._child)
+        return app
+
+    def _worker(self, after: list[aws.cloudwatch.LogGroup]) -> aws.ecs.Service:
+        args, settings = self._args, self._args.settings
+        containers = args.release.environment.apply(
+            lambda environment: worker_containers(
+                image=args.release.image,
+                command=settings.worker_command,
+                environment=environment,
+                log_group=self._logs["worker"],
+                region=self._region,
+                health_command=settings.health_command,
+            )
+        )
+        placed = ServiceArgs(
+            name="worker",
+            cluster=self._cluster.arn,
+            task=self._task("worker", containers).arn,
+            tasks=settings.fargate.worker_tasks,
+            subnets=args.network.subnet_ids["app"],
+            security_group=args.network.app.id,
+        )
+        return service("worker", placed, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
+
+    def _task(self, part: str, containers: pulumi.Output[list[dict[str, Any]]]) -> aws.ecs.TaskDefinition:
+        settings, names = self._args.settings, self._args.names
+        roles = {"execution_role": self._execution.arn, "task_role": self._args.role.role.arn}
+        args = TaskArgs.of(settings, f"{names.prefix}-{part}", containers, **roles)
+        return task_definition(part, args, self._child)
