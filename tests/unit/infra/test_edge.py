@@ -1,7 +1,9 @@
-"""The edge's configuration, as nginx reads it."""
+"""The edge's configuration as text, in both runtimes."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 import jinja2
@@ -9,27 +11,92 @@ import pytest
 
 from infra import edge
 from infra.edge import EdgeConfig, render
-from tests.unit.infra.recorder import NAMES, settings
+from tests.unit.infra.edge_configs import beside_an_app, on_docker
+
+EDGES = pytest.mark.parametrize("config", [on_docker(), beside_an_app()], ids=["docker", "fargate"])
+
+
+def lines(config: EdgeConfig) -> list[str]:
+    return [line.strip() for line in render(config).splitlines()]
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(60, 10), (120, 0), (7, 25)])
 def test_the_edge_has_the_limit_that_is_configured(rate: int, burst: int) -> None:
-    config = EdgeConfig.of(
-        settings(ratePerMinute=str(rate), burst=str(burst)), NAMES, upstreams={"stable": "10.213.7.11:3003"}
+    told = lines(on_docker(rate_per_minute=rate, burst=burst))
+
+    assert f"limit_req_zone $binary_remote_addr zone=api:10m rate={rate}r/m;" in told
+    assert f"limit_req zone=api burst={burst} nodelay;" in told
+
+
+def test_the_edge_of_a_machine_ends_tls_and_a_tasks_does_not() -> None:
+    machine, task = lines(on_docker()), lines(beside_an_app())
+
+    assert {"listen 8443 ssl;", "http2 on;", "ssl_protocols TLSv1.2 TLSv1.3;", "user www-data;"} <= set(machine)
+    assert "listen 8080;" in task
+    assert not [line for line in task if line.startswith(("ssl_", "http2", "user"))]
+    assert (on_docker().listen, beside_an_app().listen) == (8443, 8080)
+
+
+@EDGES
+def test_a_request_that_failed_on_one_track_is_never_tried_on_another(config: EdgeConfig) -> None:
+    assert "proxy_next_upstream off;" in lines(config)
+    assert lines(config).count("proxy_pass http://$track;") == 2
+
+
+@EDGES
+def test_the_app_is_not_told_of_tracks_and_gets_the_address_that_nginx_believes(config: EdgeConfig) -> None:
+    told = lines(config)
+
+    assert 'proxy_set_header X-Web-Next-Track "";' in told
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in told
+    assert "proxy_set_header X-Real-IP $remote_addr;" in told
+
+
+def test_each_of_a_hundred_buckets_has_one_percent() -> None:
+    text = render(on_docker())
+    buckets = re.search(r"split_clients \$bucket_key \$bucket \{(.*?)\}", text, re.DOTALL)
+
+    assert buckets
+    assert re.findall(r"1% (\d+);", buckets[1]) == [str(number) for number in range(99)]
+    assert "* 99;" in buckets[1]
+
+
+def test_without_a_split_the_track_is_the_tasks_own() -> None:
+    told = lines(beside_an_app("candidate"))
+
+    assert "set $track candidate;" in told
+    assert not [line for line in told if "split_clients" in line or "web_next_bucket" in line or line.startswith("geo")]
+
+
+def test_a_browser_is_kept_on_its_bucket_where_that_is_set() -> None:
+    pinned, free = render(on_docker()), render(on_docker(pinning="none"))
+
+    assert "split_clients $bucket_key" in pinned
+    assert "Secure; HttpOnly; SameSite=Lax" in pinned
+    assert "split_clients $request_id" in free
+    assert "Set-Cookie" not in free
+
+
+def test_a_track_is_asked_for_by_trusted_callers_alone() -> None:
+    callers = re.search(
+        r"geo \$trusted_caller \{(.*?)\}", render(on_docker(trusted_callers=["10.0.0.1", "10.9.0.0/16"])), re.DOTALL
     )
-    lines = [line.strip() for line in render(config).splitlines()]
 
-    assert f"limit_req_zone $binary_remote_addr zone=api:10m rate={rate}r/m;" in lines
-    assert f"limit_req zone=api burst={burst} nodelay;" in lines
+    assert callers
+    assert callers[1].split() == ["default", "0;", "10.0.0.1", "1;", "10.9.0.0/16", "1;"]
 
 
-def test_the_edge_sends_to_the_slot_under_the_stacks_name() -> None:
-    text = render(EdgeConfig.of(settings(), NAMES, upstreams={"stable": "10.213.7.11:3003"}))
+def test_a_forwarded_address_is_believed_of_trusted_proxies_alone() -> None:
+    assert "set_real_ip_from 10.42.128.0/20;" in lines(beside_an_app())
+    assert not [line for line in lines(on_docker()) if "real_ip" in line]
 
-    assert "server 10.213.7.11:3003 " in text
-    assert "server_name localhost;" in text
-    assert f"listen {edge.LISTEN} ssl;" in text
-    assert '"web-next-test-edge"' in text
+
+def test_the_log_goes_to_the_reader_too_where_there_is_one() -> None:
+    syslog = "access_log syslog:server=10.213.7.14:1514,nohostname,tag=edge edge_lines;"
+
+    assert syslog in lines(on_docker())
+    assert "access_log /dev/stdout edge;" in lines(on_docker())
+    assert not [line for line in lines(beside_an_app()) if "syslog" in line]
 
 
 def test_a_template_that_names_what_is_not_there_is_an_error(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,4 +104,48 @@ def test_a_template_that_names_what_is_not_there_is_an_error(tmp_path: Any, monk
     monkeypatch.setattr(edge, "TEMPLATES", tmp_path)
 
     with pytest.raises(jinja2.UndefinedError, match="rate_per_second"):
-        render(EdgeConfig.of(settings(), NAMES, upstreams={}))
+        render(on_docker())
+
+
+def test_what_a_record_says_of_the_edge_changes_with_its_configuration() -> None:
+    first, second = (
+        config.document(url="https://localhost:8450", authority="ca.pem")
+        for config in (on_docker(), on_docker(burst=11))
+    )
+
+    assert first == {
+        "url": "https://localhost:8450",
+        "authority": "ca.pem",
+        "rate_per_minute": 60,
+        "burst": 10,
+        "config": hashlib.sha256(render(on_docker()).encode()).hexdigest(),
+    }
+    assert first["config"] != second["config"]
+
+
+@EDGES
+@pytest.mark.parametrize(
+    "directive",
+    [
+        "limit_req_zone $binary_remote_addr zone=api:10m rate=60r/m;",
+        "limit_req zone=api burst=10 nodelay;",
+        "limit_req_status 429;",
+        "server_tokens off;",
+        "proxy_set_header X-Trace-ID $trace_id;",
+    ],
+)
+def test_the_playbooks_directives_are_there(config: EdgeConfig, directive: str) -> None:
+    assert directive in lines(config)
+
+
+@EDGES
+def test_the_limit_stands_in_the_api_location_only(config: EdgeConfig) -> None:
+    told = lines(config)
+
+    assert sum(line.startswith("limit_req ") for line in told) == 1
+    assert told[told.index("limit_req zone=api burst=10 nodelay;") - 1] == "location /api/ {"
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(60, 1), (120, 1), (45, 2), (1, 60)])
+def test_retry_after_is_the_time_until_the_next_request_passes(rate: int, seconds: int) -> None:
+    assert f'"429 " {seconds};' in render(on_docker(rate_per_minute=rate))

@@ -6,13 +6,15 @@ from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
+import yaml
 
-from infra.edge import EdgeConfig
-from infra.release import release_of
-from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
-from infra.runtime.docker.files import FOLDER, Files, FilesArgs, aws_config
-from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
+from infra.edge import FOLDER as EDGE_FOLDER
+from infra.edge import WEIGHTS, render
+from infra.release import environment_of, release_of, shared_environment
+from infra.runtime.docker.files import FOLDER, aws_config
+from infra.runtime.docker.runtime import DockerRuntime, DockerRuntimeArgs
 from infra.settings import Settings
 from tests.unit.infra.recorder import DOCKER, MACHINE, NAMES, Recorder, finish, settings, without
 
@@ -21,15 +23,13 @@ VOLUME = "docker:index/volume:Volume"
 DOUBLE = settings(without(DOCKER, "executorUrl"))
 PROCESSES = {"stable": 3003, "worker": 3003, "executor": 3010}
 """The containers that run the service's image, and the ports on which they say how they are."""
+OTHERS = {"edge": 8443, "reader": 3903, "prometheus": 9090}
+"""The containers of other images, and the ports on which they listen."""
 
 
-def declare_containers(chosen: Settings = DOUBLE) -> None:
-    files = Files("files", FilesArgs.of(chosen, NAMES))
-    service = DockerServiceArgs.of(chosen, NAMES, release_of(chosen, NAMES), files)
-    release = DockerRelease("stable", service)
-    DockerExecutor("executor", service)
-    config = EdgeConfig.of(chosen, NAMES, upstreams={"stable": release.address})
-    DockerEdge("edge", DockerEdgeArgs.of(chosen, NAMES, config))
+def declare_containers(chosen: Settings = DOUBLE) -> DockerRuntime:
+    release = release_of(chosen, shared_environment(chosen, NAMES))
+    return DockerRuntime(DockerRuntimeArgs(settings=chosen, names=NAMES, release=release), pulumi.ResourceOptions())
 
 
 def mounts(container: dict[str, Any]) -> dict[str, tuple[str, bool]]:
@@ -44,7 +44,7 @@ def labels(container: dict[str, Any]) -> dict[str, str]:
     return {label["label"]: label["value"] for label in container["labels"]}
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, "edge"])
+@pytest.mark.parametrize("name", [*PROCESSES, *OTHERS])
 def test_a_container_has_no_privilege_it_does_not_need(engine: Recorder, name: str) -> None:
     finish(declare_containers)
     container = engine.one(CONTAINER, name).inputs
@@ -55,6 +55,7 @@ def test_a_container_has_no_privilege_it_does_not_need(engine: Recorder, name: s
     assert container["memory"] <= 256
     assert container["image"].startswith("sha256:")
     assert container["restart"] == "unless-stopped"
+    assert container["readOnly"] is True
     assert container["logOpts"] == {"max-size": "10m", "max-file": "3"}
     added = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_SETGID", "CAP_SETUID"} if name == "edge" else set()
     assert set(container["capabilities"].get("adds", [])) == added
@@ -88,7 +89,7 @@ def test_each_process_is_the_image_in_a_role_and_the_app_is_started_as_the_image
 def test_all_processes_have_the_releases_environment_and_the_executor_its_folder_beside_it(engine: Recorder) -> None:
     finish(declare_containers)
     environments = {name: set(engine.one(CONTAINER, name).inputs["envs"]) for name in PROCESSES}
-    released = {f"{key}={value}" for key, value in release_of(DOUBLE, NAMES).environment.items()}
+    released = {f"{key}={value}" for key, value in environment_of(DOUBLE, shared_environment(DOUBLE, NAMES)).items()}
 
     assert released < environments["stable"] == environments["worker"]
     assert "REDIS_CA_FILE=/etc/web-next/ca.pem" in environments["worker"]
@@ -106,19 +107,25 @@ def test_a_process_counts_as_created_when_it_is_healthy(engine: Recorder, name: 
     assert "/healthz" in container["healthcheck"]["tests"][-1]
 
 
-def test_the_edge_counts_as_created_when_it_listens(engine: Recorder) -> None:
+@pytest.mark.parametrize(("name", "port"), OTHERS.items())
+def test_what_is_no_process_of_the_service_counts_as_created_when_it_listens(
+    engine: Recorder, name: str, port: int
+) -> None:
     finish(declare_containers)
-    container = engine.one(CONTAINER, "edge").inputs
+    container = engine.one(CONTAINER, name).inputs
 
     assert container["wait"] is True
-    assert container["healthcheck"]["tests"][-1] == "</dev/tcp/127.0.0.1/8443"
+    assert container["healthcheck"]["tests"][-1] == f"</dev/tcp/127.0.0.1/{port}"
 
 
-def test_only_the_edge_has_a_port_and_it_is_on_loopback(engine: Recorder) -> None:
+def test_only_edge_and_prometheus_have_a_port_and_it_is_on_loopback(engine: Recorder) -> None:
     finish(declare_containers)
     ports = {one.name: one.inputs["ports"] for one in engine.of(CONTAINER) if "ports" in one.inputs}
 
-    assert ports == {"edge": [{"internal": 8443, "external": 8450, "ip": "127.0.0.1"}]}
+    assert ports == {
+        "edge": [{"internal": 8443, "external": 8450, "ip": "127.0.0.1"}],
+        "prometheus": [{"internal": 9090, "external": 9097, "ip": "127.0.0.1"}],
+    }
 
 
 def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_anywhere(engine: Recorder) -> None:
@@ -130,6 +137,10 @@ def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_an
 
     assert addresses == {
         "files": [],
+        "reader-files": [],
+        "prometheus-files": [],
+        "reader": ["10.213.7.14"],
+        "prometheus": ["10.213.7.15"],
         "stable": ["10.213.7.11"],
         "worker": [None],
         "executor": ["10.213.7.12"],
@@ -140,7 +151,7 @@ def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_an
 def test_everything_is_found_by_the_clones_label_and_nothing_shares_a_name(engine: Recorder) -> None:
     finish(declare_containers)
 
-    for token, count in ((CONTAINER, 5), (VOLUME, 2)):
+    for token, count in ((CONTAINER, 9), (VOLUME, 6)):
         made = [one.inputs for one in engine.of(token)]
         assert len({one["name"] for one in made}) == count
         assert {labels(one)["web-next.clone"] for one in made} == {"0a1b2c3d"}
@@ -178,7 +189,7 @@ def test_processes_wait_for_their_files_and_are_made_anew_when_these_change(engi
     finish(declare_containers)
     other = settings(without(DOCKER, "executorUrl"), machine={**MACHINE, "tlsFolder": str(tmp_path)})
     finish(lambda: declare_containers(other))
-    before, after = ({one.name: one for one in engine.of(CONTAINER)[part]} for part in (slice(5), slice(5, 10)))
+    before, after = ({one.name: one for one in engine.of(CONTAINER)[part]} for part in (slice(9), slice(9, 18)))
 
     for name in PROCESSES:
         assert before["files"].urn in before[name].depends_on
@@ -186,12 +197,85 @@ def test_processes_wait_for_their_files_and_are_made_anew_when_these_change(engi
         assert before[name].inputs["envs"] == after[name].inputs["envs"]
 
 
-def test_the_edges_key_is_mounted_and_never_copied_into_state(engine: Recorder) -> None:
+def test_the_edge_reads_its_configuration_from_a_volume_and_its_key_from_a_mount(engine: Recorder) -> None:
     finish(declare_containers)
     container = engine.one(CONTAINER, "edge").inputs
 
-    assert [upload["file"] for upload in container["uploads"]] == ["/etc/nginx/nginx.conf"]
-    assert mounts(container) == {"/etc/nginx/tls": ("a folder", False)}
+    assert "uploads" not in container
+    assert mounts(container) == {
+        "/etc/nginx/tls": ("a folder", False),
+        EDGE_FOLDER: ("web-next-test-edge-0a1b2c3d", True),
+    }
+    assert container["command"][:3] == ["nginx", "-c", "/etc/nginx/edge/nginx.conf"]
+
+
+def test_another_configuration_of_the_edge_is_another_file_and_the_same_container(engine: Recorder) -> None:
+    finish(declare_containers)
+    finish(lambda: declare_containers(settings(without(DOCKER, "executorUrl"), burst="11")))
+    (before, after), files = engine.of(CONTAINER)[8::9], engine.of("pulumi-python:dynamic/web-next:EdgeFiles")
+
+    assert before.name == "edge"
+    assert before.inputs == after.inputs
+    assert "burst=10 nodelay" in files[0].inputs["config"]
+    assert "burst=11 nodelay" in files[1].inputs["config"]
+    assert files[0].urn in before.depends_on
+
+
+def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine(engine: Recorder) -> None:
+    found: list[DockerRuntime] = []
+    finish(lambda: found.append(declare_containers()))
+    edge = found[0].edge
+
+    assert edge.upstreams == {"stable": "10.213.7.11:3003", "candidate": "10.213.7.13:3003"}
+    assert edge.trusted_callers == ["10.213.7.1"]
+    assert edge.reader == "10.213.7.14:1514"
+    assert found[0].metrics_url == "http://127.0.0.1:9097"
+    assert engine.one("pulumi-python:dynamic/web-next:EdgeFiles").inputs["config"] == render(edge)
+    assert found[0].traffic["folder"] == WEIGHTS
+
+
+def test_prometheus_measures_every_process_by_its_job(engine: Recorder) -> None:
+    finish(declare_containers)
+    uploads = engine.one(CONTAINER, "prometheus-files").inputs["uploads"]
+    (text,) = [upload["content"] for upload in uploads if upload["file"].endswith("prometheus.yml")]
+    config = yaml.safe_load(text)
+    jobs = {
+        job["job_name"]: [target for group in job["static_configs"] for target in group["targets"]]
+        for job in config["scrape_configs"]
+    }
+
+    assert jobs == {
+        "app": ["10.213.7.11:9464", "10.213.7.13:9464"],
+        "worker": ["web-next-test-worker-0a1b2c3d:9464"],
+        "executor": ["10.213.7.12:9464"],
+        "edge": ["10.213.7.14:3903"],
+        "prometheus": ["127.0.0.1:9090"],
+    }
+    assert [group["labels"]["track"] for group in config["scrape_configs"][0]["static_configs"]] == [
+        "stable",
+        "candidate",
+    ]
+
+
+def test_grafana_runs_where_its_image_is_at_hand_and_nowhere_else(engine: Recorder) -> None:
+    image = "sha256:" + "9" * 64
+    finish(declare_containers)
+    assert "grafana" not in [one.name for one in engine.of(CONTAINER)]
+
+    finish(lambda: declare_containers(settings(machine={**MACHINE, "grafanaImage": image})))
+    container = engine.one(CONTAINER, "grafana").inputs
+    assert container["image"] == image
+    assert container["ports"] == [{"internal": 3000, "ip": "127.0.0.1"}]
+
+
+def test_an_image_without_python_is_asked_by_a_command_of_its_own(engine: Recorder) -> None:
+    finish(
+        lambda: declare_containers(settings(healthCommand=["node", "health.js"], workerCommand=["node", "worker.js"]))
+    )
+
+    for name in ("stable", "worker"):
+        assert engine.one(CONTAINER, name).inputs["healthcheck"]["tests"] == ["CMD", "node", "health.js"]
+    assert engine.one(CONTAINER, "worker").inputs["command"] == ["node", "worker.js"]
 
 
 def test_the_apps_aws_configuration_is_a_role_and_no_credential() -> None:

@@ -10,7 +10,7 @@ import pytest
 from infra.bucket import tls_only
 from infra.evidence import Evidence, EvidenceArgs, upload_statement
 from infra.records import Records, RecordsArgs
-from infra.release import release_of
+from infra.release import shared_environment
 from infra.role import permissions
 from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, Recorder, finish, settings
 
@@ -96,7 +96,7 @@ def test_deleted_spool_objects_vanish_and_those_that_wait_never_do(engine: Recor
 def test_the_lifecycle_and_the_app_agree_on_the_days(engine: Recorder) -> None:
     declare_evidence(retentionDays="14")
     rules = engine.one(LIFECYCLE).inputs["rules"]
-    told = release_of(settings(retentionDays="14"), NAMES).environment["EVIDENCE_CLEANUP_RETENTION_DAYS"]
+    told = shared_environment(settings(retentionDays="14"), NAMES)["EVIDENCE_CLEANUP_RETENTION_DAYS"]
 
     assert rules[0]["expiration"] == {"days": int(told)}
 
