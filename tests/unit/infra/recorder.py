@@ -155,6 +155,14 @@ class _Answers(Mocks):
         answers: dict[str, dict[str, Any]] = {
             "aws:rds/instance:Instance": {"address": "10.213.7.64", "port": 20000, "endpoint": "10.213.7.64:20000"},
             "aws:elasticache/replicationGroup:ReplicationGroup": {"primaryEndpointAddress": "10.213.7.65"},
+            "aws:acm/certificate:Certificate": {
+                "domainValidationOptions": [
+                    {"resourceRecordName": "_asked", "resourceRecordType": "CNAME", "resourceRecordValue": "_answer"}
+                ]
+            },
+            "aws:route53/record:Record": {"fqdn": f"{args.name}.web-next.test"},
+            "aws:lb/loadBalancer:LoadBalancer": {"arnSuffix": "app/lb", "dnsName": "lb.test", "zoneId": "Z0LB"},
+            "aws:lb/targetGroup:TargetGroup": {"arnSuffix": f"targetgroup/{args.name}"},
             "aws:kms/key:Key": {"keyId": f"{args.name}-key"},
             "random:index/randomId:RandomId": {"hex": "0badcafe"},
             "random:index/randomPassword:RandomPassword": {"result": pulumi.Output.secret(f"generated-{args.name}")},

@@ -22,6 +22,13 @@ SET: dict[str, Any] = {
     "version": "1.5.2",
     "ratePerMinute": "61",
     "burst": "11",
+    "pinning": "none",
+    "trustedProxies": ["10.9.0.0/16"],
+    "trustedCallers": ["203.0.113.7/32"],
+    "edgeImage": "nginx@sha256:" + "f" * 64,
+    "workerCommand": ["node", "worker.js"],
+    "healthCommand": ["node", "health.js"],
+    "fargate": {"tasks": 3},
     "evidenceBucket": "other-evidence",
     "retentionDays": "31",
     "operatorRoles": OPERATORS[:1],
@@ -99,8 +106,10 @@ def test_those_are_all_the_networks_settings() -> None:
 def test_the_digest_changes_with_any_fact_of_the_machine(key: str) -> None:
     others = {"clone": "ffffffff", "emulator": "http://10.9.9.9:1", "network": "n", "edgeAddress": "10.9.9.9"}
     others |= {"stableAddress": "10.9.9.9", "executorAddress": "10.9.9.9"}
+    others |= {f"{part}Address": "10.9.9.9" for part in ("candidate", "reader", "prometheus")}
+    others |= {f"{part}Image": "sha256:" + "d" * 64 for part in ("prometheus", "reader", "grafana")}
     others |= {"edgeImage": "sha256:" + "c" * 64, "tlsFolder": "t"}
-    other: Any = 9999 if key == "edgePort" else others[key]
+    other: Any = 9999 if key.endswith("Port") else others[key]
 
     assert settings(machine={**MACHINE, key: other}).digest != settings().digest
 

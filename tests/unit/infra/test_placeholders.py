@@ -41,6 +41,7 @@ UNREAL: list[tuple[str, Any]] = [
     ("image", f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'0' * 64}"),
     ("image", f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next@{IMAGE}"),
     ("buildSha", "0000000"),
+    ("edgeImage", f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@{IMAGE}"),
     ("alarmTargets", ["real@web-next.test", "on-call@example.com"]),
     ("operatorRoles", ["arn:aws:iam::111122223333:role/deployer"]),
 ]
@@ -52,7 +53,14 @@ def test_a_placeholder_is_found_by_its_key(key: str, value: Any) -> None:
 
 
 def test_every_placeholder_is_among_those() -> None:
-    assert {key for key, _ in UNREAL} == set(map(to_camel, PLACEHOLDERS))
+    assert {key for key, _ in UNREAL} | {"fargate"} == set(map(to_camel, PLACEHOLDERS))
+
+
+def test_the_placeholder_of_a_hosted_zone_is_found_in_its_object() -> None:
+    found = placeholders(settings(FARGATE, fargate={"hostedZoneId": f"Z{'0' * 20}"}))
+
+    assert found.keys() == {"fargate"}
+    assert f"Z{'0' * 20}" in found["fargate"]
 
 
 @pytest.mark.parametrize("domain", ["console.web-next.test", "best-example.com", "myexample.com", "example.community"])

@@ -11,6 +11,7 @@ from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed, without
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
+OWN = {SCHEMA, "pulumi-python:dynamic/web-next:EdgeFiles"}
 TUNNEL = changed(FARGATE, databaseAccess="tunnel")
 DOUBLE = without(DOCKER, "executorUrl")
 EVERY = pytest.mark.parametrize("config", [DOUBLE, TUNNEL], ids=["docker with a double", "fargate with a bastion"])
@@ -23,7 +24,15 @@ TOKENS = {
     "web-next:docker:Edge",
     "web-next:docker:Executor",
     "web-next:docker:Files",
+    "web-next:docker:Monitoring",
     "web-next:docker:Release",
+    "web-next:fargate:Balancer",
+    "web-next:fargate:Certificate",
+    "web-next:fargate:ExecutionRole",
+    "web-next:fargate:Firewall",
+    "web-next:fargate:Registry",
+    "web-next:fargate:Runtime",
+    "web-next:fargate:TrackMetrics",
     "web-next:network:Bastion",
     "web-next:network:Network",
     "web-next:operations:Monitoring",
@@ -44,10 +53,10 @@ def test_every_resource_has_an_explicit_provider_of_its_package(
     asked = [one for one in engine.registered if one.custom and not one.token.startswith("pulumi:providers:")]
 
     assert len(asked) > 80
-    assert {one.token for one in asked if not one.provider} == {SCHEMA}, "only what needs no plugin"
+    assert {one.token for one in asked if not one.provider} <= OWN, "only what needs no plugin"
     for one in asked:
         package = one.token.split(":")[0]
-        assert one.token == SCHEMA or f"pulumi:providers:{package}::" in one.provider, one
+        assert one.token in OWN or f"pulumi:providers:{package}::" in one.provider, one
 
 
 @EVERY
@@ -106,23 +115,47 @@ def test_a_docker_stack_has_the_outputs_that_others_rely_on(engine: Recorder, mo
 
     assert DATA.items() <= outputs.items()
     assert outputs["edge_url"] == "https://localhost:8450"
-    assert outputs["slots"] == {"stable": "10.213.7.11:3003", "candidate": None}
+    assert outputs["slots"]["stable"] == {"address": "10.213.7.11:3003"}
+    assert outputs["slots"]["candidate"]["address"] == "10.213.7.13:3003"
+    assert outputs["slots"]["candidate"]["environment"]["VAULT_PREFIX"] == "web-next-test/"
+    assert outputs["slots"]["candidate"]["files"]["volume"] == "web-next-test-files-0a1b2c3d"
+    assert outputs["traffic"]["container"] == "web-next-test-edge-0a1b2c3d"
+    assert outputs["metrics_url"] == "http://127.0.0.1:9097"
     assert outputs["smoke_target"]["edge"]["url"] == outputs["edge_url"]
     assert outputs["deployment_record"]["key"] == "deployments/stable.json"
     assert outputs["release"]["version"] == "1.5.1"
 
 
-def test_a_fargate_stack_is_the_data_layer_alone(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    outputs = run(monkeypatch, FARGATE)
+def test_a_fargate_stack_has_the_same_outputs(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs, docker = run(monkeypatch, FARGATE), run(monkeypatch, DOCKER)
 
     assert DATA.items() <= outputs.items()
-    assert outputs.keys() == DATA.keys() | {"vault", "audit_db_access"}
+    assert outputs.keys() == docker.keys()
+    assert outputs["edge_url"] == "https://console.web-next.test"
+    assert outputs["metrics_url"] == "cloudwatch:web-next/test"
+    assert outputs["traffic"].keys() == {"runtime", "region", "listener", "stable", "candidate"}
+    assert outputs["smoke_target"]["edge"]["authority"] is None
+
+
+def test_a_fargate_stack_declares_nothing_of_docker(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, FARGATE)
+
     assert not [one for one in engine.registered if one.token.startswith(("docker:", "pulumi:providers:docker"))]
+
+
+def test_until_the_database_has_a_schema_there_is_nothing_to_record(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = run(monkeypatch, changed(FARGATE, databaseAccess="later"))
+
+    assert "edge_url" in outputs
+    assert outputs.keys() & {"smoke_target", "deployment_record"} == set()
+    assert "web-next:deploy:Record" not in {one.token for one in engine.registered}
 
 
 def test_what_must_be_there_first_is_waited_for(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, DOUBLE)
-    role, parameter = engine.one("aws:iam/role:Role").urn, engine.one("aws:ssm/parameter:Parameter").urn
+    role, parameter = engine.one("aws:iam/role:Role", "app").urn, engine.one("aws:ssm/parameter:Parameter").urn
     parts = ("stable", "worker", "executor", "edge")
     app, worker, double, edge = (engine.one("docker:index/container:Container", name).urn for name in parts)
     waits = {one.token.rpartition(":")[2]: one.depends_on for one in engine.registered if not one.custom}

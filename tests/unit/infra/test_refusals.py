@@ -76,12 +76,6 @@ def test_placeholders_are_refused_by_an_up_before_anything_is_declared(
     assert line == 'web-next:account = "111122223333": a placeholder; put the real one there'
 
 
-def test_a_candidate_is_refused_before_anything_is_declared(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    (line,) = refusal(engine, monkeypatch, changed(FARGATE, track="candidate", base="prod"))
-
-    assert line.startswith("track is candidate: ")
-
-
 def test_a_preview_names_placeholders_and_goes_on(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
@@ -90,7 +84,6 @@ def test_a_preview_names_placeholders_and_goes_on(engine: Recorder, monkeypatch:
 
     assert engine.one("aws:rds/instance:Instance").protect
     assert [note.partition(":")[0] for note in said] == [
-        "runtime is fargate",
         "up will refuse this stack's placeholders, put the real values there",
         "databaseAccess is later",
     ]
