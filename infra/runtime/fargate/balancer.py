@@ -24,14 +24,13 @@ TRACK_HEADER = "X-Web-Next-Track"
 
 @dataclass(frozen=True, kw_only=True)
 class BalancerArgs:
-    """`trusted_callers` are networks that may ask for a track; with `keep` it cannot be deleted by mistake."""
+    """`trusted_callers` are networks that may ask for a track."""
 
     names: Names
     network: Network
     certificate: Certificate
     pinning: str
     trusted_callers: Sequence[str]
-    keep: bool
 
     @classmethod
     def of(cls, settings: Settings, names: Names, network: Network, certificate: Certificate) -> BalancerArgs:
@@ -41,7 +40,6 @@ class BalancerArgs:
             certificate=certificate,
             pinning=settings.pinning,
             trusted_callers=[str(caller) for caller in settings.trusted_callers],
-            keep=settings.keeps("records"),
         )
 
 
@@ -71,7 +69,6 @@ class Balancer(pulumi.ComponentResource):
             security_groups=[group.id],
             drop_invalid_header_fields=True,
             desync_mitigation_mode="strictest",
-            enable_deletion_protection=args.keep,
             idle_timeout=60,
             opts=self._child,
         )

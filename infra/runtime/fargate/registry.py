@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -21,17 +20,11 @@ def repository_arns(*images: str) -> list[str]:
     return sorted({f"arn:aws:ecr:{each['region']}:{each['account']}:repository/{each['name']}" for each in found})
 
 
-@dataclass(frozen=True, kw_only=True)
-class RegistryArgs:
-    """`keep` protects the repositories: without its image no task can be started again."""
-
-    keep: bool
-
-
 class Registry(pulumi.ComponentResource):
-    """The repositories web-next and web-next-edge. A tag means one image for ever, and each is scanned when pushed."""
+    """The repositories web-next and web-next-edge. A tag means one image for ever, each image is scanned when it is
+    pushed, and a repository that is not empty cannot be deleted."""
 
-    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Registry", name, None, opts)
         # A release is named by its digest, so that a tag's end does not make it rubbish at once.
         rule = {
@@ -51,7 +44,7 @@ class Registry(pulumi.ComponentResource):
                 name=part,
                 image_tag_mutability="IMMUTABLE",
                 image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
-                opts=pulumi.ResourceOptions(parent=self, protect=args.keep),
+                opts=pulumi.ResourceOptions(parent=self),
             )
             aws.ecr.LifecyclePolicy(
                 part,

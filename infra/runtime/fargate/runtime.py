@@ -18,7 +18,7 @@ from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
 from infra.runtime.fargate.certificate import Certificate, CertificateArgs
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
 from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
-from infra.runtime.fargate.registry import Registry, RegistryArgs, repository_arns
+from infra.runtime.fargate.registry import Registry, repository_arns
 from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
 from infra.runtime.fargate.slot import FargateSlot
@@ -81,7 +81,7 @@ class FargateRuntime(pulumi.ComponentResource):
         self.edge, self.edge_url = task_edge("stable", told), settings.origin
         self._region = settings.region
 
-        Registry("registry", RegistryArgs(keep=settings.keeps("records")), self._child)
+        Registry("registry", self._child)
         self._cluster = aws.ecs.Cluster(
             "cluster",
             name=names.prefix,

@@ -20,7 +20,7 @@ ENCRYPTED = {
     "aws:rds/instance:Instance": "database",
     "aws:elasticache/replicationGroup:ReplicationGroup": "queues",
 }
-WATCHED = {"DBInstanceIdentifier": "database", "CacheClusterId": "queues"}
+WATCHED = {"DBInstanceIdentifier": "database", "CacheClusterId": "queues", "TargetGroup": "tracks"}
 SERVED_BY = {"secretsmanager": "vault", "kms": "key", "s3": "evidence", "ssm": "flags"}
 
 
@@ -39,7 +39,7 @@ def passages(engine: Recorder) -> Iterator[Arrow]:
     }
     for rule in engine.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
         peer = rule.inputs.get("referencedSecurityGroupId")
-        sender = groups[peer] if peer else str(rule.inputs.get("cidrIpv4") or rule.inputs.get("cidrIpv6"))
+        sender = groups[peer] if peer else {"0.0.0.0/0": "internet"}[rule.inputs["cidrIpv4"]]
         yield (
             sender,
             f"{rule.inputs['ipProtocol']} {int(rule.inputs['toPort'])}",
@@ -49,7 +49,7 @@ def passages(engine: Recorder) -> Iterator[Arrow]:
 
 def permissions(engine: Recorder) -> Iterator[Arrow]:
     """What the app's role may do."""
-    document = json.loads(engine.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+    document = json.loads(engine.one("aws:iam/rolePolicy:RolePolicy", "app").inputs["policy"])
     for statement in document["Statement"]:
         for action in statement["Action"]:
             yield "app", action, SERVED_BY[action.partition(":")[0]]
@@ -67,7 +67,7 @@ def encryption(engine: Recorder) -> Iterator[Arrow]:
 def alarms(engine: Recorder) -> Iterator[Arrow]:
     """What is watched."""
     for alarm in engine.of("aws:cloudwatch/metricAlarm:MetricAlarm"):
-        of = [WATCHED[dimension] for dimension in alarm.inputs.get("dimensions") or {}]
+        of = [WATCHED[dimension] for dimension in alarm.inputs.get("dimensions") or {} if dimension in WATCHED]
         yield (of or ["upkeep"])[0], "alarms", "topic"
 
 

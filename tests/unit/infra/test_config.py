@@ -161,18 +161,6 @@ def test_a_machine_without_its_authority_is_sent_to_make_up() -> None:
             notes(settings(DOCKER, machine={**MACHINE, "tlsFolder": "nowhere"}), preview=preview)
 
 
-def test_a_candidate_is_refused_in_previews_too() -> None:
-    for preview in (True, False):
-        with pytest.raises(SettingsError, match="track is candidate"):
-            notes(settings(FARGATE, track="candidate", base="prod"), preview=preview)
-
-
-def test_what_an_aws_stack_lacks_in_this_version_is_noted() -> None:
-    for preview in (True, False):
-        (note,) = notes(settings(FARGATE), preview=preview)
-        assert note.startswith("runtime is fargate: this version declares the data layer alone")
-
-
 def test_a_database_that_is_left_empty_is_noted_loudly_in_one_line() -> None:
     (note,) = notes(settings(DOCKER, databaseAccess="later"), preview=False)
 
@@ -183,9 +171,9 @@ def test_a_database_that_is_left_empty_is_noted_loudly_in_one_line() -> None:
 def test_placeholders_are_named_in_a_preview_and_refused_all_at_once_by_an_up() -> None:
     unreal = settings(FARGATE, account="111122223333", domain="console.example.com")
 
-    assert notes(unreal, preview=True)[1] == (
+    assert notes(unreal, preview=True) == [
         "up will refuse this stack's placeholders, put the real values there: account, domain"
-    )
+    ]
     with pytest.raises(SettingsError) as refused:
         notes(unreal, preview=False)
     assert str(refused.value).splitlines() == [

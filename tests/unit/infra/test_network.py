@@ -32,19 +32,20 @@ def short(group: str) -> str:
 
 
 def let_in(engine: Recorder) -> Reach:
-    """Who comes in where: sender, receiver, port. Only whole rules for one TCP port and one group pass."""
+    """Who comes in where: sender, receiver, port. Only whole rules for one TCP port and one sender pass."""
     found = set()
     for rule in (one.inputs for one in engine.of(INGRESS)):
+        source = "cidrIpv4" if rule.get("cidrIpv4") else "referencedSecurityGroupId"
         assert rule.keys() == {
             "securityGroupId",
-            "referencedSecurityGroupId",
+            source,
             "ipProtocol",
             "fromPort",
             "toPort",
             "description",
         }
         assert (rule["ipProtocol"], rule["fromPort"]) == ("tcp", rule["toPort"])
-        found.add((short(rule["referencedSecurityGroupId"]), short(rule["securityGroupId"]), int(rule["fromPort"])))
+        found.add((short(rule[source]), short(rule["securityGroupId"]), int(rule["fromPort"])))
     return found
 
 
@@ -74,6 +75,8 @@ def tables(engine: Recorder) -> dict[str, str]:
 
 
 APP_REACHES: Reach = {("app", "database", 5432), ("app", "queues", 6379), ("app", "endpoints", 443)}
+BALANCER: Reach = {("balancer", "app", 8080), ("0.0.0.0/0", "balancer", 80), ("0.0.0.0/0", "balancer", 443)}
+"""All that the internet reaches, and all that it reaches through."""
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_the_app_and_named_deployers_come_in_and_nobody_else(
 ) -> None:
     run(monkeypatch, config)
 
-    assert let_in(engine) == APP_REACHES | more
+    assert let_in(engine) == APP_REACHES | BALANCER | more
 
 
 def test_nobody_goes_out_but_to_what_lets_them_in_and_to_https(
@@ -107,7 +110,7 @@ def test_nobody_goes_out_but_to_what_lets_them_in_and_to_https(
         ("bastion", "0.0.0.0/0", 443),
     }
     inside = {rule for rule in out if rule[1] != "0.0.0.0/0"}
-    assert inside == {rule for rule in let_in(engine) if rule[1] != "endpoints"}
+    assert inside == {rule for rule in let_in(engine) if rule[1] not in ("endpoints", "balancer")}
 
 
 def test_whoever_goes_out_to_https_is_let_into_the_endpoints_because_awss_names_lead_there(
@@ -214,7 +217,7 @@ def test_awss_services_are_reached_inside_the_vpc(engine: Recorder) -> None:
 
 
 def test_in_an_existing_vpc_nothing_but_security_groups_is_made(engine: Recorder) -> None:
-    declare("network", network=EXISTING, databaseClientGroups=["sg-0a"])
+    declare("network", network=EXISTING, trustedProxies=["10.9.0.0/20"], databaseClientGroups=["sg-0a"])
 
     assert {one.token for one in engine.registered if one.custom} == {GROUP, INGRESS, EGRESS}
     assert {one.inputs["vpcId"] for one in engine.of(GROUP)} == {"vpc-0a1b"}
@@ -224,7 +227,7 @@ def test_in_an_existing_vpc_nothing_but_security_groups_is_made(engine: Recorder
 def test_in_an_existing_vpc_the_data_lies_in_the_subnets_that_are_named(
     engine: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(monkeypatch, changed(TUNNEL, network=EXISTING))
+    run(monkeypatch, changed(TUNNEL, network=EXISTING, trustedProxies=["10.9.0.0/20"]))
 
     for service in ("rds", "elasticache"):
         group = engine.one(f"aws:{service}/subnetGroup:SubnetGroup").inputs

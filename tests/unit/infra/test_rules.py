@@ -17,6 +17,7 @@ from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, IMAGE, MACHINE, 
 ROOT = Path(__file__).parents[3]
 CANDIDATE = changed(FARGATE, track="candidate", base="prod")
 IDS = {f"{tier}SubnetIds": ["subnet-0a", "subnet-0b"] for tier in ("app", "data", "public")}
+ZONE = {"hostedZoneId": "Z0123456789ABCDEFGHIJ"}
 EXISTING = {"vpcId": "vpc-0a", **IDS}
 
 
@@ -41,7 +42,10 @@ KEPT: list[dict[str, str]] = [
     changed(DOCKER, zones=["eu-central-1b", "eu-central-1c"]),
     without(CANDIDATE, "zones", "alarmTargets", "operatorRoles"),
     changed(FARGATE, network={"cidr": "10.0.0.0/24"}),
-    changed(FARGATE, network=EXISTING),
+    changed(FARGATE, network=EXISTING, trustedProxies=["10.9.0.0/20"]),
+    changed(FARGATE, fargate={"certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1"}),
+    changed(FARGATE, fargate={**ZONE, "cpu": "256", "memory": 512, "tasks": 3, "mostTasks": 3}),
+    changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720}),
     changed(FARGATE, databaseStorage="100", databaseMaxStorage="110"),
     without(DOCKER, "executorUrl"),
     without(changed(FARGATE, adapters={"guardrails": "mock"}), "executorUrl"),
@@ -108,7 +112,11 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         ["network has ids of subnets and no vpcId: set it, or remove them for a VPC of the stack's own"],
     ),
     "a VPC without subnets": (
-        changed(FARGATE, network={"vpcId": "vpc-0a", "appSubnetIds": ["subnet-0a", "subnet-0a"]}),
+        changed(
+            FARGATE,
+            network={"vpcId": "vpc-0a", "appSubnetIds": ["subnet-0a", "subnet-0a"]},
+            trustedProxies=["10.9.0.0/20"],
+        ),
         [
             "network.appSubnetIds has 1: name two or more of the VPC, in different zones",
             "network.dataSubnetIds has 0: name two or more of the VPC, in different zones",
@@ -116,8 +124,32 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         ],
     ),
     "a VPC with ranges": (
-        changed(FARGATE, network={**EXISTING, "dataSubnets": ["10.42.0.0/26"]}),
+        changed(FARGATE, network={**EXISTING, "dataSubnets": ["10.42.0.0/26"]}, trustedProxies=["10.9.0.0/20"]),
         ["network has vpcId and ranges of subnets: an existing VPC's are named by id"],
+    ),
+    "a balancer at addresses that nobody knows": (
+        changed(FARGATE, network=EXISTING),
+        ["trustedProxies is empty: in an existing VPC name the ranges of the subnets that the load balancer is in"],
+    ),
+    "no image of nginx": (
+        without(FARGATE, "edgeImage"),
+        ["edgeImage is not set: on fargate nginx runs beside the app, name its image, repository@sha256:…"],
+    ),
+    "a tag of nginx": (
+        changed(FARGATE, edgeImage="nginx:1.26"),
+        ['edgeImage is "nginx:1.26": it must be repository@sha256:…, never a tag'],
+    ),
+    "a console without a certificate": (
+        changed(FARGATE, fargate={}),
+        ["fargate has neither hostedZoneId nor certificateArn: the one has a certificate made, the other is one"],
+    ),
+    "fewer tasks at most than at least": (
+        changed(FARGATE, fargate={**ZONE, "tasks": 4, "mostTasks": 3}),
+        ["fargate.mostTasks is 3: it must not be fewer than fargate.tasks, 4"],
+    ),
+    "a size that fargate does not have": (
+        changed(FARGATE, fargate={**ZONE, "cpu": "1024", "memory": 1024}),
+        ["fargate.memory is 1024: with cpu 1024 Fargate has 2048 to 8192 MiB in steps of 1024"],
     ),
     "overlapping subnets": (
         changed(
