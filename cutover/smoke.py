@@ -55,7 +55,7 @@ class Target:
                 stack=record["stack"],
                 track=record["track"],
                 url=edge["url"],
-                authority=edge["authority"],
+                authority=edge.get("authority"),
                 build_sha=record["build_sha"],
                 version=record["version"],
                 rate_per_minute=edge["rate_per_minute"],

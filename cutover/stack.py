@@ -25,6 +25,10 @@ _PROTECTED = re.compile(r'resource "[^"]*::([^":]+)"[^:]*(?:marked for protectio
 """What Pulumi says of a resource that it was asked to delete or replace and may not."""
 
 
+_UNKNOWN = re.compile(r'unknown stack "(?:[^"]*/)?([^"/]+)"')
+"""What Pulumi says of a stack that another refers to and that is not there."""
+
+
 class Stack:
     """A stack of this project, by its name."""
 
@@ -165,6 +169,11 @@ def _cause(stack: str, error: auto.errors.CommandError, problems: Sequence[str] 
             return CutoverError(
                 f"stack {stack}: {kept[1]} holds data and is protected, and this would delete or replace it: "
                 "undo the change, or name its part in web-next:mayDestroy and bring that up first"
+            )
+    for problem in [*problems, *causes]:
+        if unknown := _UNKNOWN.search(problem):
+            return StackMissingError(
+                f"stack {stack}: its base {unknown[1]} does not exist here: bring that up first, cutover up -s {unknown[1]}"
             )
     # A plugin that is told to stop in the middle of a call is said to have died; that is never why the update failed.
     said = sorted(problems, key=lambda problem: "exited prematurely" in problem)

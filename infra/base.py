@@ -12,7 +12,7 @@ PROJECT = "web-next"
 NEEDED = ("edge_url", "records_bucket", "schema", "slots", "smoke_target")
 
 
-class BaseError(Exception):
+class BaseError(pulumi.RunError):
     """The base is not one that a candidate can stand on. One line, with the way out."""
 
 
