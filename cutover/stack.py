@@ -173,7 +173,7 @@ def _cause(stack: str, error: auto.errors.CommandError, problems: Sequence[str] 
     for problem in [*problems, *causes]:
         if unknown := _UNKNOWN.search(problem):
             return StackMissingError(
-                f"stack {stack}: its base {unknown[1]} does not exist here: bring that up first, cutover up -s {unknown[1]}"
+                f"stack {stack}: its base {unknown[1]} does not exist here; run cutover up -s {unknown[1]} first"
             )
     # A plugin that is told to stop in the middle of a call is said to have died; that is never why the update failed.
     said = sorted(problems, key=lambda problem: "exited prematurely" in problem)

@@ -1,46 +1,23 @@
-"""The rendered configuration in the real nginx, in front of an upstream that echoes what reaches it."""
+"""The rendered configuration in the real nginx: limit, headers, log, and what it says when the app is away."""
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import jinja2
 import pytest
 
-from offline.images.build import build_all
-from tests.engine.containers import container, docker, free_port, network, wait_until
+from tests.engine.containers import docker, wait_until
+from tests.engine.edges import Edge, StartEdge, config
 
 pytestmark = pytest.mark.engine
-
-TEMPLATES = Path(__file__).parents[2] / "templates"
-
-ECHO = """
-import http.server, json
-class Echo(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        body = json.dumps({k.lower(): v for k, v in self.headers.items()}).encode()
-        self.send_response(429 if self.path == "/api/own-429" else 200)
-        self.send_header("content-length", str(len(body)))
-        self.send_header("x-frame-options", "SAMEORIGIN")
-        self.end_headers()
-        self.wfile.write(body)
-    do_POST = do_GET
-    def log_message(self, *_): pass
-http.server.ThreadingHTTPServer(("", 3003), Echo).serve_forever()
-"""
 
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -50,106 +27,9 @@ SECURITY_HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Edge:
-    """A running nginx, its client, and the addresses of what stands behind it."""
-
-    id: str
-    client: httpx.Client
-    port: int
-    upstream: str
-
-    def log(self) -> list[dict[str, Any]]:
-        """Return the access log's entries so far."""
-        return [json.loads(line) for line in docker("logs", self.id).splitlines() if line.startswith("{")]
-
-
-StartEdge = Callable[..., AbstractContextManager[Edge]]
-
-
-@pytest.fixture(scope="module")
-def images() -> dict[str, str]:
-    return build_all(print)
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    leaf = ["-addext", "basicConstraints=critical,CA:FALSE"]
-    files = ["-keyout", str(folder / "edge.key"), "-out", str(folder / "edge.pem")]
-    subprocess.run(
-        ["openssl", "req", "-x509", *kind, *name, *leaf, *files],
-        check=True,
-        capture_output=True,
-    )
-    (folder / "edge.key").chmod(0o600)
-    return folder
-
-
-def render(**changes: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=False
-    )
-    variables: dict[str, Any] = {
-        "server_name": "localhost",
-        "listen": 8443,
-        "upstreams": {"stable": "upstream:3003"},
-        "rate_per_minute": 60,
-        "burst": 10,
-        "zone_size": "10m",
-        "trusted_proxies": [],
-        "edge_id": "test-0",
-    }
-    return environment.get_template("nginx.conf.j2").render(variables | changes)
-
-
-@pytest.fixture
-def start_edge(images: dict[str, str], tls: Path, tmp_path: Path) -> StartEdge:
-    """Start nginx with a configuration, as the stack does: read-only root, few capabilities."""
-
-    @contextmanager
-    def start(configuration: str) -> Iterator[Edge]:
-        file = tmp_path / "nginx.conf"
-        file.write_text(configuration)
-        port = free_port()
-        options = [
-            "--read-only",
-            "--tmpfs",
-            "/tmp",
-            "--security-opt",
-            "no-new-privileges",
-            "--cap-drop",
-            "ALL",
-        ]
-        for capability in ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"):
-            options += ["--cap-add", capability]
-        options += ["--volume", f"{file}:/etc/nginx/nginx.conf:ro", "--volume", f"{tls}:/etc/nginx/tls:ro"]
-        options += ["--publish", f"127.0.0.1:{port}:8443"]
-        trusted = ssl.create_default_context(cafile=str(tls / "edge.pem"))
-        with (
-            network() as net,
-            container(
-                images["web-next"],
-                "--network",
-                net,
-                "--network-alias",
-                "upstream",
-                command=("python3", "-c", ECHO),
-            ) as upstream,
-            container(images["nginx"], "--network", net, *options) as edge,
-            httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusted, trust_env=False) as client,
-        ):
-            wait_until(lambda: client.get("/healthz").status_code == 200, "edge in front of the upstream")
-            yield Edge(edge, client, port, upstream)
-
-    return start
-
-
 @pytest.fixture
 def edge(start_edge: StartEdge) -> Iterator[Edge]:
-    with start_edge(render()) as running:
+    with start_edge(config()) as running:
         yield running
 
 
@@ -173,9 +53,20 @@ def test_of_65_requests_back_to_back_11_pass_and_the_rest_are_refused(edge: Edge
     assert limit_holds(answers, seconds), [answer.status_code for answer in answers]
 
 
+def test_paced_at_775_ms_60_of_65_pass_and_5_are_refused(edge: Edge) -> None:
+    """The playbook's own figures, 50 s long: the rate passes one each second and 10 more by the burst."""
+    edge.client.get("/healthz")
+    started = time.monotonic()
+    statuses = []
+    for number in range(65):
+        time.sleep(max(0.0, started + number * 0.775 - time.monotonic()))
+        statuses.append(edge.client.get("/api/healthz").status_code)
+
+    assert (statuses.count(200), statuses.count(429)) == (60, 5)
+
+
 def test_without_the_limiter_all_65_pass_and_the_check_notices(start_edge: StartEdge) -> None:
-    unlimited = render().replace("limit_req zone=api burst=10 nodelay;", "")
-    with start_edge(unlimited) as edge:
+    with start_edge(config(), lambda text: text.replace("limit_req zone=api burst=10 nodelay;", "")) as edge:
         answers, seconds = back_to_back(edge.client)
 
     assert {answer.status_code for answer in answers} == {200}
@@ -219,8 +110,20 @@ def test_a_forged_x_forwarded_for_changes_neither_limit_nor_log_nor_what_the_app
     assert {entry["remoteAddr"] for entry in edge.log()} == {seen["x-real-ip"]}
 
 
+def test_an_address_that_a_client_puts_before_a_trusted_proxys_own_is_not_believed(start_edge: StartEdge) -> None:
+    """As a load balancer hands it on: what the client sent, then the address it came from."""
+    with start_edge(config(tls=False, trusted_proxies=["172.16.0.0/12", "192.168.0.0/16", "10.0.0.0/8"])) as edge:
+        answers = [
+            edge.client.get("/api/x", headers={"x-forwarded-for": f"198.51.100.{n}, 203.0.113.7"}) for n in range(40)
+        ]
+
+    passed = [answer for answer in answers if answer.status_code == 200]
+    assert len(passed) < 20, "one client has one limit, whatever it says of itself"
+    assert {answer.json()["x-real-ip"] for answer in passed} == {"203.0.113.7"}
+
+
 def test_a_trusted_proxys_x_forwarded_for_is_the_client(start_edge: StartEdge) -> None:
-    with start_edge(render(trusted_proxies=["0.0.0.0/0"])) as edge:
+    with start_edge(config(trusted_proxies=["0.0.0.0/0"])) as edge:
         answers = [edge.client.get("/api/x", headers={"x-forwarded-for": f"203.0.113.{n}"}) for n in range(40)]
 
     assert {answer.status_code for answer in answers} == {200}
@@ -292,8 +195,8 @@ def test_a_body_above_a_megabyte_is_refused_as_json(edge: Edge) -> None:
     assert SECURITY_HEADERS.items() <= dict(answer.headers).items()
 
 
-def test_http_2_is_offered_over_tls_1_2_or_newer(edge: Edge, tls: Path) -> None:
-    context = ssl.create_default_context(cafile=str(tls / "edge.pem"))
+def test_http_2_is_offered_over_tls_1_2_or_newer(edge: Edge, edge_tls: Path) -> None:
+    context = ssl.create_default_context(cafile=str(edge_tls / "edge.pem"))
     context.set_alpn_protocols(["h2"])
     with (
         socket.create_connection(("127.0.0.1", edge.port)) as plain,
@@ -304,8 +207,8 @@ def test_http_2_is_offered_over_tls_1_2_or_newer(edge: Edge, tls: Path) -> None:
 
 
 def test_the_configuration_check_passes_on_what_is_rendered_and_fails_on_a_broken_one(edge: Edge) -> None:
-    assert "test is successful" in docker("exec", edge.id, "nginx", "-t")
-    docker("exec", edge.id, "sh", "-c", "sed 's/http2 on/http2 maybe/' /etc/nginx/nginx.conf > /tmp/broken.conf")
+    assert "test is successful" in docker("exec", edge.id, "nginx", "-t", "-c", "/etc/nginx/edge/nginx.conf")
+    docker("exec", edge.id, "sh", "-c", "sed 's/http2 on/http2 maybe/' /etc/nginx/edge/nginx.conf > /tmp/broken.conf")
     with pytest.raises(subprocess.CalledProcessError) as caught:
         docker("exec", edge.id, "nginx", "-t", "-c", "/tmp/broken.conf")
     assert 'invalid value "maybe"' in caught.value.output

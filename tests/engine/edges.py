@@ -1,0 +1,132 @@
+"""What the engine tests of the edge share: the real nginx before upstreams that echo what reaches them."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cutover.traffic.edge import EdgeTraffic
+from infra.edge import WEIGHTS, EdgeConfig, render
+from offline.images.build import build_all
+from tests.engine.containers import container, docker, free_port, network, wait_until
+
+ECHO = """
+import http.server, json, os
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version, wbufsize = "HTTP/1.1", 65536
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = json.dumps({k.lower(): v for k, v in self.headers.items()} | {"track": os.environ["TRACK"]}).encode()
+        self.send_response(429 if self.path == "/api/own-429" else 200)
+        self.send_header("content-length", str(len(body)))
+        self.send_header("x-frame-options", "SAMEORIGIN")
+        if self.path == "/dashboard":
+            self.send_header("content-type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(body)
+    do_POST = do_GET
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("", 3003), Echo).serve_forever()
+"""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A running nginx, its client, its split, and the stable track's container."""
+
+    id: str
+    client: httpx.Client
+    port: int
+    upstream: str
+
+    @property
+    def traffic(self) -> EdgeTraffic:
+        return EdgeTraffic(container=self.id, folder=WEIGHTS)
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the access log's entries so far."""
+        return [json.loads(line) for line in docker("logs", self.id).splitlines() if line.startswith("{")]
+
+
+StartEdge = Callable[..., AbstractContextManager[Edge]]
+
+
+def config(*tracks: str, **changes: Any) -> EdgeConfig:
+    """An edge before the tracks' upstreams, some fields changed; with both tracks it splits."""
+    named = tracks or ("stable",)
+    fields: dict[str, Any] = {
+        "edge_id": "test-0",
+        "server_name": "localhost",
+        "upstreams": {track: f"{track}:3003" for track in named},
+        "rate_per_minute": 60,
+        "burst": 10,
+        "weights": WEIGHTS if len(named) > 1 else None,
+    }
+    return EdgeConfig(**{**fields, **changes})
+
+
+@pytest.fixture(scope="session")
+def edge_images() -> dict[str, str]:
+    return build_all(print)
+
+
+@pytest.fixture(scope="session")
+def edge_tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    leaf = ["-addext", "basicConstraints=critical,CA:FALSE"]
+    files = ["-keyout", str(folder / "edge.key"), "-out", str(folder / "edge.pem")]
+    subprocess.run(["openssl", "req", "-x509", *kind, *name, *leaf, *files], check=True, capture_output=True)
+    (folder / "edge.key").chmod(0o600)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def start_edge(edge_images: dict[str, str], edge_tls: Path, tmp_path_factory: pytest.TempPathFactory) -> StartEdge:
+    """Start nginx with a configuration, as the stack does: read-only root, few capabilities."""
+
+    @contextmanager
+    def start(configuration: EdgeConfig, change: Callable[[str], str] = str) -> Iterator[Edge]:
+        folder = tmp_path_factory.mktemp("edge")
+        (folder / "nginx.conf").write_text(change(render(configuration)))
+        (folder / "weights").mkdir()
+        folder.chmod(0o755)  # nginx's workers are not root
+        port = free_port()
+        options = ["--read-only", "--tmpfs", "/tmp", "--security-opt", "no-new-privileges", "--cap-drop", "ALL"]
+        for capability in ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"):
+            options += ["--cap-add", capability]
+        options += ["--volume", f"{folder}:/etc/nginx/edge", "--volume", f"{edge_tls}:/etc/nginx/tls:ro"]
+        options += ["--publish", f"127.0.0.1:{port}:{configuration.listen}"]
+        trusted = ssl.create_default_context(cafile=str(edge_tls / "edge.pem"))
+        scheme = "https" if configuration.tls else "http"
+        with ExitStack() as running:
+            net = running.enter_context(network())
+            upstreams = {
+                track: running.enter_context(
+                    container(
+                        edge_images["web-next"],
+                        *("--network", net, "--network-alias", track, "--env", f"TRACK={track}"),
+                        command=("python3", "-c", ECHO),
+                    )
+                )
+                for track in configuration.upstreams
+            }
+            nginx = ("nginx", "-c", "/etc/nginx/edge/nginx.conf", "-g", "daemon off;")
+            edge = running.enter_context(container(edge_images["nginx"], "--network", net, *options, command=nginx))
+            client = running.enter_context(
+                httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", verify=trusted, trust_env=False)
+            )
+            wait_until(lambda: client.get("/healthz").status_code == 200, "edge in front of the upstream")
+            yield Edge(edge, client, port, next(iter(upstreams.values())))
+
+    return start
