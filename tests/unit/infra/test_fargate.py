@@ -1,0 +1,297 @@
+"""The fargate runtime: who may what, what a task is told, where traffic goes, and the slot of a candidate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.edge import render
+from infra.naming import Names
+from infra.release import environment_of, release_of, shared_environment
+from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
+from infra.runtime.fargate.registry import repository_arns
+from infra.runtime.fargate.slot import FargateSlot
+from tests.unit.infra.edge_configs import beside_an_app
+from tests.unit.infra.parts import run
+from tests.unit.infra.recorder import ACCOUNT, FARGATE, NAMES, REGION, Recorder, changed, finish, settings
+
+TASK, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"
+LISTENER, RULE = "aws:lb/listener:Listener", "aws:lb/listenerRule:ListenerRule"
+BASE = json.loads((Path(__file__).parents[3] / "offline" / "base" / "prod.json").read_text())
+KEPT: dict[str, Any] = BASE["deployment"]["resources"][0]["outputs"]
+"""The outputs that a candidate is previewed on offline."""
+
+
+@pytest.fixture
+def prod(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    run(monkeypatch, FARGATE)
+    return engine
+
+
+def containers(engine: Recorder, task: str) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in json.loads(engine.one(TASK, task).inputs["containerDefinitions"])}
+
+
+def told(container: Mapping[str, Any]) -> dict[str, str]:
+    return {pair["name"]: pair["value"] for pair in container["environment"]}
+
+
+def weights(listener: Mapping[str, Any]) -> dict[str, int]:
+    forward = listener["defaultActions"][0]["forward"]
+    return {group["arn"].rpartition("-")[2]: group["weight"] for group in forward["targetGroups"]}
+
+
+def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod: Recorder) -> None:
+    listener = prod.one(LISTENER, "balancer-https")
+
+    assert weights(listener.inputs) == {"stable": 100, "candidate": 0}
+    assert listener.ignore_changes == ("defaultActions",)
+    assert listener.inputs["defaultActions"][0]["forward"]["stickiness"] == {"enabled": True, "duration": 60}
+    assert listener.inputs["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-2021-06"
+    http = prod.one(LISTENER, "balancer-http").inputs
+    assert http["defaultActions"][0]["redirect"] == {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"}
+
+
+def test_without_pinning_the_balancer_keeps_nobody(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, changed(FARGATE, pinning="none"))
+    forward = engine.one(LISTENER, "balancer-https").inputs["defaultActions"][0]["forward"]
+
+    assert forward["stickiness"]["enabled"] is False
+
+
+def test_a_track_is_asked_for_by_trusted_callers_alone(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, FARGATE)
+    assert engine.of(RULE) == []
+
+    run(monkeypatch, changed(FARGATE, trustedCallers=["203.0.113.7/32"]))
+    rules = {rule.name.rpartition("-")[2]: rule.inputs for rule in engine.of(RULE)}
+    assert rules.keys() == {"stable", "candidate"}
+    for track, rule in rules.items():
+        header, source = rule["conditions"]
+        assert header["httpHeader"] == {"httpHeaderName": "X-Web-Next-Track", "values": [track]}
+        assert source["sourceIp"] == {"values": ["203.0.113.7/32"]}
+        assert rule["actions"][0]["targetGroupArn"].endswith(f"balancer-{track}")
+
+
+def test_the_balancer_faces_the_internet_from_the_public_subnets(prod: Recorder) -> None:
+    balancer = prod.one("aws:lb/loadBalancer:LoadBalancer").inputs
+
+    assert balancer["internal"] is False
+    assert balancer["dropInvalidHeaderFields"] is True
+    assert [subnet.rpartition("public")[1] for subnet in balancer["subnets"]] == ["public", "public"]
+
+
+@pytest.mark.parametrize("stack", ["prod", "a-stack-of-twenty-4-chars"])
+def test_names_are_as_short_as_the_balancer_wants_them_and_differ(stack: str) -> None:
+    names = Names(stack=stack, account=ACCOUNT, region=REGION)
+    made = {names.within(f"{names.prefix}{suffix}", 32) for suffix in ("", "-stable", "-candidate")}
+
+    assert len(made) == 3
+    assert max(map(len, made)) <= 32
+
+
+@pytest.mark.parametrize("task", ["stable", "worker"])
+def test_a_tasks_containers_can_do_nothing_but_their_work(prod: Recorder, task: str) -> None:
+    definition = prod.one(TASK, task).inputs
+    for container in containers(prod, task).values():
+        assert container["readonlyRootFilesystem"] is True
+        assert container["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
+        assert "secrets" not in container, "the app reads the vault by its role"
+        assert "privileged" not in container
+        assert "@sha256:" in container["image"]
+        assert not [key for key in told(container) if any(word in key for word in ("KEY", "SECRET", "PASSWORD"))]
+    assert definition["networkMode"] == "awsvpc"
+    assert definition["runtimePlatform"] == {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"}
+    assert definition["taskRoleArn"].endswith("Role/app")
+    assert definition["executionRoleArn"].endswith("Role/execution")
+
+
+def test_nginx_stands_beside_the_app_and_believes_the_balancers_subnets_alone(prod: Recorder) -> None:
+    run_by = containers(prod, "stable")
+    subnets = [one.inputs["cidrBlock"] for one in prod.of("aws:ec2/subnet:Subnet") if "-public-" in one.name]
+    expected = beside_an_app(trusted_proxies=subnets)
+
+    assert run_by.keys() == {"app", "edge"}
+    assert told(run_by["edge"])["EDGE_CONFIG"] == render(expected)
+    assert run_by["edge"]["dependsOn"] == [{"containerName": "app", "condition": "HEALTHY"}]
+    assert run_by["edge"]["user"] == "www-data"
+    assert [port["containerPort"] for port in run_by["edge"]["portMappings"]] == [8080]
+
+
+def test_the_app_is_told_the_same_as_on_a_machine(prod: Recorder) -> None:
+    chosen = settings(FARGATE)
+    expected = {**environment_of(chosen, shared_environment(chosen, NAMES)), "AWS_REGION": REGION}
+
+    assert told(containers(prod, "stable")["app"]) == expected
+    assert told(containers(prod, "worker")["worker"]) == expected
+    assert containers(prod, "worker")["worker"]["command"] == ["python3", "-m", "webnext", "worker"]
+
+
+def test_services_run_in_private_subnets_and_are_rolled_back_when_they_do_not_hold(prod: Recorder) -> None:
+    services = {one.name: one for one in prod.of(SERVICE)}
+
+    assert services.keys() == {"stable", "worker"}
+    for service in services.values():
+        inputs = service.inputs
+        assert inputs["enableExecuteCommand"] is False
+        assert inputs["networkConfiguration"]["assignPublicIp"] is False
+        assert [subnet.rpartition("app")[1] for subnet in inputs["networkConfiguration"]["subnets"]] == ["app", "app"]
+        assert inputs["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+        assert (inputs["deploymentMinimumHealthyPercent"], inputs["deploymentMaximumPercent"]) == (100, 200)
+    assert services["stable"].inputs["alarms"] == {
+        "alarmNames": ["web-next-test-stable-errors"],
+        "enable": True,
+        "rollback": True,
+    }
+    assert services["stable"].ignore_changes == ("desiredCount",), "autoscaling has it"
+    assert services["stable"].inputs["loadBalancers"][0]["targetGroupArn"].endswith("balancer-stable")
+    assert "loadBalancers" not in services["worker"].inputs
+
+
+def test_the_app_scales_between_its_bounds_by_cpu_and_by_requests(prod: Recorder) -> None:
+    target = prod.one("aws:appautoscaling/target:Target").inputs
+    policies = [
+        one.inputs["targetTrackingScalingPolicyConfiguration"]["predefinedMetricSpecification"]
+        for one in prod.of("aws:appautoscaling/policy:Policy")
+    ]
+
+    assert (target["minCapacity"], target["maxCapacity"]) == (2, 6)
+    assert target["resourceId"] == "service/web-next-test/stable"
+    assert policies == [
+        {"predefinedMetricType": "ECSServiceAverageCPUUtilization"},
+        {"predefinedMetricType": "ALBRequestCountPerTarget", "resourceLabel": "app/lb/targetgroup/balancer-stable"},
+    ]
+
+
+def test_the_execution_role_pulls_the_two_images_and_writes_the_logs_and_reads_no_secret(prod: Recorder) -> None:
+    policy = json.loads(prod.one("aws:iam/rolePolicy:RolePolicy", "execution").inputs["policy"])
+    actions = {action for statement in policy["Statement"] for action in statement["Action"]}
+    wide = [statement["Sid"] for statement in policy["Statement"] if statement["Resource"] == "*"]
+
+    assert {action.partition(":")[0] for action in actions} == {"ecr", "logs"}
+    assert wide == ["Token"]
+    assert policy["Statement"][1]["Resource"] == [
+        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next",
+        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next-edge",
+    ]
+
+
+def test_an_image_of_another_registry_is_pulled_without_ecr() -> None:
+    assert repository_arns(f"registry.web-next.test/nginx@sha256:{'a' * 64}") == []
+
+
+def test_one_address_is_stopped_at_300_requests_in_300_seconds_with_a_429(prod: Recorder) -> None:
+    acl = prod.one("aws:wafv2/webAcl:WebAcl").inputs
+    (rule,) = acl["rules"]
+
+    assert rule["statement"]["rateBasedStatement"] == {
+        "aggregateKeyType": "IP",
+        "limit": 300,
+        "evaluationWindowSec": 300,
+    }
+    assert rule["action"]["block"]["customResponse"]["responseCode"] == 429
+    association = prod.one("aws:wafv2/webAclAssociation:WebAclAssociation").inputs
+    assert association["resourceArn"] == prod_arn(prod, "aws:lb/loadBalancer:LoadBalancer")
+
+
+def prod_arn(engine: Recorder, token: str) -> str:
+    return f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{engine.one(token).name}"
+
+
+def test_images_are_kept_under_tags_that_never_move(prod: Recorder) -> None:
+    repositories = prod.of("aws:ecr/repository:Repository")
+
+    assert {one.inputs["name"] for one in repositories} == {"web-next", "web-next-edge"}
+    assert {one.inputs["imageTagMutability"] for one in repositories} == {"IMMUTABLE"}
+    assert all(one.inputs["imageScanningConfiguration"] == {"scanOnPush": True} for one in repositories)
+
+
+def test_with_a_zone_the_certificate_is_made_and_the_name_leads_to_the_balancer(prod: Recorder) -> None:
+    records = {one.name: one.inputs for one in prod.of("aws:route53/record:Record")}
+
+    assert records["certificate-validation"]["name"] == "_asked"
+    assert records["certificate"]["name"] == "console.web-next.test"
+    assert records["certificate"]["aliases"][0]["name"] == "lb.test"
+
+
+def test_with_a_certificate_given_none_is_made_and_no_zone_is_touched(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
+    run(monkeypatch, changed(FARGATE, fargate={"certificateArn": given}))
+
+    assert engine.one(LISTENER, "balancer-https").inputs["certificateArn"] == given
+    assert not engine.of("aws:acm/certificate:Certificate")
+    assert not engine.of("aws:route53/record:Record")
+
+
+def test_each_tracks_log_becomes_metrics_and_smoke_is_left_out(prod: Recorder) -> None:
+    filters = [
+        one.inputs
+        for one in prod.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
+        if one.name.startswith("tracks-")
+    ]
+
+    assert {one["logGroupName"] for one in filters} == {
+        f"/ecs/web-next-test/{track}" for track in ("stable", "candidate")
+    }
+    assert {one["pattern"] for one in filters} == {'{ $.traffic = "user" }'}
+    assert {one["metricTransformation"]["name"] for one in filters} == {"EdgeRequests", "EdgeRequestSeconds"}
+
+
+def place(changes: Mapping[str, Any] | None = None, **more: Any) -> None:
+    chosen = settings(FARGATE, track="candidate", base="prod", **more)
+    slot = pulumi.Output.from_input({**KEPT["slots"]["candidate"], **(changes or {})})
+    release = release_of(chosen, slot.apply(lambda known: known["environment"]))
+    names = Names.of(chosen, "canary")
+    finish(
+        lambda: FargateCandidate(
+            "candidate", FargateCandidateArgs(settings=chosen, names=names, release=release, slot=slot)
+        )
+    )
+
+
+def test_a_candidate_is_a_service_in_the_bases_slot_and_nothing_else(engine: Recorder) -> None:
+    finish(lambda: None)
+    place()
+    slot = KEPT["slots"]["candidate"]
+    service = engine.one(SERVICE).inputs
+
+    assert {one.token for one in engine.registered if one.custom} == {TASK, SERVICE}
+    assert service["cluster"] == slot["cluster"]
+    assert service["loadBalancers"][0]["targetGroupArn"] == slot["target_group"]
+    assert service["networkConfiguration"]["subnets"] == slot["subnets"]
+    definition = engine.one(TASK).inputs
+    assert definition["taskRoleArn"] == slot["task_role"], "it runs as the base's app"
+    run_by = containers(engine, "candidate")
+    assert '"track":"$track"' in told(run_by["edge"])["EDGE_CONFIG"]
+    assert "set $track candidate;" in told(run_by["edge"])["EDGE_CONFIG"]
+    assert told(run_by["app"])["VAULT_PREFIX"] == "web-next-prod/"
+    assert told(run_by["app"])["ENVIRONMENT"] == "prod"
+
+
+@pytest.mark.parametrize("field", ["target_group", "edge", "task_role"])
+def test_a_slot_of_another_version_is_refused_by_what_it_lacks(field: str) -> None:
+    slot = {key: value for key, value in KEPT["slots"]["candidate"].items() if key != field}
+
+    with pytest.raises(ValueError, match=f"has no {field}: it was brought up by another version"):
+        FargateSlot.from_output(slot)
+
+
+def shape_of(value: Any) -> Any:
+    return {key: shape_of(inner) for key, inner in value.items()} if isinstance(value, Mapping) else None
+
+
+def test_the_kept_base_has_what_the_program_gives_out(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = run(monkeypatch, FARGATE)
+
+    for name in ("slots", "traffic"):
+        assert shape_of(KEPT[name]) == shape_of(outputs[name]), f"make offline/base/prod.json what {name} has become"
+    assert KEPT.keys() <= outputs.keys()
+    assert "111122223333" in json.dumps(KEPT)
+    assert ACCOUNT not in json.dumps(KEPT)
