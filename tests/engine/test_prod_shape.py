@@ -62,11 +62,18 @@ INSIDE_THE_DATABASE = {
     "Role audit_reader",
     "Role audit_writer",
 }
+LOG_GROUPS = ("audit-postgresql", "audit-upgrade", "queues", "task-candidate", "task-stable", "task-worker")
 CHANGES = [
-    Change(settings={"retentionDays": "60"}, lines={"BucketLifecycleConfiguration evidence: rules[0].expiration.days"}),
+    Change(
+        settings={"retentionDays": "60"},
+        lines={
+            "BucketLifecycleConfiguration evidence: rules[0].expiration.days",
+            *(f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")),
+        },
+    ),
     Change(
         settings={"logDays": "30"},
-        lines={f"LogGroup {name}: retentionInDays" for name in ("audit-postgresql", "audit-upgrade", "queues")},
+        lines={f"LogGroup {name}: retentionInDays" for name in LOG_GROUPS},
     ),
     Change(
         settings={"databaseClass": "db.m7g.xlarge"},
@@ -114,6 +121,13 @@ CHANGES = [
             "VpcEndpoint network-s3: routeTableIds",
             "SubnetGroup audit: subnetIds",
             "SubnetGroup queues: subnetIds",
+            "LoadBalancer balancer: subnets",
+            "TaskDefinition stable: containerDefinitions",  # the balancer's subnets, whose word on addresses nginx takes
+            *(
+                f"Service {name}: networkConfiguration.{what}"
+                for name in ("stable", "worker")
+                for what in ("securityGroups", "subnets")
+            ),
         },
     ),
     Change(
@@ -127,7 +141,16 @@ CHANGES = [
     Change(
         base={"databaseAccess": "later"},
         settings={"databaseAccess": "tunnel"},
-        lines={f"+ {label}" for label in (*INSIDE_THE_DATABASE, "Schema schema", "postgresql audit-roles")},
+        lines={
+            f"+ {label}"
+            for label in (
+                *INSIDE_THE_DATABASE,
+                "Schema schema",
+                "postgresql audit-roles",
+                "Record deployment",
+                "BucketObjectv2 deployment",
+            )
+        },
     ),
     Change(
         base={"databaseAccess": "tunnel"},
@@ -145,6 +168,7 @@ CHANGES = [
             "Bucket evidence: bucket",
             "BucketPolicy evidence: policy",
             "RolePolicy app: policy",
+            *(f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")),
             *(f"{kind} evidence: bucket" for kind in BUCKET_SETTINGS),
         },
     ),
@@ -152,6 +176,7 @@ CHANGES = [
         settings={"mayDestroy": ["audit", "evidence", "records", "vault"]},
         lines={
             "Instance audit: deletionProtection",
+            *(f"BucketObjectv2 deployment: {what}" for what in ("forceDestroy", "retainOnDelete")),
             *(f"Bucket {name}: forceDestroy" for name in ("evidence", "records")),
             *(f"Secret {name}: {what}" for name in VAULT for what in ("protect", "recoveryWindowInDays")),
             *(f"{label}: protect" for label in INSIDE_THE_DATABASE),
@@ -182,6 +207,9 @@ CHANGES = [
             "Instance audit: applyImmediately",
             "ReplicationGroup queues: applyImmediately",
             "BucketCorsConfiguration evidence: corsRules[0].allowedOrigins",
+            "Certificate certificate: domainName",
+            "Record certificate: name",
+            "TaskDefinition stable: containerDefinitions",
         },
     ),
     # What the app alone is told: none of it may touch what holds data.
@@ -194,8 +222,44 @@ CHANGES = [
             "executorUrl": "https://elsewhere.web-next.test",
             "ratePerMinute": "90",
             "burst": "20",
+            "trustedProxies": ["10.9.0.0/20"],
+            "edgeImage": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'b' * 64}",
+            "workerCommand": ["node", "worker.js"],
+            "healthCommand": ["node", "health.js"],
         },
-        lines=set(),
+        lines={f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")},
+    ),
+    Change(
+        settings={"pinning": "none"},
+        lines={"Listener balancer-https: defaultActions[0].forward.stickiness.enabled"},
+    ),
+    Change(
+        settings={"trustedCallers": ["203.0.113.7/32"]},
+        lines={f"+ ListenerRule balancer-{track}" for track in ("stable", "candidate")},
+    ),
+    Change(
+        settings={
+            "fargate": {
+                "hostedZoneId": "Z0123456789ABCDEFGHIJ",
+                "tasks": 3,
+                "mostTasks": 9,
+                "workerTasks": 2,
+                "cpu": "1024",
+                "memory": 2048,
+                "architecture": "ARM64",
+                "wafRequests": 600,
+            }
+        },
+        lines={
+            *(f"Service {name}: desiredCount" for name in ("stable", "worker")),
+            *(f"Target stable: {what}" for what in ("maxCapacity", "minCapacity")),
+            *(
+                f"TaskDefinition {task}: {what}"
+                for task in ("stable", "worker")
+                for what in ("cpu", "memory", "runtimePlatform.cpuArchitecture")
+            ),
+            "WebAcl firewall: rules[0].statement.rateBasedStatement.limit",
+        },
     ),
 ]
 OTHER_STACK = {"track", "base", "runtime", "machine", "account", "region"}
@@ -210,7 +274,7 @@ UNKNOWN_BEFORE_UP = {
     "Grant": "database role",
     "Instance": "finalSnapshotIdentifier kmsKeyId performanceInsightsKmsKeyId vpcSecurityGroupIds",
     "InternetGateway": "vpcId",
-    "MetricAlarm": "alarmActions okActions",
+    "MetricAlarm": "alarmActions dimensions.LoadBalancer dimensions.TargetGroup okActions",
     "NatGateway": "allocationId subnetId",
     "ReplicationGroup": "kmsKeyId securityGroupIds",
     "RolePolicy": "role",
@@ -303,7 +367,7 @@ def test_prod_as_committed_is_previewed_with_a_word_on_what_is_missing_and_leave
     assert done.stdout.startswith("OFFLINE SHAPE of prod")
     assert (
         "warning: up will refuse this stack's placeholders, put the real values there: "
-        "account, domain, executorUrl, image, buildSha, alarmTargets, operatorRoles\n"
+        "account, domain, executorUrl, image, buildSha, edgeImage, fargate, alarmTargets, operatorRoles\n"
     ) in done.stdout
     assert "warning: databaseAccess is later: the audit database gets NO roles, rights or schema" in done.stdout
     assert "postgresql:index" not in done.stdout

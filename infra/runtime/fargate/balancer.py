@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from infra.naming import Names
 from infra.network import Network
-from infra.runtime.fargate.certificate import Certificate
+from infra.runtime.fargate.certificate import ConsoleCertificate
 from infra.runtime.fargate.task import EDGE_PORT
 from infra.settings import Settings
 
@@ -28,12 +28,12 @@ class BalancerArgs:
 
     names: Names
     network: Network
-    certificate: Certificate
+    certificate: ConsoleCertificate
     pinning: str
     trusted_callers: Sequence[str]
 
     @classmethod
-    def of(cls, settings: Settings, names: Names, network: Network, certificate: Certificate) -> BalancerArgs:
+    def of(cls, settings: Settings, names: Names, network: Network, certificate: ConsoleCertificate) -> BalancerArgs:
         return cls(
             names=names,
             network=network,

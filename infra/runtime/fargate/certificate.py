@@ -11,7 +11,7 @@ from infra.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertificateArgs:
+class ConsoleCertificateArgs:
     """With `given`, a certificate's ARN, none is made; with `zone`, a hosted zone's id, the name is kept in it."""
 
     domain: str
@@ -19,18 +19,18 @@ class CertificateArgs:
     zone: str | None
 
     @classmethod
-    def of(cls, settings: Settings) -> CertificateArgs:
+    def of(cls, settings: Settings) -> ConsoleCertificateArgs:
         fargate = settings.fargate
         return cls(domain=settings.domain, given=fargate.certificate_arn, zone=fargate.hosted_zone_id)
 
 
-class Certificate(pulumi.ComponentResource):
+class ConsoleCertificate(pulumi.ComponentResource):
     """An ACM certificate that renews itself as long as its record is in the zone, or the one that is given."""
 
     arn: pulumi.Input[str]
 
-    def __init__(self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("web-next:fargate:Certificate", name, None, opts)
+    def __init__(self, name: str, args: ConsoleCertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:fargate:ConsoleCertificate", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
         self.arn = args.given or self._made()

@@ -15,7 +15,7 @@ from infra.network import Network
 from infra.release import PORT, Release, shared_environment
 from infra.role import AppRole
 from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
-from infra.runtime.fargate.certificate import Certificate, CertificateArgs
+from infra.runtime.fargate.certificate import ConsoleCertificate, ConsoleCertificateArgs
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
 from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
 from infra.runtime.fargate.registry import Registry, repository_arns
@@ -91,7 +91,7 @@ class FargateRuntime(pulumi.ComponentResource):
         self._logs = {part: f"/ecs/{names.prefix}/{part}" for part in (*TRACKS, "worker")}
         groups = [self._log_group(part) for part in self._logs]
         self._execution = ExecutionRole("execution", self._execution_args(), self._child).role
-        certificate = Certificate("certificate", CertificateArgs.of(settings), self._child)
+        certificate = ConsoleCertificate("certificate", ConsoleCertificateArgs.of(settings), self._child)
         balancer = Balancer("balancer", BalancerArgs.of(settings, names, network, certificate), self._child)
         firewall = FirewallArgs(
             name=names.prefix, requests=settings.fargate.waf_requests, balancer=balancer.balancer.arn

@@ -1,4 +1,4 @@
-"""The traffic split as an interface: what is a weight, which runtime it is, and a listener's weights through its API."""
+"""The traffic split: what is a weight, which runtime it is, and a listener's weights through its API."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ TOKENS = {
     "web-next:docker:Monitoring",
     "web-next:docker:Release",
     "web-next:fargate:Balancer",
-    "web-next:fargate:Certificate",
+    "web-next:fargate:ConsoleCertificate",
     "web-next:fargate:ExecutionRole",
     "web-next:fargate:Firewall",
     "web-next:fargate:Registry",
