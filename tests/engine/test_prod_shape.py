@@ -122,7 +122,7 @@ CHANGES = [
             "SubnetGroup audit: subnetIds",
             "SubnetGroup queues: subnetIds",
             "LoadBalancer balancer: subnets",
-            "TaskDefinition stable: containerDefinitions",  # the balancer's subnets, whose word on addresses nginx takes
+            "TaskDefinition stable: containerDefinitions",  # nginx believes the balancer's subnets
             *(
                 f"Service {name}: networkConfiguration.{what}"
                 for name in ("stable", "worker")
@@ -268,14 +268,21 @@ OTHER_STACK = {"track", "base", "runtime", "machine", "account", "region"}
 
 UNKNOWN_BEFORE_UP = {
     "Alias": "targetKeyId",
+    "BucketObjectv2": "bucket content",
+    "CertificateValidation": "certificateArn validationRecordFqdns",
     "Database": "owner",
     "DefaultPrivileges": "database owner role",
     "DefaultSecurityGroup": "vpcId",
     "Grant": "database role",
     "Instance": "finalSnapshotIdentifier kmsKeyId performanceInsightsKmsKeyId vpcSecurityGroupIds",
     "InternetGateway": "vpcId",
+    "Listener": "certificateArn defaultActions[0].forward.targetGroups[0].arn "
+    "defaultActions[0].forward.targetGroups[1].arn loadBalancerArn",
+    "LoadBalancer": "securityGroups subnets",
     "MetricAlarm": "alarmActions dimensions.LoadBalancer dimensions.TargetGroup okActions",
     "NatGateway": "allocationId subnetId",
+    "Policy": "targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel",
+    "Record": "aliases[0].name aliases[0].zoneId name records type",
     "ReplicationGroup": "kmsKeyId securityGroupIds",
     "RolePolicy": "role",
     "Route": "gatewayId natGatewayId routeTableId",
@@ -288,11 +295,16 @@ UNKNOWN_BEFORE_UP = {
     "SecurityGroup": "vpcId",
     "SecurityGroupEgressRule": "referencedSecurityGroupId securityGroupId",
     "SecurityGroupIngressRule": "referencedSecurityGroupId securityGroupId",
+    "Service": "cluster loadBalancers[0].targetGroupArn networkConfiguration.securityGroups "
+    "networkConfiguration.subnets taskDefinition",
     "Subnet": "vpcId",
     "SubnetGroup": "subnetIds",
+    "TargetGroup": "vpcId",
+    "TaskDefinition": "executionRoleArn taskRoleArn",
     "TopicPolicy": "arn",
     "TopicSubscription": "topic",
     "VpcEndpoint": "routeTableIds securityGroupIds subnetIds vpcId",
+    "WebAclAssociation": "resourceArn webAclArn",
     "postgresql": "host port",
 }
 """By type, the inputs that only an up can tell. Names, policies, encryption, ports and ranges are not among them, so
