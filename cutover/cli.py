@@ -2,7 +2,7 @@
 
 Exit codes: 0 done, GO · 1 failed · 2 wrong usage · 3 NO-GO · 4 stack locked · 5 no such stack · 6 machine not
 prepared · 7 migration refused or failed · 8 audit database out of reach · 9 contract broken ·
-130 interrupted.
+10 traffic split not read or set · 130 interrupted.
 """
 
 from __future__ import annotations

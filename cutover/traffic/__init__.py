@@ -11,6 +11,8 @@ from cutover.errors import CutoverError
 class TrafficError(CutoverError):
     """The split cannot be read or set. One line, with the way out."""
 
+    exit_code = 10
+
 
 class TrafficSplit(Protocol):
     """The split between the two tracks of one base stack."""

@@ -171,7 +171,9 @@ def test_a_planted_secret_is_found_nowhere_but_in_the_vault(system: System) -> N
             places[f"{container.name}: environment"] = container.exec_run(["sh", "-c", environments]).output.decode()
             image = container.image
             places[f"{container.name}: image"] = json.dumps([image.attrs, image.history()])
-    assert sum(name.endswith(": environment") for name in places) == 6, "the service's three, edge and data"
+    assert sum(name.endswith(": environment") for name in places) == 8, (
+        "the service's three, edge, what measures, and data"
+    )
     for place, text in places.items():
         assert text.strip() or place.endswith(": log"), f"nothing to look at in {place}"
         assert not [one for one in planted if one in text], f"a secret is in {place}"

@@ -42,7 +42,7 @@ def up(system: System) -> System:
 
 def app(system: System) -> str:
     """The app's own address: the edge would limit the load."""
-    return f"http://{system.outputs()['slots']['stable']}"
+    return f"http://{system.outputs()['slots']['stable']['address']}"
 
 
 def executor(system: System) -> str:

@@ -77,13 +77,25 @@ def test_smoke_alone_gives_the_same_verdict_as_text_and_as_json(system: System) 
 
 def test_smoke_notices_a_limiter_that_is_twice_as_strict(system: System) -> None:
     edge = system.container("edge")
-    stricter = "sed 's/60r\\/m/30r\\/m/' /tmp/original > /etc/nginx/nginx.conf"
-    changed = edge.exec_run(["sh", "-c", f"cp /etc/nginx/nginx.conf /tmp/original && {stricter} && nginx -s reload"])
+    stricter = "sed 's/60r\\/m/30r\\/m/' /tmp/original > /etc/nginx/edge/nginx.conf"
+    changed = edge.exec_run(
+        [
+            "sh",
+            "-c",
+            f"cp /etc/nginx/edge/nginx.conf /tmp/original && {stricter} && nginx -c /etc/nginx/edge/nginx.conf -s reload",
+        ]
+    )
     assert changed.exit_code == 0, changed.output
     try:
         done = system.smoke(code=3)
     finally:
-        edge.exec_run(["sh", "-c", "cat /tmp/original > /etc/nginx/nginx.conf && nginx -s reload"])
+        edge.exec_run(
+            [
+                "sh",
+                "-c",
+                "cat /tmp/original > /etc/nginx/edge/nginx.conf && nginx -c /etc/nginx/edge/nginx.conf -s reload",
+            ]
+        )
     assert "FAIL     Rate limit" in done.text
 
 
@@ -98,12 +110,14 @@ def test_the_outputs_carry_the_names_of_the_contract_and_no_secret(system: Syste
         "evidence_policy_role",
         "evidence_region",
         "flags_parameter",
+        "metrics_url",
         "records_bucket",
         "redis_endpoint",
         "release",
         "schema",
         "smoke_target",
         "slots",
+        "traffic",
         "vault",
     }
     assert outputs["schema"]["version"] == len(list((system.folder / "migrations").glob("*.sql")))
@@ -122,7 +136,7 @@ def test_no_generated_password_lies_in_state_reports_or_logs(system: System) -> 
 
 def test_no_container_environment_holds_a_secret(system: System) -> None:
     passwords = _passwords(system)
-    for part in ("stable", "worker", "executor", "edge"):
+    for part in ("stable", "worker", "executor", "edge", "reader", "prometheus"):
         command = "printenv; for each in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $each; done"
         environment = system.container(part).exec_run(["sh", "-c", command])
         text = environment.output.decode()

@@ -281,12 +281,19 @@ def test_a_record_without_a_part_is_refused_by_name(missing: str) -> None:
         Target.from_record(record)
 
 
-@pytest.mark.parametrize("missing", sorted(RECORD["edge"]))
+@pytest.mark.parametrize("missing", sorted(RECORD["edge"].keys() - {"authority"}))
 def test_a_record_without_a_part_of_its_edge_is_refused_by_name(missing: str) -> None:
     edge_part = {key: value for key, value in RECORD["edge"].items() if key != missing}
 
     with pytest.raises(CutoverError, match=f"no '{missing}'"):
         Target.from_record({**RECORD, "edge": edge_part})
+
+
+def test_an_edge_with_a_public_certificate_needs_no_authority() -> None:
+    """Pulumi leaves out of an output what has no value."""
+    public = {key: value for key, value in RECORD["edge"].items() if key != "authority"}
+
+    assert Target.from_record({**RECORD, "edge": public}).authority is None
 
 
 def test_the_table_has_a_line_for_each_criterion_and_the_verdict_last() -> None:

@@ -148,7 +148,7 @@ def test_the_command_shows_the_share_and_sets_it(split: Split, capsys: pytest.Ca
 
 
 def test_the_command_refuses_a_share_that_is_none(split: Split, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["traffic", "-s", "local", "101"]) == 1
+    assert cli.main(["traffic", "-s", "local", "101"]) == 10
     assert "weight is 101" in capsys.readouterr().err
     assert split.weight == 10
 
