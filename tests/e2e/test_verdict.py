@@ -78,13 +78,8 @@ def test_smoke_alone_gives_the_same_verdict_as_text_and_as_json(system: System) 
 def test_smoke_notices_a_limiter_that_is_twice_as_strict(system: System) -> None:
     edge = system.container("edge")
     stricter = "sed 's/60r\\/m/30r\\/m/' /tmp/original > /etc/nginx/edge/nginx.conf"
-    changed = edge.exec_run(
-        [
-            "sh",
-            "-c",
-            f"cp /etc/nginx/edge/nginx.conf /tmp/original && {stricter} && nginx -c /etc/nginx/edge/nginx.conf -s reload",
-        ]
-    )
+    reload = "nginx -c /etc/nginx/edge/nginx.conf -s reload"
+    changed = edge.exec_run(["sh", "-c", f"cp /etc/nginx/edge/nginx.conf /tmp/original && {stricter} && {reload}"])
     assert changed.exit_code == 0, changed.output
     try:
         done = system.smoke(code=3)
