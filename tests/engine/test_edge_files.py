@@ -1,0 +1,155 @@
+"""What the edge reads, in a real volume: checked by nginx before it is in force, and drift seen."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cutover.traffic import TrafficError
+from cutover.traffic.edge import EdgeTraffic
+from infra.edge import FOLDER, WEIGHTS, render
+from infra.runtime.docker import edge_files
+from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider
+from tests.engine.containers import container, docker, free_port, network, wait_until
+from tests.engine.edges import config
+
+pytestmark = pytest.mark.engine
+
+PROVIDER = _EdgeFilesProvider()
+
+
+def text(**changes: Any) -> str:
+    upstreams = {"stable": "127.0.0.1:1", "candidate": "127.0.0.1:2"}
+    return render(config("stable", "candidate", upstreams=upstreams, **changes))
+
+
+@pytest.fixture
+def props(edge_images: dict[str, str], edge_tls: Path) -> Iterator[dict[str, Any]]:
+    """The inputs of a resource whose volume is empty and whose edge does not run."""
+    name = f"web-next-test-{uuid.uuid4().hex[:8]}"
+    docker("volume", "create", "--label", "web-next.test", name)
+    with network() as net:
+        yield {
+            "config": text(),
+            "container": name,
+            "image": edge_images["nginx"],
+            "labels": {"web-next.test": "edge-files"},
+            "network": net,
+            "tls": str(edge_tls),
+            "volume": name,
+        }
+        docker("volume", "rm", "--force", name)
+
+
+def in_force(props: dict[str, Any]) -> str:
+    return str((PROVIDER.read("id", props).outs or {})["config"])
+
+
+def left_over() -> str:
+    return docker("ps", "--all", "--quiet", "--filter", "label=web-next.test=edge-files")
+
+
+def test_what_nginx_takes_is_written_and_nothing_is_left_over(props: dict[str, Any]) -> None:
+    PROVIDER.create(props)
+
+    assert in_force(props) == props["config"]
+    assert left_over() == ""
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (lambda good: good.replace("http2 on;", "http2 maybe;"), 'invalid value "maybe" in "http2" directive'),
+        (lambda good: good.replace("edge.key;", "nobody.key;"), "nobody.key"),
+        (lambda good: good[:-3], "unexpected end of file"),
+    ],
+    ids=["a wrong word", "a missing file", "half a file"],
+)
+def test_what_nginx_refuses_changes_nothing_and_is_said_in_a_line(
+    props: dict[str, Any], broken: Any, said: str
+) -> None:
+    PROVIDER.create(props)
+    with pytest.raises(EdgeConfigError) as refused:
+        PROVIDER.update("id", props, {**props, "config": broken(props["config"])})
+
+    assert said in str(refused.value)
+    assert "the one before stays in force" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert in_force(props) == props["config"]
+    assert left_over() == ""
+
+
+def test_a_file_that_somebody_edited_is_drift(props: dict[str, Any]) -> None:
+    PROVIDER.create(props)
+    seen = PROVIDER.read("id", {**props, "config": "what was written"}).outs or {}
+
+    assert PROVIDER.diff("id", seen, {**props, "config": "what was written"}).changes
+    assert not PROVIDER.diff("id", seen, props).changes
+
+
+@pytest.fixture
+def edge(props: dict[str, Any], edge_tls: Path) -> Iterator[int]:
+    """The edge, running on the volume; the port that it answers on."""
+    PROVIDER.create(props)
+    port = free_port()
+    options = ["--read-only", "--tmpfs", "/tmp", "--network", props["network"]]
+    options += ["--volume", f"{props['volume']}:{FOLDER}", "--volume", f"{edge_tls}:/etc/nginx/tls:ro"]
+    options += ["--publish", f"127.0.0.1:{port}:8443"]
+    command = ("nginx", "-c", edge_files.CONFIG, "-g", "daemon off;")
+    with container(props["image"], *options, command=command) as running:
+        props["container"] = running
+        wait_until(lambda: edge_id(port) == "test-0", "the edge")
+        yield port
+
+
+def edge_id(port: int) -> str:
+    return httpx.get(f"https://127.0.0.1:{port}/x", verify=False).headers["x-edge-id"]
+
+
+def test_a_change_is_in_force_when_the_update_ends_and_the_edge_was_not_restarted(
+    props: dict[str, Any], edge: int
+) -> None:
+    started = docker("inspect", "--format", "{{.State.StartedAt}}", props["container"])
+    PROVIDER.update("id", props, {**props, "config": text(edge_id="test-1")})
+
+    assert edge_id(edge) == "test-1"
+    assert docker("inspect", "--format", "{{.State.StartedAt}}", props["container"]) == started
+
+
+def test_an_edge_that_does_not_take_the_change_up_fails_the_update(
+    props: dict[str, Any], edge: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge_files, "_RELOAD_SECONDS", 2)
+    docker("kill", "--signal", "STOP", props["container"])
+    try:
+        with pytest.raises(EdgeConfigError, match="goes on with the configuration before"):
+            PROVIDER.update("id", props, {**props, "config": text(edge_id="test-1")})
+    finally:
+        docker("kill", "--signal", "CONT", props["container"])
+    wait_until(lambda: edge_id(edge) == "test-1", "the edge that goes on")
+
+
+def test_the_first_weight_is_none_and_later_ones_are_left_alone(props: dict[str, Any], edge: int) -> None:
+    traffic = EdgeTraffic(container=props["container"], folder=WEIGHTS)
+    assert traffic.get() == 0
+    traffic.set(37)
+    PROVIDER.update("id", props, {**props, "config": text(burst=11)})
+
+    assert traffic.get() == 37
+
+
+def test_a_split_that_cannot_be_reached_is_said_in_a_line(props: dict[str, Any], edge: int) -> None:
+    with pytest.raises(TrafficError, match="there is no edge nobody"):
+        EdgeTraffic(container="nobody", folder=WEIGHTS).get()
+    traffic = EdgeTraffic(container=props["container"], folder=WEIGHTS)
+    docker("exec", props["container"], "touch", f"{WEIGHTS}/now/77")
+    with pytest.raises(TrafficError, match="not the first of a hundred buckets"):
+        traffic.get()
+    docker("stop", "--time", "2", props["container"])
+    with pytest.raises(TrafficError, match="does not run"):
+        traffic.set(10)
