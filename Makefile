@@ -57,4 +57,4 @@ entrypoint: ## build .local/bin/vault-exec, for images that cannot ask the vault
 	@offline/bootstrap.sh entrypoint
 
 bench: ## speed as ratios within one run; ten million audit rows take 6 GB and minutes, audit pushes pgbench and wrk
-	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push
+	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push && python -m bench.edge
