@@ -1,8 +1,7 @@
-"""The Docker engine and this clone's network on it."""
+"""The Docker engine: the one there is, or one that is started."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from offline.bootstrap.artifact import locked
 from offline.bootstrap.runner import Job, State, Step, StepError
-from offline.machine import ROOT, Machine, cache_folder, machine_file
+from offline.machine import cache_folder
 
 ENGINE_SECONDS = 30.0
 SYSTEMD = Path("/run/systemd/system")
@@ -112,46 +111,3 @@ def _wait(job: Job, engine: subprocess.Popen[bytes] | None = None) -> str:
 
 def _pid_file() -> Path:
     return cache_folder() / "dockerd.pid"
-
-
-class Network(Step):
-    """This clone's place on the machine (`.local/machine.json`) and its Docker network."""
-
-    name = "network"
-    needs = ("docker",)
-
-    def __init__(self, root: Path = ROOT) -> None:
-        self._root = root
-
-    def check(self) -> State:
-        if not machine_file(self._root).exists():
-            return State(False, "not allocated")
-        machine = Machine.load(self._root)
-        asked = docker("network", "inspect", machine.network)
-        if asked.returncode != 0:
-            return State(False, f"{machine.network} is not there")
-        found = [entry.get("Subnet") for entry in json.loads(asked.stdout)[0]["IPAM"]["Config"]]
-        if found != [machine.subnet]:
-            raise StepError(
-                f"network {machine.network} has {found}, machine.json says {machine.subnet}; "
-                "both must be one: run `make clean`, then `make up`"
-            )
-        return State(True, f"{machine.network} {machine.subnet}")
-
-    def act(self, job: Job) -> str:
-        with locked(cache_folder() / "machines.lock", job):
-            if machine_file(self._root).exists():
-                machine = Machine.load(self._root)
-            else:
-                machine = Machine.allocate(self._root)
-                machine.save(self._root)
-            job.run(
-                "docker", "network", "create",
-                "--subnet", machine.subnet,
-                "--gateway", machine.gateway,
-                "--ip-range", machine.address(128) + "/25",
-                "--opt", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1",
-                "--label", machine.label,
-                machine.network,
-            )  # fmt: skip
-        return f"{machine.network} {machine.subnet}"

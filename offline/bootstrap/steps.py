@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from offline.bootstrap.docker import Engine, Network
+from offline.bootstrap.docker import Engine
 from offline.bootstrap.entrypoint import Entrypoint
 from offline.bootstrap.local import Backend
+from offline.bootstrap.network import Network
 from offline.bootstrap.packages import Packages
 from offline.bootstrap.plugins import Plugins
 from offline.bootstrap.pulumi import Pulumi

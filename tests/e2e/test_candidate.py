@@ -97,7 +97,7 @@ def test_a_candidate_is_one_container_and_its_record(up: System) -> None:
 
 
 def test_the_base_knows_nothing_of_its_candidate(system: System) -> None:
-    assert "no changes" not in system.pulumi("preview", "--expect-no-changes").text.lower().replace("unchanged", "")
+    system.pulumi("preview", "--expect-no-changes")
 
 
 def test_the_weight_moves_traffic_and_takes_it_back(system: System) -> None:

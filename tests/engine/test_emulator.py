@@ -21,8 +21,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from offline.bootstrap import objects
 from offline.bootstrap.console import Console
-from offline.bootstrap.docker import Network
+from offline.bootstrap.network import Network
 from offline.bootstrap.runner import Job
 from offline.bootstrap.tls import Tls
 from offline.emulator.launcher import Emulator, EmulatorError
@@ -121,13 +122,7 @@ def scratch(root: Path) -> Iterator[Clone]:
         yield clone
     finally:
         clone.emulator.stop()
-        for listing, remove in (
-            (("ps", "--all"), ("rm", "--force", "--volumes")),
-            (("volume", "ls"), ("volume", "rm", "--force")),
-            (("network", "ls"), ("network", "rm")),
-        ):
-            if names := clone.names(*listing):
-                docker(*remove, *names)
+        objects.remove(root)
 
 
 @pytest.fixture(scope="module")
