@@ -262,6 +262,8 @@ CHANGES = [
         },
     ),
 ]
+HOLDS = ("web-next:data:", "web-next:security:", "web-next:storage:", "web-next:deploy:", "web-next:network:")
+"""The components that hold data, secrets and records, or carry them, by the start of their types."""
 OTHER_STACK = {"track", "base", "runtime", "machine", "account", "region"}
 """Settings that make another stack of this one: nothing stays as it is."""
 
@@ -342,6 +344,51 @@ def test_every_setting_is_among_those() -> None:
     changed = {name for change in CHANGES for name in change.settings}
 
     assert changed | OTHER_STACK == {to_camel(name) for name in Settings.model_fields}
+
+
+def test_another_runtime_touches_neither_data_nor_secrets(tmp_path: Path, installed: Path) -> None:
+    prod = make_prod(tmp_path, installed)
+    authority = tmp_path / "tls" / "ca.pem"
+    authority.parent.mkdir()
+    authority.write_text("")
+    image = f"sha256:{'a' * 64}"
+    fargate, docker = prod.preview(), prod.preview(runtime="docker", image=image, machine=machine(image))
+    before, after = shape(fargate), shape(docker)
+    differences = changes(before, after)
+
+    assert held(fargate) == held(docker)
+    assert len(held(fargate)) > 100
+    assert {line for line in differences if line[0] not in "+-" and not line.startswith("aws aws: ")} == {
+        "BucketCorsConfiguration evidence: corsRules[0].allowedOrigins",
+        "Role app: assumeRolePolicy",
+        "Schema schema: access.emulator",
+    }, "the console's port, who takes the role on, and where the vault is asked"
+    assert "- Service stable" in differences
+    assert "+ Container stable" in differences
+
+
+def held(steps: Steps) -> set[str]:
+    """What a preview declares of the parts that a runtime stands on, but for the way from the load balancer."""
+    urns = {step["urn"] for step in steps}
+    return {
+        urn
+        for urn in urns
+        if urn.split("::")[2].startswith(HOLDS) and "network-balancer" not in urn and "from-balancer" not in urn
+    }
+
+
+def machine(image: str) -> dict[str, Any]:
+    parts = ("edge", "stable", "executor", "candidate", "reader", "prometheus")
+    return {
+        "clone": "0a1b2c3d",
+        "emulator": "http://127.0.0.1:9",
+        "network": "web-next",
+        "edgePort": 8443,
+        "prometheusPort": 9090,
+        "tlsFolder": "tls",
+        **{f"{part}Address": f"10.213.7.{10 + index}" for index, part in enumerate(parts)},
+        **{f"{part}Image": image for part in ("edge", "prometheus", "reader")},
+    }
 
 
 def test_a_third_zone_moves_no_subnet(shapes: dict[str, Future[Steps]]) -> None:

@@ -12,7 +12,7 @@ from infra.naming import Names
 from infra.release import PORT, Release, shared_environment
 from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
 from infra.runtime.docker.files import Files, FilesArgs
-from infra.runtime.docker.monitoring import DockerMonitoring, DockerMonitoringArgs
+from infra.runtime.docker.metrics import Metrics, MetricsArgs
 from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
 from infra.settings import Settings
 
@@ -27,7 +27,7 @@ class DockerRuntimeArgs:
 
 
 class DockerRuntime:
-    """App and worker of the stable release, the executor's double, monitoring, and the edge before both slots."""
+    """App and worker of the stable release, the executor's double, metrics, and the edge before both slots."""
 
     edge_url: str
     edge: EdgeConfig
@@ -44,7 +44,7 @@ class DockerRuntime:
         service = DockerServiceArgs.of(settings, names, args.release, files.filled, str(machine.stable_address))
         app = DockerRelease("stable", service, opts)
         double = [] if settings.executor_url else [DockerExecutor("executor", service, opts)]
-        monitoring = DockerMonitoring("monitoring", DockerMonitoringArgs.of(settings, names), opts)
+        metrics = Metrics("metrics", MetricsArgs.of(settings, names), opts)
         self.edge = EdgeConfig(
             edge_id=f"{names.prefix}-edge",
             server_name=settings.domain,
@@ -55,7 +55,7 @@ class DockerRuntime:
             trusted_proxies=[str(network) for network in settings.trusted_proxies],
             trusted_callers=[machine.gateway, *map(str, settings.trusted_callers)],
             pinning=settings.pinning,
-            reader=monitoring.reader,
+            reader=metrics.reader,
         )
         edge = DockerEdge("edge", DockerEdgeArgs.of(settings, names, self.edge), opts)
         self.edge_url, self.traffic = edge.url, edge.traffic
@@ -67,5 +67,5 @@ class DockerRuntime:
                 "files": {"volume": files.filled.volume, "digest": files.filled.digest},
             },
         }
-        self.metrics_url = monitoring.metrics_url
-        self.parts = [app, *double, monitoring, edge]
+        self.metrics_url = metrics.metrics_url
+        self.parts = [app, *double, metrics, edge]

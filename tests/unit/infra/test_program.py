@@ -24,7 +24,7 @@ TOKENS = {
     "web-next:docker:Edge",
     "web-next:docker:Executor",
     "web-next:docker:Files",
-    "web-next:docker:Monitoring",
+    "web-next:docker:Metrics",
     "web-next:docker:Release",
     "web-next:fargate:Balancer",
     "web-next:fargate:ConsoleCertificate",

@@ -74,7 +74,7 @@ tests:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("monitoring")
+    made = tmp_path_factory.mktemp("metrics")
     (made / "prometheus.yml").write_text(rendered("prometheus.yml.j2", **CONFIG))
     (made / "rules.yml").write_text((TEMPLATES / "prometheus.rules.yml").read_text())
     (made / "test.yml").write_text(TEST)

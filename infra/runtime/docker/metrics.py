@@ -24,7 +24,7 @@ PROVISIONING = "/etc/grafana/provisioning"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DockerMonitoringArgs:
+class MetricsArgs:
     """`prefix` starts the containers' names; `app` is the apps' metrics by track, `worker` and `executor` theirs,
     each as host:port."""
 
@@ -35,7 +35,7 @@ class DockerMonitoringArgs:
     machine: MachineSettings
 
     @classmethod
-    def of(cls, settings: Settings, names: Names) -> DockerMonitoringArgs:
+    def of(cls, settings: Settings, names: Names) -> MetricsArgs:
         machine = settings.require_machine()
         tracks = {"stable": machine.stable_address, "candidate": machine.candidate_address}
         return cls(
@@ -47,7 +47,7 @@ class DockerMonitoringArgs:
         )
 
 
-class DockerMonitoring(pulumi.ComponentResource):
+class Metrics(pulumi.ComponentResource):
     """The containers, with their configuration in volumes of their own; Prometheus's data outlive it in another."""
 
     reader: str
@@ -55,8 +55,8 @@ class DockerMonitoring(pulumi.ComponentResource):
     metrics_url: str
     """Prometheus, on this machine."""
 
-    def __init__(self, name: str, args: DockerMonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("web-next:docker:Monitoring", name, None, opts)
+    def __init__(self, name: str, args: MetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:docker:Metrics", name, None, opts)
         self._args = args
         machine = args.machine
         self.reader = f"{machine.reader_address}:{SYSLOG}"
