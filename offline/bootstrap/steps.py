@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from offline.bootstrap.candidate import Candidate
 from offline.bootstrap.docker import Engine
 from offline.bootstrap.entrypoint import Entrypoint
 from offline.bootstrap.local import Backend
@@ -30,6 +31,7 @@ def all_steps() -> list[Step]:
         Plugins(),
         StackFile(),
         Emulator(),
+        Candidate(),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -38,10 +39,14 @@ class Clone:
 
     def make(self, *arguments: str) -> str:
         """Runs make in an environment that has nothing of this clone's in it."""
+        return self.run("make", *arguments)
+
+    def run(self, *command: str) -> str:
+        """Runs a command as `make` does; a person who is asked whether to go on says yes."""
         path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if "web-next-cutover" not in part)
         kept = {name: os.environ[name] for name in ("GOPROXY", "GOFLAGS") if name in os.environ}
         done = subprocess.run(
-            ["make", *arguments],
+            command,
             cwd=self.folder,
             env={
                 **kept,
@@ -49,6 +54,7 @@ class Clone:
                 "HOME": str(self.home),
                 "LANG": "C.UTF-8",
                 "XDG_CACHE_HOME": str(cache_folder().parent),
+                "PULUMI_SKIP_CONFIRMATIONS": "true",
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -56,13 +62,21 @@ class Clone:
             text=True,
             timeout=900,
         )
-        assert done.returncode == 0, f"make {' '.join(arguments)}: {done.returncode}\n{done.stdout}"
+        assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout}"
         return done.stdout
 
     def files(self) -> set[str]:
         """Every file but the clone's own state and what Python compiles."""
         found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
         return {str(path) for path in found if path.parts[0] != ".local" and "__pycache__" not in path.parts}
+
+
+def commands() -> list[str]:
+    """What the README says to type, in its order and without its remarks; `make test` is what runs this."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"`(curl [^`]+)`", (ROOT / "README.md").read_text())
+    return [line for line in lines if line not in ("make up", "make test")]
 
 
 def objects(machine: Machine) -> set[str]:
@@ -103,6 +117,31 @@ def test_a_second_make_up_changes_nothing(clone: Clone) -> None:
     assert "made " not in text
 
 
+def test_what_the_readme_says_to_type_works_as_written(clone: Clone) -> None:
+    environment, *rest = commands()
+    assert environment == ". .local/env"
+    assert len(rest) > 10
+    outputs = json.loads(clone.run("bash", "-ec", f"{environment}; cutover outputs -s local"))
+    places = {  # what the README cannot know: a port of this machine, and where an image of one's own runs
+        "PORT": str(Machine.load(clone.folder).edge_port),
+        "http://127.0.0.1:3003": f"http://{outputs['slots']['stable']['address']}",
+    }
+
+    said = {}
+    for command in rest:
+        typed = command
+        for shown, real in places.items():
+            typed = typed.replace(shown, real)
+        said[command] = clone.run("bash", "-ec", f"{environment}; {typed}")
+
+    assert "GO  web-next 1.5.1 at " in said["pulumi up -s local"]
+    assert "GO  web-next 1.5.1 at " in said["cutover smoke -s local"]
+    assert "GO  web-next 1.5.1 candidate at " in said["cutover up -s local-canary"]
+    assert said["cutover traffic -s local 10"].split()[-1] == "10"
+    assert "OFFLINE SHAPE of prod" in said["make preview STACK=prod"]
+    assert json.loads(next(text for command, text in said.items() if command.startswith("curl")))["ok"]
+
+
 def test_after_down_up_brings_the_same_data_back(clone: Clone) -> None:
     clone.make("down")
     theirs = Machine.load(clone.folder)
@@ -114,6 +153,9 @@ def test_after_down_up_brings_the_same_data_back(clone: Clone) -> None:
     written = re.search(r"Audit Postgres .* entry (\d+) written", text)
     assert written
     assert int(written[1]) > 2, "the audit log was not kept: two runs wrote to it before this one"
+    assert re.search(r"^made  candidate +web-next-local-canary-candidate-\w+ started", text, re.MULTILINE)
+    pinned = ("curl", "-sSi", "--cacert", ".local/tls/ca.pem", "-H", "x-web-next-track: candidate")
+    assert "x-edge-track: candidate" in clone.run(*pinned, f"https://localhost:{theirs.edge_port}/healthz")
 
 
 def test_the_offline_shape_of_prod_needs_no_credentials_and_writes_nothing(clone: Clone) -> None:
