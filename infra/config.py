@@ -13,7 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from infra.problems import Explainer, SettingsError
 from infra.rules import broken, placeholders
-from infra.settings import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings, Settings
+from infra.sections import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings
+from infra.settings import Settings
 
 __all__ = ["SettingsError", "load", "notes", "of_this_stack"]
 

@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from infra import subnets
 from infra.naming import Names
-from infra.settings import SHA256, Settings
+from infra.sections import SHA256
+from infra.settings import Settings
 
 Find = Callable[[Settings, str], Iterator[str]]
 

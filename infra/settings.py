@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BaseModel, Field
 
 from infra import instance_classes as classes
-from infra import subnets
 from infra.problems import SettingsError
+from infra.sections import (
+    FORM,
+    AdaptersSettings,
+    FargateSettings,
+    MachineSettings,
+    NetworkSettings,
+    known,
+    like,
+)
 
-SHA256 = r"sha256:[0-9a-f]{64}"
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """The retentions that CloudWatch Logs has."""
-Adapter = Literal["mock", "production"]
 Keepsake = Literal["audit", "evidence", "records", "vault"]
 """What holds data, by the name under which its end may be asked for."""
 EXECUTOR_PORT = 3010
 """The port of the executor's double."""
-
-
-def _like(pattern: str, rule: str) -> Any:
-    """A text that must match the whole pattern; `rule` is what a person is told."""
-    return Field(pattern=f"^(?:{pattern})$", json_schema_extra={"rule": rule})
-
-
-def _known(rule: str) -> Any:
-    return Field(json_schema_extra={"rule": rule})
 
 
 def _database_class(name: str) -> str:
@@ -54,147 +49,60 @@ def _log_days(days: int) -> int:
 
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
-Port = Annotated[int, Field(ge=1024, le=65535)]
-ImageId = Annotated[str, _like(SHA256, "an image id, sha256:…")]
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]
-SubnetIds = Annotated[
-    list[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]], _known("a list of subnet ids, subnet-…")
-]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, strict=False
-    )
-
-
-class MachineSettings(_Model):
-    """Where a `docker` stack runs: written into the stack file by `make up`, never by hand."""
-
-    clone: Annotated[str, _like(r"[0-9a-f]{8}", "8 hex digits")]
-    emulator: Annotated[str, _like(r"http://[0-9.]+:\d+", "http://ADDRESS:PORT")]
-    network: str
-    edge_address: IPv4Address
-    stable_address: IPv4Address
-    executor_address: IPv4Address
-    candidate_address: IPv4Address
-    reader_address: IPv4Address
-    prometheus_address: IPv4Address
-    edge_port: Port
-    prometheus_port: Port
-    edge_image: ImageId
-    prometheus_image: ImageId
-    reader_image: ImageId
-    grafana_image: ImageId | None = None
-    tls_folder: str
-
-    @property
-    def gateway(self) -> str:
-        """The emulator's address: where containers on the network see every client of this machine come from."""
-        return str(urlsplit(self.emulator).hostname)
-
-    @property
-    def authority(self) -> str:
-        """The file of the authority that signed the edge's certificate."""
-        return f"{self.tls_folder}/ca.pem"
-
-
-class AdaptersSettings(_Model):
-    """Which of the app's four adapters are real: the cutover from mock data, one by one (playbook row 10)."""
-
-    audit: Adapter = "production"
-    evidence: Adapter = "production"
-    queue: Adapter = "production"
-    guardrails: Adapter = "production"
-
-
-class FargateSettings(_Model):
-    """How the service runs on ECS Fargate: what each task gets, how many there are, and what leads to them."""
-
-    architecture: Literal["X86_64", "ARM64"] = "X86_64"
-    cpu: Literal["256", "512", "1024", "2048", "4096"] = "512"
-    memory: Annotated[int, Field(ge=512, le=30720)] = 1024
-    tasks: Annotated[int, Field(ge=1, le=100)] = 2
-    most_tasks: Annotated[int, Field(ge=1, le=400)] = 6
-    worker_tasks: Annotated[int, Field(ge=1, le=100)] = 1
-    hosted_zone_id: Annotated[str | None, _like(r"Z[A-Z0-9]+", "a Route 53 hosted zone's id, Z…")] = None
-    certificate_arn: Annotated[str | None, _like(r"arn:aws:acm:\S+:certificate/\S+", "an ACM certificate's ARN")] = None
-    waf_requests: Annotated[int, Field(ge=10, le=2_000_000)] = 300
-
-
-class NetworkSettings(_Model):
-    """A VPC of the stack's own in the range `cidr`, or, with `vpc_id` and its subnets' ids, one that exists."""
-
-    cidr: IPv4Network = IPv4Network("10.42.0.0/16")
-    app_subnets: list[IPv4Network] = []
-    data_subnets: list[IPv4Network] = []
-    public_subnets: list[IPv4Network] = []
-    nat: Literal["one", "per-zone"] = "one"
-
-    vpc_id: Annotated[str | None, _like(r"vpc-[0-9a-f]+", "a VPC's id, vpc-…")] = None
-    app_subnet_ids: SubnetIds = []
-    data_subnet_ids: SubnetIds = []
-    public_subnet_ids: SubnetIds = []
-
-    @property
-    def given(self) -> subnets.Subnets:
-        """The subnets' ranges by tier, as far as they are set."""
-        return {"app": self.app_subnets, "data": self.data_subnets, "public": self.public_subnets}
-
-    def subnets(self, zones: int) -> subnets.Subnets:
-        """The subnets' ranges by tier: those given, else the range split."""
-        return self.given if any(self.given.values()) else subnets.split(self.cidr, zones)
-
-
-class Settings(_Model):
+class Settings(BaseModel):
     """All settings of one stack. Only those that :func:`infra.config.load` returns are checked whole."""
+
+    model_config = FORM
 
     track: Literal["stable", "candidate"]
     base: str | None = None
     runtime: Literal["docker", "fargate"]
-    account: Annotated[str, _like(r"\d{12}", "an account id, 12 digits; quote it in YAML")]
-    region: Annotated[str, _like(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, such as eu-central-1")]
+    account: Annotated[str, like(r"\d{12}", "an account id, 12 digits; quote it in YAML")]
+    region: Annotated[str, like(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, such as eu-central-1")]
     zones: Annotated[
         list[Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]],
-        _known("a list of availability zones, such as eu-central-1a"),
+        known("a list of availability zones, such as eu-central-1a"),
     ] = []
-    domain: Annotated[str, _like(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a DNS name in lower case, without scheme or port")]
-    executor_url: Annotated[str | None, _like(r"https?://[^\s@]+", "an http or https URL without credentials")] = None
+    domain: Annotated[str, like(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a DNS name in lower case, without scheme or port")]
+    executor_url: Annotated[str | None, like(r"https?://[^\s@]+", "an http or https URL without credentials")] = None
 
     image: str
-    build_sha: Annotated[str, _like(r"[0-9a-f]{7,40}", "a commit, 7 to 40 hex digits; quote it in YAML")]
-    version: Annotated[str, _like(r"\d+\.\d+\.\d+", "three numbers, such as 1.5.1")]
+    build_sha: Annotated[str, like(r"[0-9a-f]{7,40}", "a commit, 7 to 40 hex digits; quote it in YAML")]
+    version: Annotated[str, like(r"\d+\.\d+\.\d+", "three numbers, such as 1.5.1")]
     adapters: Annotated[
-        AdaptersSettings, _known("an object of audit, evidence, queue, guardrails, each mock or production")
+        AdaptersSettings, known("an object of audit, evidence, queue, guardrails, each mock or production")
     ] = AdaptersSettings()
 
     rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     burst: Annotated[int, Field(ge=0, le=1000)] = 10
 
     pinning: Literal["cookie", "none"] = "cookie"
-    trusted_proxies: Annotated[list[IPv4Network], _known("a list of networks, such as 10.42.8.0/22")] = []
-    trusted_callers: Annotated[list[IPv4Network], _known("a list of networks, such as 203.0.113.7/32")] = []
+    trusted_proxies: Annotated[list[IPv4Network], known("a list of networks, such as 10.42.8.0/22")] = []
+    trusted_callers: Annotated[list[IPv4Network], known("a list of networks, such as 203.0.113.7/32")] = []
     edge_image: str | None = None
 
-    worker_command: Annotated[list[str], _known("a list of words, the command that runs the alert worker")] = [
+    worker_command: Annotated[list[str], known("a list of words, the command that runs the alert worker")] = [
         "python3",
         "-m",
         "webnext",
         "worker",
     ]
-    health_command: Annotated[list[str], _known("a list of words that asks /healthz in the container")] = []
+    health_command: Annotated[list[str], known("a list of words that asks /healthz in the container")] = []
     fargate: FargateSettings = FargateSettings()
 
     evidence_bucket: str | None = None
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    operator_roles: Annotated[list[RoleArn], _known("a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME")] = []
+    operator_roles: Annotated[list[RoleArn], known("a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME")] = []
 
     network: NetworkSettings = NetworkSettings()
 
     database_class: Annotated[
         str,
         AfterValidator(_database_class),
-        _known(f"an RDS class of the families {classes.database_families()}, such as db.m7g.large"),
+        known(f"an RDS class of the families {classes.database_families()}, such as db.m7g.large"),
     ] = "db.t4g.small"
     database_storage: Annotated[int, Field(ge=20, le=65536)] = 20
     database_max_storage: Annotated[int | None, Field(ge=22, le=65536)] = None
@@ -203,29 +111,29 @@ class Settings(_Model):
     database_access: Literal["direct", "tunnel", "later"] = "direct"
     database_tunnel_port: Annotated[int, Field(ge=1024, le=65535)] = 15432
     database_client_groups: Annotated[
-        list[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")]], _known("a list of security group ids, sg-…")
+        list[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")]], known("a list of security group ids, sg-…")
     ] = []
     audit_retention_months: Annotated[int | None, Field(ge=1, le=1200)] = None
 
     queue_node_type: Annotated[
         str,
         AfterValidator(_cache_node),
-        _known(f"an ElastiCache node type of the families {classes.cache_families()}, such as cache.m7g.large"),
+        known(f"an ElastiCache node type of the families {classes.cache_families()}, such as cache.m7g.large"),
     ] = "cache.t4g.small"
     queue_replicas: Annotated[int, Field(ge=0, le=5)] = 0
     queue_snapshot_days: Annotated[int, Field(ge=1, le=35)] = 7
 
-    backup_window: Annotated[str, _like(f"{_TIME}-{_TIME}", "HH:MM-HH:MM in UTC")] = "01:00-02:00"
-    maintenance_window: Annotated[str, _like(f"{_DAY}:{_TIME}-{_DAY}:{_TIME}", "ddd:HH:MM-ddd:HH:MM in UTC")] = (
+    backup_window: Annotated[str, like(f"{_TIME}-{_TIME}", "HH:MM-HH:MM in UTC")] = "01:00-02:00"
+    maintenance_window: Annotated[str, like(f"{_DAY}:{_TIME}-{_DAY}:{_TIME}", "ddd:HH:MM-ddd:HH:MM in UTC")] = (
         "sun:03:00-sun:04:00"
     )
     apply_immediately: bool = False
     log_days: Annotated[
-        int, AfterValidator(_log_days), _known(f"one of CloudWatch's: {', '.join(map(str, LOG_DAYS))}")
+        int, AfterValidator(_log_days), known(f"one of CloudWatch's: {', '.join(map(str, LOG_DAYS))}")
     ] = 30
     alarm_targets: Annotated[
         list[Annotated[str, Field(pattern=r"^(https://[^\s@]+|[^\s@/]+@[^\s@/]+\.[^\s@/]+)$")]],
-        _known("a list of e-mail addresses and https URLs"),
+        known("a list of e-mail addresses and https URLs"),
     ] = []
     may_destroy: list[Keepsake] = []
 

@@ -23,7 +23,8 @@ from cutover.errors import (
 )
 from cutover.migrator import MigrationError
 from cutover.stack import Stack
-from infra.settings import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings, Settings
+from infra.sections import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings
+from infra.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.runtime.docker.labels import labels
-from infra.settings import MachineSettings
+from infra.sections import MachineSettings
 
 
 def contained(

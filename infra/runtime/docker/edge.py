@@ -13,7 +13,8 @@ from infra.naming import Names
 from infra.runtime.docker.container import contained, listens
 from infra.runtime.docker.edge_files import CAPABILITIES, CONFIG, EdgeFiles
 from infra.runtime.docker.labels import labels
-from infra.settings import MachineSettings, Settings
+from infra.sections import MachineSettings
+from infra.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ import pulumi_docker as docker
 
 from infra.naming import Names
 from infra.runtime.docker.labels import labels
-from infra.settings import MachineSettings, Settings
+from infra.sections import MachineSettings
+from infra.settings import Settings
 
 FOLDER = "/etc/web-next"
 AWS_CONFIG = f"{FOLDER}/aws.config"

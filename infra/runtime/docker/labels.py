@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pulumi
 
-from infra.settings import MachineSettings
+from infra.sections import MachineSettings
 
 T = TypeVar("T")
 

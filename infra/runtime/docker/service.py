@@ -13,7 +13,8 @@ from infra.release import PORT, Release
 from infra.runtime.docker.files import FilesVolume
 from infra.runtime.docker.labels import labels
 from infra.runtime.docker.process import Process
-from infra.settings import EXECUTOR_PORT, MachineSettings, Settings
+from infra.sections import MachineSettings
+from infra.settings import EXECUTOR_PORT, Settings
 
 DOUBLE_DATA = "/var/lib/web-next-executor"
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from infra.config import load
-from infra.settings import AdaptersSettings, MachineSettings, NetworkSettings, Settings
+from infra.sections import AdaptersSettings, MachineSettings, NetworkSettings
+from infra.settings import Settings
 from tests.unit.infra.recorder import DOCKER, FARGATE, MACHINE, OPERATORS, settings
 
 SET: dict[str, Any] = {

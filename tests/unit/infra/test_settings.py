@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from infra.config import load
 from infra.problems import SettingsError
-from infra.settings import LOG_DAYS, AdaptersSettings, Settings
+from infra.sections import AdaptersSettings
+from infra.settings import LOG_DAYS, Settings
 from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, MACHINE, OPERATORS, changed, settings, without
 
 
