@@ -15,19 +15,23 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import redis
 
 from cutover import migrator
 from offline.images.build import build_all
 from tests.engine import postgres
 from tests.engine.containers import LABEL, container, docker, free_port, wait_until
+from webnext.alerts.production import ProductionAlerts
+from webnext.app import create_app
+from webnext.assembly import services_for
 from webnext.settings import Adapters, Settings
 from webnext.vault import Vault
 
@@ -313,6 +317,18 @@ class Stack:
         return Settings(
             adapters=Adapters(queue="production"), vault_prefix=PREFIX, redis_ca_file=str(self.redis.authority)
         )
+
+    @asynccontextmanager
+    async def app(self) -> AsyncIterator[httpx.AsyncClient]:
+        """The application with these queues in production and all else mocked; yields its client."""
+        services = replace(services_for(Settings()), alerts=ProductionAlerts(self.settings, self.secrets.vault))
+        await services.open()
+        try:
+            transport = httpx.ASGITransport(app=create_app(services))
+            async with httpx.AsyncClient(transport=transport, base_url="http://web-next") as client:
+                yield client
+        finally:
+            await services.close()
 
     @contextmanager
     def worker(self, folder: Path) -> Iterator[Process]:

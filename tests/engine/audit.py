@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -273,36 +273,28 @@ def ground(
         yield Ground(database, emulator, bucket)
 
 
-@contextmanager
-def stopped(server: Server) -> Iterator[None]:
+def stopped(server: Server) -> AbstractContextManager[None]:
     """It shuts down in order and is away for the block."""
-    docker("stop", "--time", "10", server.container)
-    try:
-        yield
-    finally:
-        docker("start", server.container)
-        wait_until(server.answers, "Postgres")
+    return _away(server, ("stop", "--time", "10"), "start")
 
 
-@contextmanager
-def killed(server: Server) -> Iterator[None]:
+def killed(server: Server) -> AbstractContextManager[None]:
     """It crashes and is away for the block."""
-    docker("kill", server.container)
-    try:
-        yield
-    finally:
-        docker("start", server.container)
-        wait_until(server.answers, "Postgres")
+    return _away(server, ("kill",), "start")
+
+
+def paused(server: Server) -> AbstractContextManager[None]:
+    """It hangs for the block: connections stay, nothing answers."""
+    return _away(server, ("pause",), "unpause")
 
 
 @contextmanager
-def paused(server: Server) -> Iterator[None]:
-    """It hangs for the block: connections stay, nothing answers."""
-    docker("pause", server.container)
+def _away(server: Server, leave: tuple[str, ...], come: str) -> Iterator[None]:
+    docker(*leave, server.container)
     try:
         yield
     finally:
-        docker("unpause", server.container)
+        docker(come, server.container)
         wait_until(server.answers, "Postgres")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from tests.engine.edges import config
 pytestmark = pytest.mark.engine
 
 PROVIDER = _EdgeFilesProvider()
+ANYBODY = ssl.create_default_context()
+ANYBODY.check_hostname, ANYBODY.verify_mode = False, ssl.CERT_NONE
 
 
 def text(**changes: Any) -> str:
@@ -108,16 +111,17 @@ def edge(props: dict[str, Any], edge_tls: Path) -> Iterator[int]:
 
 
 def edge_id(port: int) -> str:
-    return httpx.get(f"https://127.0.0.1:{port}/x", verify=False).headers["x-edge-id"]
+    """What a connection of its own is told."""
+    return httpx.get(f"https://127.0.0.1:{port}/x", verify=ANYBODY).headers["x-edge-id"]
 
 
 def test_a_change_is_in_force_when_the_update_ends_and_the_edge_was_not_restarted(
     props: dict[str, Any], edge: int
 ) -> None:
     started = docker("inspect", "--format", "{{.State.StartedAt}}", props["container"])
-    PROVIDER.update("id", props, {**props, "config": text(edge_id="test-1")})
-
-    assert edge_id(edge) == "test-1"
+    for change in range(1, 6):
+        PROVIDER.update("id", props, {**props, "config": text(edge_id=f"test-{change}")})
+        assert {edge_id(edge) for _ in range(20)} == {f"test-{change}"}, "a worker of before accepts connections"
     assert docker("inspect", "--format", "{{.State.StartedAt}}", props["container"]) == started
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,7 @@ from tests.engine.postgres import READER, WRITER
 from webnext.alerts import redis
 from webnext.alerts.production import ProductionAlerts
 from webnext.alerts.queues import Letter, Queues
-from webnext.app import create_app
-from webnext.assembly import services_for
 from webnext.dependency import AwayError
-from webnext.settings import Settings
 
 pytestmark = pytest.mark.engine
 
@@ -49,22 +44,9 @@ def worker(stack: Stack, tmp_path: Path) -> Iterator[Process]:
         yield made
 
 
-@asynccontextmanager
-async def app(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    alerts = ProductionAlerts(stack.settings, stack.secrets.vault)
-    services = replace(services_for(Settings()), alerts=alerts)
-    await services.open()
-    try:
-        transport = httpx.ASGITransport(app=create_app(services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://web-next") as client:
-            yield client
-    finally:
-        await services.close()
-
-
 def with_app(stack: Stack, test: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with app(stack) as client:
+        async with stack.app() as client:
             await test(client)
 
     asyncio.run(run())

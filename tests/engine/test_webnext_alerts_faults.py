@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -15,10 +14,6 @@ import pytest
 
 from tests.engine.alerts import Stack, alert_stack
 from tests.engine.containers import wait_until
-from webnext.alerts.production import ProductionAlerts
-from webnext.app import create_app
-from webnext.assembly import services_for
-from webnext.settings import Settings
 
 pytestmark = pytest.mark.engine
 
@@ -53,18 +48,6 @@ class Load:
         return [text for text, job in self.accepted.items() if not stack.sink.got(text) and job not in dead]
 
 
-@asynccontextmanager
-async def app(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    services = replace(services_for(Settings()), alerts=ProductionAlerts(stack.settings, stack.secrets.vault))
-    await services.open()
-    try:
-        transport = httpx.ASGITransport(app=create_app(services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://web-next") as client:
-            yield client
-    finally:
-        await services.close()
-
-
 def under_load(stack: Stack, *steps: tuple[float, Callable[[], None]], alerts: int = 10_000) -> Load:
     """Send RATE alerts a second through all steps, each (seconds to wait before it, what is done), and 2 s more;
     `alerts` at most."""
@@ -86,7 +69,7 @@ def under_load(stack: Stack, *steps: tuple[float, Callable[[], None]], alerts: i
             await asyncio.to_thread(do)
 
     async def run() -> None:
-        async with app(stack) as client:
+        async with stack.app() as client:
             ends = asyncio.create_task(faults())
             sent: list[asyncio.Task[None]] = []
             while not ends.done():
@@ -254,7 +237,7 @@ def test_the_counts_come_from_the_outbox_while_redis_is_away_and_are_nothing_wit
     answers = []
 
     async def counts() -> None:
-        async with app(stack) as client:
+        async with stack.app() as client:
             answers.append((await client.get("/api/alerts/queue")).json())
 
     stack.redis.kill()

@@ -126,7 +126,7 @@ def _write(props: Mapping[str, Any]) -> None:
 
 
 def _reload(name: str) -> None:
-    """Has the running edge read its configuration, and waits for workers that have."""
+    """Has the running edge read its configuration, and waits until only workers that have accept connections."""
     client = docker.DockerClient(base_url=SOCKET)
     try:
         try:
@@ -138,7 +138,8 @@ def _reload(name: str) -> None:
         before = _workers(edge)
         edge.kill("HUP")
         until = time.monotonic() + _RELOAD_SECONDS
-        while not _workers(edge) - before:
+        # New workers start first; for a tenth of a second the old ones accept connections beside them.
+        while not (serving := _workers(edge)) or serving & before:
             if time.monotonic() > until:
                 last = edge.logs(tail=1, stdout=False).decode(errors="replace").strip()
                 raise EdgeConfigError(
