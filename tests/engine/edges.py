@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ http.server.ThreadingHTTPServer(("", 3003), Echo).serve_forever()
 """
 
 
+FLUSH_SECONDS = 0.1
+"""How long nginx keeps a line in its buffer, by the template."""
+
+
 @dataclass(frozen=True)
 class Edge:
     """A running nginx, its client, its split, and the stable track's container."""
@@ -53,7 +58,8 @@ class Edge:
         return EdgeTraffic(container=self.id, folder=WEIGHTS)
 
     def log(self) -> list[dict[str, Any]]:
-        """Return the access log's entries so far."""
+        """Return the access log's entries so far, once nginx has written them."""
+        time.sleep(3 * FLUSH_SECONDS)
         return [json.loads(line) for line in docker("logs", self.id).splitlines() if line.startswith("{")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from collections import Counter
@@ -180,7 +179,7 @@ def test_log_lines_are_json_whatever_a_request_holds_and_name_track_and_traffic(
         edge.client.get(path)
     edge.client.get(f"/{mark}/smoke", headers={"user-agent": "web-next-smoke"})
     edge.client.get("/healthz")
-    lines = [json.loads(line) for line in docker("logs", edge.id).splitlines() if line.startswith("{")]
+    lines = edge.log()
     own = [line for line in lines if line["path"].startswith(f"/{mark}/")]
 
     assert [line["traffic"] for line in own] == ["user", "user", "user", "smoke"]

@@ -95,7 +95,7 @@ def test_the_log_goes_to_the_reader_too_where_there_is_one() -> None:
     syslog = "access_log syslog:server=10.213.7.14:1514,nohostname,tag=edge edge_lines;"
 
     assert syslog in lines(on_docker())
-    assert "access_log /dev/stdout edge;" in lines(on_docker())
+    assert "access_log /dev/stdout edge buffer=16k flush=100ms;" in lines(on_docker())
     assert not [line for line in lines(beside_an_app()) if "syslog" in line]
 
 
