@@ -134,7 +134,7 @@ def test_what_the_readme_says_to_type_works_as_written(clone: Clone) -> None:
             typed = typed.replace(shown, real)
         said[command] = clone.run("bash", "-ec", f"{environment}; {typed}")
 
-    assert "GO  web-next 1.5.1 at " in said["pulumi up -s local"]
+    assert re.search(r"^ +\d+ unchanged$", said["pulumi up -s local"], re.MULTILINE)
     assert "GO  web-next 1.5.1 at " in said["cutover smoke -s local"]
     assert "GO  web-next 1.5.1 candidate at " in said["cutover up -s local-canary"]
     assert said["cutover traffic -s local 10"].split()[-1] == "10"
