@@ -1,0 +1,250 @@
+"""What one setting, or several at once, change in the shape of prod, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.network import INTERFACE_ENDPOINTS
+from tests.engine.prod import ACCOUNT, ROLES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Settings that are changed, and what that changes: a line for each resource or input, see `changes`."""
+
+    settings: Mapping[str, Any]
+    lines: set[str]
+    base: Mapping[str, Any] = field(default_factory=dict)
+
+
+VAULT = (
+    "AUDIT_DB_MASTER_URL",
+    "AUDIT_DB_OWNER_URL",
+    "AUDIT_DB_READER_URL",
+    "AUDIT_DB_URL",
+    "REDIS_URL",
+    "SLACK_WEBHOOK_URL",
+)
+BUCKET_SETTINGS = (
+    "BucketCorsConfiguration",
+    "BucketLifecycleConfiguration",
+    "BucketOwnershipControls",
+    "BucketPolicy",
+    "BucketPublicAccessBlock",
+    "BucketServerSideEncryptionConfiguration",
+    "BucketVersioning",
+)
+INSIDE_THE_DATABASE = {
+    "Database audit-roles",
+    "DefaultPrivileges audit-roles-audit_reader-tables",
+    "DefaultPrivileges audit-roles-audit_writer-sequences",
+    "DefaultPrivileges audit-roles-audit_writer-tables",
+    "Extension audit-roles-cron",
+    "Grant audit-roles-cron-function",
+    "Grant audit-roles-cron-schema",
+    "Role audit_owner",
+    "Role audit_reader",
+    "Role audit_writer",
+}
+LOG_GROUPS = ("audit-postgresql", "audit-upgrade", "queues", "task-candidate", "task-stable", "task-worker")
+CHANGES = [
+    Change(
+        settings={"retentionDays": "60"},
+        lines={
+            "BucketLifecycleConfiguration evidence: rules[0].expiration.days",
+            *(f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")),
+        },
+    ),
+    Change(
+        settings={"logDays": "30"},
+        lines={f"LogGroup {name}: retentionInDays" for name in LOG_GROUPS},
+    ),
+    Change(
+        settings={"databaseClass": "db.m7g.xlarge"},
+        lines={
+            "Instance audit: instanceClass",
+            "ParameterGroup audit: parameters[2].value",  # max_connections
+            "MetricAlarm monitoring-database-connections: threshold",
+        },
+    ),
+    Change(
+        settings={"databaseStorage": "200"},
+        lines={"Instance audit: allocatedStorage", "MetricAlarm monitoring-database-storage: threshold"},
+    ),
+    Change(
+        settings={"auditRetentionMonths": "84"},
+        lines={"Schema schema: access.retention_months", "Schema schema: upkeep.audit-retention"},
+    ),
+    Change(
+        settings={"queueReplicas": "2"},
+        lines={
+            "ReplicationGroup queues: numCacheClusters",
+            *(f"+ MetricAlarm monitoring-queues-003-{what}" for what in ("cpu", "evictions", "memory")),
+        },
+    ),
+    Change(settings={"queueNodeType": "cache.m7g.xlarge"}, lines={"ReplicationGroup queues: nodeType"}),
+    Change(
+        settings={"network": {"cidr": "10.42.0.0/16", "nat": "one"}},
+        lines={
+            "- Eip network-eu-central-1b",
+            "- NatGateway network-eu-central-1b",
+            "Route network-app-eu-central-1b: natGatewayId",
+        },
+    ),
+    Change(
+        settings={"zones": ["eu-central-1a", "eu-central-1b", "eu-central-1c"]},
+        lines={
+            *(f"+ {kind} network-eu-central-1c" for kind in ("Eip", "NatGateway")),
+            *(f"+ {kind} network-app-eu-central-1c" for kind in ("Route", "RouteTable")),
+            *(
+                f"+ {kind} network-{tier}-eu-central-1c"
+                for kind in ("RouteTableAssociation", "Subnet")
+                for tier in ("app", "data", "public")
+            ),
+            *(f"VpcEndpoint network-{service}: subnetIds" for service in INTERFACE_ENDPOINTS),
+            "VpcEndpoint network-s3: routeTableIds",
+            "SubnetGroup audit: subnetIds",
+            "SubnetGroup queues: subnetIds",
+            "LoadBalancer balancer: subnets",
+            "TaskDefinition stable: containerDefinitions",  # nginx believes the balancer's subnets
+            *(
+                f"Service {name}: networkConfiguration.{what}"
+                for name in ("stable", "worker")
+                for what in ("securityGroups", "subnets")
+            ),
+        },
+    ),
+    Change(
+        settings={"alarmTargets": ["on-call@web-next.test", "https://alerts.web-next.test"]},
+        lines={"+ TopicSubscription monitoring-https://alerts.web-next.test"},
+    ),
+    Change(
+        settings={"operatorRoles": ROLES[:1]},
+        lines={"BucketPolicy evidence: policy", *(f"SecretPolicy {name}: policy" for name in VAULT)},
+    ),
+    Change(
+        base={"databaseAccess": "later"},
+        settings={"databaseAccess": "tunnel"},
+        lines={
+            f"+ {label}"
+            for label in (
+                *INSIDE_THE_DATABASE,
+                "Schema schema",
+                "postgresql audit-roles",
+                "Record deployment",
+                "BucketObjectv2 deployment",
+            )
+        },
+    ),
+    Change(
+        base={"databaseAccess": "tunnel"},
+        settings={"databaseTunnelPort": "25432"},
+        lines={"Schema schema: access.local_port", "postgresql audit-roles: port"},
+    ),
+    Change(
+        settings={"databaseClientGroups": ["sg-0123456789abcdef0"]},
+        lines={"+ SecurityGroupIngressRule network-database-from-sg-0123456789abcdef0"},
+    ),
+    Change(
+        # The bucket's parts and the app's rights follow by references, which are unknown until there is a bucket.
+        settings={"evidenceBucket": "spark-evidence-prod"},
+        lines={
+            "Bucket evidence: bucket",
+            "BucketPolicy evidence: policy",
+            "RolePolicy app: policy",
+            *(f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")),
+            *(f"{kind} evidence: bucket" for kind in BUCKET_SETTINGS),
+        },
+    ),
+    Change(
+        settings={"mayDestroy": ["audit", "evidence", "records", "vault"]},
+        lines={
+            "Instance audit: deletionProtection",
+            *(f"BucketObjectv2 deployment: {what}" for what in ("forceDestroy", "retainOnDelete")),
+            *(f"Bucket {name}: forceDestroy" for name in ("evidence", "records")),
+            *(f"Secret {name}: {what}" for name in VAULT for what in ("protect", "recoveryWindowInDays")),
+            *(f"{label}: protect" for label in INSIDE_THE_DATABASE),
+            *(f"{label}: protect" for label in ("Instance audit", "Bucket evidence", "Bucket records", "Key vault")),
+        },
+    ),
+    # Several at once, where each line says whose it is.
+    Change(
+        settings={
+            "databaseMultiAz": "false",
+            "databaseBackupDays": "14",
+            "databaseMaxStorage": "1000",
+            "queueSnapshotDays": "14",
+            "backupWindow": "04:00-05:00",
+            "maintenanceWindow": "sat:01:00-sat:02:00",
+            "applyImmediately": "true",
+            "domain": "other.web-next.test",
+        },
+        lines={
+            "Instance audit: multiAz",
+            "Instance audit: backupRetentionPeriod",
+            "Instance audit: maxAllocatedStorage",
+            "ReplicationGroup queues: snapshotRetentionLimit",
+            "Instance audit: backupWindow",
+            "ReplicationGroup queues: snapshotWindow",
+            "Instance audit: maintenanceWindow",
+            "ReplicationGroup queues: maintenanceWindow",
+            "Instance audit: applyImmediately",
+            "ReplicationGroup queues: applyImmediately",
+            "BucketCorsConfiguration evidence: corsRules[0].allowedOrigins",
+            "Certificate certificate: domainName",
+            "Record certificate: name",
+            "TaskDefinition stable: containerDefinitions",
+        },
+    ),
+    # What the app alone is told: none of it may touch what holds data.
+    Change(
+        settings={
+            "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'b' * 64}",
+            "buildSha": "5f2c1d9",
+            "version": "1.6.0",
+            "adapters": {"audit": "mock"},
+            "executorUrl": "https://elsewhere.web-next.test",
+            "ratePerMinute": "90",
+            "burst": "20",
+            "trustedProxies": ["10.9.0.0/20"],
+            "edgeImage": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'b' * 64}",
+            "workerCommand": ["node", "worker.js"],
+            "healthCommand": ["node", "health.js"],
+        },
+        lines={f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")},
+    ),
+    Change(
+        settings={"pinning": "none"},
+        lines={"Listener balancer-https: defaultActions[0].forward.stickiness.enabled"},
+    ),
+    Change(
+        settings={"trustedCallers": ["203.0.113.7/32"]},
+        lines={f"+ ListenerRule balancer-{track}" for track in ("stable", "candidate")},
+    ),
+    Change(
+        settings={
+            "fargate": {
+                "hostedZoneId": "Z0123456789ABCDEFGHIJ",
+                "tasks": 3,
+                "mostTasks": 9,
+                "workerTasks": 2,
+                "cpu": "1024",
+                "memory": 2048,
+                "architecture": "ARM64",
+                "wafRequests": 600,
+            }
+        },
+        lines={
+            *(f"Service {name}: desiredCount" for name in ("stable", "worker")),
+            *(f"Target stable: {what}" for what in ("maxCapacity", "minCapacity")),
+            *(
+                f"TaskDefinition {task}: {what}"
+                for task in ("stable", "worker")
+                for what in ("cpu", "memory", "runtimePlatform.cpuArchitecture")
+            ),
+            "WebAcl firewall: rules[0].statement.rateBasedStatement.limit",
+        },
+    ),
+]
