@@ -481,7 +481,9 @@ def test_the_clean_up_reads_all_pages(store: Store, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("as_app")
-def test_the_dry_run_flag_is_the_parameters_as_it_is_now(store: Store, unique: Callable[[str], str]) -> None:
+def test_the_dry_run_flag_is_the_parameters_as_it_is_now(
+    store: Store, unique: Callable[[str], str], caplog: pytest.LogCaptureFixture
+) -> None:
     ssm, name = client("ssm", store.machine), unique("/web-next-test/flags")
     settings = Settings(s3_bucket=store.name, s3_region=REGION, flags_parameter=name)
     store.put("evidence/a/1.zip")
@@ -490,7 +492,11 @@ def test_the_dry_run_flag_is_the_parameters_as_it_is_now(store: Store, unique: C
     for dry in (True, False):
         value = json.dumps({"EVIDENCE_CLEANUP_DRY_RUN": dry})
         ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
-        done = cleaned(store, settings, days=31)
+        for _ in range(3):
+            caplog.clear()
+            done = cleaned(store, settings, days=31)
+            if "no answer within" not in caplog.text:  # an emulator on a busy disk, which is another test's subject
+                break
         assert (done.dry_run, done.objects, store.keys()) == (dry, 1, ["evidence/a/1.zip"] if dry else [])
     ssm.delete_parameter(Name=name)
 
