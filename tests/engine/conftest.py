@@ -23,6 +23,7 @@ from offline.machine import Machine, MachineError
 from offline.standins.__main__ import PACKAGES
 from offline.standins.protocol import version_of
 from tests.engine.edges import edge_images, edge_tls, start_edge  # noqa: F401 - fixtures
+from tests.engine.evidence import as_app, store  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = [

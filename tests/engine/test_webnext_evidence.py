@@ -1,125 +1,45 @@
-"""Evidence in the emulator's S3: signed addresses, metadata, clean-up, and an S3 that goes away under load."""
+"""Evidence in the emulator's S3: signed addresses, metadata, and an S3 that goes away under load."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import secrets
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import botocore.session
 import httpx
 import pytest
 
-from infra.runtime.docker.files import aws_config
-from offline.machine import Machine
 from tests.engine.containers import free_port
+from tests.engine.evidence import REGION, ZIP, Store
 from webnext.app import create_app
 from webnext.assembly import services_for
-from webnext.audit.mock import MockAudit
 from webnext.contract import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
 from webnext.dependency import PAUSE_SECONDS, AwayError
 from webnext.evidence import bucket as bucket_module
-from webnext.evidence import cleanup, production
+from webnext.evidence import production
 from webnext.evidence.bucket import CONTENT_TYPE, Bucket
-from webnext.evidence.cleanup import clean
 from webnext.evidence.production import S3Evidence
 from webnext.executor import Executor
-from webnext.flags import Flags
 from webnext.services import NotUploadedError, TooLargeError
 from webnext.settings import Settings
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Emulator
+    pass
 
 pytestmark = pytest.mark.engine
 
-REGION = "eu-central-1"
-ZIP = b"PK\x05\x06" + secrets.token_bytes(50_000)
 GIVEN = {
     "uploadUrl": "https://executor.invalid/put",
     "downloadUrl": "https://executor.invalid/get",
     "key": "evidence/run-1/executor.zip",
     "expiresAt": "2026-01-01T00:00:00Z",
 }
-
-
-@dataclass(frozen=True)
-class Store:
-    """A versioned bucket of the clone's own account, the one that instance metadata gives credentials of."""
-
-    name: str
-    client: Any
-    machine: Machine
-
-    def keys(self) -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        return [found["Key"] for page in pages for found in page.get("Contents", [])]
-
-    def versions(self, key: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.client.list_object_versions(Bucket=self.name, Prefix=key)["Versions"]
-        return [version for version in found if version["Key"] == key]
-
-    def put(self, *keys: str) -> None:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda key: self.client.put_object(Bucket=self.name, Key=key, Body=ZIP[:10]), keys))
-
-
-def client(service: str, machine: Machine) -> Any:
-    return botocore.session.Session().create_client(
-        service,
-        region_name=REGION,
-        endpoint_url=machine.emulator,
-        aws_access_key_id=machine.account,
-        aws_secret_access_key="local",
-    )
-
-
-@pytest.fixture
-def store(emulator: Emulator) -> Iterator[Store]:
-    machine = Machine.load()
-    made = Store(f"evidence-test-{secrets.token_hex(4)}", client("s3", machine), machine)
-    made.client.create_bucket(Bucket=made.name, CreateBucketConfiguration={"LocationConstraint": REGION})
-    made.client.put_bucket_versioning(Bucket=made.name, VersioningConfiguration={"Status": "Enabled"})
-    yield made
-    for page in made.client.get_paginator("list_object_versions").paginate(Bucket=made.name):
-        for found in page.get("Versions", []) + page.get("DeleteMarkers", []):
-            made.client.delete_object(Bucket=made.name, Key=found["Key"], VersionId=found["VersionId"])
-    made.client.delete_bucket(Bucket=made.name)
-
-
-def environment(machine: Machine, folder: Path, endpoint: str) -> dict[str, str]:
-    """The app's environment on a docker stack: the role by way of instance metadata, no credential anywhere."""
-    config = folder / "aws.config"
-    config.write_text(aws_config(f"arn:aws:iam::{machine.account}:role/web-next-test", REGION, endpoint))
-    return {
-        "AWS_CONFIG_FILE": str(config),
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint,
-        "AWS_EC2_METADATA_DISABLED": "false",
-    }
-
-
-@pytest.fixture
-def as_app(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Have this process take its credentials, and all of AWS, from an endpoint."""
-
-    def use(endpoint: str) -> None:
-        for name, value in environment(store.machine, tmp_path, endpoint).items():
-            monkeypatch.setenv(name, value)
-
-    use(store.machine.emulator)
-    return use
 
 
 def stand_in() -> Executor:
@@ -447,76 +367,3 @@ def test_while_s3_is_cut_or_stands_still_the_fallback_answers_and_never_a_500(
     load = under_load(store, as_app, fail_twice)
 
     assert {status for status, _ in load.answers} == {200}
-
-
-# Clean-up
-
-
-def cleaned(store: Store, settings: Settings, days: float, flags: Flags | None = None) -> Any:
-    now = datetime.now(UTC) + timedelta(days=days)
-    return asyncio.run(clean(settings, flags or Flags(settings), MockAudit(), now=now))
-
-
-@pytest.mark.usefixtures("as_app")
-def test_the_clean_up_leaves_markers_that_the_lifecycle_empties_and_nothing_young(store: Store) -> None:
-    settings = Settings(s3_bucket=store.name, s3_region=REGION, retention_days=30)
-    store.put("evidence/a/1.zip", "evidence/a/1.zip.json", "spool/audit/x", "top.zip")
-
-    assert cleaned(store, settings, days=29.9).objects == 0
-    done = cleaned(store, settings, days=30.1)
-
-    assert (done.objects, done.bytes, done.failed) == (2, 20, 0)
-    assert store.keys() == ["spool/audit/x", "top.zip"]
-    assert len(store.versions("evidence/a/1.zip")) == 1, "the version behind the marker is the lifecycle's to expire"
-
-
-@pytest.mark.usefixtures("as_app")
-def test_the_clean_up_reads_all_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleanup, "BATCH", 3)
-    settings = Settings(s3_bucket=store.name, s3_region=REGION)
-    store.put(*(f"evidence/run-{number}/1.zip" for number in range(10)), "evidence/run-0/1.zip.json")
-
-    assert cleaned(store, settings, days=31).objects == 11
-    assert store.keys() == []
-
-
-@pytest.mark.usefixtures("as_app")
-def test_the_dry_run_flag_is_the_parameters_as_it_is_now(
-    store: Store, unique: Callable[[str], str], caplog: pytest.LogCaptureFixture
-) -> None:
-    ssm, name = client("ssm", store.machine), unique("/web-next-test/flags")
-    settings = Settings(s3_bucket=store.name, s3_region=REGION, flags_parameter=name)
-    store.put("evidence/a/1.zip")
-
-    assert cleaned(store, settings, days=31).dry_run is True, "there is no parameter yet"
-    for dry in (True, False):
-        value = json.dumps({"EVIDENCE_CLEANUP_DRY_RUN": dry})
-        ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
-        for _ in range(3):
-            caplog.clear()
-            done = cleaned(store, settings, days=31)
-            if "no answer within" not in caplog.text:  # an emulator on a busy disk, which is another test's subject
-                break
-        assert (done.dry_run, done.objects, store.keys()) == (dry, 1, ["evidence/a/1.zip"] if dry else [])
-    ssm.delete_parameter(Name=name)
-
-
-@pytest.mark.parametrize("away", [False, True])
-def test_the_command_says_what_it_did_in_one_line(store: Store, tmp_path: Path, away: bool) -> None:
-    endpoint = f"http://127.0.0.1:{free_port()}" if away else store.machine.emulator
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environ |= environment(store.machine, tmp_path, endpoint) | {
-        "ADAPTER_EVIDENCE": "production",
-        "S3_BUCKET": store.name,
-        "S3_REGION": REGION,
-    }
-
-    done = subprocess.run(
-        [sys.executable, "-m", "webnext", "cleanup"], env=environ, capture_output=True, text=True, timeout=60
-    )
-
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    [line] = [line for line in lines if line["message"] == "evidence clean-up"]
-    assert (line["objects"], line["dryRun"]) == (0, False)
-    assert done.returncode == int(away), done.stdout + done.stderr
-    assert ("error" in line) is away
