@@ -4,7 +4,8 @@
 this app, and a bare nginx: the same image, TLS, keep-alive to the app and nginx's ordinary access log, as buffered as
 the edge's (unbuffered, the bare one has three quarters of the edge's throughput), nothing else.
 wrk asks each in turn for /healthz, which the edge does not limit, over 32 connections. Exits 1 when the median of the
-rounds' ratios is below 0.9 (15 rounds unless told: one has 0.86 to 1.13 on a machine of two cores), 2 when wrk (Debian: wrk) is missing.
+rounds' ratios is below 0.9, 2 when wrk (Debian: wrk) is missing. Rounds are 15 unless told: on a machine of two cores
+one has anything from 0.86 to 1.13.
 """
 
 from __future__ import annotations
