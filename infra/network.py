@@ -74,8 +74,8 @@ class Network(pulumi.ComponentResource):
             self.subnet_ids = {tier: list(ids) for tier, ids in args.subnet_ids.items()}
         else:
             self._build()
-        self._endpoints = None if args.vpc_id else self.group("endpoints", "web-next: the endpoints of AWS's services")
-        self.app = self.group("app", "web-next: the app's tasks")
+        self._endpoints = None if args.vpc_id else self.group("endpoints", "web-next: endpoints of AWS services")
+        self.app = self.group("app", "web-next: tasks of the app")
         self.database = self.group("database", "web-next: the audit database")
         self.queues = self.group("queues", "web-next: the alert queues")
         self.allow("app", self.app, "database", self.database, POSTGRES)
@@ -88,7 +88,7 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"vpc": self.vpc_id})
 
     def group(self, name: str, description: str) -> aws.ec2.SecurityGroup:
-        """A security group of the VPC that lets nothing in or out."""
+        """A security group of the VPC that lets nothing in or out. With another description AWS replaces it."""
         return aws.ec2.SecurityGroup(
             f"{self._name}-{name}",
             name=f"{self._args.name}-{name}",

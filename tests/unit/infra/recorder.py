@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -62,6 +63,9 @@ FARGATE = {
 }
 """The configuration of a sound production stack, without a placeholder."""
 NAMES = Names(stack=STACK, account=ACCOUNT, region=REGION)
+_STATE = json.loads((Path(__file__).parents[3] / "offline/base/prod.json").read_text())
+BASE: dict[str, Any] = _STATE["deployment"]["resources"][0]["outputs"]
+"""What every stack reference answers: the outputs of a base on fargate, on which a candidate is previewed offline."""
 
 
 def changed(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> dict[str, str]:
@@ -164,6 +168,7 @@ class _Answers(Mocks):
             "aws:lb/loadBalancer:LoadBalancer": {"arnSuffix": "app/lb", "dnsName": "lb.test", "zoneId": "Z0LB"},
             "aws:lb/targetGroup:TargetGroup": {"arnSuffix": f"targetgroup/{args.name}"},
             "aws:kms/key:Key": {"keyId": f"{args.name}-key"},
+            "pulumi:pulumi:StackReference": {"outputs": BASE},
             "random:index/randomId:RandomId": {"hex": "0badcafe"},
             "random:index/randomPassword:RandomPassword": {"result": pulumi.Output.secret(f"generated-{args.name}")},
             "pulumi-python:dynamic/web-next:Schema": {"version": 1, "digest": "d" * 64},

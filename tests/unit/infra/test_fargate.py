@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -18,13 +17,10 @@ from infra.runtime.fargate.registry import repository_arns
 from infra.runtime.fargate.slot import FargateSlot
 from tests.unit.infra.edge_configs import beside_an_app
 from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import ACCOUNT, FARGATE, NAMES, REGION, Recorder, changed, finish, settings
+from tests.unit.infra.recorder import ACCOUNT, BASE, FARGATE, NAMES, REGION, Recorder, changed, finish, settings
 
 TASK, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"
 LISTENER, RULE = "aws:lb/listener:Listener", "aws:lb/listenerRule:ListenerRule"
-BASE = json.loads((Path(__file__).parents[3] / "offline" / "base" / "prod.json").read_text())
-KEPT: dict[str, Any] = BASE["deployment"]["resources"][0]["outputs"]
-"""The outputs that a candidate is previewed on offline."""
 
 
 @pytest.fixture
@@ -246,7 +242,7 @@ def test_each_tracks_log_becomes_metrics_and_smoke_is_left_out(prod: Recorder) -
 
 def place(changes: Mapping[str, Any] | None = None, **more: Any) -> None:
     chosen = settings(FARGATE, track="candidate", base="prod", **more)
-    slot = pulumi.Output.from_input({**KEPT["slots"]["candidate"], **(changes or {})})
+    slot = pulumi.Output.from_input({**BASE["slots"]["candidate"], **(changes or {})})
     release = release_of(chosen, slot.apply(lambda known: known["environment"]))
     names = Names.of(chosen, "canary")
     finish(
@@ -259,7 +255,7 @@ def place(changes: Mapping[str, Any] | None = None, **more: Any) -> None:
 def test_a_candidate_is_a_service_in_the_bases_slot_and_nothing_else(engine: Recorder) -> None:
     finish(lambda: None)
     place()
-    slot = KEPT["slots"]["candidate"]
+    slot = BASE["slots"]["candidate"]
     service = engine.one(SERVICE).inputs
 
     assert {one.token for one in engine.registered if one.custom} == {TASK, SERVICE}
@@ -277,7 +273,7 @@ def test_a_candidate_is_a_service_in_the_bases_slot_and_nothing_else(engine: Rec
 
 @pytest.mark.parametrize("field", ["target_group", "edge", "task_role"])
 def test_a_slot_of_another_version_is_refused_by_what_it_lacks(field: str) -> None:
-    slot = {key: value for key, value in KEPT["slots"]["candidate"].items() if key != field}
+    slot = {key: value for key, value in BASE["slots"]["candidate"].items() if key != field}
 
     with pytest.raises(ValueError, match=f"has no {field}: it was brought up by another version"):
         FargateSlot.from_output(slot)
@@ -291,7 +287,7 @@ def test_the_kept_base_has_what_the_program_gives_out(engine: Recorder, monkeypa
     outputs = run(monkeypatch, FARGATE)
 
     for name in ("slots", "traffic"):
-        assert shape_of(KEPT[name]) == shape_of(outputs[name]), f"make offline/base/prod.json what {name} has become"
-    assert KEPT.keys() <= outputs.keys()
-    assert "111122223333" in json.dumps(KEPT)
-    assert ACCOUNT not in json.dumps(KEPT)
+        assert shape_of(BASE[name]) == shape_of(outputs[name]), f"make offline/base/prod.json what {name} has become"
+    assert BASE.keys() <= outputs.keys()
+    assert "111122223333" in json.dumps(BASE)
+    assert ACCOUNT not in json.dumps(BASE)

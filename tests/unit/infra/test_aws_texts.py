@@ -1,0 +1,117 @@
+"""Names and descriptions: AWS takes every one that the program declares, and a service's rule is looked up once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.unit.infra.parts import run
+from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed, without
+
+EC2 = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}"
+"""A security group's name and description, and a rule's description. None of them can be changed later."""
+IAM = r"[\w+=,.@-]{1,64}"
+PRINTABLE = r"[ -~]{1,255}"
+"""No control character; AWS documents no more than that."""
+DATA = r"[a-z](-?[a-z0-9])*"
+WAF = r"[\w-]{1,128}"
+ECS = r"[a-zA-Z0-9_-]{1,255}"
+BALANCER = r"(?!internal-)(?=.{1,32}\Z)[a-zA-Z0-9](-?[a-zA-Z0-9])*"
+RULES: dict[str, dict[str, str]] = {
+    "aws:appautoscaling/policy:Policy": {"name": PRINTABLE},
+    "aws:cloudwatch/logGroup:LogGroup": {"name": r"[.\-_/#A-Za-z0-9]{1,512}"},
+    "aws:cloudwatch/logMetricFilter:LogMetricFilter": {"name": r"[^:*]{1,512}"},
+    "aws:cloudwatch/metricAlarm:MetricAlarm": {"name": PRINTABLE, "alarmDescription": r"[ -~]{1,1024}"},
+    "aws:ec2/launchTemplate:LaunchTemplate": {"name": r"[a-zA-Z0-9().\-/_]{3,128}"},
+    "aws:ec2/securityGroup:SecurityGroup": {"name": f"(?!sg-){EC2}", "description": EC2},
+    "aws:ecr/repository:Repository": {"name": r"(?=.{2,256}\Z)[a-z0-9]+([._/-][a-z0-9]+)*"},
+    "aws:ecs/cluster:Cluster": {"name": ECS},
+    "aws:ecs/service:Service": {"name": ECS},
+    "aws:ecs/taskDefinition:TaskDefinition": {"family": ECS},
+    "aws:elasticache/parameterGroup:ParameterGroup": {"name": DATA, "description": PRINTABLE},
+    "aws:elasticache/replicationGroup:ReplicationGroup": {
+        "replicationGroupId": rf"(?=.{{1,40}}\Z){DATA}",
+        "description": PRINTABLE,
+    },
+    "aws:elasticache/subnetGroup:SubnetGroup": {"name": DATA, "description": PRINTABLE},
+    "aws:iam/instanceProfile:InstanceProfile": {"name": IAM},
+    "aws:iam/role:Role": {"name": IAM},
+    "aws:iam/rolePolicy:RolePolicy": {"name": IAM},
+    "aws:kms/alias:Alias": {"name": r"alias/(?!aws/)[a-zA-Z0-9/_-]{1,250}"},
+    "aws:kms/key:Key": {"description": r"[ -~]{1,8192}"},
+    "aws:lb/loadBalancer:LoadBalancer": {"name": BALANCER},
+    "aws:lb/targetGroup:TargetGroup": {"name": BALANCER},
+    "aws:rds/instance:Instance": {
+        "identifier": rf"(?=.{{1,63}}\Z){DATA}",
+        "finalSnapshotIdentifier": rf"(?=.{{1,255}}\Z){DATA}",
+    },
+    "aws:rds/parameterGroup:ParameterGroup": {"name": rf"(?=.{{1,255}}\Z){DATA}", "description": PRINTABLE},
+    "aws:rds/subnetGroup:SubnetGroup": {"name": r"(?!default\Z)[a-z0-9._ -]{1,255}", "description": PRINTABLE},
+    "aws:route53/record:Record": {"name": r"[a-z0-9._-]{1,255}"},
+    "aws:secretsmanager/secret:Secret": {"name": r"(?!.*-.{6}\Z)[A-Za-z0-9/_+=.@-]{1,512}"},
+    "aws:sns/topic:Topic": {"name": r"[A-Za-z0-9_-]{1,256}"},
+    "aws:ssm/parameter:Parameter": {"name": r"(?!/?(aws|ssm))[a-zA-Z0-9_.\-/]{1,1011}"},
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {"description": EC2},
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {"description": EC2},
+    "aws:wafv2/webAcl:WebAcl": {
+        "name": WAF,
+        "description": r"[\w+=:#@/\-,.][\w+=:#@/\-,.\s]+[\w+=:#@/\-,.]",
+        "rules.name": WAF,
+        "rules.visibilityConfig.metricName": WAF,
+        "visibilityConfig.metricName": WAF,
+    },
+}
+"""What AWS takes, by the input of a resource type. A bucket's name is `infra/naming.py`'s to check."""
+TAG = r"[\w .:/=+\-@]{0,256}"
+PROD = changed(
+    FARGATE,
+    databaseAccess="tunnel",
+    databaseClientGroups=["sg-0a1b2c3d"],
+    trustedCallers=["203.0.113.7/32"],
+    network={"nat": "per-zone"},
+)
+CANARY = changed(without(FARGATE, "zones"), track="candidate", base="prod")
+LOCAL = without(DOCKER, "executorUrl")
+
+
+def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of an input with its path; lists are not part of it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from texts(inner, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner, path)
+    elif isinstance(value, str):
+        yield path, value
+
+
+def called(path: str) -> bool:
+    """Whether an input names or describes its own resource."""
+    return path in ("name", "description", "alarmDescription", "identifier") or path.startswith("tags.")
+
+
+@pytest.mark.parametrize(
+    ("config", "least"), [(PROD, 100), (CANARY, 2), (LOCAL, 60)], ids=["prod", "canary", "a docker stack"]
+)
+def test_aws_takes_every_name_and_description_that_the_program_declares(
+    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str], least: int
+) -> None:
+    run(monkeypatch, config)
+    refused, checked = [], 0
+    for one in (one for one in engine.registered if one.token.startswith("aws:")):
+        rules = RULES.get(one.token, {})
+        for path, text in texts(one.inputs):
+            rule = TAG if path.startswith("tags.") else rules.get(path)
+            if rule is None:
+                assert not called(path), f"{one.token} has {path}: look up what AWS takes there, and add it to RULES"
+                continue
+            checked += 1
+            if not re.fullmatch(rule, text, re.ASCII):
+                refused.append(f"{one.token} {one.name}: {path} is {text!r}, AWS takes {rule}")
+
+    assert refused == []
+    assert checked >= least
