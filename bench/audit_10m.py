@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from cutover import migrator
+from cutover.schema import migrator
 from tests.engine.postgres import Database, new_database, running
 
 ROWS = 10_000_000

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from cutover import migrator
+from cutover.schema import migrator
 from tests.engine.containers import free_port, wait_until
 from tests.engine.postgres import WRITER, Database, new_database, running
 from webnext import logs

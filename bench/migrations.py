@@ -20,8 +20,8 @@ from pathlib import Path
 
 import psycopg
 
-from cutover import migrator
-from cutover.migration import load
+from cutover.schema import migrator
+from cutover.schema.files import load
 from tests.engine.containers import docker
 from tests.engine.postgres import PASSWORD, Database, Server, new_database, running
 

@@ -1,6 +1,6 @@
 import sys
 
-from cutover.cli import main
+from cutover.commands.app import main
 
 # Progress is read as it happens, through a pipe too, and in the order of what is said on standard error.
 sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -19,8 +19,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from cutover import migrator, upkeep
-from cutover.database import DatabaseAccess
+from cutover.schema import DatabaseAccess, migrator, upkeep
 from infra.settings import Settings
 
 MIGRATIONS = Path("migrations")
@@ -83,7 +82,7 @@ def _outputs(applied: list[migrator.Applied]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaArgs:
-    """`access` is how the owner reaches the database, as `cutover.database.DatabaseAccess` reads it; entries are
+    """`access` is how the owner reaches the database, as `cutover.schema.DatabaseAccess` reads it; entries are
     kept for `retention_months`, or for ever."""
 
     access: Mapping[str, pulumi.Input[Any]]

@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 import redis
 
-from cutover import migrator
+from cutover.schema import migrator
 from offline.images.build import build_all
 from tests.engine import postgres
 from tests.engine.containers import LABEL, container, docker, free_port, wait_until

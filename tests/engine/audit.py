@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from cutover import migrator
+from cutover.schema import migrator
 from tests.engine.conftest import Emulator
 from tests.engine.containers import docker, free_port, wait_until
 from tests.engine.postgres import MASTER, WRITER, Database, Server, new_database, running

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cutover.traffic.edge import EdgeTraffic
+from cutover.traffic.docker import EdgeTraffic
 from infra.edge import WEIGHTS, EdgeConfig, render
 from offline.images.build import build_all
 from tests.engine.containers import container, docker, free_port, network, wait_until

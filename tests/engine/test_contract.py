@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from cutover import cli
-from cutover.contract import RULES, Report, answers, check
-from cutover.contract.image import Image
+from cutover.commands import app as cli
+from cutover.conformance import answers
+from cutover.conformance.image import Image
+from cutover.conformance.suite import RULES, Report, check
 from tests.engine.containers import free_port
 from tests.engine.sabotage import Answer, Change, Target, becomes, everywhere, header, on, refusals, says, status, text
 from tests.engine.serving import served

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cutover.traffic import TrafficError
-from cutover.traffic.edge import EdgeTraffic
+from cutover.errors import TrafficError
+from cutover.traffic.docker import EdgeTraffic
 from infra.edge import FOLDER, WEIGHTS, render
 from infra.runtime.docker import edge_files
 from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider

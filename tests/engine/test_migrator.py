@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cutover import indexes, migrator
-from cutover.migrator import MigrationError
+from cutover.errors import MigrationError
+from cutover.schema import indexes, migrator
 from tests.engine.containers import wait_until
 from tests.engine.postgres import OWNER, WRITER, Database, database, server
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.engine
 RUNNER = """
 import sys
 from pathlib import Path
-from cutover import migrator
+from cutover.schema import migrator
 with migrator.connect(Path(sys.argv[2]).read_text().strip()) as connection:
     for done in migrator.apply(connection, migrator.load(Path(sys.argv[1]))):
         print(done.file)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from cutover import migrator
+from cutover.schema import migrator
 from tests.engine.containers import docker
 from tests.engine.postgres import OWNER, READER, WRITER, Database, Server, new_database, server
 

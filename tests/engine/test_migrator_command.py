@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from cutover import cli, migrate
-from cutover import database as access
+from cutover.commands import app as cli
+from cutover.commands import migrate
+from cutover.schema import access
 from tests.engine.containers import free_port
 from tests.engine.postgres import PASSWORD, WRITER, Database, database, server
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cutover import migrator, upkeep
-from cutover.migrator import MigrationError
+from cutover.errors import MigrationError
+from cutover.schema import migrator, upkeep
 from tests.engine.containers import docker, wait_until
 from tests.engine.postgres import MASTER, OWNER, Database, Server, database, server
 

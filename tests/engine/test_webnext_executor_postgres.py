@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover import migrator
+from cutover.schema import migrator
 from tests.engine.containers import docker, wait_until
 from tests.engine.executor import Process, Pushes, journal
 from tests.engine.postgres import OWNER, WRITER, Database, database, server

@@ -11,18 +11,18 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cutover import cli
+from cutover.commands import app as cli
 from cutover.errors import (
     ContractError,
     CutoverError,
+    MigrationError,
     NoGoError,
     NotPreparedError,
     StackLockedError,
     StackMissingError,
     UnreachableError,
 )
-from cutover.migrator import MigrationError
-from cutover.stack import Stack
+from cutover.stacks.stack import Stack
 from infra.sections import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings
 from infra.settings import Settings
 

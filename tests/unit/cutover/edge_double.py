@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from cutover.smoke import Probe, Target
+from cutover.smoke.probe import Probe
+from cutover.smoke.target import Target
 
 TARGET = Target(
     stack="test",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cutover import migrator
-from cutover.migrator import Applied, Migration, MigrationError
+from cutover.errors import MigrationError
+from cutover.schema import migrator
+from cutover.schema.migrator import Applied, Migration
 
 COMMITTED = Path(__file__).parents[3] / "migrations"
 

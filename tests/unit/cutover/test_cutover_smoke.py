@@ -12,9 +12,12 @@ import httpx
 import pytest
 
 from cutover import smoke
-from cutover.decision import Criterion, Outcome, Verdict, decide
 from cutover.errors import CutoverError, NoGoError, NotPreparedError
-from cutover.smoke import CheckFailedError, Report, Result, Target
+from cutover.smoke import checks, suite
+from cutover.smoke.decision import Criterion, Outcome, Verdict, decide
+from cutover.smoke.probe import CheckFailedError
+from cutover.smoke.report import Report, Result
+from cutover.smoke.target import Target
 from tests.unit.cutover.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter
 
 RECORD: dict[str, Any] = {
@@ -52,7 +55,7 @@ def test_a_sound_deployment_passes_every_check_and_is_a_go(edge: Edge) -> None:
 
 
 def test_health_names_the_build(edge: Edge) -> None:
-    assert smoke.health(edge.probe(), TARGET) == "build 4f2c1d9, up 7 s"
+    assert checks.health(edge.probe(), TARGET) == "build 4f2c1d9, up 7 s"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_another_build_or_an_unwell_app_fails_health(edge: Edge, health: dict[st
     edge.answer("/api/healthz", health)
 
     with pytest.raises(CheckFailedError, match=complaint):
-        smoke.health(edge.probe(), TARGET)
+        checks.health(edge.probe(), TARGET)
 
 
 @pytest.mark.parametrize("document", [[], "up", None, 1])
@@ -76,21 +79,21 @@ def test_json_that_is_no_object_fails_the_check(edge: Edge, document: object) ->
     edge.answer("/api/healthz", document)
 
     with pytest.raises(CheckFailedError, match="GET /api/healthz: not a JSON object"):
-        smoke.health(edge.probe(), TARGET)
+        checks.health(edge.probe(), TARGET)
 
 
 def test_a_page_instead_of_json_fails_the_check(edge: Edge) -> None:
     edge.answers["/api/healthz"] = lambda _: httpx.Response(200, text="<html>maintenance</html>")
 
     with pytest.raises(CheckFailedError, match="not a JSON object: '<html>maintenance"):
-        smoke.health(edge.probe(), TARGET)
+        checks.health(edge.probe(), TARGET)
 
 
 def test_a_500_fails_the_check_with_its_body(edge: Edge) -> None:
     edge.answer("/api/healthz", {"_err": "internal error"}, status=500)
 
     with pytest.raises(CheckFailedError, match=r"GET /api/healthz: 500 '.*internal error.*', 200 expected"):
-        smoke.health(edge.probe(), TARGET)
+        checks.health(edge.probe(), TARGET)
 
 
 def test_no_answer_fails_the_check_and_is_no_observation(edge: Edge) -> None:
@@ -101,7 +104,7 @@ def test_no_answer_fails_the_check_and_is_no_observation(edge: Edge) -> None:
     probe = edge.probe()
 
     with pytest.raises(CheckFailedError, match=r"no answer \(ConnectError: connection refused\)"):
-        smoke.health(probe, TARGET)
+        checks.health(probe, TARGET)
     assert probe.observations == []
 
 
@@ -110,7 +113,7 @@ def test_a_429_in_a_check_waits_and_goes_on(edge: Edge) -> None:
         pass
     began = edge.clock()
 
-    assert smoke.health(edge.probe(), TARGET).startswith("build 4f2c1d9")
+    assert checks.health(edge.probe(), TARGET).startswith("build 4f2c1d9")
     assert 1 <= edge.clock() - began < 2, "it waits what Retry-After says"
 
 
@@ -118,11 +121,11 @@ def test_a_429_that_never_ends_fails_the_check(edge: Edge) -> None:
     edge.answer("/api/healthz", {"_err": "rate limited"}, status=429)
 
     with pytest.raises(CheckFailedError, match="429"):
-        smoke.health(edge.probe(), TARGET)
+        checks.health(edge.probe(), TARGET)
 
 
 def test_an_audit_entry_is_written_read_back_and_marked_as_smoke(edge: Edge) -> None:
-    assert smoke.audit(edge.probe(), TARGET) == "entry 1 written and read"
+    assert checks.audit(edge.probe(), TARGET) == "entry 1 written and read"
     assert edge.rows[0]["details"] == {"traffic": "smoke"}
     assert edge.rows[0]["traceId"].startswith("smoke-")
 
@@ -146,11 +149,11 @@ def test_an_entry_that_is_not_kept_fails_the_audit_check(
     edge.answer(path, document)
 
     with pytest.raises(CheckFailedError, match=complaint):
-        smoke.audit(edge.probe(), TARGET)
+        checks.audit(edge.probe(), TARGET)
 
 
 def test_the_playbooks_limit_shows_itself_from_idle(edge: Edge) -> None:
-    seen = smoke.rate_limit(edge.probe(), TARGET)
+    seen = checks.rate_limit(edge.probe(), TARGET)
 
     assert seen == "11 of 65 passed, the rest 429; refills at 60/min"
 
@@ -162,9 +165,9 @@ def test_the_true_limit_passes_whatever_the_latency_and_the_traffic_before(seed:
         edge.limiter.passes(edge.clock())
     probe = edge.probe()
 
-    smoke.health(probe, TARGET)
-    smoke.audit(probe, TARGET)
-    smoke.rate_limit(probe, TARGET)
+    checks.health(probe, TARGET)
+    checks.audit(probe, TARGET)
+    checks.rate_limit(probe, TARGET)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -188,7 +191,7 @@ def test_another_limit_is_noticed_from_an_idle_and_from_a_full_bucket(
         edge.limiter.passes(edge.clock())
 
     with pytest.raises(CheckFailedError, match=complaint):
-        smoke.rate_limit(edge.probe(), TARGET)
+        checks.rate_limit(edge.probe(), TARGET)
 
 
 def test_a_bucket_that_others_filled_is_waited_for_once() -> None:
@@ -197,7 +200,7 @@ def test_a_bucket_that_others_filled_is_waited_for_once() -> None:
         pass
     began = edge.clock()
 
-    assert smoke.rate_limit(edge.probe(), TARGET).startswith("11 of 65 passed")
+    assert checks.rate_limit(edge.probe(), TARGET).startswith("11 of 65 passed")
     assert edge.clock() - began > 11, "the bucket has to be empty before the second burst"
 
 
@@ -205,9 +208,9 @@ def test_a_bucket_that_others_filled_is_waited_for_once() -> None:
 def test_other_limits_are_proven_by_enough_requests(rate: int, burst: int) -> None:
     target = replace(TARGET, rate_per_minute=rate, burst=burst)
 
-    smoke.rate_limit(Edge(limiter=Nginx(rate, burst)).probe(), target)
+    checks.rate_limit(Edge(limiter=Nginx(rate, burst)).probe(), target)
     with pytest.raises(CheckFailedError):
-        smoke.rate_limit(Edge(limiter=NoLimit()).probe(), target)
+        checks.rate_limit(Edge(limiter=NoLimit()).probe(), target)
 
 
 def test_requests_too_slow_to_meet_the_limit_prove_nothing() -> None:
@@ -216,14 +219,14 @@ def test_requests_too_slow_to_meet_the_limit_prove_nothing() -> None:
     with pytest.raises(
         CheckFailedError, match="65 of 65 passed; the limit was never reached, the edge answers too slowly"
     ):
-        smoke.rate_limit(edge.probe(), TARGET)
+        checks.rate_limit(edge.probe(), TARGET)
 
 
 @pytest.mark.parametrize("status", [200, 404, 500, 502])
 def test_the_limiter_is_judged_whatever_the_app_answers(edge: Edge, status: int) -> None:
-    edge.answer(smoke.LIMITED_PATH, {}, status=status)
+    edge.answer(checks.LIMITED_PATH, {}, status=status)
 
-    assert smoke.rate_limit(edge.probe(), TARGET).startswith("11 of 65 passed")
+    assert checks.rate_limit(edge.probe(), TARGET).startswith("11 of 65 passed")
 
 
 def test_a_check_that_fails_does_not_stop_the_others(edge: Edge) -> None:
@@ -236,7 +239,7 @@ def test_a_check_that_fails_does_not_stop_the_others(edge: Edge) -> None:
 
 
 def test_a_check_that_is_left_out_is_a_no_go(edge: Edge) -> None:
-    found = smoke.run(TARGET, probe=edge.probe(), checks={Criterion.HEALTH: smoke.health})
+    found = smoke.run(TARGET, probe=edge.probe(), checks={Criterion.HEALTH: checks.health})
 
     assert found.decision.against == (Criterion.AUDIT, Criterion.RATE_LIMIT)
     assert found.decision.verdict is Verdict.NO_GO
@@ -245,14 +248,14 @@ def test_a_check_that_is_left_out_is_a_no_go(edge: Edge) -> None:
 
 
 def test_the_suite_runs_the_playbooks_checks_in_an_order_that_keeps_the_bucket_for_last() -> None:
-    assert list(smoke.CHECKS) == list(Criterion)
-    assert list(smoke.CHECKS)[-1] is Criterion.RATE_LIMIT
+    assert list(suite.CHECKS) == list(Criterion)
+    assert list(suite.CHECKS)[-1] is Criterion.RATE_LIMIT
 
 
 def test_the_seconds_of_a_check_are_measured(edge: Edge) -> None:
     found = smoke.run(TARGET, probe=edge.probe())
 
-    assert found.results[2].seconds >= smoke.DRAIN_SECONDS
+    assert found.results[2].seconds >= checks.DRAIN_SECONDS
 
 
 def test_a_missing_authority_is_said_in_a_line(tmp_path: Path) -> None:
@@ -367,7 +370,7 @@ def test_every_request_asks_for_the_track_that_is_smoked(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         httpx, "Client", lambda **given: client(**{**given, "transport": httpx.MockTransport(answer), "verify": True})
     )
-    smoke.run(replace(TARGET, track=track), checks={Criterion.HEALTH: smoke.health})
+    smoke.run(replace(TARGET, track=track), checks={Criterion.HEALTH: checks.health})
 
     assert seen == [(track, smoke.USER_AGENT)]
 

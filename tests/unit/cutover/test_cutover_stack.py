@@ -16,12 +16,18 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
-from cutover import stack as stacks
-from cutover.errors import CutoverError, NotPreparedError, StackLockedError, StackMissingError, UnreachableError
-from cutover.migration import MigrationError
-from cutover.preflight import SCHEMA
-from cutover.stack import Stack
-from tests.unit.cutover.test_cutover_database import OUTPUT
+from cutover.errors import (
+    CutoverError,
+    MigrationError,
+    NotPreparedError,
+    StackLockedError,
+    StackMissingError,
+    UnreachableError,
+)
+from cutover.stacks import stack as stacks
+from cutover.stacks.preflight import SCHEMA
+from cutover.stacks.stack import Stack
+from tests.unit.cutover.test_access import OUTPUT
 
 
 @pytest.fixture

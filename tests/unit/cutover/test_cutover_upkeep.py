@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cutover import locks, upkeep
-from cutover.migration import MigrationError
+from cutover.errors import MigrationError
+from cutover.schema import locks, upkeep
 
 
 def test_without_a_retention_nothing_drops_entries() -> None:

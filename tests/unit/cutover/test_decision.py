@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutover.decision import Criterion, Outcome, Verdict, decide
+from cutover.smoke.decision import Criterion, Outcome, Verdict, decide
 
 ALL_PASS = dict.fromkeys(Criterion, Outcome.PASS)
 MANDATORY = [criterion for criterion in Criterion if criterion.mandatory]

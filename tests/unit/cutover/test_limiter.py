@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from cutover.limiter import Observation, Prediction, judge
-from cutover.smoke import judged
+from cutover.smoke.checks import judged
+from cutover.smoke.limiter import Observation, Prediction, judge
 from tests.unit.cutover.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter
 
 

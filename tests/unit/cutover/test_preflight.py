@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from cutover.errors import UnreachableError
-from cutover.migration import MigrationError
-from cutover.preflight import SCHEMA, TUNNEL_PORT, Preflight
-from cutover.tunnel import LOOPBACK, listens
+from cutover.errors import MigrationError, UnreachableError
+from cutover.schema.tunnel import LOOPBACK, listens
+from cutover.stacks.preflight import SCHEMA, TUNNEL_PORT, Preflight
 from infra.settings import Settings
-from tests.unit.cutover.test_cutover_database import OUTPUT
+from tests.unit.cutover.test_access import OUTPUT
 from tests.unit.cutover.test_tunnel import FORWARDS, Sessions, plugin
 
 OUT_OF_REACH = OUTPUT | {"endpoint": f"{LOOPBACK}:1", "bastion": "i-0abc"}
@@ -58,7 +57,7 @@ def free() -> int:
 def sessions(monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """Session Manager, in place of AWS's."""
     made = Sessions()
-    monkeypatch.setattr("cutover.tunnel.boto3.client", lambda *_, **__: made)
+    monkeypatch.setattr("cutover.schema.tunnel.boto3.client", lambda *_, **__: made)
     return made
 
 

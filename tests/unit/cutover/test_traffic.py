@@ -9,11 +9,13 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from cutover import cli
-from cutover.stack import Stack
-from cutover.traffic import TrafficError, checked, traffic_split
-from cutover.traffic.edge import EdgeTraffic
-from cutover.traffic.listener import ListenerTraffic
+from cutover.commands import app as cli
+from cutover.errors import TrafficError
+from cutover.stacks.stack import Stack
+from cutover.traffic import traffic_split
+from cutover.traffic.docker import EdgeTraffic
+from cutover.traffic.fargate import ListenerTraffic
+from cutover.traffic.split import checked
 
 LISTENER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web-next/1/2"
 STABLE, CANDIDATE, OTHER = (

@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cutover.errors import NotPreparedError, UnreachableError
-from cutover.tunnel import DOCUMENT, LOOPBACK, PLUGIN, Tunnel, listens
+from cutover.schema.tunnel import DOCUMENT, LOOPBACK, PLUGIN, Tunnel, listens
 
 TOKEN = "one-time-" + "token"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from cutover.errors import CutoverError
-from cutover.statements import outside_parentheses, statements
+from cutover.errors import MigrationError
+from cutover.schema.statements import outside_parentheses, statements
 
 _FILE = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
 _DIRECTIVE = re.compile(r"--\s*cutover:\s*(.*?)\s*")
@@ -36,12 +36,6 @@ _NARROWS = (
         "adds a NOT NULL column without default",
     ),
 )
-
-
-class MigrationError(CutoverError):
-    """The files break a rule, do not fit the database, or failed to apply. Nothing is half applied."""
-
-    exit_code = 7
 
 
 @dataclass(frozen=True, kw_only=True)

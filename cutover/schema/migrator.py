@@ -13,15 +13,15 @@ from typing import Any, Protocol
 
 import psycopg
 
-from cutover import description, indexes
-from cutover.indexes import Index
-from cutover.locks import LOCK_TIMEOUT, Report, only_runner, patiently
-from cutover.migration import Migration, MigrationError, load, problems
+from cutover.errors import MigrationError
+from cutover.schema import description, indexes
+from cutover.schema.files import Migration, load, problems
+from cutover.schema.indexes import Index
+from cutover.schema.locks import LOCK_TIMEOUT, Report, only_runner, patiently
 
 __all__ = [
     "Applied",
     "Migration",
-    "MigrationError",
     "Plan",
     "applied",
     "apply",

@@ -10,10 +10,19 @@ from typing import Any
 
 import pytest
 
-from cutover import cli, migrator, smoke, stack
-from cutover.decision import Outcome
-from cutover.errors import CutoverError, NoGoError, NotPreparedError, StackLockedError, StackMissingError
+from cutover import smoke
+from cutover.commands import app as cli
+from cutover.errors import (
+    CutoverError,
+    MigrationError,
+    NoGoError,
+    NotPreparedError,
+    StackLockedError,
+    StackMissingError,
+)
 from cutover.smoke import Report
+from cutover.smoke.decision import Outcome
+from cutover.stacks import stack
 from tests.unit.cutover.test_cutover_smoke import RECORD, report
 
 COMMANDS = (["up", "-s", "test"], ["smoke", "-s", "test"], ["outputs", "-s", "test"])
@@ -67,7 +76,7 @@ def test_every_error_but_the_plain_one_has_an_exit_code_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [CutoverError, NoGoError, StackLockedError, StackMissingError, NotPreparedError, migrator.MigrationError],
+    [CutoverError, NoGoError, StackLockedError, StackMissingError, NotPreparedError, MigrationError],
 )
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_an_error_is_its_exit_code_and_one_line(

@@ -14,11 +14,10 @@ from typing import Any
 
 import psycopg
 
-from cutover import migrator, upkeep
-from cutover.database import DatabaseAccess
-from cutover.errors import StackMissingError
-from cutover.migration import MigrationError
-from cutover.stack import Stack
+from cutover.errors import MigrationError, StackMissingError
+from cutover.schema import migrator, upkeep
+from cutover.schema.access import DatabaseAccess
+from cutover.stacks.stack import Stack
 
 MIGRATIONS = Path("migrations")
 

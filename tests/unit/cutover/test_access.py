@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from cutover.database import DatabaseAccess
-from cutover.errors import CutoverError
-from cutover.migration import MigrationError
+from cutover.errors import CutoverError, MigrationError
+from cutover.schema.access import DatabaseAccess
 
 OUTPUT: dict[str, Any] = {
     "mode": "direct",

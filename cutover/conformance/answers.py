@@ -7,7 +7,7 @@ import re
 import time
 from urllib.parse import urljoin, urlsplit
 
-from cutover.contract.image import TRACE_ID, Image, Number, demand, protected, refused, said, typed
+from cutover.conformance.image import TRACE_ID, Image, Number, demand, protected, refused, said, typed
 
 HEALTHY_SECONDS = 1.0
 """Within which /healthz answers: load balancers and containers give it little more."""

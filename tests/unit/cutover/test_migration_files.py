@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cutover import migration
-from cutover.migration import MigrationError
-from cutover.statements import statements
+from cutover.errors import MigrationError
+from cutover.schema import files as migration
+from cutover.schema.statements import statements
 
 
 def problems(folder: Path, *files: str) -> list[str]:

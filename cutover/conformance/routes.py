@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from cutover.contract.image import Image, Number, SkippedError, demand, moment, said, typed
+from cutover.conformance.image import Image, Number, SkippedError, demand, moment, said, typed
 
 PREAMBLE = (
     r"# Spark Trading Platform - Snapshot Export",

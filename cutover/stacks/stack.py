@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 import yaml
 from pulumi import automation as auto
 
-from cutover.errors import CutoverError, NotPreparedError, StackLockedError, StackMissingError
-from cutover.migrator import MigrationError
-from cutover.preflight import Preflight
-from cutover.progress import Progress
+from cutover.errors import CutoverError, MigrationError, NotPreparedError, StackLockedError, StackMissingError
+from cutover.stacks.preflight import Preflight
+from cutover.stacks.progress import Progress
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 _PROTECTED = re.compile(r'resource "[^"]*::([^":]+)"[^:]*(?:marked for protection|protected)')
 """What Pulumi says of a resource that it was asked to delete or replace and may not."""
 

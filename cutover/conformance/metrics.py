@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import httpx
 
-from cutover.contract.image import BrokenError, Image, SkippedError, demand
+from cutover.conformance.image import BrokenError, Image, SkippedError, demand
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.2, 1.5, 2.5, 5.0, 10.0)
 """Seconds; 0.1, 1.2 and 1.5 are limits of gates and must be bounds, or a gate would judge an estimate."""

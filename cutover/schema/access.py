@@ -9,11 +9,10 @@ from typing import Any, Literal, Self
 
 import psycopg
 
-from cutover import migrator
-from cutover.errors import CutoverError, UnreachableError
-from cutover.migration import MigrationError
-from cutover.secrets import secret_value
-from cutover.tunnel import LOOPBACK, Tunnel, listens
+from cutover.errors import CutoverError, MigrationError, UnreachableError
+from cutover.schema import migrator
+from cutover.schema.secrets import secret_value
+from cutover.schema.tunnel import LOOPBACK, Tunnel, listens
 
 
 @dataclass(frozen=True, kw_only=True)

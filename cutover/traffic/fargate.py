@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cutover.traffic import TrafficError, checked
+from cutover.errors import TrafficError
+from cutover.traffic.split import checked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,10 @@ import httpx
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
-from cutover.contract import RULES, metrics_url, origin
-from cutover.contract.image import HEADERS, BrokenError, Image, typed
-from cutover.contract.metrics import BOUNDS, METRICS, Metric, Page
+from cutover.commands.contract import metrics_url, origin
+from cutover.conformance.image import HEADERS, BrokenError, Image, typed
+from cutover.conformance.metrics import BOUNDS, METRICS, Metric, Page
+from cutover.conformance.suite import RULES
 from webnext import metrics, tracing
 from webnext.app import OPENAPI, create_app
 from webnext.assembly import services_for

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import docker
 from docker.errors import APIError, DockerException, NotFound
 
-from cutover.traffic import TrafficError, checked
+from cutover.errors import TrafficError
+from cutover.traffic.split import checked
 
 _SET = """
 set -eu

@@ -12,7 +12,7 @@ from typing import Self
 
 import psycopg
 
-from cutover.migration import MigrationError
+from cutover.errors import MigrationError
 
 Report = Callable[[str], None]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from cutover.migration import MigrationError
+from cutover.errors import MigrationError
 
 _LEFTOVER = re.compile(r".+_cc(new|old)\d*")
 # A partitioned index (relkind I) is invalid while it waits for ATTACH; one that is being built is no ruin.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cutover import migrator
-from cutover.database import DatabaseAccess
 from cutover.errors import UnreachableError
+from cutover.schema import migrator
+from cutover.schema.access import DatabaseAccess
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 TUNNEL_PORT = 15432

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from cutover.migration import MigrationError
+from cutover.errors import MigrationError
 
 SCHEDULER = "postgres"  # the database pg_cron lives in
 _RETENTION = "audit-retention"

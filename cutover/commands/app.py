@@ -14,9 +14,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from cutover import contract, migrate, smoke
+from cutover import smoke
+from cutover.commands import contract, migrate
 from cutover.errors import CutoverError, NoGoError, StackMissingError
-from cutover.stack import PROJECT, Stack
+from cutover.stacks.stack import PROJECT, Stack
 from cutover.traffic import traffic_split
 
 

@@ -1,0 +1,1 @@
+"""Whether a running image keeps the service's contract."""

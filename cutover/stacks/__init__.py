@@ -1,0 +1,1 @@
+"""Stacks, driven through Pulumi."""
