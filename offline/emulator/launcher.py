@@ -18,6 +18,7 @@ from typing import Any
 
 from offline.bootstrap.artifact import is_complete
 from offline.bootstrap.python import emulator_folder
+from offline.emulator.admission import DATABASES, HEALTH
 from offline.emulator.process import Process
 from offline.emulator.transit import FILES
 from offline.images.build import Images
@@ -136,14 +137,14 @@ class Emulator:
         if process.version != self.version:
             raise EmulatorError("it runs from older files; restart it with `python -m offline.emulator start`")
         try:
-            self._ask("/_ministack/health")
+            self._ask(HEALTH)
             return self._wait_for_databases(LOOK_SECONDS)
         except OSError as error:
             raise EmulatorError(f"it runs, but {self.machine.emulator} does not answer: {error}") from None
 
     def databases(self) -> list[dict[str, Any]]:
         """Returns all accounts' databases as `databases.Answer` has them. OSError if the emulator is down."""
-        return list(self._ask("/_emulator/databases"))
+        return list(self._ask(DATABASES))
 
     @property
     def _pid_file(self) -> Path:
@@ -174,7 +175,7 @@ class Emulator:
             if not process.alive():
                 raise EmulatorError(f"the emulator died: {self._last_words()} (log: {self.log})")
             try:
-                self._ask("/_ministack/health")
+                self._ask(HEALTH)
                 break
             except OSError:
                 if time.monotonic() > deadline:

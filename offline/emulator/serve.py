@@ -11,12 +11,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from offline.emulator import cors
 from offline.emulator.addresses import Addresses
+from offline.emulator.admission import DATABASES, Admission, Receive, Send, narrow
 from offline.emulator.containers import Containers
 from offline.emulator.databases import Databases
 from offline.emulator.durable import Durable
@@ -24,9 +25,6 @@ from offline.emulator.transit import Transit
 from offline.machine import Machine
 
 SIDE_EFFECT_SECONDS = 1.0
-
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 
 
 def serve(root: Path) -> None:
@@ -40,6 +38,7 @@ def serve(root: Path) -> None:
     logging.getLogger("persistence").setLevel(logging.WARNING)
     folder = root / ".local" / "emulator"
     machine = Machine.load(root)
+    narrow(ministack.app, folder / "state")
     transit = Transit(root / ".local" / "tls")
     containers = Containers(machine, Addresses(folder / "addresses.json", machine.subnet), transit)
     containers.narrow()
@@ -52,7 +51,8 @@ def serve(root: Path) -> None:
     config.bind = [f"{machine.gateway}:{machine.emulator_port}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
-    asyncio.run(listen(Gate(ministack.app.app, databases, durable), config))
+    gate = Gate(ministack.app.app, databases, durable)
+    asyncio.run(listen(Admission(machine, cors.stored(ministack.app), gate), config))
 
 
 class Gate:
@@ -79,7 +79,7 @@ class Gate:
 
         if scope["type"] == "lifespan":
             await self._app(scope, receive, started)
-        elif scope.get("path") == "/_emulator/databases":
+        elif scope.get("path") == DATABASES:
             await _answer(send, await asyncio.to_thread(self._databases.answers))
         else:
             with suppress(DisconnectedError):
