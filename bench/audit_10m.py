@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from cutover.schema import migrator
-from tests.engine.postgres import Database, new_database, running
+from tests.support.postgres import Database, new_database, running
 
 ROWS = 10_000_000
 MONTHS = 12

@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 import uvloop
 
 from cutover.schema import migrator
-from tests.engine.containers import free_port, wait_until
-from tests.engine.postgres import WRITER, Database, new_database, running
+from tests.support.containers import free_port, wait_until
+from tests.support.postgres import WRITER, Database, new_database, running
 from webnext import logs
 from webnext.app import create_app
 from webnext.assembly import services_for

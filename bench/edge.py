@@ -22,7 +22,7 @@ import httpx
 
 from infra.edge import WEIGHTS, EdgeConfig, render
 from offline.images.build import build_all
-from tests.engine.containers import container, free_port, network, wait_until
+from tests.support.containers import container, free_port, network, wait_until
 
 SHARE = 0.9
 CONNECTIONS, SECONDS = 32, 5

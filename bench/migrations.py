@@ -22,8 +22,8 @@ import psycopg
 
 from cutover.schema import migrator
 from cutover.schema.files import load
-from tests.engine.containers import docker
-from tests.engine.postgres import PASSWORD, Database, Server, new_database, running
+from tests.support.containers import docker
+from tests.support.postgres import PASSWORD, Database, Server, new_database, running
 
 MIGRATIONS = Path("migrations")
 RATIO, P99, LONGEST = 1.5, 100.0, 200.0

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.browser.chromium import chromium
-from tests.browser.doubles import Edge, SwitchedAlerts, SwitchedAudit, SwitchedGuardrails
-from tests.browser.page import Dashboard
-from webnext.app import create_app
-from webnext.assembly import services_for
+from tests.support.chromium import chromium
+from tests.support.page import Dashboard
+from tests.support.site import Site, running
 from webnext.settings import FlagValues, Settings
 
 expect.set_options(timeout=15_000)
-
-
-@dataclass
-class Site:
-    """The running application and everything that a test may switch."""
-
-    url: str
-    edge: Edge
-    audit: SwitchedAudit
-    guardrails: SwitchedGuardrails
-    alerts: SwitchedAlerts
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +29,8 @@ def settings() -> Settings:
 
 @pytest.fixture
 def site(settings: Settings) -> Iterator[Site]:
-    audit, guardrails, alerts = SwitchedAudit(), SwitchedGuardrails(), SwitchedAlerts()
-    services = replace(services_for(settings), audit=audit, guardrails=guardrails, alerts=alerts)
-    edge = Edge(create_app(services))
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(edge, log_config=None, access_log=False, timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", edge, audit, guardrails, alerts)
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    with running(settings) as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Site
-from tests.browser.page import Dashboard
+from tests.support.page import Dashboard
+from tests.support.site import Site
 from webnext.contract import Breach
 
 pytestmark = pytest.mark.browser

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Site
-from tests.browser.page import NOW, Dashboard
+from tests.support.page import NOW, Dashboard
+from tests.support.site import Site
 
 pytestmark = pytest.mark.browser
 

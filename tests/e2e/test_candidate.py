@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from offline import stackfile
-from tests.e2e.conftest import System, remove
+from tests.support.system import System, remove
 
 pytestmark = pytest.mark.e2e
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Error, expect
 
-from tests.browser.chromium import chromium
-from tests.browser.page import Dashboard
-from tests.e2e.conftest import System, wait_for
-from tests.e2e.test_faults import app, executor, stopped
+from tests.support.chromium import chromium
+from tests.support.faults import stopped
+from tests.support.page import Dashboard
+from tests.support.system import System, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +65,7 @@ def require_accepted(url: str) -> None:
 
 
 def test_a_trace_id_is_copied_and_said_and_no_source_is_a_mock(up: System, dashboard: Dashboard) -> None:
-    require_accepted(app(up))
+    require_accepted(up.app)
     dashboard.trace_chip(TRACE).first.click(timeout=APPEARS_MS)
 
     expect(dashboard.toast).to_contain_text("Trace id copied")
@@ -89,7 +89,7 @@ def test_chips_appear_when_postgres_stops_and_vanish_when_it_is_back(up: System,
 def test_a_breach_at_the_executor_is_shown(up: System, dashboard: Dashboard) -> None:
     expect(dashboard.panel("guardrails")).not_to_contain_text("21%")
 
-    httpx.post(f"{executor(up)}/double/breach", json={"guardrail": "maxDrawdown", "value": 0.21}).raise_for_status()
+    httpx.post(f"{up.executor}/double/breach", json={"guardrail": "maxDrawdown", "value": 0.21}).raise_for_status()
 
     expect(dashboard.panel("guardrails")).to_contain_text("21%", timeout=APPEARS_MS)
 

@@ -9,41 +9,19 @@ import json
 import socket
 import ssl
 import sys
-from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import docker
 import psycopg
 import pytest
 
 from offline.machine import ROOT
-from tests.e2e.conftest import Done, System
+from tests.support.system import Done, System
 
 pytestmark = pytest.mark.e2e
 
 PLANTED = "https://hooks.slack.com/services/" + "T000/" + "B000/" + "planted" * 3
 """Put into the vault out of band, as whoever owns the channel does."""
-
-
-def vault(system: System) -> Any:
-    """Secrets Manager, seen by the account."""
-    return boto3.client(
-        "secretsmanager",
-        region_name="eu-central-1",
-        endpoint_url=system.machine.emulator,
-        aws_access_key_id=system.machine.account,
-        aws_secret_access_key="local",
-    )
-
-
-def secret(system: System, name: str) -> str:
-    text: str = vault(system).get_secret_value(SecretId=f"web-next-{system.stack}/{name}")["SecretString"]
-    return text
-
-
-def connect(system: System, entry: str) -> psycopg.Connection:
-    return psycopg.connect(secret(system, entry), autocommit=True, client_encoding="utf8")
 
 
 def refused(connection: psycopg.Connection, statement: str) -> bool:
@@ -88,7 +66,7 @@ def test_the_schema_is_what_the_migrations_promise_and_its_upkeep_is_scheduled(s
 
 
 def test_the_writer_appends_and_reads_and_can_do_nothing_else(system: System) -> None:
-    with connect(system, "AUDIT_DB_URL") as writer:
+    with system.connect("AUDIT_DB_URL") as writer:
         writer.execute("INSERT INTO audit_log (action, result) VALUES ('e2e', 'ok')")
         assert writer.execute("SELECT count(*) > 0 FROM audit_log").fetchone() == (True,)
         for statement in (
@@ -110,7 +88,7 @@ def test_the_writer_appends_and_reads_and_can_do_nothing_else(system: System) ->
 
 
 def test_the_reader_only_reads(system: System) -> None:
-    with connect(system, "AUDIT_DB_READER_URL") as reader:
+    with system.connect("AUDIT_DB_READER_URL") as reader:
         assert reader.execute("SELECT count(*) > 0 FROM audit_log").fetchone() == (True,)
         for statement in (
             "INSERT INTO audit_log (action, result) VALUES ('e2e', 'ok')",
@@ -122,13 +100,13 @@ def test_the_reader_only_reads(system: System) -> None:
 
 
 def test_even_the_owner_cannot_change_what_was_written(system: System) -> None:
-    with connect(system, "AUDIT_DB_OWNER_URL") as owner:
+    with system.connect("AUDIT_DB_OWNER_URL") as owner:
         for statement in ("UPDATE audit_log SET result = 'err'", "DELETE FROM audit_log", "TRUNCATE audit_log"):
             assert refused(owner, statement), statement
 
 
 def test_redis_answers_over_tls_to_the_token_in_the_vault_and_to_nobody_else(system: System) -> None:
-    url = urlsplit(secret(system, "REDIS_URL"))
+    url = urlsplit(system.secret("REDIS_URL"))
     assert url.scheme == "rediss"
     trust = ssl.create_default_context(cafile=str(ROOT / ".local" / "tls" / "ca.pem"))
 
@@ -147,9 +125,9 @@ def test_redis_answers_over_tls_to_the_token_in_the_vault_and_to_nobody_else(sys
 
 
 def test_a_planted_secret_is_found_nowhere_but_in_the_vault(system: System) -> None:
-    vault(system).put_secret_value(SecretId=f"web-next-{system.stack}/SLACK_WEBHOOK_URL", SecretString=PLANTED)
+    system.vault().put_secret_value(SecretId=f"web-next-{system.stack}/SLACK_WEBHOOK_URL", SecretString=PLANTED)
     urls = ("AUDIT_DB_MASTER_URL", "AUDIT_DB_OWNER_URL", "AUDIT_DB_URL", "AUDIT_DB_READER_URL", "REDIS_URL")
-    planted = {PLANTED, *(str(urlsplit(secret(system, name)).password) for name in urls)}
+    planted = {PLANTED, *(str(urlsplit(system.secret(name)).password) for name in urls)}
     assert len(planted) == 6
     system.set("version", "1.5.9")
     printed = {
@@ -182,7 +160,7 @@ def test_a_planted_secret_is_found_nowhere_but_in_the_vault(system: System) -> N
 def test_a_secret_that_was_put_out_of_band_is_no_drift(system: System) -> None:
     system.pulumi("refresh", "--preview-only", "--expect-no-changes")
     assert changed(system) == set()
-    assert secret(system, "SLACK_WEBHOOK_URL") == PLANTED
+    assert system.secret("SLACK_WEBHOOK_URL") == PLANTED
 
 
 def test_a_retention_changes_the_schema_and_the_record_alone_and_schedules_its_job(system: System) -> None:
@@ -198,7 +176,7 @@ def test_a_retention_changes_the_schema_and_the_record_alone_and_schedules_its_j
 
 
 def test_a_job_that_somebody_removed_is_drift_and_is_put_back(system: System) -> None:
-    url = secret(system, "AUDIT_DB_OWNER_URL")
+    url = system.secret("AUDIT_DB_OWNER_URL")
     with psycopg.connect(url, dbname="postgres", autocommit=True) as owner:
         owner.execute("SELECT cron.unschedule('audit-partitions')")
     assert "audit-partitions is missing" in migrate(system, "verify", code=7).text

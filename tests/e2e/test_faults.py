@@ -11,19 +11,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import httpx
 import psycopg
 import pytest
 from docker.models.containers import Container
 
-from offline.emulator.process import Process
 from offline.machine import ROOT
-from tests.e2e.conftest import System, wait_for
-from tests.e2e.load import Seen, load
-from tests.e2e.test_data_layer import connect, vault
+from tests.support.faults import emulator, hanging_emulator, kill, paused, stopped
+from tests.support.load import Seen, load
+from tests.support.system import System, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -35,24 +34,14 @@ FAULT_SECONDS = 6
 def up(system: System) -> System:
     """The stack with the double as its Slack."""
     system.up()
-    webhook = f"{executor(system)}/double/slack"
-    vault(system).put_secret_value(SecretId=f"web-next-{system.stack}/SLACK_WEBHOOK_URL", SecretString=webhook)
+    webhook = f"{system.executor}/double/slack"
+    system.vault().put_secret_value(SecretId=f"web-next-{system.stack}/SLACK_WEBHOOK_URL", SecretString=webhook)
     return system
-
-
-def app(system: System) -> str:
-    """The app's own address: the edge would limit the load."""
-    return f"http://{system.outputs()['slots']['stable']['address']}"
-
-
-def executor(system: System) -> str:
-    networks = system.container("executor").attrs["NetworkSettings"]["Networks"]
-    return f"http://{networks[system.machine.network]['IPAddress']}:3010"
 
 
 def rows(system: System, traces: set[str]) -> Counter[str]:
     """How often each trace id is in the audit log."""
-    with connect(system, "AUDIT_DB_READER_URL") as reader:
+    with system.connect("AUDIT_DB_READER_URL") as reader:
         found = reader.execute(
             "SELECT trace_id, count(*) FROM audit_log WHERE trace_id = ANY(%s) GROUP BY 1", [list(traces)]
         ).fetchall()
@@ -61,7 +50,7 @@ def rows(system: System, traces: set[str]) -> Counter[str]:
 
 def delivered(system: System) -> str:
     """All that the double's Slack received, as text."""
-    return httpx.get(f"{executor(system)}/double/slack", timeout=10).text
+    return httpx.get(f"{system.executor}/double/slack", timeout=10).text
 
 
 def require_kept_once(system: System, seen: Seen) -> None:
@@ -79,7 +68,7 @@ def require_kept_once(system: System, seen: Seen) -> None:
 
 def require_delivered(system: System, seen: Seen) -> None:
     """Every accepted alert reached Slack; one that had died because Slack was away does so when it is put back."""
-    url = app(system)
+    url = system.app
 
     def all_there() -> bool:
         text = delivered(system)
@@ -96,36 +85,6 @@ def require_sound(seen: Seen) -> None:
     assert seen.unexpected == {}
     assert len(seen.kept) > 100, "the load was on"
     assert len(seen.alerts) > 10
-
-
-@contextmanager
-def paused(container: Container) -> Iterator[None]:
-    """It hangs: connections stay, nothing answers. By signals, because a freezer refuses a busy container."""
-    processes = [int(line[1]) for line in container.top()["Processes"]]
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in reversed(processes):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
-
-
-@contextmanager
-def stopped(container: Container) -> Iterator[None]:
-    """It is killed and away for the block."""
-    container.kill()
-    try:
-        yield
-    finally:
-        container.start()
-
-
-def kill(container: Container) -> None:
-    """Kills its process as a crash does, so that Docker's restart policy brings it back."""
-    container.reload()
-    os.kill(container.attrs["State"]["Pid"], signal.SIGKILL)
 
 
 def recovered(url: str) -> bool:
@@ -153,7 +112,7 @@ FAULTS: dict[str, tuple[str, Callable[[Container], AbstractContextManager[None]]
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_dependency_comes_and_goes_and_nothing_accepted_is_lost_or_doubled(up: System, fault: str) -> None:
     part, breaks, route = FAULTS[fault]
-    url = app(up)
+    url = up.app
     wait_for(lambda: recovered(url))
     with load(url) as seen:
         time.sleep(2)
@@ -170,7 +129,7 @@ def test_a_dependency_comes_and_goes_and_nothing_accepted_is_lost_or_doubled(up:
 
 
 def test_postgres_and_the_executor_are_both_away_and_the_spool_is_replayed(up: System) -> None:
-    url = app(up)
+    url = up.app
     with load(url) as seen:
         time.sleep(2)
         with stopped(up.container("executor")), stopped(up.container("audit")):
@@ -183,26 +142,8 @@ def test_postgres_and_the_executor_are_both_away_and_the_spool_is_replayed(up: S
     require_delivered(up, seen)
 
 
-def emulator() -> Process:
-    """S3, Secrets Manager and SSM of this clone are one process."""
-    running = Process.read(ROOT / ".local" / "emulator" / "pid")
-    assert running
-    assert running.alive()
-    return running
-
-
-@contextmanager
-def hanging_emulator() -> Iterator[None]:
-    process = emulator()
-    os.kill(process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process.pid, signal.SIGCONT)
-
-
 def test_s3_the_vault_and_the_flags_hang_and_only_evidence_notices(up: System) -> None:
-    url = app(up)
+    url = up.app
     with load(url) as seen:
         time.sleep(2)
         with hanging_emulator():
@@ -219,7 +160,7 @@ def test_s3_the_vault_and_the_flags_hang_and_only_evidence_notices(up: System) -
 
 
 def test_s3_is_killed_and_the_databases_with_it_and_all_come_back(up: System) -> None:
-    url = app(up)
+    url = up.app
     with load(url) as seen:
         time.sleep(2)
         os.kill(emulator().pid, signal.SIGKILL)
@@ -234,7 +175,7 @@ def test_s3_is_killed_and_the_databases_with_it_and_all_come_back(up: System) ->
 
 
 def test_with_everything_away_an_entry_is_refused_and_not_kept(up: System) -> None:
-    url = app(up)
+    url = up.app
     entry = {"action": "away", "result": "ok", "traceId": "nothing-can-keep-this"}
     databases = stopped(up.container("audit")), stopped(up.container("queues"))
     with stopped(up.container("executor")), databases[0], databases[1], hanging_emulator():
@@ -251,7 +192,7 @@ def test_with_everything_away_an_entry_is_refused_and_not_kept(up: System) -> No
 
 
 def test_the_worker_is_killed_in_the_middle_of_its_jobs_and_every_alert_is_delivered(up: System) -> None:
-    url = app(up)
+    url = up.app
     with load(url) as seen:
         for _ in range(3):
             time.sleep(2)
@@ -263,7 +204,7 @@ def test_the_worker_is_killed_in_the_middle_of_its_jobs_and_every_alert_is_deliv
 
 
 def test_the_app_is_killed_in_the_middle_of_requests_and_what_it_accepted_is_there_once(up: System) -> None:
-    url = app(up)
+    url = up.app
     with load(url) as seen:
         for _ in range(2):
             time.sleep(3)
@@ -278,7 +219,7 @@ def test_the_app_is_killed_in_the_middle_of_requests_and_what_it_accepted_is_the
 
 
 def test_a_caller_that_sends_again_under_its_key_after_a_crash_makes_one_entry(up: System) -> None:
-    url = app(up)
+    url = up.app
     keys = {f"again-{number}" for number in range(40)}
 
     def send(key: str) -> bool:
@@ -301,18 +242,18 @@ def test_a_caller_that_sends_again_under_its_key_after_a_crash_makes_one_entry(u
 
 
 def test_a_rotated_password_is_taken_up_without_a_restart(up: System) -> None:
-    url = app(up)
+    url = up.app
     started = httpx.get(f"{url}/api/healthz").json()["uptimeSec"]
     name = f"web-next-{up.stack}/AUDIT_DB_URL"
-    before = vault(up).get_secret_value(SecretId=name)["SecretString"]
+    before = up.vault().get_secret_value(SecretId=name)["SecretString"]
     rotated = psycopg.conninfo.conninfo_to_dict(before)
     fresh = "rotated" + str(rotated["password"])
     with load(url) as seen:
         time.sleep(1)
-        with connect(up, "AUDIT_DB_MASTER_URL") as master:
+        with up.connect("AUDIT_DB_MASTER_URL") as master:
             master.execute(f"ALTER ROLE audit_writer PASSWORD '{fresh}'".encode())
             master.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'audit_writer'")
-        vault(up).put_secret_value(SecretId=name, SecretString=before.replace(str(rotated["password"]), fresh))
+        up.vault().put_secret_value(SecretId=name, SecretString=before.replace(str(rotated["password"]), fresh))
         time.sleep(5)
     try:
         assert seen.unexpected == {}
@@ -320,6 +261,6 @@ def test_a_rotated_password_is_taken_up_without_a_restart(up: System) -> None:
         require_kept_once(up, seen)
         assert httpx.get(f"{url}/api/healthz").json()["uptimeSec"] > started, "the same process"
     finally:
-        with connect(up, "AUDIT_DB_MASTER_URL") as master:
+        with up.connect("AUDIT_DB_MASTER_URL") as master:
             master.execute(f"ALTER ROLE audit_writer PASSWORD '{rotated['password']}'".encode())
-        vault(up).put_secret_value(SecretId=name, SecretString=before)
+        up.vault().put_secret_value(SecretId=name, SecretString=before)

@@ -13,9 +13,7 @@ import pytest
 import redis
 
 from offline.machine import ROOT
-from tests.e2e.conftest import System
-from tests.e2e.test_data_layer import secret
-from tests.e2e.test_faults import app
+from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
 
@@ -32,7 +30,7 @@ def run(system: System, command: str) -> str:
     """Runs one of the playbook's commands; the only change is where the app is."""
     assert HOST in command
     done = subprocess.run(
-        ["bash", "-c", command.replace(HOST, app(system).removeprefix("http://"))],
+        ["bash", "-c", command.replace(HOST, system.app.removeprefix("http://"))],
         capture_output=True,
         text=True,
         check=True,
@@ -117,7 +115,7 @@ def test_queue_counts_a_webhook_and_an_invalid_action(up: System) -> None:
 
 def test_ping_is_answered_and_the_queues_keys_are_there(up: System) -> None:
     trust = str(ROOT / ".local" / "tls" / "ca.pem")
-    with redis.Redis.from_url(secret(up, "REDIS_URL"), ssl_ca_certs=trust) as client:
+    with redis.Redis.from_url(up.secret("REDIS_URL"), ssl_ca_certs=trust) as client:
         assert client.ping()
         assert client.keys("bull:alerts:*")
 

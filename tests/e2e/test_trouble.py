@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.conftest import System, wait_for
+from tests.support.system import System, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,7 @@ import sys
 import httpx
 import pytest
 
-from tests.e2e.conftest import System
+from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
 

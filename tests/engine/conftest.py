@@ -1,137 +1,26 @@
-"""A Pulumi project per test: the real CLI, its own home and state, the stand-ins, the clone's emulator."""
+"""What the engine tests share: the CLI with the stand-ins, the clone's emulator, throw-away servers."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
-import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import botocore.session
 import pytest
 
 from offline.images.build import build_all, silent
-from offline.machine import Machine, MachineError
+from offline.machine import ROOT, Machine, MachineError
 from offline.standins.__main__ import PACKAGES
 from offline.standins.protocol import version_of
-from tests.engine.edges import edge_images, edge_tls, start_edge  # noqa: F401 - fixtures
-from tests.engine.evidence import as_app, store  # noqa: F401 - fixtures
-
-ROOT = Path(__file__).resolve().parents[2]
-SERVICES = [
-    "s3",
-    "iam",
-    "kms",
-    "secretsmanager",
-    "ssm",
-    "rds",
-    "elasticache",
-    "ec2",
-    "logs",
-    "cloudwatch",
-    "sns",
-]
-
-
-@dataclass(frozen=True)
-class Emulator:
-    """The running emulator, seen by one account."""
-
-    url: str
-    account: str
-
-    def client(self, service: str):  # type: ignore[no-untyped-def]
-        """A client that does what the program didn't: drift."""
-        return botocore.session.Session().create_client(
-            service,
-            region_name="eu-central-1",
-            endpoint_url=self.url,
-            aws_access_key_id=self.account,
-            aws_secret_access_key="local",
-        )
-
-    @property
-    def provider(self) -> str:
-        """The program text that makes `opts`, the options of a resource on this emulator."""
-        return textwrap.dedent(f"""
-            import json, pulumi, pulumi_aws as aws
-            provider = aws.Provider("aws", region="eu-central-1", access_key="{self.account}", secret_key="local",
-                endpoints=[{{name: "{self.url}" for name in {SERVICES}}}], s3_use_path_style=True,
-                skip_credentials_validation=True, skip_requesting_account_id=True, skip_metadata_api_check=True,
-                default_tags={{"tags": {{"project": "web-next"}}}})
-            opts = pulumi.ResourceOptions(provider=provider)
-            """)
-
-
-@dataclass
-class Done:
-    """A finished command."""
-
-    code: int
-    text: str
-
-
-@dataclass
-class Project:
-    """One project and stack in a folder of its own."""
-
-    folder: Path
-    environment: dict[str, str]
-    attached: str = ""
-
-    def write(self, *parts: str) -> None:
-        """Sets the program."""
-        (self.folder / "__main__.py").write_text("\n".join(textwrap.dedent(part) for part in parts))
-
-    def run(self, *arguments: str, code: int | None = 0) -> Done:
-        """Runs the CLI; any other exit code than `code` fails the test with what it printed."""
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment | ({"PULUMI_DEBUG_PROVIDERS": self.attached} if self.attached else {}),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        text = done.stdout + done.stderr
-        assert code is None or done.returncode == code, f"pulumi {' '.join(arguments)}: {done.returncode}\n{text}"
-        return Done(done.returncode, text)
-
-    def up(self, *, code: int = 0) -> str:
-        return self.run("up", "--yes", "--skip-preview", "--diff", code=code).text
-
-    def preview(self, *arguments: str, code: int = 0) -> str:
-        """The plan in one line, whose columns are no longer aligned."""
-        return " ".join(self.run("preview", "--diff", *arguments, code=code).text.split())
-
-    def repair(self) -> str:
-        return self.run("up", "--yes", "--skip-preview", "--refresh", "--diff").text
-
-    def destroy(self) -> str:
-        return self.run("destroy", "--yes", "--skip-preview").text
-
-    def unchanged(self) -> None:
-        """Fails if the program or the world differ from the state."""
-        self.run("preview", "--expect-no-changes", "--refresh", "--diff")
-
-    def outputs(self) -> dict[str, object]:
-        return dict(json.loads(self.run("stack", "output", "--json", "--show-secrets").text))
-
-    def state(self) -> str:
-        """The state as it lies on disk, backups and history included."""
-        return "\n".join(path.read_text() for path in (self.folder / "state").rglob("*.json*"))
-
-    def resources(self) -> list[dict[str, object]]:
-        exported = json.loads(self.run("stack", "export").text)
-        return list(exported["deployment"].get("resources", []))
+from tests.support import audit, edges, evidence, postgres
+from tests.support.containers import free_port
+from tests.support.engine import Emulator, Project, clean, make_project
 
 
 @pytest.fixture(scope="session")
@@ -188,45 +77,17 @@ def attached() -> Iterator[str]:
 @pytest.fixture
 def project(tmp_path: Path, installed: Path, attached: str) -> Iterator[Project]:
     """An empty project; whatever it still holds at the end is destroyed."""
-    made = _project(tmp_path, installed)
-    made.attached = attached
+    made = make_project(tmp_path, installed, attached)
     yield made
-    _clean(made)
+    clean(made)
 
 
 @pytest.fixture
 def installed_project(tmp_path: Path, installed: Path) -> Iterator[Project]:
     """The same, with plugins that the CLI starts and stops itself."""
-    made = _project(tmp_path, installed)
+    made = make_project(tmp_path, installed)
     yield made
-    _clean(made)
-
-
-def _project(folder: Path, home: Path) -> Project:
-    (folder / "state").mkdir()
-    (folder / "Pulumi.yaml").write_text("name: standins\nruntime: python\n")
-    hidden = ("AWS_", "PULUMI_", "PGHOST", "DOCKER_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    made = Project(
-        folder,
-        environment
-        | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PULUMI_HOME": str(home),
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip",
-            "PULUMI_CONFIG_PASSPHRASE": "engine tests",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_PYTHON_CMD": sys.executable,
-        },
-    )
-    made.run("stack", "init", "test")
-    return made
-
-
-def _clean(project: Project) -> None:
-    if project.resources():
-        project.run("destroy", "--yes", "--skip-preview", "--refresh", code=None)
+    clean(made)
 
 
 @pytest.fixture
@@ -240,3 +101,76 @@ def unique() -> Callable[[str], str]:
 def image() -> str:
     """An image of this machine with a shell."""
     return build_all(silent)["base"]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Server]:
+    """A Postgres that tests share: who pauses it lets it go on."""
+    with postgres.running() as made:
+        yield made
+
+
+@pytest.fixture
+def database(server: postgres.Server) -> Iterator[postgres.Database]:
+    """An empty database with the rights of the stacks."""
+    with postgres.new_database(server) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[postgres.Server]:
+    """A Postgres that a test may stop, pause and kill."""
+    with postgres.running(free_port()) as made:
+        yield made
+
+
+@pytest.fixture
+def ground(
+    own_server: postgres.Server, emulator: Emulator, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[audit.Ground]:
+    """A migrated database, a bucket, an executor."""
+    for name, value in audit.environment(emulator).items():
+        monkeypatch.setenv(name, value)
+    with audit.new_ground(own_server, emulator, unique("web-next-audit")) as made:
+        yield made
+
+
+@pytest.fixture
+def store() -> Iterator[evidence.Store]:
+    """An empty versioned bucket of the clone's own account."""
+    with evidence.new_store() as made:
+        yield made
+
+
+@pytest.fixture
+def as_app(store: evidence.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have this process take its credentials, and all of AWS, from an endpoint."""
+
+    def use(endpoint: str) -> None:
+        for name, value in evidence.environment(store.machine, tmp_path, endpoint).items():
+            monkeypatch.setenv(name, value)
+
+    use(store.machine.emulator)
+    return use
+
+
+@pytest.fixture(scope="session")
+def edge_images() -> dict[str, str]:
+    """The project's images by name."""
+    return build_all(print)
+
+
+@pytest.fixture(scope="session")
+def edge_tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for 127.0.0.1 and its key."""
+    return edges.certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def start_edge(
+    edge_images: dict[str, str], edge_tls: Path, tmp_path_factory: pytest.TempPathFactory
+) -> edges.StartEdge:
+    """Starts an nginx with a configuration, before upstreams that echo."""
+    return lambda configuration, change=str: edges.running(
+        edge_images, edge_tls, tmp_path_factory.mktemp("edge"), configuration, change
+    )

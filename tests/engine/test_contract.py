@@ -16,9 +16,9 @@ from cutover.commands import app as cli
 from cutover.conformance import answers
 from cutover.conformance.image import Image
 from cutover.conformance.suite import RULES, Report, check
-from tests.engine.containers import free_port
-from tests.engine.sabotage import Answer, Change, Target, becomes, everywhere, header, on, refusals, says, status, text
-from tests.engine.serving import served
+from tests.support.containers import free_port
+from tests.support.sabotage import Answer, Change, Target, becomes, everywhere, header, on, refusals, says, status, text
+from tests.support.serving import served
 from webnext import metrics
 from webnext.app import create_app
 from webnext.assembly import services_for

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.engine.containers import docker, wait_until
-from tests.engine.edges import Edge, StartEdge, config
+from tests.support.containers import docker, wait_until
+from tests.support.edges import Edge, StartEdge, config
 
 pytestmark = pytest.mark.engine
 

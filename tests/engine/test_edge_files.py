@@ -16,8 +16,8 @@ from cutover.traffic.docker import EdgeTraffic
 from infra.edge import FOLDER, WEIGHTS, render
 from infra.runtime.docker import edge_files
 from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider
-from tests.engine.containers import container, docker, free_port, network, wait_until
-from tests.engine.edges import config
+from tests.support.containers import container, docker, free_port, network, wait_until
+from tests.support.edges import config
 
 pytestmark = pytest.mark.engine
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.engine.containers import docker
-from tests.engine.edges import Edge, StartEdge, config
+from tests.support.containers import docker
+from tests.support.edges import Edge, StartEdge, config
 
 pytestmark = pytest.mark.engine
 

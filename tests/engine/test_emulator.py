@@ -30,7 +30,7 @@ from offline.emulator.launcher import Emulator, EmulatorError
 from offline.emulator.process import Process
 from offline.images.build import build_all
 from offline.machine import Machine
-from tests.engine.containers import container, docker, wait_until
+from tests.support.containers import container, docker, wait_until
 
 pytestmark = pytest.mark.engine
 

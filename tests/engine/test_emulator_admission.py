@@ -15,8 +15,8 @@ import pytest
 
 from offline.images.build import build_all
 from offline.machine import Machine
-from tests.engine.conftest import Emulator
-from tests.engine.containers import container, docker, network
+from tests.support.containers import container, docker, network
+from tests.support.engine import Emulator
 
 pytestmark = pytest.mark.engine
 

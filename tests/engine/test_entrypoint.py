@@ -21,8 +21,8 @@ from infra.runtime.docker.files import aws_config
 from offline.bootstrap import entrypoint
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import Job
-from tests.engine.conftest import Emulator
-from tests.engine.containers import free_port, wait_until
+from tests.support.containers import free_port, wait_until
+from tests.support.engine import Emulator
 
 pytestmark = pytest.mark.engine
 

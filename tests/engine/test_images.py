@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from offline.images.build import NAMES, Images, build_all
-from tests.engine.containers import container, docker, wait_until
+from tests.support.containers import container, docker, wait_until
 
 pytestmark = pytest.mark.engine
 

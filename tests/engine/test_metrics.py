@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from infra.edge import TEMPLATES, rendered
-from tests.engine.containers import container, docker, free_port, wait_until
+from tests.support.containers import container, docker, free_port, wait_until
 
 pytestmark = pytest.mark.engine
 

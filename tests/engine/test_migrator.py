@@ -14,10 +14,9 @@ import pytest
 
 from cutover.errors import MigrationError
 from cutover.schema import indexes, migrator
-from tests.engine.containers import wait_until
-from tests.engine.postgres import OWNER, WRITER, Database, database, server
+from tests.support.containers import wait_until
+from tests.support.postgres import OWNER, WRITER, Database
 
-__all__ = ["database", "server"]
 pytestmark = pytest.mark.engine
 
 RUNNER = """

@@ -12,10 +12,9 @@ import pytest
 from psycopg import sql
 
 from cutover.schema import migrator
-from tests.engine.containers import docker
-from tests.engine.postgres import OWNER, READER, WRITER, Database, Server, new_database, server
+from tests.support.containers import docker
+from tests.support.postgres import OWNER, READER, WRITER, Database, Server, new_database
 
-__all__ = ["server"]
 pytestmark = pytest.mark.engine
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

@@ -14,10 +14,9 @@ import pytest
 from cutover.commands import app as cli
 from cutover.commands import migrate
 from cutover.schema import access
-from tests.engine.containers import free_port
-from tests.engine.postgres import PASSWORD, WRITER, Database, database, server
+from tests.support.containers import free_port
+from tests.support.postgres import PASSWORD, WRITER, Database
 
-__all__ = ["database", "server"]
 pytestmark = pytest.mark.engine
 
 Command = Callable[..., tuple[int, str, str]]

@@ -14,7 +14,7 @@ from offline.bootstrap.console import Console
 from offline.bootstrap.network import Network
 from offline.bootstrap.runner import Job, StepError
 from offline.machine import Machine
-from tests.engine.containers import docker
+from tests.support.containers import docker
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 

@@ -17,8 +17,8 @@ from pydantic.alias_generators import to_camel
 
 from infra.settings import Settings
 from offline.standins.values import UNKNOWN
-from tests.engine.prod import ROOT, Steps, changes, make_prod, shape, without_credentials
-from tests.engine.prod_changes import CHANGES, Change
+from tests.support.prod import ROOT, Steps, changes, make_prod, shape, without_credentials
+from tests.support.prod_changes import CHANGES, Change
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

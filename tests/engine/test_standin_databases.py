@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.engine.conftest import Emulator, Project
+    from tests.support.engine import Emulator, Project
 
 pytestmark = pytest.mark.engine
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.engine.conftest import Project
+    from tests.support.engine import Project
 
 pytestmark = pytest.mark.engine
 

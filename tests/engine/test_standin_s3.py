@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Emulator, Project
+    from tests.support.engine import Emulator, Project
 
 pytestmark = pytest.mark.engine
 

@@ -10,10 +10,9 @@ import pytest
 
 from cutover.errors import MigrationError
 from cutover.schema import migrator, upkeep
-from tests.engine.containers import docker, wait_until
-from tests.engine.postgres import MASTER, OWNER, Database, Server, database, server
+from tests.support.containers import docker, wait_until
+from tests.support.postgres import MASTER, OWNER, Database, Server
 
-__all__ = ["database", "server"]
 pytestmark = pytest.mark.engine
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from offline.images.build import build_all
-from tests.engine.containers import container, docker, free_port, wait_until
+from tests.support.containers import container, docker, free_port, wait_until
 
 pytestmark = pytest.mark.engine
 

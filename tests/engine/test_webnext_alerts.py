@@ -12,9 +12,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.engine.alerts import KEY, Process, Stack, alert_stack
-from tests.engine.containers import wait_until
-from tests.engine.postgres import READER, WRITER
+from tests.support.alerts import KEY, Process, Stack, alert_stack
+from tests.support.containers import wait_until
+from tests.support.postgres import READER, WRITER
 from webnext.alerts import redis
 from webnext.alerts.production import ProductionAlerts
 from webnext.alerts.queues import Letter, Queues

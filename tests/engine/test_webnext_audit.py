@@ -11,8 +11,8 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.engine.audit import ENTRY, MASTER, Ground, Rig, entry, ground, own_server, paused
-from tests.engine.conftest import emulator, unique
+from tests.support.audit import ENTRY, Ground, Rig, entry, paused
+from tests.support.postgres import MASTER
 from webnext import logs
 from webnext.audit import postgres
 from webnext.audit.row import UnstorableError, row_of
@@ -20,7 +20,6 @@ from webnext.audit.writer import Written
 from webnext.contract import AuditEntryV1
 from webnext.dependency import AwayError
 
-__all__ = ["emulator", "ground", "own_server", "unique"]
 pytestmark = pytest.mark.engine
 
 

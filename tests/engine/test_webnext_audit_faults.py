@@ -13,14 +13,12 @@ import pytest
 import uvicorn
 from prometheus_client import REGISTRY
 
-from tests.engine.audit import ENTRY, Gate, Ground, Load, Rig, entry, ground, killed, load, own_server, paused, stopped
-from tests.engine.conftest import emulator, unique
-from tests.engine.containers import free_port
-from tests.engine.postgres import MASTER, WRITER, Server
+from tests.support.audit import ENTRY, Gate, Ground, Load, Rig, entry, killed, load, paused, stopped
+from tests.support.containers import free_port
+from tests.support.postgres import MASTER, WRITER, Server
 from webnext.audit.postgres import FRESH_SECONDS, SECONDS
 from webnext.dependency import AwayError
 
-__all__ = ["emulator", "ground", "own_server", "unique"]
 pytestmark = pytest.mark.engine
 
 BOUND = 7.0

@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.engine.audit import Ground, Rig, entry, ground, own_server, stopped
-from tests.engine.conftest import emulator, unique
+from tests.support.audit import Ground, Rig, entry, stopped
 from webnext.audit import spool
 from webnext.audit.spool import BAD, PREFIX, Spooled
 from webnext.dependency import AwayError
 from webnext.services import KeyReusedError
 
-__all__ = ["emulator", "ground", "own_server", "unique"]
 pytestmark = pytest.mark.engine
 
 

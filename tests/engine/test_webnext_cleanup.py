@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.containers import free_port
-from tests.engine.evidence import REGION, Store, client, environment
+from tests.support.containers import free_port
+from tests.support.evidence import REGION, Store, client, environment
 from webnext.audit.mock import MockAudit
 from webnext.evidence import cleanup
 from webnext.evidence.cleanup import clean

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.engine.containers import free_port
-from tests.engine.evidence import REGION, ZIP, Store
+from tests.support.containers import free_port
+from tests.support.evidence import REGION, ZIP, Store
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.contract import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.engine.containers import wait_until
-from tests.engine.executor import APP, DOUBLE, ENVIRONMENT, Process, Pushes, journal
+from tests.support.containers import wait_until
+from tests.support.executor import APP, DOUBLE, ENVIRONMENT, Process, Pushes, journal
 
 pytestmark = pytest.mark.engine
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from cutover.schema import migrator
-from tests.engine.containers import docker, wait_until
-from tests.engine.executor import Process, Pushes, journal
-from tests.engine.postgres import OWNER, WRITER, Database, database, server
+from tests.support.containers import docker, wait_until
+from tests.support.executor import Process, Pushes, journal
+from tests.support.postgres import OWNER, WRITER, Database
 
-__all__ = ["database", "server"]
 pytestmark = pytest.mark.engine
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

@@ -23,8 +23,8 @@ from schemathesis.core.failures import FailureGroup, ServerError
 from schemathesis.core.transport import Response
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.engine.sabotage import Change, Target, becomes, everywhere, header, refusals, says, status
-from tests.engine.serving import served
+from tests.support.sabotage import Change, Target, becomes, everywhere, header, refusals, says, status
+from tests.support.serving import served
 from webnext.app import OPENAPI, create_app
 from webnext.assembly import services_for
 from webnext.envelope import SMOKE_AGENT

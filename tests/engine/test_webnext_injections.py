@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.engine.sabotage import Change, Target, header, on, refusals, says, status, text
-from tests.engine.serving import served
+from tests.support.sabotage import Change, Target, header, on, refusals, says, status, text
+from tests.support.serving import served
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.envelope import MAX_BODY, SMOKE_AGENT

@@ -18,7 +18,7 @@ import httpx
 import pytest
 import uvicorn
 
-from tests.engine.containers import free_port, wait_until
+from tests.support.containers import free_port, wait_until
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.mock import MockAudit

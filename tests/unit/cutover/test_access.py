@@ -8,16 +8,7 @@ import pytest
 
 from cutover.errors import CutoverError, MigrationError
 from cutover.schema.access import DatabaseAccess
-
-OUTPUT: dict[str, Any] = {
-    "mode": "direct",
-    "secret_arn": "arn",
-    "region": "eu-central-1",
-    "emulator": None,
-    "bastion": None,
-    "local_port": None,
-    "retention_months": None,
-}
+from tests.support.database_output import OUTPUT
 
 
 def test_a_direct_access_goes_where_the_url_says() -> None:

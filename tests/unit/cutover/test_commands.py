@@ -23,7 +23,7 @@ from cutover.errors import (
 from cutover.smoke import Report
 from cutover.smoke.decision import Outcome
 from cutover.stacks import stack
-from tests.unit.cutover.test_cutover_smoke import RECORD, report
+from tests.support.smoked import RECORD, report
 
 COMMANDS = (["up", "-s", "test"], ["smoke", "-s", "test"], ["outputs", "-s", "test"])
 

@@ -14,36 +14,16 @@ import pytest
 from cutover import smoke
 from cutover.errors import CutoverError, NoGoError, NotPreparedError
 from cutover.smoke import checks, suite
-from cutover.smoke.decision import Criterion, Outcome, Verdict, decide
+from cutover.smoke.decision import Criterion, Outcome, Verdict
 from cutover.smoke.probe import CheckFailedError
-from cutover.smoke.report import Report, Result
 from cutover.smoke.target import Target
-from tests.unit.cutover.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter
-
-RECORD: dict[str, Any] = {
-    "stack": "test",
-    "track": "stable",
-    "image": "sha256:" + "a" * 64,
-    "build_sha": "4f2c1d9",
-    "version": "1.5.1",
-    "schema": {"version": 1, "digest": "d"},
-    "settings_digest": "s",
-    "edge": {"url": "https://localhost:8443", "authority": None, "rate_per_minute": 60, "burst": 10},
-}
+from tests.support.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter
+from tests.support.smoked import RECORD, report
 
 
 @pytest.fixture
 def edge() -> Edge:
     return Edge()
-
-
-def report(health: Outcome = Outcome.PASS, rate: Outcome = Outcome.PASS) -> Report:
-    outcomes = {Criterion.HEALTH: health, Criterion.AUDIT: Outcome.PASS, Criterion.RATE_LIMIT: rate}
-    results = tuple(
-        Result(criterion=criterion, outcome=outcome, detail=f"saw {criterion.value}", seconds=0.25)
-        for criterion, outcome in outcomes.items()
-    )
-    return Report(target=TARGET, results=results, decision=decide(outcomes))
 
 
 def test_a_sound_deployment_passes_every_check_and_is_a_go(edge: Edge) -> None:

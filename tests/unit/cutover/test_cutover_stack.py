@@ -27,7 +27,7 @@ from cutover.errors import (
 from cutover.stacks import stack as stacks
 from cutover.stacks.preflight import SCHEMA
 from cutover.stacks.stack import Stack
-from tests.unit.cutover.test_access import OUTPUT
+from tests.support.database_output import OUTPUT
 
 
 @pytest.fixture

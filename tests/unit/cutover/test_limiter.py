@@ -8,7 +8,7 @@ import pytest
 
 from cutover.smoke.checks import judged
 from cutover.smoke.limiter import Observation, Prediction, judge
-from tests.unit.cutover.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter
+from tests.support.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter
 
 
 def observe(

@@ -14,8 +14,8 @@ from cutover.errors import MigrationError, UnreachableError
 from cutover.schema.tunnel import LOOPBACK, listens
 from cutover.stacks.preflight import SCHEMA, TUNNEL_PORT, Preflight
 from infra.settings import Settings
-from tests.unit.cutover.test_access import OUTPUT
-from tests.unit.cutover.test_tunnel import FORWARDS, Sessions, plugin
+from tests.support.database_output import OUTPUT
+from tests.support.session_manager import FORWARDS, Sessions, plugin
 
 OUT_OF_REACH = OUTPUT | {"endpoint": f"{LOOPBACK}:1", "bastion": "i-0abc"}
 FILES = ("001_one.sql", "002_two.sql", "003_three.sql")

@@ -11,7 +11,7 @@ import pytest
 
 from infra import edge
 from infra.edge import EdgeConfig, render
-from tests.unit.infra.edge_configs import beside_an_app, on_docker
+from tests.support.edge_configs import beside_an_app, on_docker
 
 EDGES = pytest.mark.parametrize("config", [on_docker(), beside_an_app()], ids=["docker", "fargate"])
 

@@ -15,7 +15,7 @@ from infra.release import environment_of, release_of, shared_environment
 from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
 from infra.runtime.fargate.registry import repository_arns
 from infra.runtime.fargate.slot import FargateSlot
-from tests.unit.infra.edge_configs import beside_an_app
+from tests.support.edge_configs import beside_an_app
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import ACCOUNT, BASE, FARGATE, NAMES, REGION, Recorder, changed, finish, settings
 

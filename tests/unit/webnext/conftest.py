@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.unit.webnext.doubles import Call, MemoryAudit
+from tests.support.memory_audit import Call, MemoryAudit
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.services import Services

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.unit.webnext.doubles import Call, MemoryAudit
+from tests.support.memory_audit import Call, MemoryAudit
 from webnext.envelope import security_headers, trace_id_for
 from webnext.settings import Settings
 

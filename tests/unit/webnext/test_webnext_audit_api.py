@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.webnext.doubles import Call, MemoryAudit
+from tests.support.memory_audit import Call, MemoryAudit
 from webnext.audit.row import UnstorableError
 from webnext.contract import AuditEntryV1
 from webnext.services import KeyReusedError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from tests.unit.webnext.doubles import MemoryAudit
+from tests.support.memory_audit import MemoryAudit
 from webnext import metrics
 from webnext.dependency import AwayError
 from webnext.evidence import cleanup

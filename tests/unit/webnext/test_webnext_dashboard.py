@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import webnext.dashboard
-from tests.unit.webnext.doubles import Call
+from tests.support.memory_audit import Call
 from webnext.dashboard.routes import PAGE, files
 from webnext.envelope import security_headers
 from webnext.settings import Settings

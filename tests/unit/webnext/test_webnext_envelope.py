@@ -6,7 +6,7 @@ import logging
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.unit.webnext.doubles import Call, MemoryAudit
+from tests.support.memory_audit import Call, MemoryAudit
 from webnext.envelope import MAX_BODY
 
 ENTRY = b'{"action": "a", "result": "ok"}'

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.unit.webnext.doubles import MemoryAudit
+from tests.support.memory_audit import MemoryAudit
 from webnext.contract import AuditEntryV1, PushAnswer
 from webnext.dependency import AwayError
 from webnext.executor import Executor

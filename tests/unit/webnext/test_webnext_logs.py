@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.webnext.doubles import Call
+from tests.support.memory_audit import Call
 from webnext import logs
 
 

@@ -10,7 +10,7 @@ import pytest
 import schemathesis
 from fastapi.routing import APIRoute
 
-from tests.unit.webnext.doubles import Call, MemoryAudit
+from tests.support.memory_audit import Call, MemoryAudit
 from webnext import alerts, audit, evidence, guardrails, snapshot
 from webnext.app import OPENAPI
 from webnext.envelope import MAX_BODY

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from tests.unit.webnext.doubles import Call, MemoryAudit
+from tests.support.memory_audit import Call, MemoryAudit
 from webnext import metrics
 from webnext.app import create_app
 from webnext.contract import AuditItem, Breach, GuardrailsAnswer, ListAnswer, QueueAnswer

@@ -13,12 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 
 from cutover.schema import migrator
-from tests.engine.conftest import Emulator
-from tests.engine.containers import docker, free_port, wait_until
-from tests.engine.postgres import MASTER, WRITER, Database, Server, new_database, running
+from tests.support.containers import docker, free_port, wait_until
+from tests.support.engine import Emulator
+from tests.support.postgres import WRITER, Database, Server, new_database
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.postgres import Postgres
@@ -247,27 +246,20 @@ class Ground:
         asyncio.run(inside())
 
 
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """A server that a test may stop, pause and kill."""
-    with running(free_port()) as made:
-        yield made
-
-
-@pytest.fixture
-def ground(
-    own_server: Server, emulator: Emulator, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Ground]:
-    """A migrated database, a bucket, an executor."""
-    for name, value in {
+def environment(emulator: Emulator) -> dict[str, str]:
+    """What has a process find S3 at the emulator."""
+    return {
         "AWS_ENDPOINT_URL_S3": emulator.url,
         "AWS_ACCESS_KEY_ID": emulator.account,
         "AWS_SECRET_ACCESS_KEY": "local",
-    }.items():
-        monkeypatch.setenv(name, value)
-    bucket = unique("web-next-audit")
+    }
+
+
+@contextmanager
+def new_ground(server: Server, emulator: Emulator, bucket: str) -> Iterator[Ground]:
+    """A migrated database on the server, a new bucket, an executor."""
     emulator.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    with new_database(own_server) as database:
+    with new_database(server) as database:
         with database.connect() as owner:
             migrator.apply(owner, MIGRATIONS)
         yield Ground(database, emulator, bucket)
@@ -334,6 +326,3 @@ async def load(rig: Rig, each_second: int = 40) -> AsyncIterator[Load]:
     finally:
         over.set()
         await task
-
-
-__all__ = ["MASTER", "Ground", "Rig", "ground", "own_server"]

@@ -1,4 +1,4 @@
-"""What the engine tests of the edge share: the real nginx before upstreams that echo what reaches them."""
+"""The real nginx before upstreams that echo what reaches them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from cutover.traffic.docker import EdgeTraffic
 from infra.edge import WEIGHTS, EdgeConfig, render
-from offline.images.build import build_all
-from tests.engine.containers import container, docker, free_port, network, wait_until
+from tests.support.containers import container, docker, free_port, network, wait_until
 
 ECHO = """
 import http.server, json, os
@@ -80,14 +78,8 @@ def config(*tracks: str, **changes: Any) -> EdgeConfig:
     return EdgeConfig(**{**fields, **changes})
 
 
-@pytest.fixture(scope="session")
-def edge_images() -> dict[str, str]:
-    return build_all(print)
-
-
-@pytest.fixture(scope="session")
-def edge_tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
+def certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 and its key, as edge.pem and edge.key in the folder, which is returned."""
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     leaf = ["-addext", "basicConstraints=critical,CA:FALSE"]
@@ -97,42 +89,42 @@ def edge_tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def start_edge(edge_images: dict[str, str], edge_tls: Path, tmp_path_factory: pytest.TempPathFactory) -> StartEdge:
-    """Start nginx with a configuration, as the stack does: read-only root, few capabilities."""
-
-    @contextmanager
-    def start(configuration: EdgeConfig, change: Callable[[str], str] = str) -> Iterator[Edge]:
-        folder = tmp_path_factory.mktemp("edge")
-        (folder / "nginx.conf").write_text(change(render(configuration)))
-        (folder / "weights").mkdir()
-        folder.chmod(0o755)  # nginx's workers are not root
-        port = free_port()
-        options = ["--read-only", "--tmpfs", "/tmp", "--security-opt", "no-new-privileges", "--cap-drop", "ALL"]
-        for capability in ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"):
-            options += ["--cap-add", capability]
-        options += ["--volume", f"{folder}:/etc/nginx/edge", "--volume", f"{edge_tls}:/etc/nginx/tls:ro"]
-        options += ["--publish", f"127.0.0.1:{port}:{configuration.listen}"]
-        trusted = ssl.create_default_context(cafile=str(edge_tls / "edge.pem"))
-        scheme = "https" if configuration.tls else "http"
-        with ExitStack() as running:
-            net = running.enter_context(network())
-            upstreams = {
-                track: running.enter_context(
-                    container(
-                        edge_images["web-next"],
-                        *("--network", net, "--network-alias", track, "--env", f"TRACK={track}"),
-                        command=("python3", "-c", ECHO),
-                    )
+@contextmanager
+def running(
+    images: dict[str, str],
+    tls: Path,
+    folder: Path,
+    configuration: EdgeConfig,
+    change: Callable[[str], str] = str,
+) -> Iterator[Edge]:
+    """An nginx with a configuration, changed by `change`, as the stack runs it: read-only root, few capabilities."""
+    (folder / "nginx.conf").write_text(change(render(configuration)))
+    (folder / "weights").mkdir()
+    folder.chmod(0o755)  # nginx's workers are not root
+    port = free_port()
+    options = ["--read-only", "--tmpfs", "/tmp", "--security-opt", "no-new-privileges", "--cap-drop", "ALL"]
+    for capability in ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"):
+        options += ["--cap-add", capability]
+    options += ["--volume", f"{folder}:/etc/nginx/edge", "--volume", f"{tls}:/etc/nginx/tls:ro"]
+    options += ["--publish", f"127.0.0.1:{port}:{configuration.listen}"]
+    trusted = ssl.create_default_context(cafile=str(tls / "edge.pem"))
+    scheme = "https" if configuration.tls else "http"
+    with ExitStack() as running:
+        net = running.enter_context(network())
+        upstreams = {
+            track: running.enter_context(
+                container(
+                    images["web-next"],
+                    *("--network", net, "--network-alias", track, "--env", f"TRACK={track}"),
+                    command=("python3", "-c", ECHO),
                 )
-                for track in configuration.upstreams
-            }
-            nginx = ("nginx", "-c", "/etc/nginx/edge/nginx.conf", "-g", "daemon off;")
-            edge = running.enter_context(container(edge_images["nginx"], "--network", net, *options, command=nginx))
-            client = running.enter_context(
-                httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", verify=trusted, trust_env=False)
             )
-            wait_until(lambda: client.get("/healthz").status_code == 200, "edge in front of the upstream")
-            yield Edge(edge, client, port, next(iter(upstreams.values())))
-
-    return start
+            for track in configuration.upstreams
+        }
+        nginx = ("nginx", "-c", "/etc/nginx/edge/nginx.conf", "-g", "daemon off;")
+        edge = running.enter_context(container(images["nginx"], "--network", net, *options, command=nginx))
+        client = running.enter_context(
+            httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", verify=trusted, trust_env=False)
+        )
+        wait_until(lambda: client.get("/healthz").status_code == 200, "edge in front of the upstream")
+        yield Edge(edge, client, port, next(iter(upstreams.values())))

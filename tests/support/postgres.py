@@ -1,7 +1,4 @@
-"""A throw-away Postgres: this project's image, a master as on RDS, TLS, and databases with the audit roles.
-
-`server` is one container for a test session; `database` an empty database in it for one test.
-"""
+"""A throw-away Postgres: this project's image, a master as on RDS, TLS, and databases with the audit roles."""
 
 from __future__ import annotations
 
@@ -12,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-import pytest
 from psycopg import sql
 
 from offline.images.build import build_all
-from tests.engine.containers import container, docker, wait_until
+from tests.support.containers import container, docker, wait_until
 
 MASTER, OWNER, WRITER, READER = "master", "audit_owner", "audit_writer", "audit_reader"
 PASSWORD = secrets.token_hex(12)
@@ -125,15 +121,3 @@ def new_database(server: Server, name: str | None = None) -> Iterator[Database]:
     yield made
     with server.connect(MASTER, "postgres") as master:
         master.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with running() as made:
-        yield made
-
-
-@pytest.fixture
-def database(server: Server) -> Iterator[Database]:
-    with new_database(server) as made:
-        yield made

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.network import INTERFACE_ENDPOINTS
-from tests.engine.prod import ACCOUNT, ROLES
+from tests.support.prod import ACCOUNT, ROLES
 
 
 @dataclass(frozen=True, kw_only=True)

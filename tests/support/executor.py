@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from tests.engine.containers import free_port, wait_until
+from tests.support.containers import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 # The roles' own ports are fixed; several tests may run on one machine.

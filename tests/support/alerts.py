@@ -27,8 +27,8 @@ import redis
 
 from cutover.schema import migrator
 from offline.images.build import build_all
-from tests.engine import postgres
-from tests.engine.containers import LABEL, container, docker, free_port, wait_until
+from tests.support import postgres
+from tests.support.containers import LABEL, container, docker, free_port, wait_until
 from webnext.alerts.production import ProductionAlerts
 from webnext.app import create_app
 from webnext.assembly import services_for

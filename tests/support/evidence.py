@@ -1,22 +1,19 @@
-"""What the engine tests of the evidence share: a bucket in the emulator, and this process in the app's role."""
+"""A bucket in the emulator, and the environment of a process in the app's role."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.session
-import pytest
 
 from infra.runtime.docker.files import aws_config
 from offline.machine import Machine
-
-if TYPE_CHECKING:
-    from tests.engine.conftest import Emulator
 
 REGION = "eu-central-1"
 ZIP = b"PK\x05\x06" + secrets.token_bytes(50_000)
@@ -53,8 +50,9 @@ def client(service: str, machine: Machine) -> Any:
     )
 
 
-@pytest.fixture
-def store(emulator: Emulator) -> Iterator[Store]:
+@contextmanager
+def new_store() -> Iterator[Store]:
+    """An empty versioned bucket, removed at the end."""
     machine = Machine.load()
     made = Store(f"evidence-test-{secrets.token_hex(4)}", client("s3", machine), machine)
     made.client.create_bucket(Bucket=made.name, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -75,15 +73,3 @@ def environment(machine: Machine, folder: Path, endpoint: str) -> dict[str, str]
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint,
         "AWS_EC2_METADATA_DISABLED": "false",
     }
-
-
-@pytest.fixture
-def as_app(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Have this process take its credentials, and all of AWS, from an endpoint."""
-
-    def use(endpoint: str) -> None:
-        for name, value in environment(store.machine, tmp_path, endpoint).items():
-            monkeypatch.setenv(name, value)
-
-    use(store.machine.emulator)
-    return use

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from tests.engine.containers import free_port, wait_until
+from tests.support.containers import free_port, wait_until
 
 
 @contextmanager

@@ -1,0 +1,29 @@
+"""What a deployment record holds for the smoke suite, and a report of a suite that ran."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cutover.smoke.decision import Criterion, Outcome, decide
+from cutover.smoke.report import Report, Result
+from tests.support.edge_double import TARGET
+
+RECORD: dict[str, Any] = {
+    "stack": "test",
+    "track": "stable",
+    "image": "sha256:" + "a" * 64,
+    "build_sha": "4f2c1d9",
+    "version": "1.5.1",
+    "schema": {"version": 1, "digest": "d"},
+    "settings_digest": "s",
+    "edge": {"url": "https://localhost:8443", "authority": None, "rate_per_minute": 60, "burst": 10},
+}
+
+
+def report(health: Outcome = Outcome.PASS, rate: Outcome = Outcome.PASS) -> Report:
+    outcomes = {Criterion.HEALTH: health, Criterion.AUDIT: Outcome.PASS, Criterion.RATE_LIMIT: rate}
+    results = tuple(
+        Result(criterion=criterion, outcome=outcome, detail=f"saw {criterion.value}", seconds=0.25)
+        for criterion, outcome in outcomes.items()
+    )
+    return Report(target=TARGET, results=results, decision=decide(outcomes))
