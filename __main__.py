@@ -1,6 +1,6 @@
 """web-next, from mock data to production: everything one stack stands on, top to bottom."""
 
-import infra.lean  # noqa: F401, I001 - first: it makes the imports below quicker too
+import infra.no_gc_no_debug  # noqa: F401, I001 - first: it makes the imports below quicker too
 
 import pulumi
 
@@ -15,8 +15,8 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.naming import Names
 from infra.network import Network, NetworkArgs
 from infra.queues import Queues, QueuesArgs
-from infra.record import DeploymentRecord, DeploymentRecordArgs
-from infra.records import Records, RecordsArgs
+from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
+from infra.records_bucket import Records, RecordsArgs
 from infra.release import release_of, shared_environment
 from infra.role import AppRole, AppRoleArgs
 from infra.runtime import Surroundings, runtime_of

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx
 
-from infra.edge import WEIGHTS, EdgeConfig, render
+from infra.nginx import WEIGHTS, EdgeConfig, render
 from offline.images.build import build_all
 from tests.support.containers import container, free_port, network, wait_until
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2.5
-LEAN = "import infra.lean\nimport pulumi\n"  # as the product's own program begins
+SHORTENED = "import infra.no_gc_no_debug\nimport pulumi\n"  # as the product's own program begins
 EMPTY = "import pulumi\n"
 HUNDRED = """
 import json
@@ -72,7 +72,7 @@ def prepare(folder: Path) -> dict[str, str]:
         str(script.parent),
     ]
     subprocess.run(install, env=environment, check=True, capture_output=True)
-    for name, program in (("empty", EMPTY), ("hundred", LEAN + HUNDRED)):
+    for name, program in (("empty", EMPTY), ("hundred", SHORTENED + HUNDRED)):
         project = folder / name
         project.mkdir()
         (project / "Pulumi.yaml").write_text(f"name: {name}\nruntime: python\n")

@@ -6,8 +6,8 @@ import pulumi
 
 from infra import providers
 from infra.base import Base
+from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.naming import Names
-from infra.record import DeploymentRecord, DeploymentRecordArgs
 from infra.release import Release, release_of
 from infra.runtime import candidate_of
 from infra.settings import Settings

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import pulumi
 
 from infra import providers
-from infra.edge import EdgeConfig
 from infra.monitoring import Monitoring
 from infra.naming import Names
 from infra.network import Network
+from infra.nginx import EdgeConfig
 from infra.release import Release
 from infra.role import AppRole
 from infra.settings import Settings

@@ -13,7 +13,7 @@ import pytest
 
 from cutover.errors import TrafficError
 from cutover.traffic.docker import EdgeTraffic
-from infra.edge import FOLDER, WEIGHTS, render
+from infra.nginx import FOLDER, WEIGHTS, render
 from infra.runtime.docker import edge_files
 from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider
 from tests.support.containers import container, docker, free_port, network, wait_until

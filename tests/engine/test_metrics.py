@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.edge import TEMPLATES, rendered
+from infra.nginx import TEMPLATES, rendered
 from tests.support.containers import container, docker, free_port, wait_until
 
 pytestmark = pytest.mark.engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.edge import WEIGHTS, EdgeConfig
+from infra.nginx import WEIGHTS, EdgeConfig
 
 
 def on_docker(**changes: Any) -> EdgeConfig:

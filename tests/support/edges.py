@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from cutover.traffic.docker import EdgeTraffic
-from infra.edge import WEIGHTS, EdgeConfig, render
+from infra.nginx import WEIGHTS, EdgeConfig, render
 from tests.support.containers import container, docker, free_port, network, wait_until
 
 ECHO = """

@@ -8,8 +8,8 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from infra.edge import FOLDER, WEIGHTS, EdgeConfig, render
 from infra.naming import Names
+from infra.nginx import FOLDER, WEIGHTS, EdgeConfig, render
 from infra.runtime.docker.container import contained, listens
 from infra.runtime.docker.edge_files import CAPABILITIES, CONFIG, EdgeFiles
 from infra.runtime.docker.labels import labels

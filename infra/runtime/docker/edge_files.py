@@ -15,7 +15,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from infra.edge import FOLDER, WEIGHTS
+from infra.nginx import FOLDER, WEIGHTS
 
 SOCKET = "unix:///var/run/docker.sock"
 CONFIG = f"{FOLDER}/nginx.conf"

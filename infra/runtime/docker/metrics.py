@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from infra.edge import TEMPLATES, rendered
 from infra.naming import Names
+from infra.nginx import TEMPLATES, rendered
 from infra.release import METRICS_PORT
 from infra.runtime.docker.container import contained, listens
 from infra.runtime.docker.files import Files, FilesArgs

@@ -7,8 +7,8 @@ from typing import Any
 
 import pulumi
 
-from infra.edge import WEIGHTS, EdgeConfig
 from infra.naming import Names
+from infra.nginx import WEIGHTS, EdgeConfig
 from infra.release import PORT, Release, shared_environment
 from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
 from infra.runtime.docker.files import Files, FilesArgs

@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.edge import EdgeConfig
 from infra.monitoring import Monitoring
 from infra.naming import Names
 from infra.network import Network
+from infra.nginx import EdgeConfig
 from infra.release import PORT, Release, shared_environment
 from infra.role import AppRole
 from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.edge import EdgeConfig, render
+from infra.nginx import EdgeConfig, render
 from infra.release import PORT
 from infra.settings import Settings
 

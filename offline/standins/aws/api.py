@@ -27,61 +27,62 @@ def search(path: str, value: Any) -> Any:
 class Api:
     """How a type is made of operations; `kind()` is its row in the table.
 
-    `by` is the parameter that names the object; `id` finds the id in create's answer (else it is the value of
-    the input `name`); `at` finds the object in describe's answer, `{id}` standing for the id; `outputs`,
-    `ready` and `gone` are read from the object. Paths are JMESPath. `rename` gives the API names whose letters
-    differ (alternatives apart by a space), `aside` the inputs that no operation takes by itself, `forgets` those
-    that the emulator takes and doesn't keep, so that nobody watches them. `on_create`, `on_update` and `on_delete`
-    add parameters, `after` does what the operations leave undone, `compute` finds the outputs without a path,
-    `observe` the inputs that describe doesn't tell. `ec2` is the resource type in EC2's tags and, where the type
-    has one, the ARN; `tagging` is the row of tag operations if it isn't the service's, `tags_later` for create
-    operations whose tags the emulator drops. Without `delete` the object outlives the resource.
+    The object is known by `id_parameter`; `id_path` finds its id in create's answer (else the id is the value of
+    the input `name_input`), and `object_path` finds the object in describe's answer, `{id}` standing for the id.
+    `outputs`, `ready_when` and `gone_when` are read from the object. Paths are JMESPath. `api_names` has the API's
+    names whose letters differ (alternatives apart by a space), `unmapped_inputs` the inputs that no operation takes
+    by itself, `forgotten_inputs` those that the emulator takes and doesn't keep, so that nobody watches them.
+    `create_parameters`, `update_parameters` and `delete_parameters` add to what is sent, `after_write` does what
+    the operations leave undone, `computed_outputs` finds the outputs without a path, `observed_inputs` the inputs
+    that describe doesn't tell. `ec2_type` is the type in EC2's tags and, with `ec2_arn`, in the ARN;
+    `tag_operations` is the row of tag operations if it isn't the service's. Tags that the emulator drops from
+    create's call are written by themselves with `tag_after_create`. Without `delete` the object outlives the resource.
     """
 
     type: str
     service: str
-    by: str
+    id_parameter: str
     create: str
     describe: str
-    at: str
+    object_path: str
     delete: str = ""
     update: str = ""
-    id: str = ""
-    name: str = ""
-    ec2: str = ""
-    arn: bool = True
-    rename: Renames = field(default_factory=dict)
+    id_path: str = ""
+    name_input: str = ""
+    ec2_type: str = ""
+    ec2_arn: bool = True
+    api_names: Renames = field(default_factory=dict)
     outputs: Renames = field(default_factory=dict)
-    replace: str = ""
-    hidden: str = ""
-    changing: str = ""
-    aside: str = ""
-    forgets: str = ""
-    ready: str = ""
-    gone: str = ""
-    tags: bool = True
-    tagging: str = ""
-    tags_later: bool = False
-    defaults: Properties = field(default_factory=dict)
-    describe_also: Properties = field(default_factory=dict)
-    on_create: Callable[[Call], Properties] = lambda _: {}
-    on_update: Callable[[Call], Properties] = lambda _: {}
-    on_delete: Callable[[Call], Properties] = lambda _: {}
-    after: Callable[[Call], object] = lambda _: None
-    compute: Callable[[Call, Any], Properties] = lambda _call, _found: {}
-    observe: Callable[[Call, Any], Properties] = lambda _call, _found: {}
+    replace_on_change: str = ""
+    masked_inputs: str = ""
+    changing_outputs: str = ""
+    unmapped_inputs: str = ""
+    forgotten_inputs: str = ""
+    ready_when: str = ""
+    gone_when: str = ""
+    has_tags: bool = True
+    tag_operations: str = ""
+    tag_after_create: bool = False
+    create_defaults: Properties = field(default_factory=dict)
+    describe_parameters: Properties = field(default_factory=dict)
+    create_parameters: Callable[[Call], Properties] = lambda _: {}
+    update_parameters: Callable[[Call], Properties] = lambda _: {}
+    delete_parameters: Callable[[Call], Properties] = lambda _: {}
+    after_write: Callable[[Call], object] = lambda _: None
+    computed_outputs: Callable[[Call, Any], Properties] = lambda _call, _found: {}
+    observed_inputs: Callable[[Call, Any], Properties] = lambda _call, _found: {}
 
     def kind(self) -> Kind:
         """Returns the row of the package's table."""
-        computed = [*self.outputs, *(["arn"] if self.ec2 and self.arn else []), *(["tagsAll"] if self.tags else [])]
+        arn, tags = ["arn"] if self.ec2_type and self.ec2_arn else [], ["tagsAll"] if self.has_tags else []
         return Kind(
             type=self.type,
-            outputs=tuple(computed),
-            name=self.name,
-            replace=(*self.replace.split(), *([self.name] if self.name else [])),
-            hidden=tuple(self.hidden.split()),
-            changing=tuple(self.changing.split()),
-            tags=self.tags,
+            outputs=(*self.outputs, *arn, *tags),
+            name=self.name_input,
+            replace=(*self.replace_on_change.split(), *([self.name_input] if self.name_input else [])),
+            hidden=tuple(self.masked_inputs.split()),
+            changing=tuple(self.changing_outputs.split()),
+            tags=self.has_tags,
             create=self.do_create,
             read=self.do_read,
             update=self.do_update,
@@ -91,7 +92,7 @@ class Api:
     def parameters(self, cloud: Cloud, operation: str, inputs: Properties) -> Properties:
         """Returns those inputs that the operation takes, as it takes them."""
         shape, _ = cloud.shape(self.service, operation)
-        return arguments(shape, self.without(inputs, self.aside), self.rename)
+        return arguments(shape, self.without(inputs, self.unmapped_inputs), self.api_names)
 
     def without(self, inputs: Properties, names: str) -> Properties:
         """Returns the inputs that may have a parameter of their own, less those named."""
@@ -101,68 +102,68 @@ class Api:
     def named(self, cloud: Cloud, operation: str, identity: str) -> Properties:
         """Returns the parameter that names the object, if the operation has it."""
         shape, _ = cloud.shape(self.service, operation)
-        name = member(shape, "by", {"by": self.by})
+        name = member(shape, "by", {"by": self.id_parameter})
         return {} if name is None else {name: to_api(shape.members[name], identity, {})}
 
     def find(self, cloud: Cloud, identity: str) -> Any:
         """Returns the object as the API describes it, or None."""
         named = self.named(cloud, self.describe, identity)
-        answer = cloud.find(self.service, self.describe, **named, **self.describe_also)
-        found = None if answer is None else search(self.at.format(id=identity), answer)
-        return None if not found or (self.gone and search(self.gone, found)) else found
+        answer = cloud.find(self.service, self.describe, **named, **self.describe_parameters)
+        found = None if answer is None else search(self.object_path.format(id=identity), answer)
+        return None if not found or (self.gone_when and search(self.gone_when, found)) else found
 
     def seen(self, call: Call, found: Any) -> Properties:
         """Returns the object's computed properties."""
         outputs = {name: search(path, found) for name, path in self.outputs.items() if path}
-        outputs |= self.compute(call, found)
-        if self.ec2 and self.arn:
-            outputs["arn"] = f"arn:aws:ec2:{call.cloud.region}:{call.cloud.account}:{self.ec2}/{call.id}"
-        return {**outputs, "tagsAll": call.inputs.get("tags", {})} if self.tags else outputs
+        outputs |= self.computed_outputs(call, found)
+        if self.ec2_type and self.ec2_arn:
+            outputs["arn"] = f"arn:aws:ec2:{call.cloud.region}:{call.cloud.account}:{self.ec2_type}/{call.id}"
+        return {**outputs, "tagsAll": call.inputs.get("tags", {})} if self.has_tags else outputs
 
     def told(self, call: Call, found: Any) -> Properties:
         """Returns those inputs that describe tells, as it tells them."""
         _, answer = call.cloud.shape(self.service, self.describe)
-        inputs = self.without(call.inputs, f"{self.aside} {self.forgets}")
-        return told(shape_at(answer, self.at), found, inputs, self.rename)
+        inputs = self.without(call.inputs, f"{self.unmapped_inputs} {self.forgotten_inputs}")
+        return told(shape_at(answer, self.object_path), found, inputs, self.api_names)
 
     def tag_name(self, call: Call, found: Any) -> str:
         """Returns what the service's tag operations call the object."""
-        return str(self.seen(call, found)["arn"]) if SERVICES[self.tagged].arn else call.id
+        return str(self.seen(call, found)["arn"]) if SERVICES[self.tag_row].arn else call.id
 
     @property
-    def tagged(self) -> str:
+    def tag_row(self) -> str:
         """The row of tag operations."""
-        return self.tagging or self.service
+        return self.tag_operations or self.service
 
     def do_create(self, call: Call) -> tuple[str, Properties]:
         cloud: Cloud = call.cloud
-        call.id = str(call.inputs.get(self.name, ""))
+        call.id = str(call.inputs.get(self.name_input, ""))
         parameters = {
-            **self.defaults,
+            **self.create_defaults,
             **self.parameters(cloud, self.create, call.inputs),
-            **self.on_create(call),
+            **self.create_parameters(call),
         }
         tags = {**call.inputs.get("tags", {}), URN_TAG: call.urn}
         shape, _ = cloud.shape(self.service, self.create)
-        in_create = member(shape, "tags") if self.tags and not self.tags_later else None
+        in_create = member(shape, "tags") if self.has_tags and not self.tag_after_create else None
         if in_create:
             parameters[in_create] = listed(shape.members[in_create], tags)
-        elif self.ec2 and not self.tags_later:
+        elif self.ec2_type and not self.tag_after_create:
             member_shape = shape.members["TagSpecifications"].member.members["Tags"]
-            parameters["TagSpecifications"] = [{"ResourceType": self.ec2, "Tags": listed(member_shape, tags)}]
-        marked = self.marked(call) if self.ec2 else None
+            parameters["TagSpecifications"] = [{"ResourceType": self.ec2_type, "Tags": listed(member_shape, tags)}]
+        marked = self.marked(call) if self.ec2_type else None
         if marked:
             call.id = marked
         else:
             try:
                 answer = cloud.call(self.service, self.create, **parameters)
-                call.id = str(search(self.id, answer)) if self.id else call.id
+                call.id = str(search(self.id_path, answer)) if self.id_path else call.id
             except AwsError as error:
                 if not error.taken:
                     raise
                 self.adopt(call)
-        if self.tags and not in_create and (self.tags_later or not self.ec2):
-            write_tags(cloud, self.tagged, self.tag_name(call, self.find(cloud, call.id)), tags, [])
+        if self.has_tags and not in_create and (self.tag_after_create or not self.ec2_type):
+            write_tags(cloud, self.tag_row, self.tag_name(call, self.find(cloud, call.id)), tags, [])
         return call.id, self.finish(call)
 
     def adopt(self, call: Call) -> None:
@@ -171,11 +172,15 @@ class Api:
         It did if the object carries this resource's URN or, where it can carry nothing, is just what is asked.
         """
         found = self.find(call.cloud, call.id)
-        if found and not self.tags and all(call.inputs[key] == value for key, value in self.told(call, found).items()):
+        if (
+            found
+            and not self.has_tags
+            and all(call.inputs[key] == value for key, value in self.told(call, found).items())
+        ):
             return
         owner = None
-        if found and self.tags:
-            owner = read_tags(call.cloud, self.tagged, self.tag_name(call, found)).get(URN_TAG)
+        if found and self.has_tags:
+            owner = read_tags(call.cloud, self.tag_row, self.tag_name(call, found)).get(URN_TAG)
         if owner != call.urn:
             raise ConflictError(self.type.split(":")[-1], call.id, owner)
         if self.update:
@@ -196,17 +201,17 @@ class Api:
 
     def finish(self, call: Call) -> Properties:
         """Waits until the object is ready, completes it and returns its computed properties."""
-        if self.ready:
+        if self.ready_when:
             what = f"{self.type.split(':')[-1]} {call.id!r}"
-            wait_until(lambda: search(self.ready, self.find(call.cloud, call.id)), what, seconds=300)
-        self.after(call)
+            wait_until(lambda: search(self.ready_when, self.find(call.cloud, call.id)), what, seconds=300)
+        self.after_write(call)
         return self.seen(call, self.find(call.cloud, call.id))
 
     def apply(self, call: Call) -> None:
         """Sends the changed inputs to the update operation: all of them where that is the create operation."""
         whole = self.update == self.create
         inputs = {key: value for key, value in call.inputs.items() if whole or call.changed(key)}
-        parameters = self.parameters(call.cloud, self.update, inputs) | self.on_update(call)
+        parameters = self.parameters(call.cloud, self.update, inputs) | self.update_parameters(call)
         if parameters:
             named = self.named(call.cloud, self.update, call.id)
             call.cloud.call(self.service, self.update, **{**parameters, **named})
@@ -216,26 +221,26 @@ class Api:
         if found is None:
             return None
         result = self.seen(call, found) | self.told(call, found)
-        if self.tags:
-            tags = read_tags(call.cloud, self.tagged, self.tag_name(call, found))
+        if self.has_tags:
+            tags = read_tags(call.cloud, self.tag_row, self.tag_name(call, found))
             result["tags"] = result["tagsAll"] = {key: value for key, value in tags.items() if key != URN_TAG}
-        return result | self.observe(call, found)
+        return result | self.observed_inputs(call, found)
 
     def do_update(self, call: Call) -> Properties:
         if self.update:
             self.apply(call)
-        if self.tags and call.changed("tags"):
+        if self.has_tags and call.changed("tags"):
             tags = call.inputs.get("tags", {})
             surplus = [key for key in call.old.get("tags", {}) if key not in tags]
             name = self.tag_name(call, self.find(call.cloud, call.id))
-            write_tags(call.cloud, self.tagged, name, {**tags, URN_TAG: call.urn}, surplus)
+            write_tags(call.cloud, self.tag_row, name, {**tags, URN_TAG: call.urn}, surplus)
         return self.finish(call)
 
     def do_delete(self, call: Call) -> None:
         if not self.delete:
             return
         named = self.named(call.cloud, self.delete, call.id)
-        call.cloud.find(self.service, self.delete, **{**named, **self.on_delete(call)})
-        if self.ready:
+        call.cloud.find(self.service, self.delete, **{**named, **self.delete_parameters(call)})
+        if self.ready_when:
             what = f"{self.type.split(':')[-1]} {call.id!r} to go"
             wait_until(lambda: self.find(call.cloud, call.id) is None, what, seconds=300)

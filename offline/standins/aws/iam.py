@@ -19,40 +19,40 @@ def _trust(call: Call) -> None:
 ROLE = Api(
     type="aws:iam/role:Role",
     service="iam",
-    by="RoleName",
+    id_parameter="RoleName",
     create="CreateRole",
     describe="GetRole",
-    at="Role",
+    object_path="Role",
     update="UpdateRole",
     delete="DeleteRole",
-    name="name",
-    rename={"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"},
+    name_input="name",
+    api_names={"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"},
     outputs={"arn": "Arn", "uniqueId": "RoleId", "createDate": "CreateDate"},
-    replace="path",
-    after=_trust,
+    replace_on_change="path",
+    after_write=_trust,
 )
 
 
 ROLE_POLICY = Part(
     type="aws:iam/rolePolicy:RolePolicy",
     service="iam",
-    keys="role name",
+    key_inputs="role name",
     put="PutRolePolicy",
     get="GetRolePolicy",
-    at="@",
+    object_path="@",
     delete="DeleteRolePolicy",
-    rename={"role": "RoleName", "name": "PolicyName", "policy": "PolicyDocument"},
+    api_names={"role": "RoleName", "name": "PolicyName", "policy": "PolicyDocument"},
 )
 
 ROLE_POLICY_ATTACHMENT = Part(
     type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
     service="iam",
-    keys="role policyArn",
+    key_inputs="role policyArn",
     put="AttachRolePolicy",
     get="ListAttachedRolePolicies",
-    at="AttachedPolicies[?PolicyArn=='{policyArn}'] | [0]",
+    object_path="AttachedPolicies[?PolicyArn=='{policyArn}'] | [0]",
     delete="DetachRolePolicy",
-    rename={"role": "RoleName"},
+    api_names={"role": "RoleName"},
 )
 
 
@@ -79,20 +79,20 @@ def _seen_role(_call: Call, found: Any) -> Properties:
 INSTANCE_PROFILE = Api(
     type="aws:iam/instanceProfile:InstanceProfile",
     service="iam",
-    tagging="iam profile",
-    by="InstanceProfileName",
+    tag_operations="iam profile",
+    id_parameter="InstanceProfileName",
     create="CreateInstanceProfile",
     describe="GetInstanceProfile",
-    at="InstanceProfile",
+    object_path="InstanceProfile",
     delete="DeleteInstanceProfile",
-    name="name",
-    rename={"name": "InstanceProfileName"},
+    name_input="name",
+    api_names={"name": "InstanceProfileName"},
     outputs={"arn": "Arn", "uniqueId": "InstanceProfileId", "createDate": "CreateDate"},
-    replace="path",
-    aside="role",
-    after=lambda call: _hold(call, call.inputs.get("role")),
-    on_delete=_let_go,
-    observe=_seen_role,
+    replace_on_change="path",
+    unmapped_inputs="role",
+    after_write=lambda call: _hold(call, call.inputs.get("role")),
+    delete_parameters=_let_go,
+    observed_inputs=_seen_role,
 )
 
 KINDS = tuple(row.kind() for row in (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, INSTANCE_PROFILE))

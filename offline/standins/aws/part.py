@@ -15,38 +15,38 @@ from offline.standins.kind import Call, ConflictError, Kind, Properties, Standin
 class Part:
     """How a part is made of operations; `kind()` is its row in the table.
 
-    `keys` are the inputs that name it and go with every operation. `put` writes it, `get` and the JMESPath `at`
-    find it ('{key}' stands for a key's value), `delete` removes it. Where `put` can't write it a second time,
-    `change` can: what is there already is then taken over if it is just what's asked, else refused. `handle` gives
-    the parameters that name it with what `get` says (parameter: member), `also` what goes with every put.
-    The rest is as in Api; an input that nothing takes is refused.
+    `key_inputs` are the inputs that name it and go with every operation. `put` writes it, `get` and the JMESPath
+    `object_path` find it ('{key}' stands for a key's value), `delete` removes it. Where `put` can't write it a second
+    time, `change` can: what is there already is then taken over if it is just what's asked, else refused.
+    `handle_parameters` gives the parameters that name it with what `get` says (parameter: member), `put_parameters`
+    what goes with every put. The rest is as in Api; an input that nothing takes is refused.
     """
 
     type: str
     service: str
-    keys: str
+    key_inputs: str
     put: str
     get: str
-    at: str
+    object_path: str
     delete: str
     change: str = ""
-    gone: str = ""
-    rename: Renames = field(default_factory=dict)
+    gone_when: str = ""
+    api_names: Renames = field(default_factory=dict)
     outputs: Renames = field(default_factory=dict)
-    handle: Renames = field(default_factory=dict)
-    also: Properties = field(default_factory=dict)
-    aside: str = ""
-    replace: str = ""
-    on_delete: Callable[[Call], Properties] = lambda _: {}
-    observe: Callable[[Call, Any], Properties] = lambda _call, _found: {}
+    handle_parameters: Renames = field(default_factory=dict)
+    put_parameters: Properties = field(default_factory=dict)
+    unmapped_inputs: str = ""
+    replace_on_change: str = ""
+    delete_parameters: Callable[[Call], Properties] = lambda _: {}
+    observed_inputs: Callable[[Call, Any], Properties] = lambda _call, _found: {}
 
     def kind(self) -> Kind:
         """Returns the row of the package's table."""
         return Kind(
             type=self.type,
             outputs=tuple(self.outputs),
-            name="name" if "name" in self.keys.split() else "",
-            replace=(*self.keys.split(), *self.replace.split()),
+            name="name" if "name" in self.key_inputs.split() else "",
+            replace=(*self.key_inputs.split(), *self.replace_on_change.split()),
             create=self.do_create,
             read=self.do_read,
             update=self.do_update,
@@ -57,22 +57,24 @@ class Part:
         """Returns the part as the API tells it, or None."""
         quoted = {key: str(value).replace("'", r"\'") for key, value in self.named(call).items()}
         answer = call.cloud.find(self.service, self.get, **self.arguments(call, self.get, self.named(call)))
-        found = None if answer is None else search(self.at.format(**quoted), answer)
-        return None if not found or (self.gone and search(self.gone, found)) else found
+        found = None if answer is None else search(self.object_path.format(**quoted), answer)
+        return None if not found or (self.gone_when and search(self.gone_when, found)) else found
 
     def named(self, call: Call) -> Properties:
         """Returns the inputs that name the part."""
-        return {key: call.inputs[key] for key in self.keys.split()}
+        return {key: call.inputs[key] for key in self.key_inputs.split()}
 
     def arguments(self, call: Call, operation: str, inputs: Properties) -> Properties:
         """Returns those inputs that the operation takes, as it takes them."""
         shape, _ = call.cloud.shape(self.service, operation)
-        return arguments(shape, inputs, self.rename)
+        return arguments(shape, inputs, self.api_names)
 
     def told(self, call: Call, found: Any) -> Properties:
         """Returns those inputs that get tells, as it tells them."""
         _, answer = call.cloud.shape(self.service, self.get)
-        return told(shape_at(answer, self.at), found, call.inputs, self.rename) | self.observe(call, found)
+        return told(shape_at(answer, self.object_path), found, call.inputs, self.api_names) | self.observed_inputs(
+            call, found
+        )
 
     def seen(self, found: Any) -> Properties:
         """Returns the part's computed properties."""
@@ -80,15 +82,17 @@ class Part:
 
     def write(self, call: Call, operation: str, found: Any) -> Properties:
         """Puts or changes the whole part and returns its computed properties."""
-        given = {key: value for key, value in call.inputs.items() if key not in ("region", *self.aside.split())}
+        given = {
+            key: value for key, value in call.inputs.items() if key not in ("region", *self.unmapped_inputs.split())
+        }
         shape, _ = call.cloud.shape(self.service, self.put)
-        if surplus := [key for key in given if member(shape, key, self.rename) is None]:
+        if surplus := [key for key in given if member(shape, key, self.api_names) is None]:
             raise StandinError(
                 f"{self.type} sets {', '.join(surplus)}; the stand-in's {self.put} takes no such thing: "
                 "leave it out or add it to the table"
             )
-        handle = {parameter: search(path, found) for parameter, path in self.handle.items()} if found else {}
-        parameters = self.arguments(call, operation, given) | self.also | handle
+        handle = {parameter: search(path, found) for parameter, path in self.handle_parameters.items()} if found else {}
+        parameters = self.arguments(call, operation, given) | self.put_parameters | handle
         call.cloud.call(self.service, operation, **parameters)
         return self.seen(self.find(call))
 
@@ -106,11 +110,11 @@ class Part:
         return None if found is None else self.seen(found) | self.told(call, found)
 
     def do_update(self, call: Call) -> Properties:
-        return self.write(call, self.change or self.put, self.find(call) if self.handle else None)
+        return self.write(call, self.change or self.put, self.find(call) if self.handle_parameters else None)
 
     def do_delete(self, call: Call) -> None:
         found = self.find(call)
         if found is not None:
-            handle = {parameter: search(path, found) for parameter, path in self.handle.items()}
-            parameters = self.arguments(call, self.delete, self.named(call)) | handle | self.on_delete(call)
+            handle = {parameter: search(path, found) for parameter, path in self.handle_parameters.items()}
+            parameters = self.arguments(call, self.delete, self.named(call)) | handle | self.delete_parameters(call)
             call.cloud.find(self.service, self.delete, **parameters)

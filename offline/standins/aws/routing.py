@@ -28,32 +28,34 @@ def _detach(call: Call) -> Properties:
 INTERNET_GATEWAY = Api(
     type="aws:ec2/internetGateway:InternetGateway",
     service="ec2",
-    ec2="internet-gateway",
-    by="InternetGatewayId",
-    id="InternetGateway.InternetGatewayId",
+    ec2_type="internet-gateway",
+    id_parameter="InternetGatewayId",
+    id_path="InternetGateway.InternetGatewayId",
     create="CreateInternetGateway",
     describe="DescribeInternetGateways",
-    at="InternetGateways[0]",
+    object_path="InternetGateways[0]",
     delete="DeleteInternetGateway",
     outputs={"ownerId": "OwnerId"},
-    after=lambda call: _attach(call, call.inputs.get("vpcId")),
-    on_delete=_detach,
-    observe=lambda _call, found: {"vpcId": next((each["VpcId"] for each in found.get("Attachments", [])), None)},
+    after_write=lambda call: _attach(call, call.inputs.get("vpcId")),
+    delete_parameters=_detach,
+    observed_inputs=lambda _call, found: {
+        "vpcId": next((each["VpcId"] for each in found.get("Attachments", [])), None)
+    },
 )
 
 EIP = Api(
     type="aws:ec2/eip:Eip",
     service="ec2",
-    ec2="elastic-ip",
-    by="AllocationId",
-    id="AllocationId",
+    ec2_type="elastic-ip",
+    id_parameter="AllocationId",
+    id_path="AllocationId",
     create="AllocateAddress",
     describe="DescribeAddresses",
-    at="Addresses[0]",
+    object_path="Addresses[0]",
     delete="ReleaseAddress",
     outputs={"allocationId": "AllocationId", "publicIp": "PublicIp"},
-    replace="domain",
-    tags_later=True,
+    replace_on_change="domain",
+    tag_after_create=True,
 )
 
 
@@ -67,19 +69,19 @@ def _nat_address(call: Call, _found: Any) -> Properties:
 NAT_GATEWAY = Api(
     type="aws:ec2/natGateway:NatGateway",
     service="ec2",
-    ec2="natgateway",
-    arn=False,
-    by="NatGatewayId",
-    id="NatGateway.NatGatewayId",
+    ec2_type="natgateway",
+    ec2_arn=False,
+    id_parameter="NatGatewayId",
+    id_path="NatGateway.NatGatewayId",
     create="CreateNatGateway",
     describe="DescribeNatGateways",
-    at="NatGateways[0]",
-    gone="State == 'deleted'",
+    object_path="NatGateways[0]",
+    gone_when="State == 'deleted'",
     delete="DeleteNatGateway",
-    ready="State == 'available'",
+    ready_when="State == 'available'",
     outputs={"publicIp": ""},
-    replace="allocationId connectivityType subnetId",
-    compute=_nat_address,
+    replace_on_change="allocationId connectivityType subnetId",
+    computed_outputs=_nat_address,
 )
 
 
@@ -94,18 +96,18 @@ def _no_inline_routes(call: Call) -> Properties:
 ROUTE_TABLE = Api(
     type="aws:ec2/routeTable:RouteTable",
     service="ec2",
-    ec2="route-table",
-    by="RouteTableId",
-    id="RouteTable.RouteTableId",
+    ec2_type="route-table",
+    id_parameter="RouteTableId",
+    id_path="RouteTable.RouteTableId",
     create="CreateRouteTable",
     describe="DescribeRouteTables",
-    at="RouteTables[0]",
+    object_path="RouteTables[0]",
     delete="DeleteRouteTable",
     outputs={"ownerId": "OwnerId"},
-    replace="vpcId",
-    aside="routes",
-    on_create=_no_inline_routes,
-    after=_no_inline_routes,
+    replace_on_change="vpcId",
+    unmapped_inputs="routes",
+    create_parameters=_no_inline_routes,
+    after_write=_no_inline_routes,
 )
 
 _TARGETS = {
@@ -119,26 +121,26 @@ _TARGETS = {
 ROUTE = Part(
     type="aws:ec2/route:Route",
     service="ec2",
-    keys="routeTableId destinationCidrBlock",
+    key_inputs="routeTableId destinationCidrBlock",
     put="CreateRoute",
     change="ReplaceRoute",
     get="DescribeRouteTables",
-    at="RouteTables[0].Routes[?DestinationCidrBlock=='{destinationCidrBlock}'] | [0]",
+    object_path="RouteTables[0].Routes[?DestinationCidrBlock=='{destinationCidrBlock}'] | [0]",
     delete="DeleteRoute",
     outputs={"origin": "Origin", "state": "State"},
-    observe=lambda _call, found: {key: found.get(name) for key, name in _TARGETS.items()},
+    observed_inputs=lambda _call, found: {key: found.get(name) for key, name in _TARGETS.items()},
 )
 
 ROUTE_TABLE_ASSOCIATION = Part(
     type="aws:ec2/routeTableAssociation:RouteTableAssociation",
     service="ec2",
-    keys="subnetId",
+    key_inputs="subnetId",
     put="AssociateRouteTable",
     change="ReplaceRouteTableAssociation",
     get="DescribeRouteTables",
-    at="RouteTables[].Associations[] | [?SubnetId=='{subnetId}'] | [0]",
+    object_path="RouteTables[].Associations[] | [?SubnetId=='{subnetId}'] | [0]",
     delete="DisassociateRouteTable",
-    handle={"AssociationId": "RouteTableAssociationId"},
+    handle_parameters={"AssociationId": "RouteTableAssociationId"},
 )
 
 _MEMBERS = {"routeTableIds": "RouteTableIds", "securityGroupIds": "SecurityGroupIds", "subnetIds": "SubnetIds"}
@@ -164,15 +166,15 @@ def _prefix_list(call: Call, found: Any) -> Properties:
 VPC_ENDPOINT = Api(
     type="aws:ec2/vpcEndpoint:VpcEndpoint",
     service="ec2",
-    ec2="vpc-endpoint",
-    by="VpcEndpointId",
-    id="VpcEndpoint.VpcEndpointId",
+    ec2_type="vpc-endpoint",
+    id_parameter="VpcEndpointId",
+    id_path="VpcEndpoint.VpcEndpointId",
     create="CreateVpcEndpoint",
     describe="DescribeVpcEndpoints",
-    at="VpcEndpoints[0]",
+    object_path="VpcEndpoints[0]",
     update="ModifyVpcEndpoint",
     delete="DeleteVpcEndpoints",
-    rename={"policy": "PolicyDocument"},
+    api_names={"policy": "PolicyDocument"},
     outputs={
         "dnsEntries": "DnsEntries[].{dnsName: DnsName, hostedZoneId: HostedZoneId}",
         "networkInterfaceIds": "NetworkInterfaceIds",
@@ -180,9 +182,9 @@ VPC_ENDPOINT = Api(
         "prefixListId": "",
         "state": "State",
     },
-    replace="serviceName vpcEndpointType vpcId",
-    on_update=_changed_members,
-    compute=_prefix_list,
+    replace_on_change="serviceName vpcEndpointType vpcId",
+    update_parameters=_changed_members,
+    computed_outputs=_prefix_list,
 )
 
 KINDS = tuple(

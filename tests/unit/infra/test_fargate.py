@@ -9,8 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.edge import render
 from infra.naming import Names
+from infra.nginx import render
 from infra.release import environment_of, release_of, shared_environment
 from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
 from infra.runtime.fargate.registry import repository_arns

@@ -10,8 +10,8 @@ import pulumi
 import pytest
 import yaml
 
-from infra.edge import FOLDER as EDGE_FOLDER
-from infra.edge import WEIGHTS, render
+from infra.nginx import FOLDER as EDGE_FOLDER
+from infra.nginx import WEIGHTS, render
 from infra.release import environment_of, release_of, shared_environment
 from infra.runtime.docker.files import FOLDER, aws_config
 from infra.runtime.docker.runtime import DockerRuntime, DockerRuntimeArgs

@@ -9,7 +9,7 @@ import pytest
 
 from infra.bucket import tls_only
 from infra.evidence import Evidence, EvidenceArgs, upload_statement
-from infra.records import Records, RecordsArgs
+from infra.records_bucket import Records, RecordsArgs
 from infra.release import shared_environment
 from infra.role import permissions
 from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, Recorder, finish, settings

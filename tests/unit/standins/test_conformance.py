@@ -84,15 +84,17 @@ def test_what_the_sdk_marks_secret_is_hidden(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("row", APIS, ids=lambda row: row.type)
-def test_what_a_row_renames_sets_aside_or_forgets_are_inputs(row: Api) -> None:
+def test_what_a_row_renames_leaves_unmapped_or_forgets_are_inputs(row: Api) -> None:
     inputs, _, _ = properties(row.type)
-    assert {*row.rename, *row.aside.split(), *row.forgets.split()} - inputs - {"applyImmediately"} == set()
+    assert {*row.api_names, *row.unmapped_inputs.split(), *row.forgotten_inputs.split()} - inputs - {
+        "applyImmediately"
+    } == set()
 
 
 @pytest.mark.parametrize("row", PARTS, ids=lambda row: row.type)
 def test_the_keys_of_a_part_are_inputs_that_each_operation_takes(row: Part) -> None:
     inputs, _, _ = properties(row.type)
-    assert {*row.keys.split(), *row.aside.split()} - inputs == set()
+    assert {*row.key_inputs.split(), *row.unmapped_inputs.split()} - inputs == set()
     assert missing_of(row) == []
 
 
@@ -103,11 +105,11 @@ def missing_of(row: Part) -> list[str]:
     model = botocore.session.Session().get_service_model(row.service)
     shapes = {name: model.operation_model(name) for name in {row.put, row.get, row.delete, row.change or row.put}}
     taken = {name: shapes[name].input_shape for name in shapes}
-    missing = [f"put {key}" for key in row.keys.split() if member(taken[row.put], key, row.rename) is None]
-    missing += [f"also {name}" for name in row.also if name not in taken[row.put].members]
+    missing = [f"put {key}" for key in row.key_inputs.split() if member(taken[row.put], key, row.api_names) is None]
+    missing += [f"also {name}" for name in row.put_parameters if name not in taken[row.put].members]
     handled = {*taken[row.change or row.put].members, *taken[row.delete].members}
-    missing += [f"handle {name}" for name in row.handle if name not in handled]
-    place = shape_at(shapes[row.get].output_shape, row.at)
+    missing += [f"handle {name}" for name in row.handle_parameters if name not in handled]
+    place = shape_at(shapes[row.get].output_shape, row.object_path)
     told = place.members if place.type_name == "structure" else {"Owner": None}
     return missing + [f"output {path}" for path in row.outputs.values() if path not in told]
 
@@ -115,9 +117,9 @@ def missing_of(row: Part) -> list[str]:
 @pytest.mark.parametrize(
     "wrong",
     [
-        replace(PARTS[0], rename={}),
-        replace(PARTS[0], also={"Nothing": "1"}),
-        replace(PARTS[0], handle={"Nothing": "Arn"}),
+        replace(PARTS[0], api_names={}),
+        replace(PARTS[0], put_parameters={"Nothing": "1"}),
+        replace(PARTS[0], handle_parameters={"Nothing": "Arn"}),
         replace(PARTS[0], outputs={"arn": "Nothing"}),
     ],
     ids=lambda row: str(missing_of(row)),
@@ -162,5 +164,5 @@ def test_operations_and_their_parameters_exist_in_the_service_models() -> None:
             for operation in filter(None, (row.create, row.update, row.describe))
             for name in model.operation_model(operation).input_shape.members
         }
-        for wanted in row.rename.values():
+        for wanted in row.api_names.values():
             assert {*wanted.split()} & known, f"{row.type}: no operation takes {wanted}"

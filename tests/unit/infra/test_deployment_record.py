@@ -11,8 +11,8 @@ import pytest
 
 from cutover import smoke
 from cutover.errors import NoGoError
-from infra import record as record_module
-from infra.record import DeploymentRecord, DeploymentRecordArgs
+from infra import deployment_record
+from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.release import release_of
 from tests.unit.infra.recorder import NAMES, Recorder, finish, settings
 
@@ -90,5 +90,5 @@ def test_the_hook_smokes_what_is_about_to_be_recorded_and_fails_on_a_no_go(
     monkeypatch.setattr(smoke, "save", lambda _report: steps.append("saved"))
 
     with pytest.raises(NoGoError, match="Health: down"):
-        record_module._smoke(hook_arguments(engine))
+        deployment_record._smoke(hook_arguments(engine))
     assert steps == ["https://localhost:8450", "saved", "required"], "the report is kept before it stops the update"

@@ -9,8 +9,8 @@ from typing import Any
 import jinja2
 import pytest
 
-from infra import edge
-from infra.edge import EdgeConfig, render
+from infra import nginx
+from infra.nginx import EdgeConfig, render
 from tests.support.edge_configs import beside_an_app, on_docker
 
 EDGES = pytest.mark.parametrize("config", [on_docker(), beside_an_app()], ids=["docker", "fargate"])
@@ -101,7 +101,7 @@ def test_the_log_goes_to_the_reader_too_where_there_is_one() -> None:
 
 def test_a_template_that_names_what_is_not_there_is_an_error(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nginx.conf.j2").write_text("{{ rate_per_second }}")
-    monkeypatch.setattr(edge, "TEMPLATES", tmp_path)
+    monkeypatch.setattr(nginx, "TEMPLATES", tmp_path)
 
     with pytest.raises(jinja2.UndefinedError, match="rate_per_second"):
         render(on_docker())
