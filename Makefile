@@ -2,9 +2,10 @@
 STACK ?= local
 SHELL := /bin/sh
 ENTER := . ./.local/env &&
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor test unit engine browser e2e lint smoke outputs preview fuzz entrypoint bench
+.PHONY: help up down clean doctor test unit engine browser e2e lint smoke outputs preview fuzz entrypoint bench pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,13 @@ fuzz: ## fuzz the API longer than the tests do; a running one with FUZZ_URL=http
 
 entrypoint: ## build .local/bin/vault-exec, for images that cannot ask the vault themselves (docs/contract.md)
 	@offline/bootstrap.sh entrypoint
+
+pins: ## write the requirement files from the groups in pyproject.toml; OPTIONS=--upgrade takes the newest of what those need
+	@$(ENTER) $(COMPILE) --python-version 3.11 --group program -o requirements.txt
+	@$(ENTER) $(COMPILE) --python-version 3.13 --group webnext -c requirements.txt -o webnext/requirements.txt
+	@$(ENTER) $(COMPILE) --python-version 3.11 --group dev -c requirements.txt -c webnext/requirements.txt -o requirements-dev.txt
+	@$(ENTER) $(COMPILE) --python-version 3.11 --group emulator -o offline/emulator/requirements.txt
+	@$(ENTER) $(COMPILE) --python-version 3.11 --group toolchain -o offline/toolchain/requirements.txt
 
 bench: ## speed as ratios within one run; ten million audit rows take 6 GB and minutes, audit pushes pgbench and wrk
 	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push && python -m bench.edge

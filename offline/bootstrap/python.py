@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Sequence
 from pathlib import Path
 
+from offline import pip
 from offline.bootstrap import artifact
 from offline.bootstrap.runner import Job, State, Step, StepError
 from offline.machine import ROOT, cache_folder
 
-REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
+REQUIREMENTS = ROOT / "requirements-dev.txt"  # the program's and the service's packages are among them
 EMULATOR_REQUIREMENTS = ROOT / "offline" / "emulator" / "requirements.txt"
+GO_REQUIREMENTS = ROOT / "offline" / "toolchain" / "requirements.txt"
 VENV_LINK = ROOT / ".venv"
 VENV_PYTHON = VENV_LINK / "bin" / "python"
 
@@ -25,16 +26,21 @@ def venv_folder() -> Path:
 
 def emulator_folder() -> Path:
     """Where the emulator's virtual environment is, or will be."""
-    return _folder("emulator", (EMULATOR_REQUIREMENTS,))
+    return _folder("emulator", EMULATOR_REQUIREMENTS)
 
 
-def _folder(kind: str, requirements: Sequence[Path]) -> Path:
+def go_folder() -> Path:
+    """Where Go is, or will be, if it comes from PyPI."""
+    return _folder("go", GO_REQUIREMENTS)
+
+
+def _folder(kind: str, requirements: Path) -> Path:
     interpreter = (sys.version, sysconfig.get_platform(), sys.base_prefix)
-    return cache_folder() / f"{kind}-{artifact.pin([*interpreter, *requirements])}"
+    return cache_folder() / f"{kind}-{artifact.pin([*interpreter, requirements])}"
 
 
 class Venv(Step):
-    """The packages of requirements.txt and requirements-dev.txt, compiled, and the `.venv` link to them."""
+    """The packages of requirements-dev.txt, compiled, and the `.venv` link to them."""
 
     name = "venv"
 
@@ -49,7 +55,7 @@ class Venv(Step):
         folder = venv_folder()
         if VENV_LINK.exists() and not VENV_LINK.is_symlink():
             raise StepError(".venv is a folder of your own; it must be a link into the cache: move it away")
-        _install(folder, REQUIREMENTS, job)
+        install(folder, REQUIREMENTS, job)
         draft = VENV_LINK.with_name(".venv.new")
         draft.unlink(missing_ok=True)
         draft.symlink_to(folder)
@@ -69,7 +75,7 @@ class EmulatorVenv(Step):
 
     def act(self, job: Job) -> str:
         folder = emulator_folder()
-        _install(folder, (EMULATOR_REQUIREMENTS,), job)
+        install(folder, EMULATOR_REQUIREMENTS, job)
         return folder.name
 
 
@@ -77,17 +83,18 @@ def _usable(folder: Path) -> bool:
     return artifact.is_complete(folder) and (folder / "bin" / "python").exists()
 
 
-def _install(folder: Path, requirements: Sequence[Path], job: Job) -> None:
+def install(folder: Path, requirements: Path, job: Job) -> None:
+    """Makes a virtual environment of the packages of a requirement file; StepError if a hash is wrong."""
     if artifact.is_complete(folder) and not _usable(folder):
         (folder / artifact.MARKER).unlink()
-    files = [argument for path in requirements for argument in ("-r", str(path))]
     python = folder / "bin" / "python"
 
     def make(_: Path) -> None:
         job.phase = "venv"
         job.run(sys.executable, "-m", "venv", folder)
         job.phase = "pip install"
-        job.run(python, "-m", "pip", "install", "--no-compile", "--disable-pip-version-check", *files)
+        options = ("--no-compile", *pip.OPTIONS, "-r", requirements)
+        job.run(python, "-m", "pip", "install", *options, words=pip.last_words)
         job.phase = "compile"
         job.run(python, "-m", "compileall", "-q", "-j", str(os.cpu_count() or 1), _site_packages(folder))
 

@@ -11,12 +11,13 @@ import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from offline.bootstrap.console import Console
 from offline.machine import MachineError
+from offline.output import last_line
 
 TICK_SECONDS = 0.5
 STOP_SECONDS = 10.0
@@ -59,8 +60,14 @@ class Job:
         """Prints a line at once, for what a person must know before it happens."""
         self._console.line("...", self.name, text)
 
-    def run(self, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
-        """Runs a command with its output in the step's log; StepError with its last words if it fails."""
+    def run(
+        self,
+        *command: str | Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        words: Callable[[str], str] = last_line,
+    ) -> None:
+        """Runs a command with its output in the step's log; StepError with what `words` makes of it if it fails."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         shown = " ".join(map(str, command))
         with self.log.open("a") as log:
@@ -87,9 +94,8 @@ class Job:
         if code:
             with self.log.open(errors="replace") as log:
                 log.seek(begin)
-                lines = [line.strip() for line in log if line.strip()]
-            last_words = lines[-1] if lines else "it printed nothing"
-            raise StepError(f"`{_shorten(shown)}` exited with {code}: {last_words}")
+                said = words(log.read())
+            raise StepError(f"`{_shorten(shown)}` exited with {code}: {said}")
 
     def breathe(self) -> None:
         """Raises StoppedError once the step has to end; long waits call it."""

@@ -19,7 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from offline import pip
 from offline.machine import ROOT, cache_folder
+from offline.output import last_line
 
 REPOSITORY = "web-next-cutover"
 NAMES = ("base", "postgres", "redis", "nginx", "prometheus", "mtail", "web-next")
@@ -86,7 +88,7 @@ class Images:
         tags = [tag for group in wanted.values() for tag in group]
         asked = _docker("image", "inspect", "--format", "{{.Id}} {{json .RepoTags}}", *tags)
         if "No such image" not in asked.stderr and asked.returncode != 0:
-            raise ImageError(f"Docker does not answer: {_last(asked.stderr)}; start it (`make doctor`)")
+            raise ImageError(f"Docker does not answer: {last_line(asked.stderr)}; start it (`make doctor`)")
         found: dict[str, str] = {}
         for line in filter(None, asked.stdout.splitlines()):
             identity, _, listed = line.partition(" ")
@@ -144,9 +146,10 @@ class Images:
             draft = made.with_suffix(".draft")
             shutil.rmtree(draft, ignore_errors=True)
             _run(
-                *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--only-binary=:all:"),
+                *(sys.executable, "-m", "pip", "download", *pip.OPTIONS),
                 *(f"--python-version={PYTHON}", *(f"--platform={tag}_{machine}" for tag in PLATFORMS)),
                 *("--dest", str(draft), "--requirement", str(requirements)),
+                words=pip.last_words,
             )
             draft.rename(made)
         return made
@@ -204,16 +207,14 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
         raise ImageError("there is no docker command; `make up` installs it") from None
 
 
-def _run(*command: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> None:
+def _run(
+    *command: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, words: Callable[[str], str] = last_line
+) -> None:
     done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=env)
     if done.returncode != 0:
-        said = _last(done.stdout.decode(errors="replace"))
-        what = " ".join(word for word in command[:2] if not word.startswith("/"))
+        said = words(done.stdout.decode(errors="replace"))
+        what = " ".join([word for word in command if word != "-m" and not word.startswith("/")][:2])
         raise ImageError(f"`{what}` ended with {done.returncode}: {said}; repair what it names and run again")
-
-
-def _last(text: str) -> str:
-    return (text.strip().splitlines() or ["it printed nothing"])[-1].strip()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -164,7 +164,7 @@ def test_wheels_are_chosen_for_the_images_python_and_an_interrupted_download_is_
     ran: list[tuple[str, ...]] = []
     context: list[str] = []
 
-    def run(*command: str, stdin: bytes = b"", env: object = None) -> None:
+    def run(*command: str, stdin: bytes = b"", env: object = None, words: object = None) -> None:
         ran.append(command)
         if "download" in command:
             draft = Path(command[command.index("--dest") + 1])
