@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ from webnext import logs
 from webnext.dependency import AwayError, Dependency
 
 SECONDS = 2.0
+ANSWER_BYTES = 2 * 2**20
+"""How large an answer may be: a list's budget and what stands around it."""
 
 
 class Executor:
@@ -44,11 +47,11 @@ class Executor:
             headers["X-Trace-ID"] = trace_id
 
         async def ask() -> dict[str, Any]:
-            answer = await self._http.request(method, path, json=body, headers=headers)
-            if answer.is_client_error:
-                raise _RefusedError(f"{method} {path} was refused with {answer.status_code}")
-            answer.raise_for_status()
-            document = answer.json()
+            async with self._http.stream(method, path, json=body, headers=headers) as answer:
+                if answer.is_client_error:
+                    raise _RefusedError(f"{method} {path} was refused with {answer.status_code}")
+                answer.raise_for_status()
+                document = json.loads(await _read(answer))
             if not isinstance(document, dict):
                 raise ValueError(f"{method} {path} answered no JSON object")  # noqa: TRY004
             return document
@@ -57,6 +60,15 @@ class Executor:
             return await self._executor.call(ask, seconds=seconds)
         except _RefusedError as refusal:
             raise AwayError("executor", str(refusal)) from None
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    content = bytearray()
+    async for piece in answer.aiter_bytes():
+        content += piece
+        if len(content) > ANSWER_BYTES:
+            raise ValueError(f"{answer.url.path} answered more than {ANSWER_BYTES} bytes")
+    return bytes(content)
 
 
 class _RefusedError(Exception):

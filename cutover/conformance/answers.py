@@ -11,6 +11,7 @@ from cutover.conformance.image import TRACE_ID, Image, Number, demand, protected
 
 HEALTHY_SECONDS = 1.0
 """Within which /healthz answers: load balancers and containers give it little more."""
+DETAILS_LIMIT = 16 * 1024
 BODY_LIMIT = 1024 * 1024
 """Bytes; no image takes a larger body."""
 POSTS = (
@@ -133,8 +134,11 @@ def invalid_json(image: Image) -> str:
 
 
 def body_limit(image: Image) -> str:
-    """A body of more than 1 MiB is a 4xx."""
-    body = json.dumps({"action": "contract", "result": "ok", "details": "x" * BODY_LIMIT})
-    answer = image.send("POST", "/api/audit/push", body)
-    demand(400 <= answer.status_code < 500, f"{len(body)} bytes: {said(answer)}, a 4xx expected")
-    return f"{answer.status_code} for {len(body)} bytes"
+    """Details of more than 16 KiB and a body of more than 1 MiB are a 4xx."""
+    seen = []
+    for size in (DETAILS_LIMIT, BODY_LIMIT):
+        body = json.dumps({"action": "contract", "result": "ok", "details": "x" * size})
+        answer = image.send("POST", "/api/audit/push", body)
+        demand(400 <= answer.status_code < 500, f"{len(body)} bytes: {said(answer)}, a 4xx expected")
+        seen.append(f"{answer.status_code} for {len(body)} bytes")
+    return ", ".join(seen)

@@ -201,7 +201,11 @@ RED: dict[str, list[Change]] = {
         on(WEBHOOK, status(500), status=400),
         refusals(says({"error": "no"}), 400),
     ],
-    "body-limit": [on(PUSH, says(OK, 200), status=413), on(PUSH, status(500), status=413)],
+    "body-limit": [
+        on(PUSH, says(OK, 200), status=413),
+        on(PUSH, status(500), status=413),
+        on(PUSH, says(OK, 200), sent=b"x" * 16 * 1024),
+    ],
     "audit-push": [
         on(PUSH, becomes(ok=False)),
         on(PUSH, becomes(id=...)),

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from tests.support.audit import ENTRY, Ground, Rig, entry, paused
 from tests.support.postgres import MASTER
-from webnext import logs
+from webnext import budget, logs
 from webnext.audit import postgres
 from webnext.audit.row import UnstorableError, row_of
 from webnext.audit.writer import Written
@@ -303,6 +303,68 @@ def test_an_export_whose_database_goes_away_midway_says_so(ground: Ground) -> No
             await anext(reading)
         with paused(ground.database.server), pytest.raises(AwayError):
             await anext(reading)
+
+    ground.run(test)
+
+
+LARGE = 231_000
+"""What an entry could have in details before they had a limit."""
+
+
+def fill(ground: Ground, count: int) -> None:
+    with ground.database.connect() as owner:
+        owner.execute(
+            "INSERT INTO audit_log (action, result, trace_id, details) "
+            "SELECT n::text, 'ok', 'large', jsonb_build_object('in', rtrim(repeat('[],', %s), ',') || n) "
+            "FROM generate_series(1, %s) n",
+            (LARGE // 3, count),
+        )
+
+
+@pytest.mark.parametrize("wanted", [{}, {"traceId": "large"}])
+def test_a_list_ends_where_its_budget_does_and_its_connection_goes_on(ground: Ground, wanted: dict[str, Any]) -> None:
+    fill(ground, 100)
+
+    async def test(rig: Rig) -> None:
+        for _ in range(3):
+            items = (await rig.newest(limit=500, **wanted))["items"]
+            assert [item["action"] for item in items] == ["100", "99", "98", "97"]
+        assert "via" not in await rig.push()
+        with ground.database.server.connect(MASTER, "postgres") as master:
+            [(made,)] = master.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'web-next'"
+            ).fetchall()
+        assert made == 1
+
+    ground.run(test)
+
+
+def test_a_list_has_the_newest_entry_however_large_it_is(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "BYTES", LARGE // 2)
+    fill(ground, 2)
+
+    async def test(rig: Rig) -> None:
+        assert [item["action"] for item in (await rig.newest())["items"]] == ["2"]
+
+    ground.run(test)
+
+
+def test_an_export_of_large_entries_holds_a_few_of_them_at_a_time_and_has_all(ground: Ground) -> None:
+    fill(ground, 100)
+
+    async def test(rig: Rig) -> None:
+        pages = []
+        read = rig.audit._postgres._items
+
+        async def spy(query: str, values: Any) -> Any:
+            pages.append(await read(query, values))
+            return pages[-1]
+
+        rig.audit._postgres._items = spy  # type: ignore[method-assign]
+        found = [item async for item in rig.audit.since(1)]
+
+        assert [item.action for item in found] == [str(number) for number in range(1, 101)]
+        assert [len(page) for page in pages] == [4] * 25 + [0]
 
     ground.run(test)
 

@@ -104,6 +104,16 @@ def test_a_key_may_hold_what_an_objects_name_may_not(ground: Ground, key: str) -
     ground.run(test)
 
 
+def test_an_entry_that_was_accepted_before_details_had_a_limit_is_replayed(ground: Ground) -> None:
+    async def test(rig: Rig) -> None:
+        await rig.spool.put(spooled("k", details={"in": [[]] * 77_000}))
+        await rig.replay()
+        assert rig.rows("trace_id, jsonb_array_length(details -> 'in')") == [("k-trace", 77_000)]
+        assert rig.spooled(prefix="") == []
+
+    ground.run(test)
+
+
 def test_more_objects_than_a_page_holds_are_all_replayed(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "PAGE", 10)
 

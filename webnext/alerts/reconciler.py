@@ -13,8 +13,10 @@ from webnext.alerts.queues import BATCH, Letter, Queues, Whereabouts
 from webnext.dependency import Dependency
 
 REDIS_SECONDS = 5.0
-TURN_BATCHES = 10
-"""Batches of rows that one turn settles: a backlog is worked off over several."""
+CLAIM = 10
+"""Rows of the outbox in memory at a time: an alert is large, and ten times larger in memory."""
+TURN_CLAIMS = 100
+"""Claims that one turn settles: a backlog is worked off over several."""
 
 log = logging.getLogger("webnext.alerts")
 
@@ -32,10 +34,10 @@ class Reconciler:
         Postgres is away; the next turn goes on from there."""
         for job_id in await self._redis.call(lambda: self._queues.failed(BATCH)):
             await self.bury(job_id)
-        for _ in range(TURN_BATCHES):
-            rows = await self._outbox.claim(BATCH)
+        for _ in range(TURN_CLAIMS):
+            rows = await self._outbox.claim(CLAIM)
             await self._settle(rows)
-            if len(rows) < BATCH:
+            if len(rows) < CLAIM:
                 break
 
     async def bury(self, job_id: str) -> None:

@@ -6,15 +6,22 @@ from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from itertools import count, islice
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from webnext import logs, metrics
+from webnext.budget import BYTES
 from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError
 from webnext.services import KeyReusedError
 from webnext.settings import Adapter
 
 KEPT = 500
+
+
+class _Kept(NamedTuple):
+    key: str | None
+    entry: AuditEntryV1
+    item: AuditItem
 
 
 class MockAudit:
@@ -24,8 +31,8 @@ class MockAudit:
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._items: deque[AuditItem] = deque(maxlen=KEPT)
-        self._keys: deque[tuple[str, AuditEntryV1, PushAnswer]] = deque(maxlen=KEPT)
+        self._entries: deque[_Kept] = deque()
+        self._bytes = 0
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -34,11 +41,11 @@ class MockAudit:
         """Nothing to close."""
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
-        for known, other, answer in self._keys:
-            if known == key:
-                if other != entry:
+        for kept in self._entries:
+            if key and kept.key == key:
+                if kept.entry != entry:
                     raise KeyReusedError("the idempotency key has already made another entry")
-                return answer
+                return PushAnswer(id=kept.item.id, mock=True, via="mock")
         item = AuditItem(
             id=next(self._numbers),
             ts=datetime.now(UTC),
@@ -48,20 +55,20 @@ class MockAudit:
             traceId=entry.traceId or trace_id,
             details=entry.stored_details,
         )
-        self._items.appendleft(item)
+        self._entries.appendleft(_Kept(key, entry, item))
+        self._bytes += entry.details_bytes
+        while len(self._entries) > KEPT or self._bytes > BYTES:
+            self._bytes -= self._entries.pop().entry.details_bytes
         metrics.AUDIT_INSERTS.labels("mock", logs.traffic.get()).inc()
-        answer = PushAnswer(id=item.id, mock=True, via="mock")
-        if key:
-            self._keys.append((key, entry, answer))
-        return answer
+        return PushAnswer(id=item.id, mock=True, via="mock")
 
     async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
-        wanted = (item for item in self._items if trace_id in (None, item.traceId))
+        wanted = (kept.item for kept in self._entries if trace_id in (None, kept.item.traceId))
         return ListAnswer(mock=True, items=list(islice(wanted, limit)))
 
     async def since(self, hours: int) -> AsyncIterator[AuditItem]:  # noqa: ARG002
-        for item in reversed(list(self._items)):
-            yield item
+        for kept in reversed(list(self._entries)):
+            yield kept.item
 
     async def ping(self) -> NoReturn:
         raise AwayError("audit", "the adapter is a mock")

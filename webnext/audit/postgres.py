@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from webnext import aws
 from webnext.audit.row import item_of
+from webnext.budget import Budget
 from webnext.contract import AuditItem
 from webnext.dependency import Dependency
 from webnext.vault import Vault, VaultError
@@ -30,8 +31,11 @@ FRESH_SECONDS = 0.05
 """A connection that was given back so recently, and after the last one that broke, is lent without a test."""
 CONNECTIONS = 10
 PAGE = 1000
+"""Rows of one query of an export."""
+AT_A_TIME = 10
+"""Rows that are fetched before their sizes are looked at."""
 
-_ITEM = "SELECT id, ts, action, result, strategy_id, trace_id, details FROM audit_log"
+_ITEM = "SELECT id, ts, action, result, strategy_id, trace_id, details::text FROM audit_log"
 _NEWEST = f"{_ITEM} ORDER BY ts DESC, id DESC LIMIT %s"
 _TRACE = f"{_ITEM} WHERE trace_id = %s ORDER BY ts DESC, id DESC LIMIT %s"
 _PERIOD = "SELECT now() - make_interval(hours => %s), now()"
@@ -96,24 +100,21 @@ class Postgres:
         await self._ask("SELECT FROM audit_log LIMIT 0", (), seconds=PING_SECONDS)
 
     async def newest(self, limit: int, trace_id: str | None) -> list[AuditItem]:
-        """The newest entries first, of one trace where it is given."""
-        rows = await (self._ask(_TRACE, (trace_id, limit)) if trace_id else self._ask(_NEWEST, (limit,)))
+        """The newest entries first, of one trace where it is given: fewer than `limit` where the budget ends before."""
+        rows = await (self._items(_TRACE, (trace_id, limit)) if trace_id else self._items(_NEWEST, (limit,)))
         return [item_of(*row) for row in rows]
 
     async def since(self, hours: int) -> AsyncIterator[AuditItem]:
-        """Every entry of the last hours, oldest first, PAGE of them in memory at a time.
+        """Every entry of the last hours, oldest first, PAGE of them or one budget in memory at a time.
 
         Each page is a query of its own that goes on behind the last entry, so that a reader who is slow holds
         neither a connection nor a transaction.
         """
         [(begin, end)] = await self._ask(_PERIOD, (hours,))
         last = (begin, -1)
-        while True:
-            rows = await self._ask(_PAGE, (last[0], end, *last))
+        while rows := await self._items(_PAGE, (last[0], end, *last)):
             for row in rows:
                 yield item_of(*row)
-            if len(rows) < PAGE:
-                return
             last = (rows[-1][1], rows[-1][0])
 
     @asynccontextmanager
@@ -145,6 +146,23 @@ class Postgres:
                     raise self.failure from None
                 if time.monotonic() > deadline:
                     raise
+
+    async def _items(self, query: str, values: Sequence[Any]) -> list[TupleRow]:
+        """The rows of an _ITEM query that one budget has room for; Postgres sends no more than that."""
+
+        async def ask() -> list[TupleRow]:
+            rows: list[TupleRow] = []
+            budget = Budget()
+            async with self.lend() as connection, connection.cursor() as cursor:
+                found = cursor.stream(query.encode(), values, size=AT_A_TIME)
+                async with aclosing(cast("AsyncGenerator[TupleRow]", found)):
+                    async for row in found:
+                        if not budget.takes(len((row[-1] or "").encode())):
+                            break
+                        rows.append(row)
+            return rows
+
+        return await self.dependency.call(ask)
 
     async def _ask(self, query: str, values: Sequence[Any], *, seconds: float = SECONDS) -> list[TupleRow]:
         async def ask() -> list[TupleRow]:

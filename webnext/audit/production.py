@@ -85,7 +85,7 @@ class ProductionAudit:
         wanted = {"limit": limit} | ({"traceId": trace_id} if trace_id else {})
         try:
             answer = await self._executor.post("/audit/list", wanted)
-            items = [AuditItem.model_validate(item) for item in answer["items"]]
+            items = [AuditItem.model_validate(item) for item in answer["items"][:limit]]
         except (AwayError, KeyError, TypeError, ValidationError):
             _fallen_back("postgres", "executor")
             return ListAnswer(mock=True, items=[])

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webnext import logs
 from webnext.audit.row import UnstorableError
-from webnext.contract import AuditEntryV1, PushAnswer
+from webnext.contract import MAX_DETAILS, AuditEntryV1, PushAnswer
 from webnext.dependency import AwayError
 from webnext.envelope import BODY
 from webnext.services import KeyReusedError, Services
@@ -34,6 +34,8 @@ def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable
     """
 
     async def keep(entry: AuditEntryV1, key: str | None) -> PushAnswer:
+        if (size := entry.details_bytes) > MAX_DETAILS:
+            raise HTTPException(422, f"details: {size} bytes as JSON, {MAX_DETAILS} at most; upload more as evidence")
         try:
             return await services.audit.append(entry, logs.trace_id.get() or "", key)
         except KeyReusedError as error:

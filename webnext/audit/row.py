@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -50,9 +51,9 @@ def item_of(
     result: str,
     strategy_id: str | None,
     trace_id: str | None,
-    details: Any,
+    details: str | None,
 ) -> AuditItem:
-    """A row as the API shows it."""
+    """A row as the API shows it; `details` are JSON."""
     return AuditItem.model_construct(
         id=number,
         ts=ts.astimezone(UTC),
@@ -60,5 +61,5 @@ def item_of(
         result=result,
         strategyId=strategy_id,
         traceId=trace_id,
-        details=details,
+        details=json.loads(details) if details else None,
     )

@@ -1,7 +1,7 @@
 """The API's data, as callers send and get it. Tolerant on the way in, one shape on the way out."""
 
 from webnext.contract.alerts import Alert, AlertAnswer, QueueActionAnswer, QueueAnswer, QueueRequest
-from webnext.contract.audit import AuditEntryV1, AuditItem, ListAnswer, ListRequest, PushAnswer
+from webnext.contract.audit import MAX_DETAILS, AuditEntryV1, AuditItem, ListAnswer, ListRequest, PushAnswer
 from webnext.contract.base import ErrorAnswer, Identifier, Request, Responses, Storable, Text, UnavailableAnswer
 from webnext.contract.evidence import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
 from webnext.contract.guardrails import Automation, Breach, GuardrailsAnswer
@@ -10,6 +10,7 @@ from webnext.contract.signals import SignalData
 from webnext.contract.snapshot import SnapshotRequest
 
 __all__ = [
+    "MAX_DETAILS",
     "AdapterCheck",
     "Alert",
     "AlertAnswer",

@@ -6,8 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, StrictFloat, StrictInt, StrictStr
+from pydantic_core import to_json
 
 from webnext.contract.base import Absent, Answer, Mock, Request, Storable, Text, Whole
+
+MAX_DETAILS = 16 * 1024
+"""Bytes of details that a caller may push."""
 
 
 class AuditEntryV1(Request):
@@ -24,6 +28,11 @@ class AuditEntryV1(Request):
     traceId: Text | None = None  # noqa: N815
     timestamp: Annotated[StrictStr | StrictInt | StrictFloat | None, Storable] = None
     details: Annotated[str | dict[str, Any] | None, Storable] = None
+
+    @property
+    def details_bytes(self) -> int:
+        """The size of what is stored as details, as JSON without blanks in UTF-8."""
+        return len(to_json(self.stored_details))
 
     @property
     def stored_details(self) -> str | dict[str, Any] | None:
@@ -74,7 +83,10 @@ class AuditItem(Answer):
 
 
 class ListAnswer(Answer):
-    """The newest entries first: Postgres' own, or with `_mock` what the executor or the mock has, or none."""
+    """The newest entries first: Postgres' own, or with `_mock` what the executor or the mock has, or none.
+
+    They are fewer than `limit` where their details would be more than 1 MiB; there is always one, if there is any.
+    """
 
     mock: Mock
     items: list[AuditItem]

@@ -71,17 +71,19 @@ class Journal:
         await self._store.run(insert)
 
     async def newest(self, limit: int, trace_id: str | None = None) -> list[AuditItem]:
-        """The newest entries, forwarded or not. `id` is the key that the entry came under."""
+        """The newest entries, forwarded or not, fewer than `limit` where the budget ends before.
+
+        `id` is the key that the entry came under.
+        """
         of_one = "" if trace_id is None else "WHERE trace_id = ?"
         query = f"SELECT key, entry, trace_id, accepted_at FROM journal {of_one} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         values = [*filter(None, [trace_id]), limit]
-        rows = await self._store.run(lambda database: database.execute(query, values).fetchall())
-        return [_item(*row) for row in rows]
+        return [_item(*row) for row in await self._store.read(query, *values)]
 
     async def waiting(self) -> list[Waiting]:
-        """The oldest entries that are not in Postgres, BATCH at most."""
+        """The oldest entries that are not in Postgres, BATCH or one budget at most."""
         query = "SELECT key, entry, trace_id FROM journal WHERE state = 'waiting' ORDER BY seq LIMIT ?"
-        rows = await self._store.run(lambda database: database.execute(query, (BATCH,)).fetchall())
+        rows = await self._store.read(query, BATCH)
         return [Waiting(key, AuditEntryV1.model_validate_json(entry), trace_id) for key, entry, trace_id in rows]
 
     async def settle(self, key: str, state: State) -> None:

@@ -168,10 +168,8 @@ def slack(store: Store) -> APIRouter:
 
     @routes.get("/double/slack")
     async def messages() -> dict[str, Any]:
-        """What was posted, the newest last."""
-        rows = await store.run(
-            lambda database: database.execute("SELECT message FROM messages ORDER BY seq").fetchall()
-        )
-        return {"messages": [json.loads(document) for (document,) in rows]}
+        """What was posted, the newest last, as far back as one budget reaches."""
+        rows = await store.read("SELECT message FROM messages ORDER BY seq DESC")
+        return {"messages": [json.loads(document) for (document,) in reversed(rows)]}
 
     return routes

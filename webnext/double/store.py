@@ -6,9 +6,11 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from webnext.budget import Budget
 from webnext.dependency import AwayError
 
 T = TypeVar("T")
@@ -51,6 +53,16 @@ class Store:
             return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
         except sqlite3.Error as error:
             raise AwayError("store", str(error)) from error
+
+    async def read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that one budget has room for. Raises AwayError."""
+
+        def rows(database: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            budget = Budget()
+            found = database.execute(query, values)
+            return list(takewhile(lambda row: budget.takes(sum(len(str(value)) for value in row)), found))
+
+        return await self.run(rows)
 
     async def close(self) -> None:
         """Finish what was begun and close the file."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.memory_audit import Call, MemoryAudit
 from webnext.audit.row import UnstorableError
-from webnext.contract import AuditEntryV1
+from webnext.contract import MAX_DETAILS, AuditEntryV1
 from webnext.services import KeyReusedError
 
 ENTRY = {"action": "deploy", "result": "ok"}
@@ -129,6 +129,36 @@ def test_details_that_jsonb_has_no_place_for_are_a_422(call: Call, audit: Memory
     body = b'{"action": "a", "result": "ok", "details": {"in": ' + details + b"}}"
 
     assert call("POST", "/api/audit/push", content=body).status_code == 422
+    assert audit.rows == []
+
+
+def test_details_may_have_16_kib_as_json(call: Call, audit: MemoryAudit) -> None:
+    answer = call("POST", "/api/audit/push", json={**ENTRY, "details": {"é": "x" * (MAX_DETAILS - 9)}})
+
+    assert answer.status_code == 200
+    assert audit.rows[0].details == {"é": "x" * (MAX_DETAILS - 9)}
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        ({"details": "x" * MAX_DETAILS}, MAX_DETAILS + 2),
+        ({"details": {"é": "x" * (MAX_DETAILS - 8)}}, MAX_DETAILS + 1),
+        ({"details": {"in": [[]] * 77_000}}, 77_000 * 3 + 8),
+        ({"timestamp": "x" * MAX_DETAILS}, MAX_DETAILS + 22),
+        ({"details": {"a": 1}, "timestamp": "x" * MAX_DETAILS}, MAX_DETAILS + 28),
+    ],
+)
+def test_larger_details_are_a_422_that_says_how_large_they_may_be(
+    call: Call, audit: MemoryAudit, given: dict[str, Any], size: int
+) -> None:
+    answer = call("POST", "/api/audit/push", json=ENTRY | given)
+
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "_err": f"details: {size} bytes as JSON, 16384 at most; upload more as evidence",
+        "traceId": answer.headers["x-trace-id"],
+    }
     assert audit.rows == []
 
 

@@ -1,0 +1,120 @@
+"""However much lies stored, a list is made of a bounded part of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.memory_audit import Call
+from tests.unit.webnext.test_webnext_double import ENTRY, post, running
+from webnext.alerts.outbox import Row
+from webnext.alerts.reconciler import Reconciler
+from webnext.audit.mock import MockAudit
+from webnext.audit.production import ProductionAudit
+from webnext.budget import BYTES, Budget
+from webnext.contract import MAX_DETAILS, AuditEntryV1
+from webnext.dependency import AwayError
+from webnext.executor import ANSWER_BYTES, Executor
+
+SIZE = 16_000
+LARGE = {"in": "x" * SIZE}
+
+
+def test_a_budget_takes_what_fits_and_the_first_in_any_case() -> None:
+    budget = Budget()
+    assert [budget.takes(size) for size in (BYTES - 1, 1, 1)] == [True, True, False]
+    budget = Budget()
+    assert [budget.takes(size) for size in (BYTES + 1, 0)] == [True, False]
+
+
+def test_a_mock_keeps_what_a_budget_has_room_for() -> None:
+    async def run() -> list[Any]:
+        mock = MockAudit()
+        for number in range(200):
+            await mock.append(AuditEntryV1(action=str(number), result="ok", details=LARGE), "t", f"key-{number}")
+        return (await mock.newest(500)).items
+
+    items = asyncio.run(run())
+    assert [item.action for item in items] == [str(number) for number in range(199, 199 - BYTES // (SIZE + 9), -1)]
+
+
+def test_the_doubles_lists_end_where_a_budget_does(tmp_path: Path) -> None:
+    with running(tmp_path) as double:
+        for number in range(10):
+            post(double, "/audit/push", ENTRY | {"details": "x" * 200_000}, Idempotency_Key=str(number))
+            post(double, "/double/slack", {"n": number, "text": "x" * 200_000})
+
+        assert [item["id"] for item in post(double, "/audit/list", {"limit": 500})["items"]] == [
+            "9",
+            "8",
+            "7",
+            "6",
+            "5",
+        ]
+        assert [message["n"] for message in double.get("/double/slack").json()["messages"]] == [5, 6, 7, 8, 9]
+
+
+def test_an_alert_may_have_64_kib(call: Call) -> None:
+    fits = {"title": "é", "more": "x" * (64 * 1024 - 24)}
+
+    assert call("POST", "/api/alerts/webhook", json=fits).status_code == 202
+    answer = call("POST", "/api/alerts/webhook", json=fits | {"title": "éé"})
+    assert (answer.status_code, answer.json()["_err"]) == (
+        422,
+        "body: Value error, an alert has 65538 bytes as JSON, 65536 at most",
+    )
+
+
+def test_the_worker_has_few_alerts_of_the_outbox_in_memory_at_a_time() -> None:
+    claimed: list[int] = []
+
+    class Outbox:
+        async def claim(self, limit: int) -> list[Any]:
+            claimed.append(limit)
+            return [Row("a", {}, "", None, [], 5)] * limit if len(claimed) < 3 else []
+
+    class Queues:
+        async def failed(self, _: int) -> list[str]:
+            return []
+
+        async def whereabouts(self, ids: list[str]) -> list[str]:
+            return ["open"] * len(ids)
+
+    asyncio.run(Reconciler(Outbox(), Queues()).reconcile())  # type: ignore[arg-type]
+    assert claimed == [10, 10, 10]
+
+
+def executor(content: bytes) -> Executor:
+    return Executor("http://executor", httpx.MockTransport(lambda _: httpx.Response(200, content=content)))
+
+
+def test_an_executors_answer_that_is_too_large_is_none() -> None:
+    async def ask(size: int) -> Any:
+        return await executor(json.dumps({"a": "x" * (size - 9)}).encode()).get("/strategies")
+
+    assert len(asyncio.run(ask(ANSWER_BYTES))["a"]) == ANSWER_BYTES - 9
+    with pytest.raises(AwayError, match="more than 2097152 bytes"):
+        asyncio.run(ask(ANSWER_BYTES + 1))
+
+
+def test_an_executor_that_lists_more_than_was_asked_for_is_cut_short() -> None:
+    item = {"id": 1, "ts": "2026-01-01T00:00:00Z", "action": "a", "result": "ok"}
+
+    class Away:
+        async def newest(self, *_: Any) -> Any:
+            raise AwayError("postgres", "away")
+
+    async def run() -> int:
+        audit = ProductionAudit(Away(), executor(json.dumps({"items": [item] * 30}).encode()), None)  # type: ignore[arg-type]
+        return len((await audit.newest(20)).items)
+
+    assert asyncio.run(run()) == 20
+
+
+def test_a_full_list_of_the_largest_details_passes_the_executor() -> None:
+    assert BYTES + MAX_DETAILS + 500 * 1500 < ANSWER_BYTES
