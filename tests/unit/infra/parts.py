@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 
 from infra import config as stack_config
@@ -21,7 +20,8 @@ from infra.naming import Names
 from infra.network import Network, NetworkArgs
 from infra.queues import Queues, QueuesArgs
 from infra.vault import Vault, VaultArgs
-from tests.unit.infra.recorder import FARGATE, STACK, finish, settings
+from tests.unit.infra.configs import FARGATE, STACK, changed, settings
+from tests.unit.infra.recorder import Recording, recorded
 
 PROGRAM = Path(__file__).parents[3] / "__main__.py"
 
@@ -62,22 +62,21 @@ class Parts:
         return Monitoring("monitoring", MonitoringArgs.of(self.settings, self.names, self.audit, self.queues))
 
 
-def declare(part: str, config: Mapping[str, str] = FARGATE, /, **changes: Any) -> None:
-    """Declares one of :class:`Parts` and waits until everything in it is registered."""
-    finish(lambda: getattr(Parts(config, **changes), part))
+def declare(part: str, config: Mapping[str, str] = FARGATE, /, **changes: Any) -> Recording:
+    """What one of :class:`Parts` declares, with what it stands on."""
+    chosen = changed(config, **changes)
+    return recorded((part, frozenset(chosen.items())), lambda: getattr(Parts(chosen), part))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]) -> dict[str, Any]:
-    """Runs the whole program to its end, the way Pulumi does, and returns the stack's outputs."""
-    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(dict(config)))
-    monkeypatch.delenv("PULUMI_CONFIG_SECRET_KEYS", raising=False)
-    monkeypatch.setattr(stack_config, "_require_listener", lambda _host, _port: None)  # test_config.py has real ones
-    outputs: dict[str, Any] = {}
+def run(config: Mapping[str, str]) -> Recording:
+    """What the whole program declares, run the way Pulumi does."""
+    return recorded(frozenset(config.items()), lambda: program(config))
 
-    def program() -> pulumi.Output[None]:
+
+def program(config: Mapping[str, str]) -> None:
+    """The whole program, for :func:`record`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULUMI_CONFIG", json.dumps(dict(config)))
+        patch.delenv("PULUMI_CONFIG_SECRET_KEYS", raising=False)
+        patch.setattr(stack_config, "_require_listener", lambda _host, _port: None)  # test_config.py has real ones
         runpy.run_path(str(PROGRAM))
-        root: Any = pulumi.runtime.get_root_resource()
-        return pulumi.Output.all(**root.outputs).apply(outputs.update)
-
-    finish(program)
-    return outputs

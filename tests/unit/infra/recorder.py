@@ -2,86 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import asyncio
+import gc
+import pickle
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.settings import set_root_resource
 
-from infra.config import load
-from infra.naming import Names
-from infra.settings import Settings
-
-STACK = "test"
-ACCOUNT, REGION = "123456789012", "eu-central-1"
-IMAGE = "sha256:" + "a" * 64
-MACHINE = {
-    "clone": "0a1b2c3d",
-    "emulator": "http://10.213.7.1:4566",
-    "network": "web-next-0a1b2c3d",
-    "edgeAddress": "10.213.7.10",
-    "stableAddress": "10.213.7.11",
-    "executorAddress": "10.213.7.12",
-    "candidateAddress": "10.213.7.13",
-    "readerAddress": "10.213.7.14",
-    "prometheusAddress": "10.213.7.15",
-    "edgePort": 8450,
-    "prometheusPort": 9097,
-    "edgeImage": "sha256:" + "e" * 64,
-    "prometheusImage": "sha256:" + "b" * 64,
-    "readerImage": "sha256:" + "c" * 64,
-    "tlsFolder": "tests/unit/infra/tls",
-}
-DOCKER = {
-    "web-next:track": "stable",
-    "web-next:runtime": "docker",
-    "web-next:account": ACCOUNT,
-    "web-next:region": REGION,
-    "web-next:domain": "localhost",
-    "web-next:executorUrl": "https://executor.web-next.test",
-    "web-next:image": IMAGE,
-    "web-next:buildSha": "4f2c1d9",
-    "web-next:version": "1.5.1",
-    "web-next:machine": json.dumps(MACHINE),
-}
-"""The configuration of a sound docker stack, as Pulumi hands it to the program."""
-OPERATORS = [f"arn:aws:iam::{ACCOUNT}:role/deployer", f"arn:aws:iam::{ACCOUNT}:role/on-call"]
-FARGATE = {
-    **{key: value for key, value in DOCKER.items() if key != "web-next:machine"},
-    "web-next:runtime": "fargate",
-    "web-next:zones": json.dumps(["eu-central-1a", "eu-central-1b"]),
-    "web-next:domain": "console.web-next.test",
-    "web-next:image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next@{IMAGE}",
-    "web-next:edgeImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next-edge@sha256:{'e' * 64}",
-    "web-next:fargate": json.dumps({"hostedZoneId": "Z0123456789ABCDEFGHIJ"}),
-    "web-next:operatorRoles": json.dumps(OPERATORS),
-    "web-next:alarmTargets": json.dumps(["on-call@web-next.test", "https://alerts.web-next.test/hook"]),
-}
-"""The configuration of a sound production stack, without a placeholder."""
-NAMES = Names(stack=STACK, account=ACCOUNT, region=REGION)
-_STATE = json.loads((Path(__file__).parents[3] / "offline/base/prod.json").read_text())
-BASE: dict[str, Any] = _STATE["deployment"]["resources"][0]["outputs"]
-"""What every stack reference answers: the outputs of a base on fargate, on which a candidate is previewed offline."""
-
-
-def changed(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> dict[str, str]:
-    """A configuration with some keys changed: texts as they are, everything else as JSON."""
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in changes.items()}
-    return {**config, **{f"web-next:{key}": text for key, text in texts.items()}}
-
-
-def without(config: Mapping[str, str], *keys: str) -> dict[str, str]:
-    """A configuration without some keys."""
-    return {key: value for key, value in config.items() if key.partition(":")[2] not in keys}
-
-
-def settings(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> Settings:
-    """The settings of a configuration, some keys changed."""
-    return load(changed(config, **changes), stack=STACK)
+from tests.unit.infra.configs import ACCOUNT, BASE, REGION, STACK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,19 +37,73 @@ class Registered:
     before_update: tuple[str, ...]
 
 
-class Recorder(MockMonitor):  # type: ignore[misc, unused-ignore]
+@dataclass(frozen=True)
+class Recording:
+    """What a program declared: its registrations in order, and the outputs."""
+
+    registered: list[Registered] = field(default_factory=list)
+    completed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each component registered as its outputs, by URN."""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """The stack's."""
+
+    def of(self, token: str) -> list[Registered]:
+        """The registrations of one type, in order."""
+        return [one for one in self.registered if one.token == token]
+
+    def one(self, token: str, name: str | None = None) -> Registered:
+        """The only registration of a type (and name)."""
+        (found,) = [one for one in self.of(token) if name in (None, one.name)]
+        return found
+
+
+def record(program: Callable[[], object], into: Recording | None = None) -> Recording:
+    """Runs a program to its end under the stack `test`, so that all is registered and every output is known.
+
+    `into` is what is recorded, for a program that may fail half-way.
+    """
+    recording = into or Recording()
+    monitor = _Monitor(recording)
+    asyncio.set_event_loop(asyncio.new_event_loop())  # whatever ran before may have ended the thread's
+    set_root_resource(None)  # type: ignore[arg-type] # without the outputs of the program before
+    pulumi.runtime.set_mocks(monitor.mocks, project="web-next", stack=STACK, preview=False, monitor=monitor)
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> pulumi.Output[Any]:
+        made = program()
+        root: Any = pulumi.runtime.get_root_resource()
+        exported = pulumi.Output.all(**root.outputs).apply(recording.outputs.update)
+        return pulumi.Output.all(made if isinstance(made, pulumi.Output) else None, exported)
+
+    try:
+        run()
+    finally:
+        gc.enable()  # the program turns the collector off; the tests want it back
+    return recording
+
+
+_RECORDED: dict[Hashable, bytes] = {}
+
+
+def recorded(key: Hashable, program: Callable[[], object]) -> Recording:
+    """The recording of a program that runs once in a process; each caller has a copy of its own to read."""
+    if key not in _RECORDED:
+        _RECORDED[key] = pickle.dumps(record(program))
+    copy: Recording = pickle.loads(_RECORDED[key])
+    return copy
+
+
+class _Monitor(MockMonitor):  # type: ignore[misc, unused-ignore]
     """A monitor that keeps each registration and marks the outputs that the SDK declares secret."""
 
-    def __init__(self) -> None:
+    def __init__(self, recording: Recording) -> None:
         super().__init__(_Answers())
-        self.registered: list[Registered] = []
-        self.completed: dict[str, dict[str, Any]] = {}
-        """What each component registered as its outputs, by URN."""
+        self.recording = recording
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         if request.type != "pulumi:pulumi:Stack":
             inputs = rpc.deserialize_properties(request.object)
-            self.registered.append(
+            self.recording.registered.append(
                 Registered(
                     urn=self.make_urn(request.parent, request.type, request.name),
                     token=request.type,
@@ -137,17 +124,8 @@ class Recorder(MockMonitor):  # type: ignore[misc, unused-ignore]
         return super().RegisterResource(request)  # type: ignore[no-untyped-call, unused-ignore]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        self.completed[request.urn] = rpc.deserialize_properties(request.outputs)
+        self.recording.completed[request.urn] = rpc.deserialize_properties(request.outputs)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call, unused-ignore]
-
-    def of(self, token: str) -> list[Registered]:
-        """The registrations of one type, in order."""
-        return [one for one in self.registered if one.token == token]
-
-    def one(self, token: str, name: str | None = None) -> Registered:
-        """The only registration of a type (and name)."""
-        (found,) = [one for one in self.of(token) if name in (None, one.name)]
-        return found
 
 
 class _Answers(Mocks):
@@ -180,17 +158,6 @@ class _Answers(Mocks):
 def identity(kind: str, name: str) -> str:
     """The id that a resource gets: no two types share one, so that a mix-up shows."""
     return f"{kind}:{name}"
-
-
-def finish(program: Callable[[], object]) -> None:
-    """Runs a program to its end, so that everything it declares is registered and every output is known."""
-
-    @pulumi.runtime.test  # type: ignore[untyped-decorator]
-    def run() -> pulumi.Output[Any] | None:
-        made = program()
-        return made if isinstance(made, pulumi.Output) else None
-
-    run()
 
 
 def _plain(value: Any) -> Any:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-
+from tests.unit.infra.configs import FARGATE, changed
 from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import FARGATE, Recorder, identity
+from tests.unit.infra.recorder import Recording, identity
 
 PAGE = Path(__file__).parents[3] / "docs" / "architecture.md"
 Arrow = tuple[str, str, str]
@@ -31,13 +29,13 @@ def drawn(page: str) -> set[Arrow]:
     return set(re.findall(r'^\s*(\w+) -- "([^"]+)" --> (\w+)$', picture, re.MULTILINE))
 
 
-def passages(engine: Recorder) -> Iterator[Arrow]:
+def passages(declared: Recording) -> Iterator[Arrow]:
     """Who is let in where, by the security groups."""
     groups = {
         identity("SecurityGroup", group.name): group.name.rsplit("-", 1)[-1]
-        for group in engine.of("aws:ec2/securityGroup:SecurityGroup")
+        for group in declared.of("aws:ec2/securityGroup:SecurityGroup")
     }
-    for rule in engine.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
+    for rule in declared.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
         peer = rule.inputs.get("referencedSecurityGroupId")
         sender = groups[peer] if peer else {"0.0.0.0/0": "internet"}[rule.inputs["cidrIpv4"]]
         yield (
@@ -47,47 +45,44 @@ def passages(engine: Recorder) -> Iterator[Arrow]:
         )
 
 
-def permissions(engine: Recorder) -> Iterator[Arrow]:
+def permissions(declared: Recording) -> Iterator[Arrow]:
     """What the app's role may do."""
-    document = json.loads(engine.one("aws:iam/rolePolicy:RolePolicy", "app").inputs["policy"])
+    document = json.loads(declared.one("aws:iam/rolePolicy:RolePolicy", "app").inputs["policy"])
     for statement in document["Statement"]:
         for action in statement["Action"]:
             yield "app", action, SERVED_BY[action.partition(":")[0]]
 
 
-def encryption(engine: Recorder) -> Iterator[Arrow]:
+def encryption(declared: Recording) -> Iterator[Arrow]:
     """What lies under the key."""
-    key = engine.one("aws:kms/key:Key")
+    key = declared.one("aws:kms/key:Key")
     for token, part in ENCRYPTED.items():
-        for one in engine.of(token):
+        for one in declared.of(token):
             assert one.inputs["kmsKeyId"].endswith(f":Key/{key.name}"), one.name
             yield "key", "encrypts", part
 
 
-def alarms(engine: Recorder) -> Iterator[Arrow]:
+def alarms(declared: Recording) -> Iterator[Arrow]:
     """What is watched."""
-    for alarm in engine.of("aws:cloudwatch/metricAlarm:MetricAlarm"):
+    for alarm in declared.of("aws:cloudwatch/metricAlarm:MetricAlarm"):
         of = [WATCHED[dimension] for dimension in alarm.inputs.get("dimensions") or {} if dimension in WATCHED]
         yield (of or ["upkeep"])[0], "alarms", "topic"
 
 
-@pytest.fixture
-def declared(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> set[Arrow]:
+def arrows() -> set[Arrow]:
     """The arrows of a stack on AWS that is reached by a tunnel: the one with every part."""
-    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
-    config: Mapping[str, Any] = {**FARGATE, "web-next:databaseAccess": "tunnel"}
-    run(monkeypatch, config)
-    return {*passages(engine), *permissions(engine), *encryption(engine), *alarms(engine)}
+    declared = run(changed(FARGATE, databaseAccess="tunnel"))
+    return {*passages(declared), *permissions(declared), *encryption(declared), *alarms(declared)}
 
 
-def test_the_picture_is_what_the_program_declares(declared: set[Arrow]) -> None:
-    assert drawn(PAGE.read_text()) == declared
+def test_the_picture_is_what_the_program_declares() -> None:
+    assert drawn(PAGE.read_text()) == arrows()
 
 
-def test_an_arrow_that_is_missing_or_made_up_is_found(declared: set[Arrow]) -> None:
+def test_an_arrow_that_is_missing_or_made_up_is_found() -> None:
     page = PAGE.read_text()
     line = '  app -- "tcp 6379" --> queues\n'
     assert line in page
 
-    assert drawn(page.replace(line, "")) != declared
-    assert drawn(page.replace(line, f'{line}  bastion -- "tcp 6379" --> queues\n')) != declared
+    assert drawn(page.replace(line, "")) != arrows()
+    assert drawn(page.replace(line, f'{line}  bastion -- "tcp 6379" --> queues\n')) != arrows()

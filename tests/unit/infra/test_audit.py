@@ -8,16 +8,16 @@ import pytest
 
 from infra.audit import connection_url, parameters
 from infra.instance_classes import max_connections
+from tests.unit.infra.configs import DOCKER, FARGATE
 from tests.unit.infra.parts import declare
-from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder
 
 INSTANCE = "aws:rds/instance:Instance"
 
 
 @pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
-def test_the_server_is_private_and_encrypted_under_the_vaults_key(engine: Recorder, config: Mapping[str, str]) -> None:
-    declare("audit", config)
-    server = engine.one(INSTANCE)
+def test_the_server_is_private_and_encrypted_under_the_vaults_key(config: Mapping[str, str]) -> None:
+    declared = declare("audit", config)
+    server = declared.one(INSTANCE)
     key = server.inputs["kmsKeyId"]
 
     assert key.endswith(":Key/vault")
@@ -27,14 +27,14 @@ def test_the_server_is_private_and_encrypted_under_the_vaults_key(engine: Record
     assert server.inputs["publiclyAccessible"] is False
     assert server.inputs["vpcSecurityGroupIds"] == ["SecurityGroup:network-database"]
     assert (server.inputs["engine"], server.inputs["engineVersion"]) == ("postgres", "17")
-    placed = engine.one("aws:rds/subnetGroup:SubnetGroup").inputs
+    placed = declared.one("aws:rds/subnetGroup:SubnetGroup").inputs
     assert placed["subnetIds"] == ["Subnet:network-data-eu-central-1a", "Subnet:network-data-eu-central-1b"]
     assert server.inputs["dbSubnetGroupName"] == placed["name"]
     assert "password" in server.secrets
 
 
-def test_the_servers_settings_arrive_at_the_server(engine: Recorder) -> None:
-    declare(
+def test_the_servers_settings_arrive_at_the_server() -> None:
+    declared = declare(
         "audit",
         databaseClass="db.m7g.large",
         databaseStorage="100",
@@ -45,7 +45,7 @@ def test_the_servers_settings_arrive_at_the_server(engine: Recorder) -> None:
         maintenanceWindow="sat:04:00-sat:05:00",
         applyImmediately="true",
     )
-    server = engine.one(INSTANCE).inputs
+    server = declared.one(INSTANCE).inputs
 
     wanted = {
         "identifier": "web-next-test-audit",
@@ -62,21 +62,21 @@ def test_the_servers_settings_arrive_at_the_server(engine: Recorder) -> None:
     assert {key: server[key] for key in wanted} == wanted
 
 
-def test_changes_wait_for_the_maintenance_window_and_storage_stays_unless_said(engine: Recorder) -> None:
-    declare("audit")
-    server = engine.one(INSTANCE).inputs
+def test_changes_wait_for_the_maintenance_window_and_storage_stays_unless_said() -> None:
+    declared = declare("audit")
+    server = declared.one(INSTANCE).inputs
 
     assert server["applyImmediately"] is False
     assert "maxAllocatedStorage" not in server
 
 
 @pytest.mark.parametrize("name", ["db.t4g.small", "db.m7g.large"])
-def test_the_parameters_force_tls_keep_passwords_out_of_the_log_and_fit_the_class(engine: Recorder, name: str) -> None:
-    declare("audit", databaseClass=name)
-    group = engine.one("aws:rds/parameterGroup:ParameterGroup").inputs
+def test_the_parameters_force_tls_keep_passwords_out_of_the_log_and_fit_the_class(name: str) -> None:
+    declared = declare("audit", databaseClass=name)
+    group = declared.one("aws:rds/parameterGroup:ParameterGroup").inputs
 
     assert group["family"] == "postgres17"
-    assert engine.one(INSTANCE).inputs["parameterGroupName"] == group["name"]
+    assert declared.one(INSTANCE).inputs["parameterGroupName"] == group["name"]
     assert {one["name"]: (one["value"], one["applyMethod"]) for one in group["parameters"]} == {
         "rds.force_ssl": ("1", "immediate"),
         "shared_preload_libraries": ("pg_stat_statements,pg_cron", "pending-reboot"),
@@ -93,10 +93,10 @@ def test_parameters_that_need_a_restart_are_not_said_to_act_at_once() -> None:
     assert {name for name, (_, when) in parameters("db.t4g.small").items() if when == "pending-reboot"} == static
 
 
-def test_logs_are_exported_into_groups_that_forget(engine: Recorder) -> None:
-    declare("audit", logDays="90")
-    server = engine.one(INSTANCE)
-    groups = engine.of("aws:cloudwatch/logGroup:LogGroup")
+def test_logs_are_exported_into_groups_that_forget() -> None:
+    declared = declare("audit", logDays="90")
+    server = declared.one(INSTANCE)
+    groups = declared.of("aws:cloudwatch/logGroup:LogGroup")
 
     assert [group.inputs["retentionInDays"] for group in groups] == [90, 90]
     assert server.inputs["enabledCloudwatchLogsExports"] == ["postgresql", "upgrade"]
@@ -107,11 +107,9 @@ def test_logs_are_exported_into_groups_that_forget(engine: Recorder) -> None:
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_the_server_always_ends_with_a_snapshot_and_its_backups_and_only_if_asked_for(
-    engine: Recorder, kept: bool
-) -> None:
-    declare("audit", mayDestroy=[] if kept else ["audit"])
-    server = engine.one(INSTANCE)
+def test_the_server_always_ends_with_a_snapshot_and_its_backups_and_only_if_asked_for(kept: bool) -> None:
+    declared = declare("audit", mayDestroy=[] if kept else ["audit"])
+    server = declared.one(INSTANCE)
 
     assert server.inputs["skipFinalSnapshot"] is False
     assert server.inputs["finalSnapshotIdentifier"] == "web-next-test-audit-final-0badcafe"

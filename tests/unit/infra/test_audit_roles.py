@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import declare, run
-from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, Registered, changed
+from tests.unit.infra.recorder import Recording, Registered
 
 INSTANCE = "aws:rds/instance:Instance"
 ROLE = "postgresql:index/role:Role"
@@ -22,17 +23,15 @@ LATER = changed(FARGATE, databaseAccess="later")
 HOST = "10.213.7.64:20000"
 
 
-def inside(engine: Recorder) -> list[Registered]:
+def inside(declared: Recording) -> list[Registered]:
     """What is declared in the database."""
-    return [one for one in engine.registered if one.token.startswith("postgresql:")]
+    return [one for one in declared.registered if one.token.startswith("postgresql:")]
 
 
 @pytest.mark.parametrize("config", [DOCKER, FARGATE, TUNNEL, LATER], ids=["docker", "direct", "tunnel", "later"])
-def test_each_role_has_a_url_and_a_password_of_its_own_in_the_vault(
-    engine: Recorder, config: Mapping[str, str]
-) -> None:
-    declare("roles", config)
-    urls = {version.name: version.inputs["secretString"] for version in engine.of(SECRET_VERSION)}
+def test_each_role_has_a_url_and_a_password_of_its_own_in_the_vault(config: Mapping[str, str]) -> None:
+    declared = declare("roles", config)
+    urls = {version.name: version.inputs["secretString"] for version in declared.of(SECRET_VERSION)}
 
     assert urls == {
         entry: f"postgresql://{role}:generated-{role.replace('_', '-')}@{HOST}/audit?sslmode=require"
@@ -42,16 +41,14 @@ def test_each_role_has_a_url_and_a_password_of_its_own_in_the_vault(
             ("AUDIT_DB_READER_URL", "audit_reader"),
         )
     } | {"AUDIT_DB_MASTER_URL": f"postgresql://master:generated-audit-master@{HOST}/audit?sslmode=require"}
-    assert all("secretString" in version.secrets for version in engine.of(SECRET_VERSION))
+    assert all("secretString" in version.secrets for version in declared.of(SECRET_VERSION))
 
 
-def test_the_database_is_its_owners_and_no_role_is_more_than_a_login_but_the_owner_who_sees_sessions(
-    engine: Recorder,
-) -> None:
-    declare("roles")
-    roles = {role.inputs["name"]: role for role in engine.of(ROLE)}
+def test_the_database_is_its_owners_and_no_role_is_more_than_a_login_but_the_owner_who_sees_sessions() -> None:
+    declared = declare("roles")
+    roles = {role.inputs["name"]: role for role in declared.of(ROLE)}
 
-    assert engine.one("postgresql:index/database:Database").inputs["owner"] == "audit_owner"
+    assert declared.one("postgresql:index/database:Database").inputs["owner"] == "audit_owner"
     assert roles.keys() == {"audit_owner", "audit_writer", "audit_reader"}
     for name, role in roles.items():
         assert role.inputs.keys() == {
@@ -76,24 +73,24 @@ def test_the_database_is_its_owners_and_no_role_is_more_than_a_login_but_the_own
     }, "a migration may take its time"
 
 
-def test_the_writer_inserts_and_selects_the_reader_selects_and_nobody_else_gets_anything(engine: Recorder) -> None:
-    declare("roles")
+def test_the_writer_inserts_and_selects_the_reader_selects_and_nobody_else_gets_anything() -> None:
+    declared = declare("roles")
 
     assert sorted(
-        (one.inputs["role"], one.inputs["objectType"], sorted(one.inputs["privileges"])) for one in engine.of(DEFAULT)
+        (one.inputs["role"], one.inputs["objectType"], sorted(one.inputs["privileges"])) for one in declared.of(DEFAULT)
     ) == [
         ("audit_reader", "table", ["SELECT"]),
         ("audit_writer", "sequence", ["USAGE"]),
         ("audit_writer", "table", ["INSERT", "SELECT"]),
     ]
-    for one in engine.of(DEFAULT):
+    for one in declared.of(DEFAULT):
         assert (one.inputs["owner"], one.inputs["schema"], one.inputs["database"]) == ("audit_owner", "public", "audit")
 
 
-def test_the_owner_alone_schedules_its_upkeep_and_nothing_is_granted_beside_that(engine: Recorder) -> None:
-    declare("roles")
+def test_the_owner_alone_schedules_its_upkeep_and_nothing_is_granted_beside_that() -> None:
+    declared = declare("roles")
 
-    assert sorted((one.inputs for one in engine.of(GRANT)), key=lambda inputs: str(inputs["objectType"])) == [
+    assert sorted((one.inputs for one in declared.of(GRANT)), key=lambda inputs: str(inputs["objectType"])) == [
         {
             "role": "audit_owner",
             "database": "postgres",
@@ -110,7 +107,7 @@ def test_the_owner_alone_schedules_its_upkeep_and_nothing_is_granted_beside_that
             "privileges": ["USAGE"],
         },
     ]
-    assert engine.one("postgresql:index/extension:Extension").inputs == {"name": "pg_cron", "database": "postgres"}
+    assert declared.one("postgresql:index/extension:Extension").inputs == {"name": "pg_cron", "database": "postgres"}
 
 
 @pytest.mark.parametrize(
@@ -119,39 +116,39 @@ def test_the_owner_alone_schedules_its_upkeep_and_nothing_is_granted_beside_that
     ids=["docker", "direct", "tunnel"],
 )
 def test_the_database_is_filled_by_the_master_over_tls_at_its_address_or_the_tunnels(
-    engine: Recorder, config: Mapping[str, str], address: tuple[str, str]
+    config: Mapping[str, str], address: tuple[str, str]
 ) -> None:
-    declare("roles", config)
-    provider = engine.one("pulumi:providers:postgresql")
+    declared = declare("roles", config)
+    provider = declared.one("pulumi:providers:postgresql")
 
     assert (provider.inputs["host"], provider.inputs["port"]) == address
     assert (provider.inputs["username"], provider.inputs["sslmode"]) == ("master", "require")
     assert provider.inputs["superuser"] == "false", "RDS has none"
     assert "password" in provider.secrets
-    server = engine.one(INSTANCE)
-    assert len(inside(engine)) == 10
-    for one in inside(engine):
+    server = declared.one(INSTANCE)
+    assert len(inside(declared)) == 10
+    for one in inside(declared):
         assert provider.urn in one.provider
         assert server.urn in one.depends_on, "behind a tunnel nothing else says that the server comes first"
         assert one.retain_on_delete, "it goes with the server"
 
 
-def test_later_fills_the_vault_and_leaves_the_database_empty(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    outputs = run(monkeypatch, LATER)
+def test_later_fills_the_vault_and_leaves_the_database_empty() -> None:
+    declared = run(LATER)
 
-    assert inside(engine) == []
-    assert not engine.of("pulumi:providers:postgresql")
-    assert not engine.of(SCHEMA)
-    assert outputs["schema"] == {"version": 0, "digest": ""}
+    assert inside(declared) == []
+    assert not declared.of("pulumi:providers:postgresql")
+    assert not declared.of(SCHEMA)
+    assert declared.outputs["schema"] == {"version": 0, "digest": ""}
 
 
-def test_the_schema_waits_for_roles_rights_and_urls(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(monkeypatch, FARGATE)
-    entries = [one for one in engine.of(SECRET_VERSION) if one.name in ("AUDIT_DB_URL", "AUDIT_DB_OWNER_URL")]
-    first = [*engine.of(GRANT), *engine.of(DEFAULT), *entries]
+def test_the_schema_waits_for_roles_rights_and_urls() -> None:
+    declared = run(FARGATE)
+    entries = [one for one in declared.of(SECRET_VERSION) if one.name in ("AUDIT_DB_URL", "AUDIT_DB_OWNER_URL")]
+    first = [*declared.of(GRANT), *declared.of(DEFAULT), *entries]
 
     assert len(first) == 7
-    assert {one.urn for one in first} <= engine.one(SCHEMA).depends_on
+    assert {one.urn for one in first} <= declared.one(SCHEMA).depends_on
 
 
 @pytest.mark.parametrize(
@@ -164,10 +161,8 @@ def test_the_schema_waits_for_roles_rights_and_urls(engine: Recorder, monkeypatc
     ],
     ids=["docker", "direct", "tunnel", "later"],
 )
-def test_cutover_is_told_how_to_reach_the_database(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str], access: dict[str, Any]
-) -> None:
-    outputs = run(monkeypatch, changed(config, auditRetentionMonths="24"))
+def test_cutover_is_told_how_to_reach_the_database(config: Mapping[str, str], access: dict[str, Any]) -> None:
+    outputs = run(changed(config, auditRetentionMonths="24")).outputs
 
     owner = {
         "endpoint": HOST,

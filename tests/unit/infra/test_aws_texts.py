@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.infra.configs import DOCKER, FARGATE, changed, without
 from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed, without
 
 EC2 = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}"
 """A security group's name and description, and a rule's description. None of them can be changed later."""
@@ -97,12 +97,10 @@ def called(path: str) -> bool:
 @pytest.mark.parametrize(
     ("config", "least"), [(PROD, 100), (CANARY, 2), (LOCAL, 60)], ids=["prod", "canary", "a docker stack"]
 )
-def test_aws_takes_every_name_and_description_that_the_program_declares(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str], least: int
-) -> None:
-    run(monkeypatch, config)
+def test_aws_takes_every_name_and_description_that_the_program_declares(config: Mapping[str, str], least: int) -> None:
+    declared = run(config)
     refused, checked = [], 0
-    for one in (one for one in engine.registered if one.token.startswith("aws:")):
+    for one in (one for one in declared.registered if one.token.startswith("aws:")):
         rules = RULES.get(one.token, {})
         for path, text in texts(one.inputs):
             rule = TAG if path.startswith("tags.") else rules.get(path)

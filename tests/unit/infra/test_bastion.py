@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import declare, run
-from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed, identity
+from tests.unit.infra.recorder import identity
 
 TUNNEL = changed(FARGATE, databaseAccess="tunnel")
 
 
-def test_the_bastion_has_no_key_no_address_and_no_open_port(engine: Recorder) -> None:
-    declare("bastion", TUNNEL)
-    template = engine.one("aws:ec2/launchTemplate:LaunchTemplate").inputs
-    instance = engine.one("aws:ec2/instance:Instance").inputs
+def test_the_bastion_has_no_key_no_address_and_no_open_port() -> None:
+    declared = declare("bastion", TUNNEL)
+    template = declared.one("aws:ec2/launchTemplate:LaunchTemplate").inputs
+    instance = declared.one("aws:ec2/instance:Instance").inputs
 
-    incoming = engine.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    incoming = declared.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
     assert not [one for one in incoming if one.inputs["securityGroupId"] == "SecurityGroup:network-bastion"]
     assert template["vpcSecurityGroupIds"] == ["SecurityGroup:network-bastion"]
     assert template["metadataOptions"] == {"httpTokens": "required", "httpEndpoint": "enabled"}
@@ -27,16 +28,16 @@ def test_the_bastion_has_no_key_no_address_and_no_open_port(engine: Recorder) ->
     assert instance["launchTemplate"]["id"] == identity("LaunchTemplate", "bastion")
 
 
-def test_the_bastions_role_is_session_managers_and_nothing_more(engine: Recorder) -> None:
-    declare("bastion", TUNNEL)
+def test_the_bastions_role_is_session_managers_and_nothing_more() -> None:
+    declared = declare("bastion", TUNNEL)
 
-    assert engine.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").inputs == {
+    assert declared.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").inputs == {
         "role": "web-next-test-bastion",
         "policyArn": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
     }
-    assert not engine.of("aws:iam/rolePolicy:RolePolicy")
-    assert '{"Service": "ec2.amazonaws.com"}' in engine.one("aws:iam/role:Role").inputs["assumeRolePolicy"]
-    assert engine.one("aws:iam/instanceProfile:InstanceProfile").inputs["role"] == "web-next-test-bastion"
+    assert not declared.of("aws:iam/rolePolicy:RolePolicy")
+    assert '{"Service": "ec2.amazonaws.com"}' in declared.one("aws:iam/role:Role").inputs["assumeRolePolicy"]
+    assert declared.one("aws:iam/instanceProfile:InstanceProfile").inputs["role"] == "web-next-test-bastion"
 
 
 @pytest.mark.parametrize(
@@ -50,10 +51,8 @@ def test_the_bastions_role_is_session_managers_and_nothing_more(engine: Recorder
     ],
     ids=["direct", "tunnel", "later", "docker", "docker later"],
 )
-def test_there_is_a_bastion_where_a_tunnel_needs_one_or_will(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], there: bool
-) -> None:
-    outputs = run(monkeypatch, config)
+def test_there_is_a_bastion_where_a_tunnel_needs_one_or_will(config: dict[str, str], there: bool) -> None:
+    declared = run(config)
 
-    assert [one.name for one in engine.of("aws:ec2/instance:Instance")] == ["bastion"] * there
-    assert outputs["audit_db_access"]["bastion"] == ("Instance:bastion" if there else None)
+    assert [one.name for one in declared.of("aws:ec2/instance:Instance")] == ["bastion"] * there
+    assert declared.outputs["audit_db_access"]["bastion"] == ("Instance:bastion" if there else None)

@@ -10,7 +10,7 @@ import pytest
 
 from infra import config as stack_config
 from infra.config import SettingsError, load, notes
-from tests.unit.infra.recorder import DOCKER, FARGATE, MACHINE, changed, settings, without
+from tests.unit.infra.configs import DOCKER, FARGATE, MACHINE, changed, settings, without
 
 
 def problems(

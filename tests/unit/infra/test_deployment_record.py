@@ -14,7 +14,8 @@ from cutover.errors import NoGoError
 from infra import deployment_record
 from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.release import release_of
-from tests.unit.infra.recorder import NAMES, Recorder, finish, settings
+from tests.unit.infra.configs import NAMES, settings
+from tests.unit.infra.recorder import Recording, record
 
 EDGE = {"url": "https://localhost:8450", "authority": "ca.pem", "rate_per_minute": 60, "burst": 10, "config": "c"}
 RECORD = "aws:s3/bucketObjectv2:BucketObjectv2"
@@ -34,20 +35,18 @@ def declare_record(**changes: Any) -> DeploymentRecord:
     return DeploymentRecord("deployment", DeploymentRecordArgs(**{**args, **changes}))
 
 
-def test_the_smoke_suite_runs_before_a_record_is_created_and_before_it_is_changed(engine: Recorder) -> None:
-    finish(declare_record)
-    record = engine.one(RECORD)
+def test_the_smoke_suite_runs_before_a_record_is_created_and_before_it_is_changed() -> None:
+    written = record(declare_record).one(RECORD)
 
-    assert record.before_create == ("smoke",)
-    assert record.before_update == ("smoke",)
+    assert written.before_create == ("smoke",)
+    assert written.before_update == ("smoke",)
 
 
-def test_a_record_says_what_was_deployed_and_what_smoke_needs_without_clock_or_names(engine: Recorder) -> None:
-    finish(declare_record)
-    record = engine.one(RECORD).inputs
+def test_a_record_says_what_was_deployed_and_what_smoke_needs_without_clock_or_names() -> None:
+    written = record(declare_record).one(RECORD).inputs
 
-    assert record["key"] == "deployments/stable.json"
-    assert json.loads(record["content"]) == {
+    assert written["key"] == "deployments/stable.json"
+    assert json.loads(written["content"]) == {
         "stack": "test",
         "track": "stable",
         "image": settings().image,
@@ -59,22 +58,20 @@ def test_a_record_says_what_was_deployed_and_what_smoke_needs_without_clock_or_n
     }
 
 
-def hook_arguments(engine: Recorder) -> pulumi.ResourceHookArgs:
-    inputs = engine.one(RECORD).inputs
+def hook_arguments(declared: Recording) -> pulumi.ResourceHookArgs:
+    inputs = declared.one(RECORD).inputs
     return pulumi.ResourceHookArgs(urn="urn", id="", name="deployment", type="t", new_inputs=inputs)
 
 
 @pytest.mark.parametrize("track", ["stable", "candidate"])
-def test_each_track_has_a_record_of_its_own(engine: Recorder, track: str) -> None:
-    finish(lambda: declare_record(release=replace(release_of(settings(), {}), track=track)))
+def test_each_track_has_a_record_of_its_own(track: str) -> None:
+    declared = record(lambda: declare_record(release=replace(release_of(settings(), {}), track=track)))
 
-    assert engine.one(RECORD).inputs["key"] == f"deployments/{track}.json"
+    assert declared.one(RECORD).inputs["key"] == f"deployments/{track}.json"
 
 
-def test_the_hook_smokes_what_is_about_to_be_recorded_and_fails_on_a_no_go(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finish(declare_record)
+def test_the_hook_smokes_what_is_about_to_be_recorded_and_fails_on_a_no_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = record(declare_record)
     steps: list[str] = []
 
     class NoGo:
@@ -90,5 +87,5 @@ def test_the_hook_smokes_what_is_about_to_be_recorded_and_fails_on_a_no_go(
     monkeypatch.setattr(smoke, "save", lambda _report: steps.append("saved"))
 
     with pytest.raises(NoGoError, match="Health: down"):
-        deployment_record._smoke(hook_arguments(engine))
+        deployment_record._smoke(hook_arguments(declared))
     assert steps == ["https://localhost:8450", "saved", "required"], "the report is kept before it stops the update"

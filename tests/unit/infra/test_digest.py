@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from infra.config import load
 from infra.sections import AdaptersSettings, MachineSettings, NetworkSettings
 from infra.settings import Settings
-from tests.unit.infra.recorder import DOCKER, FARGATE, MACHINE, OPERATORS, settings
+from tests.unit.infra.configs import DOCKER, FARGATE, MACHINE, OPERATORS, settings
 
 SET: dict[str, Any] = {
     "account": "444455556666",

@@ -16,21 +16,21 @@ from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateAr
 from infra.runtime.fargate.registry import repository_arns
 from infra.runtime.fargate.slot import FargateSlot
 from tests.support.edge_configs import beside_an_app
+from tests.unit.infra.configs import ACCOUNT, BASE, FARGATE, NAMES, REGION, changed, settings
 from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import ACCOUNT, BASE, FARGATE, NAMES, REGION, Recorder, changed, finish, settings
+from tests.unit.infra.recorder import Recording, record
 
 TASK, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"
 LISTENER, RULE = "aws:lb/listener:Listener", "aws:lb/listenerRule:ListenerRule"
 
 
 @pytest.fixture
-def prod(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    run(monkeypatch, FARGATE)
-    return engine
+def prod() -> Recording:
+    return run(FARGATE)
 
 
-def containers(engine: Recorder, task: str) -> dict[str, dict[str, Any]]:
-    return {each["name"]: each for each in json.loads(engine.one(TASK, task).inputs["containerDefinitions"])}
+def containers(declared: Recording, task: str) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in json.loads(declared.one(TASK, task).inputs["containerDefinitions"])}
 
 
 def told(container: Mapping[str, Any]) -> dict[str, str]:
@@ -42,7 +42,7 @@ def weights(listener: Mapping[str, Any]) -> dict[str, int]:
     return {group["arn"].rpartition("-")[2]: group["weight"] for group in forward["targetGroups"]}
 
 
-def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod: Recorder) -> None:
+def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod: Recording) -> None:
     listener = prod.one(LISTENER, "balancer-https")
 
     assert weights(listener.inputs) == {"stable": 100, "candidate": 0}
@@ -53,19 +53,18 @@ def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod:
     assert http["defaultActions"][0]["redirect"] == {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"}
 
 
-def test_without_pinning_the_balancer_keeps_nobody(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(monkeypatch, changed(FARGATE, pinning="none"))
-    forward = engine.one(LISTENER, "balancer-https").inputs["defaultActions"][0]["forward"]
+def test_without_pinning_the_balancer_keeps_nobody() -> None:
+    declared = run(changed(FARGATE, pinning="none"))
+    forward = declared.one(LISTENER, "balancer-https").inputs["defaultActions"][0]["forward"]
 
     assert forward["stickiness"]["enabled"] is False
 
 
-def test_a_track_is_asked_for_by_trusted_callers_alone(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(monkeypatch, FARGATE)
-    assert engine.of(RULE) == []
+def test_a_track_is_asked_for_by_trusted_callers_alone() -> None:
+    assert run(FARGATE).of(RULE) == []
 
-    run(monkeypatch, changed(FARGATE, trustedCallers=["203.0.113.7/32"]))
-    rules = {rule.name.rpartition("-")[2]: rule.inputs for rule in engine.of(RULE)}
+    declared = run(changed(FARGATE, trustedCallers=["203.0.113.7/32"]))
+    rules = {rule.name.rpartition("-")[2]: rule.inputs for rule in declared.of(RULE)}
     assert rules.keys() == {"stable", "candidate"}
     for track, rule in rules.items():
         header, source = rule["conditions"]
@@ -74,7 +73,7 @@ def test_a_track_is_asked_for_by_trusted_callers_alone(engine: Recorder, monkeyp
         assert rule["actions"][0]["targetGroupArn"].endswith(f"balancer-{track}")
 
 
-def test_the_balancer_faces_the_internet_from_the_public_subnets(prod: Recorder) -> None:
+def test_the_balancer_faces_the_internet_from_the_public_subnets(prod: Recording) -> None:
     balancer = prod.one("aws:lb/loadBalancer:LoadBalancer").inputs
 
     assert balancer["internal"] is False
@@ -92,7 +91,7 @@ def test_names_are_as_short_as_the_balancer_wants_them_and_differ(stack: str) ->
 
 
 @pytest.mark.parametrize("task", ["stable", "worker"])
-def test_a_tasks_containers_can_do_nothing_but_their_work(prod: Recorder, task: str) -> None:
+def test_a_tasks_containers_can_do_nothing_but_their_work(prod: Recording, task: str) -> None:
     definition = prod.one(TASK, task).inputs
     for container in containers(prod, task).values():
         assert container["readonlyRootFilesystem"] is True
@@ -107,7 +106,7 @@ def test_a_tasks_containers_can_do_nothing_but_their_work(prod: Recorder, task: 
     assert definition["executionRoleArn"].endswith("Role/execution")
 
 
-def test_nginx_stands_beside_the_app_and_believes_the_balancers_subnets_alone(prod: Recorder) -> None:
+def test_nginx_stands_beside_the_app_and_believes_the_balancers_subnets_alone(prod: Recording) -> None:
     run_by = containers(prod, "stable")
     subnets = [one.inputs["cidrBlock"] for one in prod.of("aws:ec2/subnet:Subnet") if "-public-" in one.name]
     expected = beside_an_app(trusted_proxies=subnets)
@@ -119,7 +118,7 @@ def test_nginx_stands_beside_the_app_and_believes_the_balancers_subnets_alone(pr
     assert [port["containerPort"] for port in run_by["edge"]["portMappings"]] == [8080]
 
 
-def test_the_app_is_told_the_same_as_on_a_machine(prod: Recorder) -> None:
+def test_the_app_is_told_the_same_as_on_a_machine(prod: Recording) -> None:
     chosen = settings(FARGATE)
     expected = {**environment_of(chosen, shared_environment(chosen, NAMES)), "AWS_REGION": REGION}
 
@@ -128,7 +127,7 @@ def test_the_app_is_told_the_same_as_on_a_machine(prod: Recorder) -> None:
     assert containers(prod, "worker")["worker"]["command"] == ["python3", "-m", "webnext", "worker"]
 
 
-def test_services_run_in_private_subnets_and_are_rolled_back_when_they_do_not_hold(prod: Recorder) -> None:
+def test_services_run_in_private_subnets_and_are_rolled_back_when_they_do_not_hold(prod: Recording) -> None:
     services = {one.name: one for one in prod.of(SERVICE)}
 
     assert services.keys() == {"stable", "worker"}
@@ -149,7 +148,7 @@ def test_services_run_in_private_subnets_and_are_rolled_back_when_they_do_not_ho
     assert "loadBalancers" not in services["worker"].inputs
 
 
-def test_the_app_scales_between_its_bounds_by_cpu_and_by_requests(prod: Recorder) -> None:
+def test_the_app_scales_between_its_bounds_by_cpu_and_by_requests(prod: Recording) -> None:
     target = prod.one("aws:appautoscaling/target:Target").inputs
     policies = [
         one.inputs["targetTrackingScalingPolicyConfiguration"]["predefinedMetricSpecification"]
@@ -164,7 +163,7 @@ def test_the_app_scales_between_its_bounds_by_cpu_and_by_requests(prod: Recorder
     ]
 
 
-def test_the_execution_role_pulls_the_two_images_and_writes_the_logs_and_reads_no_secret(prod: Recorder) -> None:
+def test_the_execution_role_pulls_the_two_images_and_writes_the_logs_and_reads_no_secret(prod: Recording) -> None:
     policy = json.loads(prod.one("aws:iam/rolePolicy:RolePolicy", "execution").inputs["policy"])
     actions = {action for statement in policy["Statement"] for action in statement["Action"]}
     wide = [statement["Sid"] for statement in policy["Statement"] if statement["Resource"] == "*"]
@@ -181,7 +180,7 @@ def test_an_image_of_another_registry_is_pulled_without_ecr() -> None:
     assert repository_arns(f"registry.web-next.test/nginx@sha256:{'a' * 64}") == []
 
 
-def test_one_address_is_stopped_at_300_requests_in_300_seconds_with_a_429(prod: Recorder) -> None:
+def test_one_address_is_stopped_at_300_requests_in_300_seconds_with_a_429(prod: Recording) -> None:
     acl = prod.one("aws:wafv2/webAcl:WebAcl").inputs
     (rule,) = acl["rules"]
 
@@ -195,11 +194,11 @@ def test_one_address_is_stopped_at_300_requests_in_300_seconds_with_a_429(prod: 
     assert association["resourceArn"] == prod_arn(prod, "aws:lb/loadBalancer:LoadBalancer")
 
 
-def prod_arn(engine: Recorder, token: str) -> str:
-    return f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{engine.one(token).name}"
+def prod_arn(declared: Recording, token: str) -> str:
+    return f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{declared.one(token).name}"
 
 
-def test_images_are_kept_under_tags_that_never_move(prod: Recorder) -> None:
+def test_images_are_kept_under_tags_that_never_move(prod: Recording) -> None:
     repositories = prod.of("aws:ecr/repository:Repository")
 
     assert {one.inputs["name"] for one in repositories} == {"web-next", "web-next-edge"}
@@ -207,7 +206,7 @@ def test_images_are_kept_under_tags_that_never_move(prod: Recorder) -> None:
     assert all(one.inputs["imageScanningConfiguration"] == {"scanOnPush": True} for one in repositories)
 
 
-def test_with_a_zone_the_certificate_is_made_and_the_name_leads_to_the_balancer(prod: Recorder) -> None:
+def test_with_a_zone_the_certificate_is_made_and_the_name_leads_to_the_balancer(prod: Recording) -> None:
     records = {one.name: one.inputs for one in prod.of("aws:route53/record:Record")}
 
     assert records["certificate-validation"]["name"] == "_asked"
@@ -215,18 +214,16 @@ def test_with_a_zone_the_certificate_is_made_and_the_name_leads_to_the_balancer(
     assert records["certificate"]["aliases"][0]["name"] == "lb.test"
 
 
-def test_with_a_certificate_given_none_is_made_and_no_zone_is_touched(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_a_certificate_given_none_is_made_and_no_zone_is_touched() -> None:
     given = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
-    run(monkeypatch, changed(FARGATE, fargate={"certificateArn": given}))
+    declared = run(changed(FARGATE, fargate={"certificateArn": given}))
 
-    assert engine.one(LISTENER, "balancer-https").inputs["certificateArn"] == given
-    assert not engine.of("aws:acm/certificate:Certificate")
-    assert not engine.of("aws:route53/record:Record")
+    assert declared.one(LISTENER, "balancer-https").inputs["certificateArn"] == given
+    assert not declared.of("aws:acm/certificate:Certificate")
+    assert not declared.of("aws:route53/record:Record")
 
 
-def test_each_tracks_log_becomes_metrics_and_smoke_is_left_out(prod: Recorder) -> None:
+def test_each_tracks_log_becomes_metrics_and_smoke_is_left_out(prod: Recording) -> None:
     filters = [
         one.inputs
         for one in prod.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
@@ -240,31 +237,26 @@ def test_each_tracks_log_becomes_metrics_and_smoke_is_left_out(prod: Recorder) -
     assert {one["metricTransformation"]["name"] for one in filters} == {"EdgeRequests", "EdgeRequestSeconds"}
 
 
-def place(changes: Mapping[str, Any] | None = None, **more: Any) -> None:
-    chosen = settings(FARGATE, track="candidate", base="prod", **more)
-    slot = pulumi.Output.from_input({**BASE["slots"]["candidate"], **(changes or {})})
+def place() -> FargateCandidate:
+    chosen = settings(FARGATE, track="candidate", base="prod")
+    slot = pulumi.Output.from_input(BASE["slots"]["candidate"])
     release = release_of(chosen, slot.apply(lambda known: known["environment"]))
     names = Names.of(chosen, "canary")
-    finish(
-        lambda: FargateCandidate(
-            "candidate", FargateCandidateArgs(settings=chosen, names=names, release=release, slot=slot)
-        )
-    )
+    return FargateCandidate("candidate", FargateCandidateArgs(settings=chosen, names=names, release=release, slot=slot))
 
 
-def test_a_candidate_is_a_service_in_the_bases_slot_and_nothing_else(engine: Recorder) -> None:
-    finish(lambda: None)
-    place()
+def test_a_candidate_is_a_service_in_the_bases_slot_and_nothing_else() -> None:
+    declared = record(place)
     slot = BASE["slots"]["candidate"]
-    service = engine.one(SERVICE).inputs
+    service = declared.one(SERVICE).inputs
 
-    assert {one.token for one in engine.registered if one.custom} == {TASK, SERVICE}
+    assert {one.token for one in declared.registered if one.custom} == {TASK, SERVICE}
     assert service["cluster"] == slot["cluster"]
     assert service["loadBalancers"][0]["targetGroupArn"] == slot["target_group"]
     assert service["networkConfiguration"]["subnets"] == slot["subnets"]
-    definition = engine.one(TASK).inputs
+    definition = declared.one(TASK).inputs
     assert definition["taskRoleArn"] == slot["task_role"], "it runs as the base's app"
-    run_by = containers(engine, "candidate")
+    run_by = containers(declared, "candidate")
     assert '"track":"$track"' in told(run_by["edge"])["EDGE_CONFIG"]
     assert "set $track candidate;" in told(run_by["edge"])["EDGE_CONFIG"]
     assert told(run_by["app"])["VAULT_PREFIX"] == "web-next-prod/"
@@ -283,8 +275,8 @@ def shape_of(value: Any) -> Any:
     return {key: shape_of(inner) for key, inner in value.items()} if isinstance(value, Mapping) else None
 
 
-def test_the_kept_base_has_what_the_program_gives_out(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    outputs = run(monkeypatch, FARGATE)
+def test_the_kept_base_has_what_the_program_gives_out() -> None:
+    outputs = run(FARGATE).outputs
 
     for name in ("slots", "traffic"):
         assert shape_of(BASE[name]) == shape_of(outputs[name]), f"make offline/base/prod.json what {name} has become"

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from infra.monitoring import RUNWAY_PHRASE, publishers_policy
+from tests.unit.infra.configs import ACCOUNT, FARGATE, NAMES, changed
 from tests.unit.infra.parts import declare
-from tests.unit.infra.recorder import ACCOUNT, FARGATE, NAMES, Recorder, changed
+from tests.unit.infra.recorder import Recording
 
 ROOT = Path(__file__).parents[3]
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -22,8 +23,8 @@ DATABASE = {"DBInstanceIdentifier": "web-next-test-audit"}
 LESS, REACHED = "LessThanThreshold", "GreaterThanOrEqualToThreshold"
 
 
-def alarms(engine: Recorder) -> dict[str, dict[str, Any]]:
-    return {one.inputs["name"].removeprefix("web-next-test-"): one.inputs for one in engine.of(ALARM)}
+def alarms(declared: Recording) -> dict[str, dict[str, Any]]:
+    return {one.inputs["name"].removeprefix("web-next-test-"): one.inputs for one in declared.of(ALARM)}
 
 
 def fires(alarm: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -49,10 +50,10 @@ def fires(alarm: Mapping[str, Any]) -> tuple[Any, ...]:
     ],
 )
 def test_the_databases_thresholds_follow_its_class_and_storage(
-    engine: Recorder, name: str, storage: int, free: int, connections: int
+    name: str, storage: int, free: int, connections: int
 ) -> None:
-    declare("monitoring", databaseClass=name, databaseStorage=str(storage))
-    found = alarms(engine)
+    declared = declare("monitoring", databaseClass=name, databaseStorage=str(storage))
+    found = alarms(declared)
 
     assert fires(found["database-storage"]) == (
         "AWS/RDS/FreeStorageSpace", DATABASE, "Minimum", LESS, free, 300, 3, "missing",
@@ -66,9 +67,9 @@ def test_the_databases_thresholds_follow_its_class_and_storage(
 
 
 @pytest.mark.parametrize("replicas", [0, 2])
-def test_each_node_of_the_queues_has_its_alarms(engine: Recorder, replicas: int) -> None:
-    declare("monitoring", queueReplicas=str(replicas))
-    found = {name: alarm for name, alarm in alarms(engine).items() if name.startswith("queues-")}
+def test_each_node_of_the_queues_has_its_alarms(replicas: int) -> None:
+    declared = declare("monitoring", queueReplicas=str(replicas))
+    found = {name: alarm for name, alarm in alarms(declared).items() if name.startswith("queues-")}
 
     assert len(found) == 3 * (replicas + 1)
     for number in (f"{node:03}" for node in range(1, replicas + 2)):
@@ -84,10 +85,10 @@ def test_each_node_of_the_queues_has_its_alarms(engine: Recorder, replicas: int)
         )  # fmt: skip
 
 
-def test_half_a_day_without_a_word_of_the_upkeep_is_an_alarm(engine: Recorder) -> None:
-    declare("monitoring")
+def test_half_a_day_without_a_word_of_the_upkeep_is_an_alarm() -> None:
+    declared = declare("monitoring")
 
-    assert fires(alarms(engine)["audit-partition-runway"]) == (
+    assert fires(alarms(declared)["audit-partition-runway"]) == (
         "web-next/test/AuditPartitionRunwayOk", None, "Sum", LESS, 1, 6 * 3600, 2, "breaching",
     )  # fmt: skip
 
@@ -109,10 +110,10 @@ def test_the_upkeep_writes_the_words_that_are_listened_for_when_all_is_well_and_
     assert "audit_partition_runway short: … months ahead" in said
 
 
-def test_the_upkeeps_words_are_counted_in_the_databases_own_log(engine: Recorder) -> None:
-    declare("monitoring")
-    counted = engine.one("aws:cloudwatch/logMetricFilter:LogMetricFilter").inputs
-    alarm = alarms(engine)["audit-partition-runway"]
+def test_the_upkeeps_words_are_counted_in_the_databases_own_log() -> None:
+    declared = declare("monitoring")
+    counted = declared.one("aws:cloudwatch/logMetricFilter:LogMetricFilter").inputs
+    alarm = alarms(declared)["audit-partition-runway"]
 
     assert counted["pattern"] == f'"{RUNWAY_PHRASE}"'
     assert counted["logGroupName"] == "/aws/rds/instance/web-next-test-audit/postgresql"
@@ -122,15 +123,13 @@ def test_the_upkeeps_words_are_counted_in_the_databases_own_log(engine: Recorder
 
 
 @pytest.mark.parametrize("config", [FARGATE, changed(FARGATE, queueReplicas="1")])
-def test_every_alarm_is_heard_when_it_fires_and_when_it_ends_and_says_what_it_means(
-    engine: Recorder, config: Mapping[str, str]
-) -> None:
-    declare("monitoring", config)
+def test_every_alarm_is_heard_when_it_fires_and_when_it_ends_and_says_what_it_means(config: Mapping[str, str]) -> None:
+    declared = declare("monitoring", config)
 
-    for name, alarm in alarms(engine).items():
+    for name, alarm in alarms(declared).items():
         assert (alarm["alarmActions"], alarm["okActions"]) == ([TOPIC], [TOPIC]), name
         assert len(alarm["alarmDescription"]) > 40, name
-    assert {name.removeprefix("queues-001-") for name in alarms(engine)} >= {
+    assert {name.removeprefix("queues-001-") for name in alarms(declared)} >= {
         "database-storage",
         "database-connections",
         "database-cpu",
@@ -140,9 +139,9 @@ def test_every_alarm_is_heard_when_it_fires_and_when_it_ends_and_says_what_it_me
     }, "what ends a trading day"
 
 
-def test_everybody_named_is_told_by_mail_or_https(engine: Recorder) -> None:
-    declare("monitoring")
-    told = engine.of("aws:sns/topicSubscription:TopicSubscription")
+def test_everybody_named_is_told_by_mail_or_https() -> None:
+    declared = declare("monitoring")
+    told = declared.of("aws:sns/topicSubscription:TopicSubscription")
 
     assert {(one.inputs["protocol"], one.inputs["endpoint"]) for one in told} == {
         ("email", "on-call@web-next.test"),
@@ -151,10 +150,10 @@ def test_everybody_named_is_told_by_mail_or_https(engine: Recorder) -> None:
     assert {one.inputs["topic"] for one in told} == {TOPIC}
 
 
-def test_alarms_of_this_account_publish_and_nobody_else(engine: Recorder) -> None:
-    declare("monitoring")
-    policy = engine.one("aws:sns/topicPolicy:TopicPolicy").inputs
-    topic = engine.one("aws:sns/topic:Topic").inputs
+def test_alarms_of_this_account_publish_and_nobody_else() -> None:
+    declared = declare("monitoring")
+    policy = declared.one("aws:sns/topicPolicy:TopicPolicy").inputs
+    topic = declared.one("aws:sns/topic:Topic").inputs
 
     assert (policy["arn"], policy["policy"]) == (TOPIC, publishers_policy(NAMES.alarms_topic_arn, ACCOUNT))
     (statement,) = json.loads(policy["policy"])["Statement"]

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.unit.infra.configs import FARGATE, changed
 from tests.unit.infra.parts import declare, run
-from tests.unit.infra.recorder import FARGATE, Recorder, changed, identity
+from tests.unit.infra.recorder import Recording, identity
 
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
@@ -31,10 +32,10 @@ def short(group: str) -> str:
     return group.removeprefix("SecurityGroup:network-")
 
 
-def let_in(engine: Recorder) -> Reach:
+def let_in(declared: Recording) -> Reach:
     """Who comes in where: sender, receiver, port. Only whole rules for one TCP port and one sender pass."""
     found = set()
-    for rule in (one.inputs for one in engine.of(INGRESS)):
+    for rule in (one.inputs for one in declared.of(INGRESS)):
         source = "cidrIpv4" if rule.get("cidrIpv4") else "referencedSecurityGroupId"
         assert rule.keys() == {
             "securityGroupId",
@@ -49,28 +50,28 @@ def let_in(engine: Recorder) -> Reach:
     return found
 
 
-def let_out(engine: Recorder) -> Reach:
+def let_out(declared: Recording) -> Reach:
     """Who goes out where: sender, receiver, port; the receiver is a group or a range of addresses."""
     found = set()
-    for rule in (one.inputs for one in engine.of(EGRESS)):
+    for rule in (one.inputs for one in declared.of(EGRESS)):
         assert (rule["ipProtocol"], rule["fromPort"]) == ("tcp", rule["toPort"])
         receiver = rule.get("referencedSecurityGroupId") or rule["cidrIpv4"]
         found.add((short(rule["securityGroupId"]), short(receiver), int(rule["fromPort"])))
     return found
 
 
-def routes(engine: Recorder) -> dict[str, str]:
+def routes(declared: Recording) -> dict[str, str]:
     """Where a table's traffic to everywhere goes, by table."""
-    assert {one.inputs["destinationCidrBlock"] for one in engine.of(ROUTE)} == {"0.0.0.0/0"}
+    assert {one.inputs["destinationCidrBlock"] for one in declared.of(ROUTE)} == {"0.0.0.0/0"}
     return {
         one.inputs["routeTableId"]: one.inputs.get("gatewayId") or one.inputs["natGatewayId"]
-        for one in engine.of(ROUTE)
+        for one in declared.of(ROUTE)
     }
 
 
-def tables(engine: Recorder) -> dict[str, str]:
+def tables(declared: Recording) -> dict[str, str]:
     """A subnet's route table, by subnet."""
-    associated = engine.of("aws:ec2/routeTableAssociation:RouteTableAssociation")
+    associated = declared.of("aws:ec2/routeTableAssociation:RouteTableAssociation")
     return {one.inputs["subnetId"]: one.inputs["routeTableId"] for one in associated}
 
 
@@ -91,50 +92,44 @@ BALANCER: Reach = {("balancer", "app", 8080), ("0.0.0.0/0", "balancer", 80), ("0
     ],
     ids=["direct", "client groups", "tunnel"],
 )
-def test_the_app_and_named_deployers_come_in_and_nobody_else(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str], more: Reach
-) -> None:
-    run(monkeypatch, config)
+def test_the_app_and_named_deployers_come_in_and_nobody_else(config: Mapping[str, str], more: Reach) -> None:
+    declared = run(config)
 
-    assert let_in(engine) == APP_REACHES | BALANCER | more
+    assert let_in(declared) == APP_REACHES | BALANCER | more
 
 
-def test_nobody_goes_out_but_to_what_lets_them_in_and_to_https(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(monkeypatch, TUNNEL)
-    out = let_out(engine)
+def test_nobody_goes_out_but_to_what_lets_them_in_and_to_https() -> None:
+    declared = run(TUNNEL)
+    out = let_out(declared)
 
     assert {rule for rule in out if rule[1] == "0.0.0.0/0"} == {
         ("app", "0.0.0.0/0", 443),
         ("bastion", "0.0.0.0/0", 443),
     }
     inside = {rule for rule in out if rule[1] != "0.0.0.0/0"}
-    assert inside == {rule for rule in let_in(engine) if rule[1] not in ("endpoints", "balancer")}
+    assert inside == {rule for rule in let_in(declared) if rule[1] not in ("endpoints", "balancer")}
 
 
-def test_whoever_goes_out_to_https_is_let_into_the_endpoints_because_awss_names_lead_there(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(monkeypatch, TUNNEL)
+def test_whoever_goes_out_to_https_is_let_into_the_endpoints_because_awss_names_lead_there() -> None:
+    declared = run(TUNNEL)
 
-    assert {sender for sender, _, port in let_out(engine) if port == 443} == {
-        sender for sender, receiver, _ in let_in(engine) if receiver == "endpoints"
+    assert {sender for sender, _, port in let_out(declared) if port == 443} == {
+        sender for sender, receiver, _ in let_in(declared) if receiver == "endpoints"
     }
 
 
-def test_a_group_itself_holds_no_rule(engine: Recorder) -> None:
-    declare("network")
+def test_a_group_itself_holds_no_rule() -> None:
+    declared = declare("network")
 
-    assert len(engine.of(GROUP)) == 4
-    for group in engine.of(GROUP):
+    assert len(declared.of(GROUP)) == 4
+    for group in declared.of(GROUP):
         assert not {"ingress", "egress"} & group.inputs.keys()
         assert group.inputs["vpcId"] == identity("Vpc", "network")
 
 
-def test_data_subnets_have_no_way_out_and_app_subnets_go_through_nat(engine: Recorder) -> None:
-    declare("network")
-    placed, ways = tables(engine), routes(engine)
+def test_data_subnets_have_no_way_out_and_app_subnets_go_through_nat() -> None:
+    declared = declare("network")
+    placed, ways = tables(declared), routes(declared)
 
     for zone in ZONES:
         assert placed[f"Subnet:network-data-{zone}"] not in ways
@@ -143,18 +138,20 @@ def test_data_subnets_have_no_way_out_and_app_subnets_go_through_nat(engine: Rec
     assert len(placed) == 6
 
 
-def test_no_subnet_gives_a_public_address(engine: Recorder) -> None:
-    declare("network")
+def test_no_subnet_gives_a_public_address() -> None:
+    declared = declare("network")
 
-    assert len(engine.of(SUBNET)) == 6
-    assert not [one.name for one in engine.of(SUBNET) if one.inputs["mapPublicIpOnLaunch"] is not False]
+    assert len(declared.of(SUBNET)) == 6
+    assert not [one.name for one in declared.of(SUBNET) if one.inputs["mapPublicIpOnLaunch"] is not False]
 
 
-def test_each_tier_has_a_subnet_in_each_zone_with_the_ranges_split(engine: Recorder) -> None:
-    declare("network", zones=["eu-central-1a", "eu-central-1b", "eu-central-1c"], network={"cidr": "10.9.0.0/20"})
-    found = {one.name: (one.inputs["availabilityZone"], one.inputs["cidrBlock"]) for one in engine.of(SUBNET)}
+def test_each_tier_has_a_subnet_in_each_zone_with_the_ranges_split() -> None:
+    declared = declare(
+        "network", zones=["eu-central-1a", "eu-central-1b", "eu-central-1c"], network={"cidr": "10.9.0.0/20"}
+    )
+    found = {one.name: (one.inputs["availabilityZone"], one.inputs["cidrBlock"]) for one in declared.of(SUBNET)}
 
-    assert engine.one("aws:ec2/vpc:Vpc").inputs["cidrBlock"] == "10.9.0.0/20"
+    assert declared.one("aws:ec2/vpc:Vpc").inputs["cidrBlock"] == "10.9.0.0/20"
     assert found == {
         "network-app-eu-central-1a": ("eu-central-1a", "10.9.0.0/24"),
         "network-app-eu-central-1b": ("eu-central-1b", "10.9.1.0/24"),
@@ -168,76 +165,77 @@ def test_each_tier_has_a_subnet_in_each_zone_with_the_ranges_split(engine: Recor
     }
 
 
-def test_subnets_lie_where_they_are_given(engine: Recorder) -> None:
+def test_subnets_lie_where_they_are_given() -> None:
     given = {
         f"{tier}Subnets": [f"10.42.{n}.0/26", f"10.42.{n}.64/26"] for n, tier in enumerate(("app", "data", "public"))
     }
-    declare("network", network=given)
+    declared = declare("network", network=given)
 
-    assert sorted(one.inputs["cidrBlock"] for one in engine.of(SUBNET)) == sorted(
+    assert sorted(one.inputs["cidrBlock"] for one in declared.of(SUBNET)) == sorted(
         net for nets in given.values() for net in nets
     )
 
 
 @pytest.mark.parametrize(("nat", "gateways"), [("one", ZONES[:1]), ("per-zone", ZONES)])
-def test_nat_is_one_for_all_zones_or_one_in_each(engine: Recorder, nat: str, gateways: list[str]) -> None:
-    declare("network", network={"nat": nat})
-    placed, ways = tables(engine), routes(engine)
+def test_nat_is_one_for_all_zones_or_one_in_each(nat: str, gateways: list[str]) -> None:
+    declared = declare("network", network={"nat": nat})
+    placed, ways = tables(declared), routes(declared)
 
-    assert {one.inputs["subnetId"] for one in engine.of(NAT)} == {f"Subnet:network-public-{zone}" for zone in gateways}
+    assert {one.inputs["subnetId"] for one in declared.of(NAT)} == {
+        f"Subnet:network-public-{zone}" for zone in gateways
+    }
     for index, zone in enumerate(ZONES):
         own = gateways[index] if nat == "per-zone" else gateways[0]
         assert ways[placed[f"Subnet:network-app-{zone}"]] == f"NatGateway:network-{own}"
 
 
-def test_a_nat_gateway_waits_for_the_internet_gateway(engine: Recorder) -> None:
-    declare("network")
-    gateway = engine.one("aws:ec2/internetGateway:InternetGateway")
+def test_a_nat_gateway_waits_for_the_internet_gateway() -> None:
+    declared = declare("network")
+    gateway = declared.one("aws:ec2/internetGateway:InternetGateway")
 
-    assert all(gateway.urn in one.depends_on for one in engine.of(NAT))
+    assert all(gateway.urn in one.depends_on for one in declared.of(NAT))
 
 
-def test_awss_services_are_reached_inside_the_vpc(engine: Recorder) -> None:
-    declare("network")
+def test_awss_services_are_reached_inside_the_vpc() -> None:
+    declared = declare("network")
     endpoints = {
-        one.inputs["serviceName"].removeprefix("com.amazonaws.eu-central-1."): one.inputs for one in engine.of(ENDPOINT)
+        one.inputs["serviceName"].removeprefix("com.amazonaws.eu-central-1."): one.inputs
+        for one in declared.of(ENDPOINT)
     }
 
     assert endpoints.keys() == {"s3", "secretsmanager", "ecr.api", "ecr.dkr", "logs", "ssm", "kms"}
     s3 = endpoints.pop("s3")
     assert s3["vpcEndpointType"] == "Gateway"
-    assert set(s3["routeTableIds"]) == set(tables(engine).values()), "S3 is reached from every subnet"
+    assert set(s3["routeTableIds"]) == set(tables(declared).values()), "S3 is reached from every subnet"
     for endpoint in endpoints.values():
         assert endpoint["vpcEndpointType"] == "Interface"
         assert endpoint["privateDnsEnabled"] is True
         assert endpoint["subnetIds"] == [f"Subnet:network-app-{zone}" for zone in ZONES]
         assert endpoint["securityGroupIds"] == ["SecurityGroup:network-endpoints"]
-    vpc = engine.one("aws:ec2/vpc:Vpc").inputs
+    vpc = declared.one("aws:ec2/vpc:Vpc").inputs
     assert (vpc["enableDnsSupport"], vpc["enableDnsHostnames"]) == (True, True), "private names need both"
 
 
-def test_in_an_existing_vpc_nothing_but_security_groups_is_made(engine: Recorder) -> None:
-    declare("network", network=EXISTING, trustedProxies=["10.9.0.0/20"], databaseClientGroups=["sg-0a"])
+def test_in_an_existing_vpc_nothing_but_security_groups_is_made() -> None:
+    declared = declare("network", network=EXISTING, trustedProxies=["10.9.0.0/20"], databaseClientGroups=["sg-0a"])
 
-    assert {one.token for one in engine.registered if one.custom} == {GROUP, INGRESS, EGRESS}
-    assert {one.inputs["vpcId"] for one in engine.of(GROUP)} == {"vpc-0a1b"}
-    assert let_in(engine) == {("app", "database", 5432), ("app", "queues", 6379), ("sg-0a", "database", 5432)}
+    assert {one.token for one in declared.registered if one.custom} == {GROUP, INGRESS, EGRESS}
+    assert {one.inputs["vpcId"] for one in declared.of(GROUP)} == {"vpc-0a1b"}
+    assert let_in(declared) == {("app", "database", 5432), ("app", "queues", 6379), ("sg-0a", "database", 5432)}
 
 
-def test_in_an_existing_vpc_the_data_lies_in_the_subnets_that_are_named(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(monkeypatch, changed(TUNNEL, network=EXISTING, trustedProxies=["10.9.0.0/20"]))
+def test_in_an_existing_vpc_the_data_lies_in_the_subnets_that_are_named() -> None:
+    declared = run(changed(TUNNEL, network=EXISTING, trustedProxies=["10.9.0.0/20"]))
 
     for service in ("rds", "elasticache"):
-        group = engine.one(f"aws:{service}/subnetGroup:SubnetGroup").inputs
+        group = declared.one(f"aws:{service}/subnetGroup:SubnetGroup").inputs
         assert group["subnetIds"] == EXISTING["dataSubnetIds"]
-    assert engine.one("aws:ec2/instance:Instance").inputs["subnetId"] == "subnet-0a"
+    assert declared.one("aws:ec2/instance:Instance").inputs["subnetId"] == "subnet-0a"
 
 
-def test_the_group_that_aws_gives_every_vpc_lets_nobody_in_or_out(engine: Recorder) -> None:
-    declare("network")
-    group = engine.one("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").inputs
+def test_the_group_that_aws_gives_every_vpc_lets_nobody_in_or_out() -> None:
+    declared = declare("network")
+    group = declared.one("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").inputs
 
     assert (group["ingress"], group["egress"]) == ([], [])
     assert group["vpcId"] == identity("Vpc", "network")

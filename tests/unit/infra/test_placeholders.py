@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from infra.config import load
 from infra.rules import PLACEHOLDERS, placeholders
-from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, IMAGE, settings
+from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, IMAGE, settings
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.unit.infra.configs import DOCKER, FARGATE, changed, without
 from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed, without
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 OWN = {SCHEMA, "pulumi-python:dynamic/web-next:EdgeFiles"}
@@ -46,11 +46,9 @@ TOKENS = {
 
 
 @EVERY
-def test_every_resource_has_an_explicit_provider_of_its_package(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
-) -> None:
-    run(monkeypatch, config)
-    asked = [one for one in engine.registered if one.custom and not one.token.startswith("pulumi:providers:")]
+def test_every_resource_has_an_explicit_provider_of_its_package(config: Mapping[str, str]) -> None:
+    declared = run(config)
+    asked = [one for one in declared.registered if one.custom and not one.token.startswith("pulumi:providers:")]
 
     assert len(asked) > 80
     assert {one.token for one in asked if not one.provider} <= OWN, "only what needs no plugin"
@@ -60,39 +58,32 @@ def test_every_resource_has_an_explicit_provider_of_its_package(
 
 
 @EVERY
-def test_no_two_resources_share_type_name_and_parent(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
-) -> None:
-    run(monkeypatch, config)
-    identities = [(one.parent, one.token, one.name) for one in engine.registered]
+def test_no_two_resources_share_type_name_and_parent(config: Mapping[str, str]) -> None:
+    declared = run(config)
+    identities = [(one.parent, one.token, one.name) for one in declared.registered]
 
     assert len(set(identities)) == len(identities)
 
 
-def test_components_have_the_types_they_have_always_had(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    for config in (DOUBLE, TUNNEL):
-        run(monkeypatch, config)
+def test_components_have_the_types_they_have_always_had() -> None:
+    registered = [one for config in (DOUBLE, TUNNEL) for one in run(config).registered]
 
-    assert {one.token for one in engine.registered if not one.custom} == TOKENS
+    assert {one.token for one in registered if not one.custom} == TOKENS
 
 
 @EVERY
-def test_every_component_says_when_it_is_complete(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
-) -> None:
-    run(monkeypatch, config)
-    components = {one.urn for one in engine.registered if not one.custom}
+def test_every_component_says_when_it_is_complete(config: Mapping[str, str]) -> None:
+    declared = run(config)
+    components = {one.urn for one in declared.registered if not one.custom}
 
     assert components
-    assert components - engine.completed.keys() == set()
+    assert components - declared.completed.keys() == set()
 
 
 @EVERY
-def test_every_child_lies_in_its_component(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
-) -> None:
-    run(monkeypatch, config)
-    alone = {one.token for one in engine.registered if one.custom and one.parent.endswith("::web-next-test")}
+def test_every_child_lies_in_its_component(config: Mapping[str, str]) -> None:
+    declared = run(config)
+    alone = {one.token for one in declared.registered if one.custom and one.parent.endswith("::web-next-test")}
 
     assert {token for token in alone if not token.startswith("pulumi:providers:")} <= {SCHEMA}
 
@@ -110,8 +101,8 @@ DATA = {
 """Outputs that both runtimes have; `vault` and `audit_db_access` beside them."""
 
 
-def test_a_docker_stack_has_the_outputs_that_others_rely_on(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    outputs = run(monkeypatch, DOCKER)
+def test_a_docker_stack_has_the_outputs_that_others_rely_on() -> None:
+    outputs = run(DOCKER).outputs
 
     assert DATA.items() <= outputs.items()
     assert outputs["edge_url"] == "https://localhost:8450"
@@ -126,8 +117,8 @@ def test_a_docker_stack_has_the_outputs_that_others_rely_on(engine: Recorder, mo
     assert outputs["release"]["version"] == "1.5.1"
 
 
-def test_a_fargate_stack_has_the_same_outputs(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    outputs, docker = run(monkeypatch, FARGATE), run(monkeypatch, DOCKER)
+def test_a_fargate_stack_has_the_same_outputs() -> None:
+    outputs, docker = run(FARGATE).outputs, run(DOCKER).outputs
 
     assert DATA.items() <= outputs.items()
     assert outputs.keys() == docker.keys()
@@ -137,58 +128,52 @@ def test_a_fargate_stack_has_the_same_outputs(engine: Recorder, monkeypatch: pyt
     assert outputs["smoke_target"]["edge"]["authority"] is None
 
 
-def test_a_fargate_stack_declares_nothing_of_docker(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(monkeypatch, FARGATE)
+def test_a_fargate_stack_declares_nothing_of_docker() -> None:
+    declared = run(FARGATE)
 
-    assert not [one for one in engine.registered if one.token.startswith(("docker:", "pulumi:providers:docker"))]
-
-
-def test_until_the_database_has_a_schema_there_is_nothing_to_record(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    outputs = run(monkeypatch, changed(FARGATE, databaseAccess="later"))
-
-    assert "edge_url" in outputs
-    assert outputs.keys() & {"smoke_target", "deployment_record"} == set()
-    assert "web-next:deploy:Record" not in {one.token for one in engine.registered}
+    assert not [one for one in declared.registered if one.token.startswith(("docker:", "pulumi:providers:docker"))]
 
 
-def test_what_must_be_there_first_is_waited_for(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(monkeypatch, DOUBLE)
-    role, parameter = engine.one("aws:iam/role:Role", "app").urn, engine.one("aws:ssm/parameter:Parameter").urn
+def test_until_the_database_has_a_schema_there_is_nothing_to_record() -> None:
+    declared = run(changed(FARGATE, databaseAccess="later"))
+
+    assert "edge_url" in declared.outputs
+    assert declared.outputs.keys() & {"smoke_target", "deployment_record"} == set()
+    assert "web-next:deploy:Record" not in {one.token for one in declared.registered}
+
+
+def test_what_must_be_there_first_is_waited_for() -> None:
+    declared = run(DOUBLE)
+    role, parameter = declared.one("aws:iam/role:Role", "app").urn, declared.one("aws:ssm/parameter:Parameter").urn
     parts = ("stable", "worker", "executor", "edge")
-    app, worker, double, edge = (engine.one("docker:index/container:Container", name).urn for name in parts)
-    waits = {one.token.rpartition(":")[2]: one.depends_on for one in engine.registered if not one.custom}
+    app, worker, double, edge = (declared.one("docker:index/container:Container", name).urn for name in parts)
+    waits = {one.token.rpartition(":")[2]: one.depends_on for one in declared.registered if not one.custom}
 
     assert role in waits["Evidence"], "S3 refuses a policy that names a role which does not exist"
     assert role in waits["Records"]
-    assert {role, engine.one(SCHEMA).urn} <= waits["Release"]
+    assert {role, declared.one(SCHEMA).urn} <= waits["Release"]
     assert {app, worker, double, edge, parameter} <= waits["Record"]
 
 
-def test_where_an_executor_is_given_there_is_no_double_of_it(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(monkeypatch, DOCKER)
+def test_where_an_executor_is_given_there_is_no_double_of_it() -> None:
+    declared = run(DOCKER)
 
-    assert "executor" not in [one.name for one in engine.registered]
-    told = engine.one("docker:index/container:Container", "stable").inputs["envs"]
+    assert "executor" not in [one.name for one in declared.registered]
+    told = declared.one("docker:index/container:Container", "stable").inputs["envs"]
     assert "NEXT_PUBLIC_EXECUTOR_URL=https://executor.web-next.test" in told
 
 
 @EVERY
-def test_no_output_of_a_stack_holds_a_generated_password(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
-) -> None:
-    assert "generated-" not in json.dumps(run(monkeypatch, config))
+def test_no_output_of_a_stack_holds_a_generated_password(config: Mapping[str, str]) -> None:
+    assert "generated-" not in json.dumps(run(config).outputs)
 
 
 @EVERY
-def test_every_generated_password_is_a_secret_input_wherever_it_goes(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]
-) -> None:
-    run(monkeypatch, config)
+def test_every_generated_password_is_a_secret_input_wherever_it_goes(config: Mapping[str, str]) -> None:
+    declared = run(config)
     reached = {
         (one.token.rpartition(":")[2], one.name, name): name in one.secrets
-        for one in engine.registered
+        for one in declared.registered
         for name, value in one.inputs.items()
         if "generated-" in repr(value)
     }

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder, changed
 
 KEEPSAKES = {
     "audit": {("aws:rds/instance:Instance", "audit")},
@@ -21,12 +21,12 @@ KEEPSAKES = {
 @pytest.mark.parametrize("named", [(), *((one,) for one in KEEPSAKES), tuple(KEEPSAKES)], ids="+".join)
 @pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
 def test_what_holds_data_is_protected_unless_its_end_is_asked_for_by_name(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str], named: tuple[str, ...]
+    config: Mapping[str, str], named: tuple[str, ...]
 ) -> None:
-    run(monkeypatch, changed(config, mayDestroy=list(named)))
-    protected = {(one.token, one.name) for one in engine.registered if one.protect}
-    entries = {(one.token, one.name) for one in engine.of("aws:secretsmanager/secret:Secret")}
-    inside = {(one.token, one.name) for one in engine.registered if one.token.startswith("postgresql:")}
+    declared = run(changed(config, mayDestroy=list(named)))
+    protected = {(one.token, one.name) for one in declared.registered if one.protect}
+    entries = {(one.token, one.name) for one in declared.of("aws:secretsmanager/secret:Secret")}
+    inside = {(one.token, one.name) for one in declared.registered if one.token.startswith("postgresql:")}
     keepsakes = {**KEEPSAKES, "audit": KEEPSAKES["audit"] | inside, "vault": KEEPSAKES["vault"] | entries}
 
     assert len(inside) > 5
@@ -35,11 +35,9 @@ def test_what_holds_data_is_protected_unless_its_end_is_asked_for_by_name(
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_a_deployment_record_outlives_the_stack_as_its_bucket_does(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, kept: bool
-) -> None:
-    run(monkeypatch, changed(DOCKER, mayDestroy=[] if kept else ["records"]))
-    record = engine.one("aws:s3/bucketObjectv2:BucketObjectv2")
+def test_a_deployment_record_outlives_the_stack_as_its_bucket_does(kept: bool) -> None:
+    declared = run(changed(DOCKER, mayDestroy=[] if kept else ["records"]))
+    record = declared.one("aws:s3/bucketObjectv2:BucketObjectv2")
 
     assert record.retain_on_delete is kept
     assert record.inputs["forceDestroy"] is not kept

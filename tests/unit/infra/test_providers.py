@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 from infra.providers import aws_provider, docker_provider
-from tests.unit.infra.recorder import FARGATE, Recorder, finish, settings
+from tests.unit.infra.configs import FARGATE, settings
+from tests.unit.infra.recorder import record
 
 
-def test_on_a_machine_every_address_of_aws_is_the_emulators(engine: Recorder) -> None:
-    finish(lambda: aws_provider(settings()))
-    provider = engine.one("pulumi:providers:aws").inputs
+def test_on_a_machine_every_address_of_aws_is_the_emulators() -> None:
+    declared = record(lambda: aws_provider(settings()))
+    provider = declared.one("pulumi:providers:aws").inputs
     (endpoints,) = json.loads(provider["endpoints"])
 
     assert set(endpoints.values()) == {"http://10.213.7.1:4566"}
@@ -18,15 +19,15 @@ def test_on_a_machine_every_address_of_aws_is_the_emulators(engine: Recorder) ->
     assert provider["accessKey"] == "123456789012"
 
 
-def test_on_aws_the_provider_takes_one_account_and_no_key(engine: Recorder) -> None:
-    finish(lambda: aws_provider(settings(FARGATE)))
-    provider = engine.one("pulumi:providers:aws").inputs
+def test_on_aws_the_provider_takes_one_account_and_no_key() -> None:
+    declared = record(lambda: aws_provider(settings(FARGATE)))
+    provider = declared.one("pulumi:providers:aws").inputs
 
     assert json.loads(provider["allowedAccountIds"]) == ["123456789012"]
     assert not {"accessKey", "secretKey", "endpoints"} & provider.keys()
 
 
-def test_docker_is_this_machines_engine(engine: Recorder) -> None:
-    finish(lambda: docker_provider())
+def test_docker_is_this_machines_engine() -> None:
+    declared = record(lambda: docker_provider())
 
-    assert engine.one("pulumi:providers:docker").inputs["host"] == "unix:///var/run/docker.sock"
+    assert declared.one("pulumi:providers:docker").inputs["host"] == "unix:///var/run/docker.sock"

@@ -5,19 +5,17 @@ from __future__ import annotations
 import pytest
 
 from infra.queues import redis_url
+from tests.unit.infra.configs import DOCKER, FARGATE
 from tests.unit.infra.parts import declare
-from tests.unit.infra.recorder import DOCKER, FARGATE, Recorder
 
 GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
 
 
 @pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
-def test_the_queues_never_evict_and_are_encrypted_both_ways_under_the_vaults_key(
-    engine: Recorder, config: dict[str, str]
-) -> None:
-    declare("queues", config)
-    parameters = engine.one("aws:elasticache/parameterGroup:ParameterGroup").inputs
-    group = engine.one(GROUP)
+def test_the_queues_never_evict_and_are_encrypted_both_ways_under_the_vaults_key(config: dict[str, str]) -> None:
+    declared = declare("queues", config)
+    parameters = declared.one("aws:elasticache/parameterGroup:ParameterGroup").inputs
+    group = declared.one(GROUP)
 
     assert parameters["parameters"] == [{"name": "maxmemory-policy", "value": "noeviction"}]
     assert parameters["family"] == "redis7"
@@ -29,35 +27,35 @@ def test_the_queues_never_evict_and_are_encrypted_both_ways_under_the_vaults_key
     assert "authToken" in group.secrets
 
 
-def test_the_queues_lie_in_the_data_subnets_behind_their_own_group(engine: Recorder) -> None:
-    declare("queues")
-    placed = engine.one("aws:elasticache/subnetGroup:SubnetGroup").inputs
-    group = engine.one(GROUP).inputs
+def test_the_queues_lie_in_the_data_subnets_behind_their_own_group() -> None:
+    declared = declare("queues")
+    placed = declared.one("aws:elasticache/subnetGroup:SubnetGroup").inputs
+    group = declared.one(GROUP).inputs
 
     assert placed["subnetIds"] == ["Subnet:network-data-eu-central-1a", "Subnet:network-data-eu-central-1b"]
     assert group["subnetGroupName"] == placed["name"]
     assert group["securityGroupIds"] == ["SecurityGroup:network-queues"]
 
 
-def test_cluster_mode_is_disabled_because_bullmqs_scripts_span_slots(engine: Recorder) -> None:
-    declare("queues", queueReplicas="2")
-    group = engine.one(GROUP).inputs
+def test_cluster_mode_is_disabled_because_bullmqs_scripts_span_slots() -> None:
+    declared = declare("queues", queueReplicas="2")
+    group = declared.one(GROUP).inputs
 
     assert not {"numNodeGroups", "replicasPerNodeGroup", "clusterMode"} & group.keys()
     assert (group["engine"], group["engineVersion"]) == ("redis", "7.1")
 
 
 @pytest.mark.parametrize(("replicas", "failover"), [(0, False), (1, True), (5, True)])
-def test_a_replica_takes_over_in_another_zone(engine: Recorder, replicas: int, failover: bool) -> None:
-    declare("queues", queueReplicas=str(replicas))
-    group = engine.one(GROUP).inputs
+def test_a_replica_takes_over_in_another_zone(replicas: int, failover: bool) -> None:
+    declared = declare("queues", queueReplicas=str(replicas))
+    group = declared.one(GROUP).inputs
 
     assert group["numCacheClusters"] == replicas + 1
     assert (group["automaticFailoverEnabled"], group["multiAzEnabled"]) == (failover, failover)
 
 
-def test_the_queues_settings_arrive_at_the_group(engine: Recorder) -> None:
-    declare(
+def test_the_queues_settings_arrive_at_the_group() -> None:
+    declared = declare(
         "queues",
         queueNodeType="cache.m7g.large",
         queueSnapshotDays="14",
@@ -65,7 +63,7 @@ def test_the_queues_settings_arrive_at_the_group(engine: Recorder) -> None:
         maintenanceWindow="sat:04:00-sat:05:00",
         applyImmediately="true",
     )
-    group = engine.one(GROUP).inputs
+    group = declared.one(GROUP).inputs
 
     wanted = {
         "replicationGroupId": "web-next-test-queues",
@@ -78,10 +76,10 @@ def test_the_queues_settings_arrive_at_the_group(engine: Recorder) -> None:
     assert {key: group[key] for key in wanted} == wanted
 
 
-def test_the_slow_log_is_kept_as_long_as_is_set(engine: Recorder) -> None:
-    declare("queues", logDays="90")
-    log = engine.one("aws:cloudwatch/logGroup:LogGroup").inputs
-    (delivery,) = engine.one(GROUP).inputs["logDeliveryConfigurations"]
+def test_the_slow_log_is_kept_as_long_as_is_set() -> None:
+    declared = declare("queues", logDays="90")
+    log = declared.one("aws:cloudwatch/logGroup:LogGroup").inputs
+    (delivery,) = declared.one(GROUP).inputs["logDeliveryConfigurations"]
 
     assert log == {"name": "/web-next-test/queues/slow-log", "retentionInDays": 90}
     assert delivery == {
@@ -92,9 +90,9 @@ def test_the_slow_log_is_kept_as_long_as_is_set(engine: Recorder) -> None:
     }
 
 
-def test_the_url_with_the_token_is_in_the_vault_as_a_secret(engine: Recorder) -> None:
-    declare("queues")
-    version = engine.one("aws:secretsmanager/secretVersion:SecretVersion")
+def test_the_url_with_the_token_is_in_the_vault_as_a_secret() -> None:
+    declared = declare("queues")
+    version = declared.one("aws:secretsmanager/secretVersion:SecretVersion")
 
     assert version.name == "REDIS_URL"
     assert version.inputs["secretString"] == "rediss://:generated-queues@10.213.7.65:6379/0"

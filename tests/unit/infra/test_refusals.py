@@ -9,20 +9,22 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import FARGATE, Recorder, changed
+from tests.unit.infra.configs import FARGATE, changed
+from tests.unit.infra.parts import program, run
+from tests.unit.infra.recorder import Recording, record
 
 
-def refusal(engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: Mapping[str, str]) -> list[str]:
+def refusal(config: Mapping[str, str]) -> list[str]:
     """The lines of the refusal; nothing was declared before it."""
+    declared = Recording()
     with pytest.raises(pulumi.RunError) as refused:
-        run(monkeypatch, config)
-    assert engine.registered == []
+        record(lambda: program(config), into=declared)
+    assert declared.registered == []
     return [line.strip() for line in str(refused.value).splitlines()]
 
 
 def test_five_mistakes_are_refused_at_once_before_anything_is_declared(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "migrations"
     folder.mkdir()
@@ -40,7 +42,7 @@ def test_five_mistakes_are_refused_at_once_before_anything_is_declared(
         "databaseClass": "db.m7g.huge",
         "network": network,
     }
-    heading, *lines = refusal(engine, monkeypatch, changed(FARGATE, **mistakes))
+    heading, *lines = refusal(changed(FARGATE, **mistakes))
 
     assert heading == "5 problem(s) in this stack's settings:"
     (numbered,) = [line for line in lines if not line.startswith("web-next:")]
@@ -53,36 +55,34 @@ def test_five_mistakes_are_refused_at_once_before_anything_is_declared(
     ]
 
 
-def test_those_mistakes_mended_are_taken(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_mistakes_mended_are_taken() -> None:
     network = {
         f"{tier}Subnets": [f"10.42.{n}.0/25", f"10.42.{n}.128/25"] for n, tier in enumerate(("app", "data", "public"))
     }
-    run(
-        monkeypatch,
+    declared = run(
         changed(
             FARGATE, evidenceBucket="spark-evidence", retentionDays="1", databaseClass="db.m7g.large", network=network
         ),
     )
 
-    assert engine.registered
+    assert declared.registered
 
 
-def test_placeholders_are_refused_by_an_up_before_anything_is_declared(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heading, line = refusal(engine, monkeypatch, changed(FARGATE, account="111122223333"))
+def test_placeholders_are_refused_by_an_up_before_anything_is_declared() -> None:
+    heading, line = refusal(changed(FARGATE, account="111122223333"))
 
     assert heading == "1 problem(s) in this stack's settings:"
     assert line == 'web-next:account = "111122223333": a placeholder; put the real one there'
 
 
-def test_a_preview_names_placeholders_and_goes_on(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_names_placeholders_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     monkeypatch.setattr(pulumi.log, "warn", said.append)
-    run(monkeypatch, changed(FARGATE, account="111122223333", databaseAccess="later"))
+    config = changed(FARGATE, account="111122223333", databaseAccess="later")
+    declared = record(lambda: program(config))
 
-    assert engine.one("aws:rds/instance:Instance").protect
+    assert declared.one("aws:rds/instance:Instance").protect
     assert [note.partition(":")[0] for note in said] == [
         "up will refuse this stack's placeholders, put the real values there",
         "databaseAccess is later",

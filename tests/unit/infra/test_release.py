@@ -12,7 +12,8 @@ from infra import release
 from infra.flags import INITIAL, Flags, FlagsArgs
 from infra.release import Release, environment_of, release_of, shared_environment
 from infra.settings import Settings
-from tests.unit.infra.recorder import DOCKER, FARGATE, NAMES, Recorder, finish, settings, without
+from tests.unit.infra.configs import DOCKER, FARGATE, NAMES, settings, without
+from tests.unit.infra.recorder import record
 from webnext.settings import Settings as AppSettings
 
 
@@ -94,10 +95,9 @@ def test_without_an_executor_none_is_named_except_on_a_machine_its_double() -> N
     assert told(machine)["NEXT_PUBLIC_EXECUTOR_URL"] == "http://10.213.7.12:3010"
 
 
-@pytest.mark.usefixtures("engine")
 def test_a_release_is_identified_by_its_summary() -> None:
     found: list[Release] = []
-    finish(lambda: found.append(release_of(settings(), {})))
+    record(lambda: found.append(release_of(settings(), {})))
 
     assert found[0].summary == {
         "track": "stable",
@@ -112,9 +112,9 @@ def test_nothing_is_switched_on_before_a_rollout_does_it() -> None:
     assert not any(INITIAL.values())
 
 
-def test_flags_start_as_declared_and_later_values_are_not_put_back(engine: Recorder) -> None:
-    finish(lambda: Flags("flags", FlagsArgs(parameter=NAMES.flags_parameter)))
-    parameter = engine.one("aws:ssm/parameter:Parameter")
+def test_flags_start_as_declared_and_later_values_are_not_put_back() -> None:
+    declared = record(lambda: Flags("flags", FlagsArgs(parameter=NAMES.flags_parameter)))
+    parameter = declared.one("aws:ssm/parameter:Parameter")
 
     assert json.loads(parameter.inputs["value"]) == INITIAL
     assert parameter.ignore_changes == ("value",)

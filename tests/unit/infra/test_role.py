@@ -8,7 +8,8 @@ from typing import Any
 
 from infra.role import AppRole, AppRoleArgs, permissions, trusted
 from infra.vault import APP_SECRETS
-from tests.unit.infra.recorder import NAMES, Recorder, finish
+from tests.unit.infra.configs import NAMES
+from tests.unit.infra.recorder import Recording, record
 
 
 def resources(statement: dict[str, Any]) -> list[str]:
@@ -16,15 +17,18 @@ def resources(statement: dict[str, Any]) -> list[str]:
     return named if isinstance(named, list) else [named]
 
 
-def statements(engine: Recorder) -> dict[str, dict[str, Any]]:
+def role() -> Recording:
+    return record(lambda: AppRole("app", AppRoleArgs(names=NAMES, runtime="fargate")))
+
+
+def statements() -> dict[str, dict[str, Any]]:
     """The role's statements as declared, by Sid."""
-    finish(lambda: AppRole("app", AppRoleArgs(names=NAMES, runtime="fargate")))
-    document = json.loads(engine.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+    document = json.loads(role().one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
     return {statement["Sid"]: statement for statement in document["Statement"]}
 
 
-def test_the_app_may_do_these_things_and_no_others(engine: Recorder) -> None:
-    assert {sid: statement["Action"] for sid, statement in statements(engine).items()} == {
+def test_the_app_may_do_these_things_and_no_others() -> None:
+    assert {sid: statement["Action"] for sid, statement in statements().items()} == {
         "Objects": ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"],
         "Listing": ["s3:ListBucket"],
         "Secrets": ["secretsmanager:GetSecretValue"],
@@ -33,8 +37,8 @@ def test_the_app_may_do_these_things_and_no_others(engine: Recorder) -> None:
     }
 
 
-def test_each_only_to_what_is_its_own(engine: Recorder) -> None:
-    found = statements(engine)
+def test_each_only_to_what_is_its_own() -> None:
+    found = statements()
 
     bucket = f"arn:aws:s3:::{NAMES.bucket('evidence')}"
     assert resources(found["Objects"]) == [f"{bucket}/evidence/*", f"{bucket}/spool/*"]
@@ -45,15 +49,13 @@ def test_each_only_to_what_is_its_own(engine: Recorder) -> None:
     assert {statement["Effect"] for statement in found.values()} == {"Allow"}
 
 
-def test_the_app_lists_its_own_objects_alone_and_is_told_of_a_missing_one(engine: Recorder) -> None:
+def test_the_app_lists_its_own_objects_alone_and_is_told_of_a_missing_one() -> None:
     # StringLike would deny what S3 asks before it says 404: whether the caller may list, without a prefix.
-    assert statements(engine)["Listing"]["Condition"] == {
-        "StringLikeIfExists": {"s3:prefix": ["evidence/*", "spool/*"]}
-    }
+    assert statements()["Listing"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["evidence/*", "spool/*"]}}
 
 
-def test_only_the_stacks_key_decrypts_for_the_app_and_secrets_alone_not_database_or_queues(engine: Recorder) -> None:
-    assert statements(engine)["Key"]["Condition"] == {
+def test_only_the_stacks_key_decrypts_for_the_app_and_secrets_alone_not_database_or_queues() -> None:
+    assert statements()["Key"]["Condition"] == {
         "ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/web-next-test"},
         "StringEquals": {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"},
     }
@@ -71,13 +73,13 @@ def test_the_role_is_taken_on_by_tasks_on_aws_and_by_the_account_on_a_machine() 
     assert trusted("docker", "123456789012") == {"AWS": "arn:aws:iam::123456789012:root"}
 
 
-def test_the_role_has_the_playbooks_name_and_this_one_policy(engine: Recorder) -> None:
-    statements(engine)
-    role = engine.one("aws:iam/role:Role").inputs
+def test_the_role_has_the_playbooks_name_and_this_one_policy() -> None:
+    declared = role()
+    made = declared.one("aws:iam/role:Role").inputs
 
-    assert role["name"] == NAMES.app_role
-    assert json.loads(role["assumeRolePolicy"])["Statement"] == [
+    assert made["name"] == NAMES.app_role
+    assert json.loads(made["assumeRolePolicy"])["Statement"] == [
         {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ]
-    assert not {"managedPolicyArns", "inlinePolicies"} & role.keys()
-    assert len([one for one in engine.registered if one.custom]) == 2
+    assert not {"managedPolicyArns", "inlinePolicies"} & made.keys()
+    assert len([one for one in declared.registered if one.custom]) == 2

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from infra import rules
 from infra.rules import broken
 from infra.settings import Settings
-from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, IMAGE, MACHINE, STACK, changed, settings, without
+from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, IMAGE, MACHINE, STACK, changed, settings, without
 
 ROOT = Path(__file__).parents[3]
 CANDIDATE = changed(FARGATE, track="candidate", base="prod")

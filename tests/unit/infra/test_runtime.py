@@ -15,21 +15,18 @@ from infra.nginx import WEIGHTS, render
 from infra.release import environment_of, release_of, shared_environment
 from infra.runtime.docker.files import FOLDER, aws_config
 from infra.runtime.docker.runtime import DockerRuntime, DockerRuntimeArgs
-from infra.settings import Settings
-from tests.unit.infra.recorder import DOCKER, MACHINE, NAMES, Recorder, finish, settings, without
+from tests.unit.infra.configs import DOCKER, MACHINE, NAMES, changed, settings, without
+from tests.unit.infra.parts import run
+from tests.unit.infra.recorder import record
 
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
-DOUBLE = settings(without(DOCKER, "executorUrl"))
+EDGE_FILES = "pulumi-python:dynamic/web-next:EdgeFiles"
+DOUBLE = without(DOCKER, "executorUrl")
 PROCESSES = {"stable": 3003, "worker": 3003, "executor": 3010}
 """The containers that run the service's image, and the ports on which they say how they are."""
 OTHERS = {"edge": 8443, "reader": 3903, "prometheus": 9090}
 """The containers of other images, and the ports on which they listen."""
-
-
-def declare_containers(chosen: Settings = DOUBLE) -> DockerRuntime:
-    release = release_of(chosen, shared_environment(chosen, NAMES))
-    return DockerRuntime(DockerRuntimeArgs(settings=chosen, names=NAMES, release=release), pulumi.ResourceOptions())
 
 
 def mounts(container: dict[str, Any]) -> dict[str, tuple[str, bool]]:
@@ -45,9 +42,9 @@ def labels(container: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", [*PROCESSES, *OTHERS])
-def test_a_container_has_no_privilege_it_does_not_need(engine: Recorder, name: str) -> None:
-    finish(declare_containers)
-    container = engine.one(CONTAINER, name).inputs
+def test_a_container_has_no_privilege_it_does_not_need(name: str) -> None:
+    declared = run(DOUBLE)
+    container = declared.one(CONTAINER, name).inputs
 
     assert container["capabilities"]["drops"] == ["ALL"]
     assert container["securityOpts"] == ["no-new-privileges:true"]
@@ -62,11 +59,9 @@ def test_a_container_has_no_privilege_it_does_not_need(engine: Recorder, name: s
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_the_services_processes_write_to_memory_alone_and_the_executor_to_its_volume(
-    engine: Recorder, name: str
-) -> None:
-    finish(declare_containers)
-    container = engine.one(CONTAINER, name).inputs
+def test_the_services_processes_write_to_memory_alone_and_the_executor_to_its_volume(name: str) -> None:
+    declared = run(DOUBLE)
+    container = declared.one(CONTAINER, name).inputs
     own = {"/var/lib/web-next-executor": ("web-next-test-executor-0a1b2c3d", True)} if name == "executor" else {}
 
     assert container["readOnly"] is True
@@ -74,22 +69,23 @@ def test_the_services_processes_write_to_memory_alone_and_the_executor_to_its_vo
     assert mounts(container) == {FOLDER: ("web-next-test-files-0a1b2c3d", False), **own}
 
 
-def test_each_process_is_the_image_in_a_role_and_the_app_is_started_as_the_image_says(engine: Recorder) -> None:
-    finish(declare_containers)
-    run = {name: engine.one(CONTAINER, name).inputs for name in PROCESSES}
+def test_each_process_is_the_image_in_a_role_and_the_app_is_started_as_the_image_says() -> None:
+    declared = run(DOUBLE)
+    started = {name: declared.one(CONTAINER, name).inputs for name in PROCESSES}
 
-    assert {container["image"] for container in run.values()} == {DOUBLE.image}
-    assert {name: container.get("command") for name, container in run.items()} == {
+    assert {container["image"] for container in started.values()} == {DOUBLE["web-next:image"]}
+    assert {name: container.get("command") for name, container in started.items()} == {
         "stable": None,
         "worker": ["python3", "-m", "webnext", "worker"],
         "executor": ["python3", "-m", "webnext", "executor"],
     }
 
 
-def test_all_processes_have_the_releases_environment_and_the_executor_its_folder_beside_it(engine: Recorder) -> None:
-    finish(declare_containers)
-    environments = {name: set(engine.one(CONTAINER, name).inputs["envs"]) for name in PROCESSES}
-    released = {f"{key}={value}" for key, value in environment_of(DOUBLE, shared_environment(DOUBLE, NAMES)).items()}
+def test_all_processes_have_the_releases_environment_and_the_executor_its_folder_beside_it() -> None:
+    declared = run(DOUBLE)
+    chosen = settings(DOUBLE)
+    environments = {name: set(declared.one(CONTAINER, name).inputs["envs"]) for name in PROCESSES}
+    released = {f"{key}={value}" for key, value in environment_of(chosen, shared_environment(chosen, NAMES)).items()}
 
     assert released < environments["stable"] == environments["worker"]
     assert "REDIS_CA_FILE=/etc/web-next/ca.pem" in environments["worker"]
@@ -98,9 +94,9 @@ def test_all_processes_have_the_releases_environment_and_the_executor_its_folder
 
 
 @pytest.mark.parametrize(("name", "port"), PROCESSES.items())
-def test_a_process_counts_as_created_when_it_is_healthy(engine: Recorder, name: str, port: int) -> None:
-    finish(declare_containers)
-    container = engine.one(CONTAINER, name).inputs
+def test_a_process_counts_as_created_when_it_is_healthy(name: str, port: int) -> None:
+    declared = run(DOUBLE)
+    container = declared.one(CONTAINER, name).inputs
 
     assert container["wait"] is True
     assert f"('127.0.0.1', {port})" in container["healthcheck"]["tests"][-1]
@@ -108,19 +104,17 @@ def test_a_process_counts_as_created_when_it_is_healthy(engine: Recorder, name: 
 
 
 @pytest.mark.parametrize(("name", "port"), OTHERS.items())
-def test_what_is_no_process_of_the_service_counts_as_created_when_it_listens(
-    engine: Recorder, name: str, port: int
-) -> None:
-    finish(declare_containers)
-    container = engine.one(CONTAINER, name).inputs
+def test_what_is_no_process_of_the_service_counts_as_created_when_it_listens(name: str, port: int) -> None:
+    declared = run(DOUBLE)
+    container = declared.one(CONTAINER, name).inputs
 
     assert container["wait"] is True
     assert container["healthcheck"]["tests"][-1] == f"</dev/tcp/127.0.0.1/{port}"
 
 
-def test_only_edge_and_prometheus_have_a_port_and_it_is_on_loopback(engine: Recorder) -> None:
-    finish(declare_containers)
-    ports = {one.name: one.inputs["ports"] for one in engine.of(CONTAINER) if "ports" in one.inputs}
+def test_only_edge_and_prometheus_have_a_port_and_it_is_on_loopback() -> None:
+    declared = run(DOUBLE)
+    ports = {one.name: one.inputs["ports"] for one in declared.of(CONTAINER) if "ports" in one.inputs}
 
     assert ports == {
         "edge": [{"internal": 8443, "external": 8450, "ip": "127.0.0.1"}],
@@ -128,11 +122,11 @@ def test_only_edge_and_prometheus_have_a_port_and_it_is_on_loopback(engine: Reco
     }
 
 
-def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_anywhere(engine: Recorder) -> None:
-    finish(declare_containers)
+def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_anywhere() -> None:
+    declared = run(DOUBLE)
     addresses = {
         one.name: [network.get("ipv4Address") for network in one.inputs.get("networksAdvanced", [])]
-        for one in engine.of(CONTAINER)
+        for one in declared.of(CONTAINER)
     }
 
     assert addresses == {
@@ -148,20 +142,20 @@ def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_an
     }
 
 
-def test_everything_is_found_by_the_clones_label_and_nothing_shares_a_name(engine: Recorder) -> None:
-    finish(declare_containers)
+def test_everything_is_found_by_the_clones_label_and_nothing_shares_a_name() -> None:
+    declared = run(DOUBLE)
 
     for token, count in ((CONTAINER, 9), (VOLUME, 6)):
-        made = [one.inputs for one in engine.of(token)]
+        made = [one.inputs for one in declared.of(token)]
         assert len({one["name"] for one in made}) == count
         assert {labels(one)["web-next.clone"] for one in made} == {"0a1b2c3d"}
         assert all(one["name"].startswith("web-next-test-") and one["name"].endswith("-0a1b2c3d") for one in made)
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_nothing_in_a_containers_environment_is_secret(engine: Recorder, name: str) -> None:
-    finish(declare_containers)
-    container = engine.one(CONTAINER, name)
+def test_nothing_in_a_containers_environment_is_secret(name: str) -> None:
+    declared = run(DOUBLE)
+    container = declared.one(CONTAINER, name)
     names = [pair.partition("=")[0] for pair in container.inputs["envs"]]
 
     assert not [name for name in names if any(word in name for word in ("KEY", "SECRET", "PASSWORD"))]
@@ -170,11 +164,9 @@ def test_nothing_in_a_containers_environment_is_secret(engine: Recorder, name: s
     assert "uploads" not in container.inputs, "Docker copies nothing into a read-only container"
 
 
-def test_the_processes_files_are_the_role_and_the_clones_authority_handed_over_by_a_container_that_never_runs(
-    engine: Recorder,
-) -> None:
-    finish(declare_containers)
-    container = engine.one(CONTAINER, "files").inputs
+def test_the_processes_files_are_the_role_and_the_clones_authority_handed_over_by_a_container_that_never_runs() -> None:
+    declared = run(DOUBLE)
+    container = declared.one(CONTAINER, "files").inputs
 
     assert (container["start"], container["mustRun"], container["networkMode"]) == (False, False, "none")
     assert mounts(container) == {"/etc/web-next": ("web-next-test-files-0a1b2c3d", True)}
@@ -184,12 +176,10 @@ def test_the_processes_files_are_the_role_and_the_clones_authority_handed_over_b
     }
 
 
-def test_processes_wait_for_their_files_and_are_made_anew_when_these_change(engine: Recorder, tmp_path: Path) -> None:
+def test_processes_wait_for_their_files_and_are_made_anew_when_these_change(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("another authority\n")
-    finish(declare_containers)
-    other = settings(without(DOCKER, "executorUrl"), machine={**MACHINE, "tlsFolder": str(tmp_path)})
-    finish(lambda: declare_containers(other))
-    before, after = ({one.name: one for one in engine.of(CONTAINER)[part]} for part in (slice(9), slice(9, 18)))
+    other = changed(DOUBLE, machine={**MACHINE, "tlsFolder": str(tmp_path)})
+    before, after = ({one.name: one for one in run(config).of(CONTAINER)} for config in (DOUBLE, other))
 
     for name in PROCESSES:
         assert before["files"].urn in before[name].depends_on
@@ -197,9 +187,9 @@ def test_processes_wait_for_their_files_and_are_made_anew_when_these_change(engi
         assert before[name].inputs["envs"] == after[name].inputs["envs"]
 
 
-def test_the_edge_reads_its_configuration_from_a_volume_and_its_key_from_a_mount(engine: Recorder) -> None:
-    finish(declare_containers)
-    container = engine.one(CONTAINER, "edge").inputs
+def test_the_edge_reads_its_configuration_from_a_volume_and_its_key_from_a_mount() -> None:
+    declared = run(DOUBLE)
+    container = declared.one(CONTAINER, "edge").inputs
 
     assert "uploads" not in container
     assert mounts(container) == {
@@ -209,34 +199,38 @@ def test_the_edge_reads_its_configuration_from_a_volume_and_its_key_from_a_mount
     assert container["command"][:3] == ["nginx", "-c", "/etc/nginx/edge/nginx.conf"]
 
 
-def test_another_configuration_of_the_edge_is_another_file_and_the_same_container(engine: Recorder) -> None:
-    finish(declare_containers)
-    finish(lambda: declare_containers(settings(without(DOCKER, "executorUrl"), burst="11")))
-    before, after = [one for one in engine.of(CONTAINER) if one.name == "edge"]
-    files = engine.of("pulumi-python:dynamic/web-next:EdgeFiles")
+def test_another_configuration_of_the_edge_is_another_file_and_the_same_container() -> None:
+    of_ten, of_eleven = run(DOUBLE), run(changed(DOUBLE, burst="11"))
+    before, after = of_ten.one(EDGE_FILES), of_eleven.one(EDGE_FILES)
+    edge = of_ten.one(CONTAINER, "edge")
 
-    assert before.inputs == after.inputs
-    assert "burst=10 nodelay" in files[0].inputs["config"]
-    assert "burst=11 nodelay" in files[1].inputs["config"]
-    assert files[0].urn in before.depends_on
+    assert edge.inputs == of_eleven.one(CONTAINER, "edge").inputs
+    assert "burst=10 nodelay" in before.inputs["config"]
+    assert "burst=11 nodelay" in after.inputs["config"]
+    assert before.urn in edge.depends_on
 
 
-def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine(engine: Recorder) -> None:
-    found: list[DockerRuntime] = []
-    finish(lambda: found.append(declare_containers()))
+def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine() -> None:
+    chosen, found = settings(DOUBLE), list[DockerRuntime]()
+
+    def program() -> None:
+        args = DockerRuntimeArgs(settings=chosen, names=NAMES, release=release_of(chosen, {}))
+        found.append(DockerRuntime(args, pulumi.ResourceOptions()))
+
+    declared = record(program)
     edge = found[0].edge
 
     assert edge.upstreams == {"stable": "10.213.7.11:3003", "candidate": "10.213.7.13:3003"}
     assert edge.trusted_callers == ["10.213.7.1"]
     assert edge.reader == "10.213.7.14:1514"
     assert found[0].metrics_url == "http://127.0.0.1:9097"
-    assert engine.one("pulumi-python:dynamic/web-next:EdgeFiles").inputs["config"] == render(edge)
+    assert declared.one(EDGE_FILES).inputs["config"] == render(edge)
     assert found[0].traffic["folder"] == WEIGHTS
 
 
-def test_prometheus_measures_every_process_by_its_job(engine: Recorder) -> None:
-    finish(declare_containers)
-    uploads = engine.one(CONTAINER, "prometheus-files").inputs["uploads"]
+def test_prometheus_measures_every_process_by_its_job() -> None:
+    declared = run(DOUBLE)
+    uploads = declared.one(CONTAINER, "prometheus-files").inputs["uploads"]
     (text,) = [upload["content"] for upload in uploads if upload["file"].endswith("prometheus.yml")]
     config = yaml.safe_load(text)
     jobs = {
@@ -257,25 +251,21 @@ def test_prometheus_measures_every_process_by_its_job(engine: Recorder) -> None:
     ]
 
 
-def test_grafana_runs_where_its_image_is_at_hand_and_nowhere_else(engine: Recorder) -> None:
+def test_grafana_runs_where_its_image_is_at_hand_and_nowhere_else() -> None:
     image = "sha256:" + "9" * 64
-    finish(declare_containers)
-    assert "grafana" not in [one.name for one in engine.of(CONTAINER)]
+    assert "grafana" not in [one.name for one in run(DOUBLE).of(CONTAINER)]
 
-    finish(lambda: declare_containers(settings(machine={**MACHINE, "grafanaImage": image})))
-    container = engine.one(CONTAINER, "grafana").inputs
+    container = run(changed(DOUBLE, machine={**MACHINE, "grafanaImage": image})).one(CONTAINER, "grafana").inputs
     assert container["image"] == image
     assert container["ports"] == [{"internal": 3000, "ip": "127.0.0.1"}]
 
 
-def test_an_image_without_python_is_asked_by_a_command_of_its_own(engine: Recorder) -> None:
-    finish(
-        lambda: declare_containers(settings(healthCommand=["node", "health.js"], workerCommand=["node", "worker.js"]))
-    )
+def test_an_image_without_python_is_asked_by_a_command_of_its_own() -> None:
+    declared = run(changed(DOUBLE, healthCommand=["node", "health.js"], workerCommand=["node", "worker.js"]))
 
     for name in ("stable", "worker"):
-        assert engine.one(CONTAINER, name).inputs["healthcheck"]["tests"] == ["CMD", "node", "health.js"]
-    assert engine.one(CONTAINER, "worker").inputs["command"] == ["node", "worker.js"]
+        assert declared.one(CONTAINER, name).inputs["healthcheck"]["tests"] == ["CMD", "node", "health.js"]
+    assert declared.one(CONTAINER, "worker").inputs["command"] == ["node", "worker.js"]
 
 
 def test_the_apps_aws_configuration_is_a_role_and_no_credential() -> None:

@@ -13,7 +13,7 @@ from infra.config import load
 from infra.problems import SettingsError
 from infra.sections import AdaptersSettings
 from infra.settings import LOG_DAYS, Settings
-from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, MACHINE, OPERATORS, changed, settings, without
+from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, MACHINE, OPERATORS, changed, settings, without
 
 
 def refused(config: Mapping[str, str]) -> str:

@@ -12,48 +12,49 @@ from infra.evidence import Evidence, EvidenceArgs, upload_statement
 from infra.records_bucket import Records, RecordsArgs
 from infra.release import shared_environment
 from infra.role import permissions
-from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, Recorder, finish, settings
+from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, settings
+from tests.unit.infra.recorder import Recording, record
 
 BUCKET = "aws:s3/bucket:Bucket"
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 
 
-def declare_evidence(config: dict[str, str] = FARGATE, /, **changes: str) -> None:
-    finish(lambda: Evidence("evidence", EvidenceArgs.of(settings(config, **changes), NAMES)))
+def declare_evidence(config: dict[str, str] = FARGATE, /, **changes: str) -> Recording:
+    return record(lambda: Evidence("evidence", EvidenceArgs.of(settings(config, **changes), NAMES)))
 
 
-def declare_records(config: dict[str, str] = FARGATE, /, **changes: Any) -> None:
-    finish(lambda: Records("records", RecordsArgs.of(settings(config, **changes), NAMES)))
+def declare_records(config: dict[str, str] = FARGATE, /, **changes: Any) -> Recording:
+    return record(lambda: Records("records", RecordsArgs.of(settings(config, **changes), NAMES)))
 
 
-def policy(engine: Recorder) -> dict[str, Any]:
+def policy(declared: Recording) -> dict[str, Any]:
     """The statements of the bucket policy, by Sid."""
-    document = json.loads(engine.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])
+    document = json.loads(declared.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])
     return {statement["Sid"]: statement for statement in document["Statement"]}
 
 
 @pytest.mark.parametrize("declare", [declare_evidence, declare_records])
-def test_a_bucket_is_private_owned_encrypted_versioned_and_open_over_tls_alone(engine: Recorder, declare: Any) -> None:
-    declare()
-    blocked = engine.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
+def test_a_bucket_is_private_owned_encrypted_versioned_and_open_over_tls_alone(declare: Any) -> None:
+    declared = declare()
+    blocked = declared.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
     switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     assert [blocked[switch] for switch in switches] == [True] * 4
-    versioning = engine.one("aws:s3/bucketVersioning:BucketVersioning").inputs
+    versioning = declared.one("aws:s3/bucketVersioning:BucketVersioning").inputs
     assert versioning["versioningConfiguration"] == {"status": "Enabled"}
-    encryption = engine.one(
+    encryption = declared.one(
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     ).inputs
     assert encryption["rules"][0]["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}
-    ownership = engine.one("aws:s3/bucketOwnershipControls:BucketOwnershipControls").inputs
+    ownership = declared.one("aws:s3/bucketOwnershipControls:BucketOwnershipControls").inputs
     assert ownership["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
-    assert "TlsOnly" in policy(engine)
+    assert "TlsOnly" in policy(declared)
 
 
-def test_the_policy_waits_until_public_access_is_blocked(engine: Recorder) -> None:
-    declare_records()
-    blocked = engine.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
+def test_the_policy_waits_until_public_access_is_blocked() -> None:
+    declared = declare_records()
+    blocked = declared.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
 
-    assert blocked.urn in engine.one("aws:s3/bucketPolicy:BucketPolicy").depends_on
+    assert blocked.urn in declared.one("aws:s3/bucketPolicy:BucketPolicy").depends_on
 
 
 def test_a_request_without_tls_is_refused_for_the_bucket_and_its_objects() -> None:
@@ -64,9 +65,9 @@ def test_a_request_without_tls_is_refused_for_the_bucket_and_its_objects() -> No
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_the_evidence_lifecycle_really_empties_the_bucket(engine: Recorder) -> None:
-    declare_evidence()
-    rules = {rule["id"]: rule for rule in engine.one(LIFECYCLE).inputs["rules"]}
+def test_the_evidence_lifecycle_really_empties_the_bucket() -> None:
+    declared = declare_evidence()
+    rules = {rule["id"]: rule for rule in declared.one(LIFECYCLE).inputs["rules"]}
     retention = rules["evidence-retention-30d"]
 
     assert (retention["status"], retention["filter"]) == ("Enabled", {"prefix": "evidence/"})
@@ -78,9 +79,9 @@ def test_the_evidence_lifecycle_really_empties_the_bucket(engine: Recorder) -> N
     assert markers["expiration"] == {"expiredObjectDeleteMarker": True}
 
 
-def test_deleted_spool_objects_vanish_and_those_that_wait_never_do(engine: Recorder) -> None:
-    declare_evidence(retentionDays="1")
-    rules = {rule["id"]: rule for rule in engine.one(LIFECYCLE).inputs["rules"]}
+def test_deleted_spool_objects_vanish_and_those_that_wait_never_do() -> None:
+    declared = declare_evidence(retentionDays="1")
+    rules = {rule["id"]: rule for rule in declared.one(LIFECYCLE).inputs["rules"]}
     spooled = [name for name, rule in rules.items() if "spool/audit/x".startswith(rule["filter"]["prefix"])]
 
     assert spooled == ["spool-deleted"]
@@ -93,9 +94,9 @@ def test_deleted_spool_objects_vanish_and_those_that_wait_never_do(engine: Recor
     }
 
 
-def test_the_lifecycle_and_the_app_agree_on_the_days(engine: Recorder) -> None:
-    declare_evidence(retentionDays="14")
-    rules = engine.one(LIFECYCLE).inputs["rules"]
+def test_the_lifecycle_and_the_app_agree_on_the_days() -> None:
+    declared = declare_evidence(retentionDays="14")
+    rules = declared.one(LIFECYCLE).inputs["rules"]
     told = shared_environment(settings(retentionDays="14"), NAMES)["EVIDENCE_CLEANUP_RETENTION_DAYS"]
 
     assert rules[0]["expiration"] == {"days": int(told)}
@@ -113,9 +114,9 @@ def test_evidence_upload_is_the_playbooks_word_for_word() -> None:
     }
 
 
-def test_only_the_apps_role_is_let_into_evidence(engine: Recorder) -> None:
-    declare_evidence()
-    allowed = [statement for statement in policy(engine).values() if statement["Effect"] == "Allow"]
+def test_only_the_apps_role_is_let_into_evidence() -> None:
+    declared = declare_evidence()
+    allowed = [statement for statement in policy(declared).values() if statement["Effect"] == "Allow"]
 
     assert allowed == [upload_statement(NAMES.bucket("evidence"), NAMES.app_role_arn)]
 
@@ -124,10 +125,10 @@ def test_only_the_apps_role_is_let_into_evidence(engine: Recorder) -> None:
     ("config", "others"), [(FARGATE, OPERATORS), (DOCKER, [f"arn:aws:iam::{ACCOUNT}:root"])], ids=["fargate", "docker"]
 )
 def test_everybody_but_the_app_and_the_operators_is_denied_what_the_app_is_allowed(
-    engine: Recorder, config: dict[str, str], others: list[str]
+    config: dict[str, str], others: list[str]
 ) -> None:
-    declare_evidence(config)
-    denied = policy(engine)["NobodyElse"]
+    declared = declare_evidence(config)
+    denied = policy(declared)["NobodyElse"]
 
     assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
     (allowed,) = [statement for statement in permissions(NAMES) if statement["Sid"] == "Objects"]
@@ -139,43 +140,41 @@ def test_everybody_but_the_app_and_the_operators_is_denied_what_the_app_is_allow
 @pytest.mark.parametrize(
     ("config", "origin"), [(DOCKER, "https://localhost:8450"), (FARGATE, "https://console.web-next.test")]
 )
-def test_pages_of_the_console_alone_may_upload(engine: Recorder, config: dict[str, str], origin: str) -> None:
-    declare_evidence(config)
-    (rule,) = engine.one("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration").inputs["corsRules"]
+def test_pages_of_the_console_alone_may_upload(config: dict[str, str], origin: str) -> None:
+    declared = declare_evidence(config)
+    (rule,) = declared.one("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration").inputs["corsRules"]
 
     assert rule["allowedOrigins"] == [origin]
     assert rule["allowedMethods"] == ["GET", "PUT"]
 
 
-def test_the_evidence_bucket_has_the_name_that_is_set(engine: Recorder) -> None:
+def test_the_evidence_bucket_has_the_name_that_is_set() -> None:
     chosen = settings(FARGATE, evidenceBucket="spark-evidence-prod")
     names = type(NAMES).of(chosen, "test")
-    finish(lambda: Evidence("evidence", EvidenceArgs.of(chosen, names)))
+    declared = record(lambda: Evidence("evidence", EvidenceArgs.of(chosen, names)))
 
-    assert engine.one(BUCKET).inputs["bucket"] == "spark-evidence-prod"
-    assert policy(engine)["EvidenceUpload"]["Resource"] == "arn:aws:s3:::spark-evidence-prod/*"
+    assert declared.one(BUCKET).inputs["bucket"] == "spark-evidence-prod"
+    assert policy(declared)["EvidenceUpload"]["Resource"] == "arn:aws:s3:::spark-evidence-prod/*"
 
 
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize(("what", "declare"), [("evidence", declare_evidence), ("records", declare_records)])
-def test_a_bucket_is_emptied_at_its_end_only_where_that_was_asked_for(
-    engine: Recorder, kept: bool, what: str, declare: Any
-) -> None:
-    declare(FARGATE, mayDestroy=json.dumps([] if kept else [what]))
+def test_a_bucket_is_emptied_at_its_end_only_where_that_was_asked_for(kept: bool, what: str, declare: Any) -> None:
+    declared = declare(FARGATE, mayDestroy=json.dumps([] if kept else [what]))
 
-    assert engine.one(BUCKET).inputs["forceDestroy"] is not kept
+    assert declared.one(BUCKET).inputs["forceDestroy"] is not kept
 
 
-def test_the_records_bucket_is_locked_and_closed_to_the_app(engine: Recorder) -> None:
-    declare_records()
+def test_the_records_bucket_is_locked_and_closed_to_the_app() -> None:
+    declared = declare_records()
 
-    assert engine.one(BUCKET).inputs["objectLockEnabled"] is True
-    lock = engine.one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration").inputs
+    assert declared.one(BUCKET).inputs["objectLockEnabled"] is True
+    lock = declared.one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration").inputs
     assert lock["objectLockEnabled"] == "Enabled"
     assert lock["rule"] == {"defaultRetention": {"mode": "GOVERNANCE", "days": 90}}
-    closed = policy(engine)["ClosedToTheApp"]
+    closed = policy(declared)["ClosedToTheApp"]
     assert (closed["Effect"], closed["Action"]) == ("Deny", "s3:*")
     assert closed["Principal"] == {"AWS": NAMES.app_role_arn}
     name = NAMES.bucket("records")
     assert closed["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
-    assert not [statement for statement in policy(engine).values() if statement["Effect"] == "Allow"]
+    assert not [statement for statement in policy(declared).values() if statement["Effect"] == "Allow"]

@@ -9,8 +9,9 @@ import pulumi
 import pytest
 
 from infra.vault import APP_SECRETS, Vault, VaultArgs
+from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS
 from tests.unit.infra.parts import Parts, run
-from tests.unit.infra.recorder import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, Recorder, finish
+from tests.unit.infra.recorder import Recording, record
 
 SECRET = "aws:secretsmanager/secret:Secret"
 SECRET_POLICY = "aws:secretsmanager/secretPolicy:SecretPolicy"
@@ -24,10 +25,10 @@ def vault(*, keep: bool = False) -> Vault:
     )
 
 
-def readers(engine: Recorder) -> dict[str, list[str]]:
+def readers(declared: Recording) -> dict[str, list[str]]:
     """Who is not denied an entry's value, by entry."""
     found = {}
-    for policy in engine.of(SECRET_POLICY):
+    for policy in declared.of(SECRET_POLICY):
         (statement,) = json.loads(policy.inputs["policy"])["Statement"]
         assert (statement["Effect"], statement["Principal"], statement["Resource"]) == ("Deny", "*", "*")
         assert statement["Action"] == "secretsmanager:GetSecretValue"
@@ -37,7 +38,7 @@ def readers(engine: Recorder) -> dict[str, list[str]]:
     return found
 
 
-def test_what_is_put_into_the_vault_stays_secret_and_lies_under_its_key(engine: Recorder) -> None:
+def test_what_is_put_into_the_vault_stays_secret_and_lies_under_its_key() -> None:
     arns: dict[str, str] = {}
 
     def program() -> pulumi.Output[None]:
@@ -46,44 +47,42 @@ def test_what_is_put_into_the_vault_stays_secret_and_lies_under_its_key(engine: 
         made.put("PLAIN", "given as plain text")
         return pulumi.Output.all(**made.arns).apply(arns.update)
 
-    finish(program)
-    versions = {version.name: version for version in engine.of(SECRET_VERSION)}
+    declared = record(program)
+    versions = {version.name: version for version in declared.of(SECRET_VERSION)}
     assert versions["GENERATED"].inputs["secretString"] == "url:generated-database"
     assert versions["PLAIN"].inputs["secretString"] == "given as plain text"
     assert all("secretString" in version.secrets for version in versions.values())
-    for secret in engine.of(SECRET):
+    for secret in declared.of(SECRET):
         assert secret.inputs["name"] == f"web-next-test/{secret.name}"
         assert secret.inputs["kmsKeyId"].endswith(":Key/vault")
     assert set(arns) == {"GENERATED", "PLAIN"}
 
 
-def test_the_key_rotates_and_takes_a_month_to_go(engine: Recorder) -> None:
-    finish(vault)
-    key = engine.one("aws:kms/key:Key").inputs
+def test_the_key_rotates_and_takes_a_month_to_go() -> None:
+    declared = record(vault)
+    key = declared.one("aws:kms/key:Key").inputs
 
     assert key["enableKeyRotation"] is True
     assert key["deletionWindowInDays"] == 30
-    assert engine.one("aws:kms/alias:Alias").inputs == {"name": "alias/p", "targetKeyId": "vault-key"}
+    assert declared.one("aws:kms/alias:Alias").inputs == {"name": "alias/p", "targetKeyId": "vault-key"}
 
 
 @pytest.mark.parametrize(("kept", "days"), [(True, 30), (False, 0)])
-def test_a_kept_secret_can_be_restored_and_the_name_of_one_that_may_go_is_free_at_once(
-    engine: Recorder, kept: bool, days: int
-) -> None:
-    finish(lambda: vault(keep=kept).put("A", "value"))
+def test_a_kept_secret_can_be_restored_and_the_name_of_one_that_may_go_is_free_at_once(kept: bool, days: int) -> None:
+    declared = record(lambda: vault(keep=kept).put("A", "value"))
 
-    assert engine.one(SECRET).inputs["recoveryWindowInDays"] == days
+    assert declared.one(SECRET).inputs["recoveryWindowInDays"] == days
 
 
-def test_a_generated_password_stands_in_a_url_as_it_is_and_is_secret(engine: Recorder) -> None:
+def test_a_generated_password_stands_in_a_url_as_it_is_and_is_secret() -> None:
     seen: list[bool] = []
 
     def program() -> pulumi.Output[None]:
         secret: Any = vault().password("database").is_secret()
         return pulumi.Output.from_input(secret).apply(seen.append)
 
-    finish(program)
-    generated = engine.one("random:index/randomPassword:RandomPassword").inputs
+    declared = record(program)
+    generated = declared.one("random:index/randomPassword:RandomPassword").inputs
     assert (generated["length"], generated["special"]) == (32, False)
     assert seen == [True]
 
@@ -94,30 +93,26 @@ def test_a_generated_password_stands_in_a_url_as_it_is_and_is_secret(engine: Rec
     ids=["fargate", "docker"],
 )
 def test_the_app_reads_its_own_entries_and_the_operators_all_of_them(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], operators: list[str]
+    config: dict[str, str], operators: list[str]
 ) -> None:
-    run(monkeypatch, config)
+    declared = run(config)
 
-    assert readers(engine) == {
+    assert readers(declared) == {
         entry: [NAMES.app_role_arn, *operators] if entry in APP_SECRETS else operators for entry in ENTRIES
     }
-    assert all(policy.inputs["blockPublicPolicy"] is True for policy in engine.of(SECRET_POLICY))
+    assert all(policy.inputs["blockPublicPolicy"] is True for policy in declared.of(SECRET_POLICY))
 
 
 def test_the_apps_entries_are_the_playbooks_and_neither_the_owners_nor_the_masters() -> None:
     assert APP_SECRETS == ("AUDIT_DB_URL", "REDIS_URL", "SLACK_WEBHOOK_URL")
 
 
-def test_the_webhooks_entry_is_declared_and_its_value_is_put_there_by_somebody_else(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(monkeypatch, FARGATE)
+def test_the_webhooks_entry_is_declared_and_its_value_is_put_there_by_somebody_else() -> None:
+    declared = run(FARGATE)
 
-    assert {secret.name for secret in engine.of(SECRET)} == ENTRIES
-    assert {version.name for version in engine.of(SECRET_VERSION)} == ENTRIES - {"SLACK_WEBHOOK_URL"}
+    assert {secret.name for secret in declared.of(SECRET)} == ENTRIES
+    assert {version.name for version in declared.of(SECRET_VERSION)} == ENTRIES - {"SLACK_WEBHOOK_URL"}
 
 
-def test_every_entry_of_the_stack_can_be_found_in_its_outputs(
-    engine: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert set(run(monkeypatch, FARGATE)["vault"]) == ENTRIES
+def test_every_entry_of_the_stack_can_be_found_in_its_outputs() -> None:
+    assert set(run(FARGATE).outputs["vault"]) == ENTRIES
