@@ -103,7 +103,8 @@ class Admission:
         if not from_host and ipaddress.ip_address(peer) not in ipaddress.ip_network(self.machine.subnet):
             raise NotAdmittedError(f"{peer} is not of this clone, whose network is {self.machine.subnet}")
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-        if hosts != [self.machine.emulator.removeprefix("http://")]:
+        relayed = from_host and len(hosts) == 1 and re.fullmatch(r"127\.0\.0\.1:\d+", hosts[0])  # nobody's to rebind
+        if hosts != [self.machine.emulator.removeprefix("http://")] and not relayed:
             raise NotAdmittedError(f"host is {', '.join(hosts)[:80]!r}: the emulator is {self.machine.emulator} alone")
         path = str(scope["path"])
         if path in ADMIN_PATHS and not from_host:
