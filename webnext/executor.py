@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx
+from pydantic_core import from_json
 
 from webnext import logs
 from webnext.dependency import AwayError, Dependency
@@ -51,7 +51,7 @@ class Executor:
                 if answer.is_client_error:
                     raise _RefusedError(f"{method} {path} was refused with {answer.status_code}")
                 answer.raise_for_status()
-                document = json.loads(await _read(answer))
+                document = from_json(await _read(answer))
             if not isinstance(document, dict):
                 raise ValueError(f"{method} {path} answered no JSON object")  # noqa: TRY004
             return document

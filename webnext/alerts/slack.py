@@ -75,7 +75,7 @@ def message(alert: dict[str, Any], trace_id: str) -> dict[str, str]:
 
 
 def _short(value: Any, most: int) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else str(value).encode(errors="replace").decode()
     if len(text) > most:
         text = text[: most - 1] + "…"
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

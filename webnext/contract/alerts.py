@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, StringConstraints, model_validator
 from pydantic_core import to_json
 
-from webnext.contract.base import Answer, Mock, Request, storable
+from webnext.contract.base import Answer, Mock, Request
 
 MAX_ALERT = 64 * 1024
 """Bytes of an alert as JSON without blanks in UTF-8."""
@@ -28,7 +28,6 @@ class Alert(Request):
     def _holdable(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not value:
             raise ValueError("an alert is a JSON object with at least one key")
-        storable(value)
         if (size := len(to_json(value))) > MAX_ALERT:
             raise ValueError(f"an alert has {size} bytes as JSON, {MAX_ALERT} at most")
         return value

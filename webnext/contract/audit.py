@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Field, StrictFloat, StrictInt, StrictStr
 from pydantic_core import to_json
 
-from webnext.contract.base import Absent, Answer, Mock, Request, Storable, Text, Whole
+from webnext.contract.base import Absent, Answer, Mock, Request, Text, Whole
 
 MAX_DETAILS = 16 * 1024
 """Bytes of details that a caller may push."""
@@ -26,8 +26,8 @@ class AuditEntryV1(Request):
     result: Literal["ok", "err"]
     strategyId: Text | None = None  # noqa: N815
     traceId: Text | None = None  # noqa: N815
-    timestamp: Annotated[StrictStr | StrictInt | StrictFloat | None, Storable] = None
-    details: Annotated[str | dict[str, Any] | None, Storable] = None
+    timestamp: StrictStr | StrictInt | StrictFloat | None = None
+    details: str | dict[str, Any] | None = None
 
     @property
     def details_bytes(self) -> int:

@@ -6,19 +6,28 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-MAX_DEPTH = 32
-"""How deep `details` may be nested: far below what json and Postgres take, so that neither ever fails on it."""
-
+MAX_DEPTH = 33
+"""How deep a body may be nested: far below what json and Postgres take, so that neither ever fails on it."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(value: Any, depth: int = 0) -> Any:
-    """Refuses what JSONB cannot hold: NUL, lone surrogates, numbers that are no numbers, and endless nesting."""
+    """Refuses what neither JSONB holds nor UTF-8 writes: NUL, lone surrogates, numbers that are no numbers, and endless
+    nesting."""
     if depth > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        raise ValueError(f"is nested deeper than {MAX_DEPTH}")
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
             raise ValueError("holds a NUL or half a surrogate pair")
@@ -37,7 +46,7 @@ def storable(value: Any, depth: int = 0) -> Any:
 Responses = dict[int | str, dict[str, Any]]
 """What a route answers beside 200, as FastAPI documents it."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Storable = AfterValidator(storable)
 
 
@@ -59,9 +68,19 @@ Absent = Field(exclude_if=lambda value: value is None)
 
 
 class Request(BaseModel):
-    """What callers send: unknown keys are ignored."""
+    """What callers send: unknown keys are ignored, and nothing anywhere in it is what could not be stored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        for name, part in value.items() if isinstance(value, dict) else ():
+            try:
+                storable({name: part})
+            except ValueError as error:
+                raise ValueError(f"{name!a:.100} {error}") from None
+        return value
 
 
 class Answer(BaseModel):
