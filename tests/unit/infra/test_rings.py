@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,25 +14,21 @@ import pytest
 
 from offline.machine import ROOT
 from offline.preview import PROGRAM, scratch_copy
-from tests.unit.infra import recorder
+from tests.unit.infra.configs import FARGATE
 from tests.unit.infra.parts import run
-from tests.unit.infra.recorder import FARGATE, Recorder
 
 RUN = """
-import importlib.util, json, os, runpy, sys
+import json, os, runpy, sys
 
-ring, rig = sys.argv[1:]
-os.chdir(ring)
-sys.path.insert(0, ring)
-spec = importlib.util.spec_from_file_location("rig", rig)
-sys.modules["rig"] = rig = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(rig)
-engine = rig.Recorder()
-rig.pulumi.runtime.set_mocks(engine.mocks, project="web-next", stack=rig.STACK, preview=False, monitor=engine)
-rig.finish(lambda: runpy.run_path("__main__.py") and None)
-print(json.dumps([[one.token, one.name, one.inputs] for one in engine.registered]))
+os.chdir(sys.argv[1])
+sys.path[:0] = sys.argv[1:]
+from tests.unit.infra.recorder import record
+
+made = record(lambda: runpy.run_path("__main__.py") and None)
+print(json.dumps([[one.token, one.name, one.inputs] for one in made.registered]))
 """
-"""Runs the program of a folder over mocks, and prints what it declares."""
+"""Runs the program of the first folder, recorded by the rig in the second, and prints what it declares."""
+RIG = ("tests/unit/infra/recorder.py", "tests/unit/infra/configs.py", "offline/base/prod.json")
 Row = tuple[str, str, str]
 
 
@@ -46,8 +43,12 @@ def rows(declared: list[list[object]]) -> set[Row]:
 
 
 def declared_in(folder: Path) -> subprocess.CompletedProcess[str]:
+    rig = folder.with_name("rig")
+    for name in RIG:
+        (rig / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, rig / name)
     environment = {"PATH": os.environ["PATH"], "PULUMI_CONFIG": json.dumps(FARGATE)}
-    command = [sys.executable, "-I", "-c", RUN, str(folder), recorder.__file__]
+    command = [sys.executable, "-I", "-c", RUN, str(folder), str(rig)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -61,11 +62,10 @@ def ring(tmp_path: Path) -> Path:
 
 
 def test_the_program_of_prod_declares_the_same_without_offline_webnext_bench_and_tests(
-    ring: Path, engine: Recorder, monkeypatch: pytest.MonkeyPatch
+    ring: Path,
 ) -> None:
     assert not {"offline", "webnext", "bench", "tests"} & {path.name for path in ring.iterdir()}
-    run(monkeypatch, FARGATE)
-    whole = rows([[one.token, one.name, one.inputs] for one in engine.registered])
+    whole = rows([[one.token, one.name, one.inputs] for one in run(FARGATE).registered])
 
     alone = declared_in(ring)
 
@@ -78,7 +78,7 @@ def test_a_program_that_imports_what_does_not_ship_is_found(ring: Path) -> None:
     module = ring / "infra" / "naming.py"
     module.write_text(f"{module.read_text()}\nimport offline.machine\n")
 
-    assert "No module named 'offline'" in declared_in(ring).stderr
+    assert "No module named 'offline.machine'" in declared_in(ring).stderr
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/architecture.md"])
