@@ -131,7 +131,6 @@ OTHER: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"details": {"a": 1}}, {"details": {"a": "1"}}),
     ({"details": "text"}, {"details": {"text": "text"}}),
     ({"details": "text"}, {}),
-    ({}, {"details": {"acceptedAt": "2026-01-01T00:00:00Z"}}),
 ]
 
 

@@ -68,7 +68,7 @@ def test_a_breach_is_followed_by_one_audited_pause_whatever_the_number_of_proces
     wait_until(lambda: bool(audited(double, "auto_pause")), "audited pause")
 
     [row] = audited(double, "auto_pause")
-    assert row["id"] == f"auto-pause:{breach['id']}"
+    assert row["id"] == f"web-next auto-pause:{breach['id']}"
     assert row["strategyId"] == "s-07"
     assert row["details"].items() >= {"breachId": breach["id"], "guardrail": "maxDrawdown", "share": 0.5}.items()
     assert len(row["details"]["paused"]) == 5

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException
 
 from webnext import logs
+from webnext.audit.own import Action, own_entry
 from webnext.contract import (
     Alert,
     AlertAnswer,
-    AuditEntryV1,
     ErrorAnswer,
     QueueActionAnswer,
     QueueAnswer,
@@ -54,10 +54,9 @@ def router(services: Services) -> APIRouter:
             return QueueActionAnswer(action="purge_dlq", purged=purged)
         raise HTTPException(400, "invalid action")
 
-    async def audited(action: str, details: dict[str, object]) -> None:
-        entry = AuditEntryV1(action=action, result="ok", details=details)
+    async def audited(action: Action, details: dict[str, object]) -> None:
         try:
-            await services.audit.append(entry, logs.trace_id.get() or "")
+            await services.audit.append(own_entry(action, details), logs.trace_id.get() or "")
         except AwayError:
             logs.unaudited(action, details)
 

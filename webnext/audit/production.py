@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from webnext import logs, metrics
+from webnext.audit.own import own_key
 from webnext.audit.postgres import Postgres
 from webnext.audit.replay import Replayer
 from webnext.audit.row import row_of
@@ -66,7 +67,7 @@ class ProductionAudit:
         Raises AwayError where nothing could keep it, KeyReusedError where `key` is another entry's, UnstorableError.
         """
         began = time.monotonic()
-        key = key or str(uuid.uuid4())
+        key = key or own_key(str(uuid.uuid4()))
         try:
             written = await self._writer.append(row_of(entry, trace_id, key))
         except AwayError:

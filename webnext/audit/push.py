@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webnext import logs
+from webnext.audit.own import taken
 from webnext.audit.row import UnstorableError
 from webnext.contract import MAX_DETAILS, AuditEntryV1, PushAnswer
 from webnext.dependency import AwayError
@@ -21,7 +22,7 @@ from webnext.services import KeyReusedError, Services
 
 PATH = "/api/audit/push"
 KEY = r"^[!-~]{1,200}$"
-"""What an idempotency key may be: printable ASCII without spaces."""
+"""What a caller's idempotency key may be: printable ASCII without blanks, which web-next's own have."""
 
 _KEY = re.compile(KEY.encode().replace(b"$", rb"\Z"))
 _ROUTE = SimpleNamespace(path=PATH)
@@ -34,6 +35,8 @@ def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable
     """
 
     async def keep(entry: AuditEntryV1, key: str | None) -> PushAnswer:
+        if claim := taken(entry):
+            raise HTTPException(422, claim)
         if (size := entry.details_bytes) > MAX_DETAILS:
             raise HTTPException(422, f"details: {size} bytes as JSON, {MAX_DETAILS} at most; upload more as evidence")
         try:

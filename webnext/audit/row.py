@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from webnext.audit.own import ACCEPTED_AT
 from webnext.contract import AuditEntryV1, AuditItem
 
 
@@ -39,7 +40,7 @@ def row_of(entry: AuditEntryV1, trace_id: str | None, key: str, accepted_at: dat
     details = plain = entry.stored_details
     late = {"text": plain} if isinstance(plain, str) else plain or {}
     if accepted_at is not None:
-        details = {**late, "acceptedAt": accepted_at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+        details = {**late, ACCEPTED_AT: accepted_at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
     own = entry.traceId
     return Row(key, entry.action, entry.result, entry.strategyId, own or trace_id or None, own, details, plain, late)
 

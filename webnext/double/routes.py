@@ -8,13 +8,13 @@ import uuid
 from sqlite3 import Connection
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException, Query, Request
+from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
 from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import Field, FiniteFloat
 from starlette.requests import ClientDisconnect
 
 from webnext import contract, logs
-from webnext.audit.routes import IdempotencyKey
+from webnext.audit.own import own_key
 from webnext.contract import ArchiveRequest, AuditEntryV1, Breach, EvidenceRequest, Identifier, ListRequest, Storable
 from webnext.double.journal import Journal
 from webnext.double.objects import MAX_BYTES, PATH, Objects
@@ -26,6 +26,8 @@ MESSAGES = 1000
 
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
+Key = Annotated[str | None, Header(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
+"""An idempotency key as web-next hands it over, one of its own or a caller's."""
 Strategies = Annotated[list[Identifier], Field(max_length=1000)]
 Expires = Annotated[int, Query(ge=0, le=10**12)]
 Signature = Annotated[str, Query(pattern=r"^[0-9a-f]{64}$")]
@@ -104,9 +106,9 @@ def audit(journal: Journal) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/audit/push")
-    async def push(entry: AuditEntryV1, idempotency_key: IdempotencyKey = None) -> dict[str, Any]:
+    async def push(entry: AuditEntryV1, idempotency_key: Key = None) -> dict[str, Any]:
         """`ok` means that the entry is on the disk."""
-        key = idempotency_key or str(uuid.uuid4())
+        key = idempotency_key or own_key(str(uuid.uuid4()))
         await journal.take(entry, logs.trace_id.get() or "", key)
         return {"ok": True, "id": key}
 

@@ -8,14 +8,14 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from webnext import aws, logs, metrics
-from webnext.contract import AuditEntryV1
+from webnext.audit.own import Action, own_entry
 from webnext.dependency import AwayError, Dependency, every
 from webnext.evidence.bucket import PREFIX
 from webnext.flags import Flags
@@ -30,7 +30,7 @@ BATCH = 1000
 """Keys of one page and of one DeleteObjects: S3's own limits."""
 CALL_SECONDS = 35.0
 
-ACTION = "evidence.cleanup"
+ACTION: Action = "evidence.cleanup"
 
 _PATIENT = Config(read_timeout=30)  # a full batch takes S3 seconds
 
@@ -115,9 +115,9 @@ async def _dry_run(settings: Settings, flags: Flags) -> bool:
     return flags.now.EVIDENCE_CLEANUP_DRY_RUN or not read
 
 
-async def _audit(audit: Audit, result: Any, details: dict[str, Any]) -> None:
+async def _audit(audit: Audit, result: Literal["ok", "err"], details: dict[str, Any]) -> None:
     try:
-        await audit.append(AuditEntryV1(action=ACTION, result=result, details=details), uuid.uuid4().hex)
+        await audit.append(own_entry(ACTION, details, result=result), uuid.uuid4().hex)
     except AwayError:
         logs.unaudited(ACTION, details)
 

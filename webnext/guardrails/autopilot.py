@@ -7,9 +7,10 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from webnext import logs, metrics
+from webnext.audit.own import own_entry
 from webnext.contract import AuditEntryV1, Automation, Breach
 from webnext.dependency import AwayError, every
 from webnext.flags import Flags
@@ -119,7 +120,7 @@ class Autopilot:
         self._answered.add(breach.id)
         self._pause = _Done(self._clock(), paused)
         details = {"breachId": breach.id, "guardrail": breach.guardrail, "share": share, "paused": paused}
-        self._unaudited[key] = _entry("auto_pause", details, breach.strategyId)
+        self._unaudited[key] = own_entry("auto_pause", details, strategy=breach.strategyId)
 
     async def _promote(self) -> None:
         share = self._flags.now.FEATURE_BATCH_PROMOTE
@@ -133,7 +134,7 @@ class Autopilot:
         self._last_batch = batch.id
         self._promotion = _Done(self._clock(), promoted)
         details = {"batchId": batch.id, "share": share, "promoted": promoted}
-        self._unaudited[key] = _entry("batch_promote", details)
+        self._unaudited[key] = own_entry("batch_promote", details)
 
     async def _audit_all(self) -> None:
         for key, entry in list(self._unaudited.items()):
@@ -148,10 +149,6 @@ class Autopilot:
             del self._unaudited[key]
             if entry.action == "auto_pause":
                 metrics.AUTO_PAUSES.inc()
-
-
-def _entry(action: str, details: dict[str, Any], strategy: str | None = None) -> AuditEntryV1:
-    return AuditEntryV1(action=action, result="ok", strategyId=strategy, details=details)
 
 
 def _shown(share: float, done: _Done | None) -> Automation:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from webnext.audit.own import own_key
 from webnext.contract import Breach
 
 RECENT = timedelta(minutes=15)
@@ -34,7 +35,7 @@ def recent(breaches: Iterable[Breach], now: datetime) -> list[Breach]:
 
 def key_of(action: str, event: str) -> str:
     """Return the idempotency key under which every process audits its answer to one breach or batch."""
-    return f"{action.replace('_', '-')}:{event}"
+    return own_key(f"{action.replace('_', '-')}:{event}")
 
 
 def trace_of(key: str) -> str:

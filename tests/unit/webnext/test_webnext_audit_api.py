@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from typing import Any, get_args
 
+import httpx
 import pytest
 
 from tests.support.memory_audit import Call, MemoryAudit
+from webnext.audit.own import Action, own_key
+from webnext.audit.postgres import Postgres
+from webnext.audit.production import ProductionAudit
 from webnext.audit.row import UnstorableError
 from webnext.contract import MAX_DETAILS, AuditEntryV1
+from webnext.dependency import AwayError
+from webnext.executor import Executor
 from webnext.services import KeyReusedError
+from webnext.vault import Vault
 
 ENTRY = {"action": "deploy", "result": "ok"}
 
@@ -59,13 +67,35 @@ def test_the_callers_idempotency_key_goes_with_the_entry(call: Call, audit: Memo
     assert audit.sent_keys == ["order-17/a", None]
 
 
-@pytest.mark.parametrize("key", ["", "with space", "x" * 201, "tab\there"])
+@pytest.mark.parametrize("key", ["", "with space", "x" * 201, "tab\there", own_key("auto-pause:b-1"), own_key("")])
 def test_a_key_that_is_none_is_a_422(call: Call, audit: MemoryAudit, key: str) -> None:
     answer = call("POST", "/api/audit/push", json=ENTRY, headers={"idempotency-key": key})
 
     assert answer.status_code == 422
     assert "idempotency-key" in answer.json()["_err"].lower()
     assert audit.rows == []
+
+
+@pytest.mark.parametrize("action", get_args(Action))
+def test_an_action_of_web_nexts_own_is_refused(call: Call, audit: MemoryAudit, action: str) -> None:
+    answer = call("POST", "/api/audit/push", json=ENTRY | {"action": action})
+
+    assert (answer.status_code, answer.json()["_err"]) == (
+        422,
+        f"action: {action} is kept for what web-next itself does",
+    )
+    assert audit.rows == []
+
+
+def test_the_mark_of_entries_that_waited_is_refused(call: Call, audit: MemoryAudit) -> None:
+    answer = call("POST", "/api/audit/push", json=ENTRY | {"details": {"acceptedAt": "2020-01-01T00:00:00Z"}})
+
+    assert (answer.status_code, answer.json()["_err"]) == (
+        422,
+        "details: acceptedAt is kept for entries that web-next held back",
+    )
+    assert call("POST", "/api/audit/push", json=ENTRY | {"details": {"in": {"acceptedAt": 1}}}).status_code == 200
+    assert len(audit.rows) == 1
 
 
 def test_another_entrys_key_is_a_409(call: Call, audit: MemoryAudit) -> None:
@@ -202,3 +232,20 @@ def test_the_documentation_of_push_says_what_it_takes_and_answers(call: Call) ->
 )
 def test_a_callers_timestamp_is_kept_inside_the_details(given: dict[str, Any], kept: Any) -> None:
     assert AuditEntryV1.model_validate({**ENTRY, **given}).stored_details == kept
+
+
+def test_a_key_that_web_next_makes_is_none_that_a_caller_can_send(call: Call) -> None:
+    """Whoever lists what the executor holds sees the keys of what waits there."""
+
+    class Away:
+        async def append(self, *_: Any) -> Any:
+            raise AwayError("postgres", "connection refused")
+
+    async def keep() -> str:
+        executor = Executor("http://executor", httpx.MockTransport(lambda _: httpx.Response(200, json={"ok": True})))
+        log = ProductionAudit(Postgres(Vault("test/", Away)), executor, None)  # type: ignore[arg-type]
+        log._writer = Away()  # type: ignore[assignment]
+        return str((await log.append(AuditEntryV1.model_validate(ENTRY), "trace-0001")).id)
+
+    made = asyncio.run(keep())
+    assert call("POST", "/api/audit/push", json=ENTRY, headers={"idempotency-key": made}).status_code == 422

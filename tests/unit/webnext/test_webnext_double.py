@@ -16,6 +16,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Message
 
+from webnext.audit.own import own_key
 from webnext.contract import AuditEntryV1
 from webnext.dependency import AwayError
 from webnext.double.app import create_double, serve_double
@@ -202,6 +203,13 @@ def test_an_entry_that_comes_again_with_another_requests_trace_id_is_the_same(do
         post(double, "/audit/push", ENTRY | {"traceId": trace}, Idempotency_Key="one", X_Trace_ID=trace)
 
     assert [item["traceId"] for item in post(double, "/audit/list", {})["items"]] == ["trace-0001"]
+
+
+def test_a_key_of_web_nexts_own_is_taken_and_so_is_an_entry_without_any(double: Client) -> None:
+    assert (
+        post(double, "/audit/push", ENTRY, Idempotency_Key=own_key("auto-pause:b-1"))["id"] == "web-next auto-pause:b-1"
+    )
+    assert post(double, "/audit/push", ENTRY)["id"].startswith(own_key(""))
 
 
 def test_a_key_that_is_another_entrys_is_refused(double: Client) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.support.memory_audit import MemoryAudit
+from webnext.app import create_app
+from webnext.assembly import services_for
+from webnext.audit.mock import MockAudit
 from webnext.contract import AuditEntryV1, PushAnswer
 from webnext.dependency import AwayError
 from webnext.executor import Executor
@@ -22,7 +26,7 @@ from webnext.guardrails import rules
 from webnext.guardrails.autopilot import Autopilot
 from webnext.guardrails.desk import Desk
 from webnext.guardrails.production import ProductionGuardrails
-from webnext.services import KeyReusedError
+from webnext.services import Audit, KeyReusedError
 from webnext.settings import FlagValues, Settings
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
@@ -95,7 +99,7 @@ class FakeExecutor:
 class Process:
     """One process of web-next over an executor and an audit log that it shares with others."""
 
-    def __init__(self, executor: FakeExecutor, audit: KeyedAudit, *, pause: float = 0, promote: float = 0) -> None:
+    def __init__(self, executor: FakeExecutor, audit: Audit, *, pause: float = 0, promote: float = 0) -> None:
         flags = Flags(Settings(flags=FlagValues(FEATURE_AUTO_PAUSE=pause, FEATURE_BATCH_PROMOTE=promote)))
         desk = Desk(Executor("http://executor", httpx.MockTransport(executor.handle)))
         self.autopilot = Autopilot(desk, flags, audit, clock=lambda: NOW)
@@ -138,11 +142,30 @@ def test_a_breach_pauses_the_share_and_is_audited(executor: FakeExecutor, audit:
     [row] = audit.rows
     assert (row.action, row.result, row.strategyId) == ("auto_pause", "ok", "s-07")
     assert row.details == {"breachId": "b-1", "guardrail": "maxDrawdown", "share": 0.5, "paused": expected}
-    assert row.traceId == rules.trace_of("auto-pause:b-1")
-    assert list(audit.keys) == ["auto-pause:b-1"]
+    assert row.traceId == rules.trace_of("web-next auto-pause:b-1")
+    assert list(audit.keys) == ["web-next auto-pause:b-1"]
     assert len(executor.live) == 5
     assert "s-07" not in executor.live
     assert pauses() == before + 1
+
+
+def test_a_caller_who_knows_the_breach_does_not_take_the_key_of_its_pause(executor: FakeExecutor) -> None:
+    """In a log that keeps one entry for each key, as Postgres, the spool and the executor do."""
+    executor.breach("b-1")
+    log = MockAudit()
+    app = create_app(replace(services_for(Settings()), audit=log))
+    process = Process(executor, log, pause=0.5)
+
+    async def run() -> list[str]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://web-next") as client:
+            for key in ("auto-pause:b-1", rules.key_of("auto_pause", "b-1"), rules.key_of("auto_pause", "b-1").strip()):
+                await client.post(
+                    "/api/audit/push", json={"action": "mine", "result": "ok"}, headers={"Idempotency-Key": key}
+                )
+        await process.turn()
+        return [item.action for item in (await log.newest(10)).items]
+
+    assert asyncio.run(run()) == ["auto_pause", "mine"]
 
 
 def test_a_breach_is_answered_once_by_a_process_that_goes_on(executor: FakeExecutor, audit: KeyedAudit) -> None:
@@ -191,7 +214,7 @@ def test_several_breaches_at_once_are_each_answered(executor: FakeExecutor, audi
 
     turns(Process(executor, audit, pause=0.1))
 
-    assert list(audit.keys) == ["auto-pause:b-1", "auto-pause:b-2", "auto-pause:b-3"]
+    assert list(audit.keys) == ["web-next auto-pause:b-1", "web-next auto-pause:b-2", "web-next auto-pause:b-3"]
     assert len(executor.live) == 7
 
 
@@ -255,7 +278,7 @@ def test_an_audit_log_that_is_away_does_not_hold_up_the_pause_and_gets_the_entry
 
     turns(process, process)
 
-    assert list(audit.keys) == ["auto-pause:b-1"]
+    assert list(audit.keys) == ["web-next auto-pause:b-1"]
     assert len(audit.rows) == 1
     assert pauses() == before + 1
 
@@ -315,7 +338,7 @@ def test_a_quiet_desk_promotes_the_share_of_a_batch(
     assert (row.action, row.result) == ("batch_promote", "ok")
     assert row.details == {"batchId": "k-1", "share": share, "promoted": expected}
     assert len(expected) == count
-    assert list(audit.keys) == ["batch-promote:k-1"]
+    assert list(audit.keys) == ["web-next batch-promote:k-1"]
 
 
 def test_a_batch_that_stays_pending_is_promoted_once(executor: FakeExecutor, audit: KeyedAudit) -> None:

@@ -72,5 +72,5 @@ def test_only_the_breaches_of_the_last_quarter_of_an_hour_count_and_the_oldest_c
 
 
 def test_key_and_trace_id_are_the_same_in_every_process() -> None:
-    assert rules.key_of("auto_pause", "b-1") == "auto-pause:b-1"
-    assert rules.trace_of("auto-pause:b-1") == "2b75bf4d1ca068a04cda06054dc05510"
+    assert rules.key_of("auto_pause", "b-1") == "web-next auto-pause:b-1"
+    assert rules.trace_of("web-next auto-pause:b-1") == "9aa2124a47e09b8993464103d50dd342"
