@@ -1,70 +1,95 @@
 """What can go wrong, each with the exit code that a script may rely on.
 
-    CutoverError              1   failed
-    ├── NoGoError             3   the smoke suite says NO-GO
-    ├── StackLockedError      4   another update changes the stack
-    ├── StackMissingError     5   there is no such stack, or it was never brought up
-    ├── NotPreparedError      6   the machine lacks a tool, its environment or the passphrase
-    ├── MigrationError        7   a migration was refused or failed
-    ├── UnreachableError      8   the audit database is out of reach
-    ├── ContractError         9   a running image breaks the contract
-    └── TrafficError         10   the traffic split cannot be read or set
+    CutoverError               1
+    ├── NoGoError              3
+    ├── StackLockedError       4
+    ├── StackMissingError      5
+    ├── NotPreparedError       6
+    ├── MigrationError         7
+    ├── UnreachableError       8
+    ├── ContractError          9
+    └── TrafficError          10
 
-What a check of a suite finds is a line of its report and no error: it never leaves the suite.
+The first paragraph of each docstring is its row in `cutover --help` and in the runbook. What a check of a suite finds
+is no error: it is a line of a report.
 """
 
 from __future__ import annotations
 
+DONE, WRONG_USAGE, INTERRUPTED = 0, 2, 130
+
 
 class CutoverError(Exception):
-    """A refusal or failure that one line explains: the value seen, the rule, the way out."""
+    """failed; the last line names the cause
+
+    The line has the value seen, the rule, and the way out.
+    """
 
     exit_code = 1
 
 
 class NoGoError(CutoverError):
-    """The smoke suite ran and a mandatory criterion did not pass."""
+    """NO-GO: a mandatory criterion of the smoke suite did not pass"""
 
     exit_code = 3
 
 
 class StackLockedError(CutoverError):
-    """Another Pulumi process is changing the stack."""
+    """the stack is locked by another update"""
 
     exit_code = 4
 
 
 class StackMissingError(CutoverError):
-    """There is no such stack, or it has never been brought up."""
+    """no such stack, or it was never brought up"""
 
     exit_code = 5
 
 
 class NotPreparedError(CutoverError):
-    """The machine is not prepared: a tool, a folder or the passphrase is missing or does not fit."""
+    """the machine is not prepared: tool, environment or passphrase"""
 
     exit_code = 6
 
 
 class MigrationError(CutoverError):
-    """The files break a rule, do not fit the database, or failed to apply. Nothing is half applied."""
+    """a migration was refused or failed, or migrate verify found a difference
+
+    Nothing is half applied; what was applied before it stays.
+    """
 
     exit_code = 7
 
 
 class UnreachableError(CutoverError):
-    """The audit database cannot be reached; nothing was changed."""
+    """the audit database is out of reach; nothing was changed"""
 
     exit_code = 8
 
 
 class ContractError(CutoverError):
-    """A running image breaks a rule of the contract."""
+    """the running image breaks a rule of the contract"""
 
     exit_code = 9
 
 
 class TrafficError(CutoverError):
-    """The split cannot be read or set. One line, with the way out."""
+    """the split of the traffic cannot be read or set; it is as it was"""
 
     exit_code = 10
+
+
+def exit_codes() -> dict[int, str]:
+    """What each exit code means, in order."""
+    means = {
+        DONE: "done; for up and smoke: GO",
+        WRONG_USAGE: "wrong usage: the command line is not understood",
+        INTERRUPTED: "interrupted by Ctrl-C",
+    }
+    means |= {error.exit_code: (error.__doc__ or "").partition("\n")[0] for error in errors()}
+    return dict(sorted(means.items()))
+
+
+def errors(root: type[CutoverError] = CutoverError) -> list[type[CutoverError]]:
+    """The error and all that are of its kind, as the tree has them."""
+    return [root, *(error for kind in root.__subclasses__() for error in errors(kind))]

@@ -1,27 +1,33 @@
-"""The command `cutover migrate`: plan, apply, verify and status of the audit database's schema."""
+"""The commands `cutover migrate`: plan, apply, verify and status of the audit database's schema."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-import psycopg
+import typer
 
+from cutover.commands.command import AsJson, Command, absolute, print_json, verbatim
 from cutover.errors import MigrationError, StackMissingError
-from cutover.schema import migrator, upkeep
-from cutover.schema.access import DatabaseAccess
-from cutover.stacks.stack import Stack
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from cutover.schema.access import DatabaseAccess
 
 MIGRATIONS = Path("migrations")
 
-Open = Callable[..., AbstractContextManager[psycopg.Connection]]
+Open = Callable[..., AbstractContextManager["psycopg.Connection"]]
+StackOrNone = Annotated[str | None, typer.Option("--stack", "-s", help="the stack's name, such as local or prod")]
+UrlFile = Annotated[
+    Path | None,
+    typer.Option(parser=absolute, metavar="FILE", help="a file that holds a PostgreSQL URL, for any other database"),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,46 +38,32 @@ class _Target:
     access: DatabaseAccess | None
 
 
-def add_to(commands: Any) -> None:
+def add_to(app: typer.Typer) -> None:
     """Adds `migrate` and its own commands to the command line."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "migrate", help="plan, apply, verify or show the audit database's schema", description=__doc__
-    )
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
-    for name, command, text in (
-        ("plan", plan, "what apply would do; writes nothing"),
-        ("apply", apply, "apply what is pending, then schedule the upkeep"),
-        ("verify", verify, "compare the database with what the migrations promise; writes nothing"),
-        ("status", status, "what is applied, what is pending, how the upkeep fares"),
+    group = typer.Typer(help="Plan, apply, verify or show the audit database's schema.")
+    for command, options in (
+        (plan, "-s local"),
+        (apply, "-s local --deadline 900"),
+        (verify, "-s local --json"),
+        (status, "--url-file database.url"),
     ):
-        added = actions.add_parser(name, help=text, description=command.__doc__)
-        added.set_defaults(command=command)
-        where = added.add_mutually_exclusive_group(required=True)
-        where.add_argument("-s", "--stack", help="the stack's name, such as local or prod")
-        where.add_argument(
-            "--url-file",
-            type=_absolute,
-            metavar="FILE",
-            help="a file that holds a PostgreSQL URL, for any other database",
-        )
-        added.add_argument("--json", action="store_true", help="print JSON")
-        if name == "apply":
-            added.add_argument(
-                "--deadline",
-                type=float,
-                default=migrator.DEADLINE,
-                metavar="SECONDS",
-                help="how long to try again when another session holds a lock (default %(default)g)",
-            )
+        example = f"cutover migrate {command.__name__} {options}"
+        group.command(cls=Command, epilog=verbatim("Example", example))(command)
+    app.add_typer(group, name="migrate")
 
 
-def plan(options: argparse.Namespace) -> None:
-    """Shows what apply would do now. Reads in a READ ONLY transaction."""
-    with _target(options).open() as connection:
+def plan(stack: StackOrNone = None, url_file: UrlFile = None, as_json: AsJson = False) -> None:
+    """Show what apply would do; writes nothing.
+
+    It reads in a READ ONLY transaction.
+    """
+    from cutover.schema import migrator
+
+    with _target(stack, url_file).open() as connection:
         planned = migrator.plan(connection, migrator.load(MIGRATIONS))
     repairs = [str(index) for index in planned.invalid]
-    if options.json:
-        _print_json({"pending": [migration.file for migration in planned.pending], "repairs": repairs})
+    if as_json:
+        print_json({"pending": [migration.file for migration in planned.pending], "repairs": repairs})
         return
     for index in repairs:
         print(f"  repair   {index}, which is invalid")
@@ -81,25 +73,45 @@ def plan(options: argparse.Namespace) -> None:
         print("  nothing to do")
 
 
-def apply(options: argparse.Namespace) -> None:
-    """Applies what is pending. On a stack it then schedules the upkeep jobs. May be repeated at any time."""
-    target = _target(options)
+def apply(
+    stack: StackOrNone = None,
+    url_file: UrlFile = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="how long to try again when another session holds a lock, 60 if not given"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Apply what is pending, then schedule the upkeep.
+
+    The upkeep's jobs are a stack's. The command may be repeated at any time.
+    """
+    from cutover.schema import migrator, upkeep
+
+    target = _target(stack, url_file)
     lines: list[str] = []
 
     def report(line: str) -> None:
         lines.append(line)
-        if not options.json:
+        if not as_json:
             print(f"  {line}", flush=True)
 
     with target.open() as connection:
-        done = migrator.apply(connection, migrator.load(MIGRATIONS), report=report, deadline=options.deadline)
+        done = migrator.apply(
+            connection,
+            migrator.load(MIGRATIONS),
+            report=report,
+            deadline=migrator.DEADLINE if deadline is None else deadline,
+        )
         scheduled = []
         if target.access:
             database, months = connection.info.dbname, target.access.retention_months
             with target.open(database=upkeep.SCHEDULER) as scheduler:
                 scheduled = upkeep.ensure(scheduler, database=database, retention_months=months)
-    if options.json:
-        _print_json({"applied": [migration.file for migration in done], "scheduled": scheduled, "log": lines})
+    if as_json:
+        print_json({"applied": [migration.file for migration in done], "scheduled": scheduled, "log": lines})
         return
     for name in scheduled:
         print(f"  job {name} changed")
@@ -107,30 +119,40 @@ def apply(options: argparse.Namespace) -> None:
         print("  nothing to do")
 
 
-def verify(options: argparse.Namespace) -> None:
-    """Compares ledger, indexes, tables, functions and partitions with what the migrations promise; on a stack also
-    the upkeep's jobs, and how they ran last."""
-    target = _target(options)
+def verify(stack: StackOrNone = None, url_file: UrlFile = None, as_json: AsJson = False) -> None:
+    """Compare the database with its migrations.
+
+    It writes nothing. It looks at ledger, indexes, tables, functions and partitions; on a stack also at the upkeep's
+    jobs, and how they ran last.
+    """
+    from cutover.schema import migrator, upkeep
+
+    target = _target(stack, url_file)
     with target.open() as connection:
         differences = migrator.verify(connection, MIGRATIONS)
         if target.access:
             database, months = connection.info.dbname, target.access.retention_months
             with target.open(database=upkeep.SCHEDULER) as scheduler:
                 differences += upkeep.problems(scheduler, database=database, retention_months=months)
-    if options.json:
-        _print_json({"ok": not differences, "differences": differences})
-    for line in () if options.json else differences:
+    if as_json:
+        print_json({"ok": not differences, "differences": differences})
+    for line in () if as_json else differences:
         print(f"  {line}")
     if differences:
         points = "1 point" if len(differences) == 1 else f"{len(differences)} points"
         raise MigrationError(f"the database differs from its migrations in {points}, listed above")
-    if not options.json:
+    if not as_json:
         print("  the database is what its migrations promise")
 
 
-def status(options: argparse.Namespace) -> None:
-    """Shows the ledger, what is pending, the upkeep's jobs and the partitions' runway."""
-    target = _target(options)
+def status(stack: StackOrNone = None, url_file: UrlFile = None, as_json: AsJson = False) -> None:
+    """Show what is applied, and how the upkeep fares.
+
+    Prints the ledger, what is pending, the upkeep's jobs and the partitions' runway.
+    """
+    from cutover.schema import migrator, upkeep
+
+    target = _target(stack, url_file)
     migrations = migrator.load(MIGRATIONS)
     with target.open() as connection:
         done = migrator.applied(connection)
@@ -139,8 +161,8 @@ def status(options: argparse.Namespace) -> None:
         if target.access and not waiting:
             with target.open(database=upkeep.SCHEDULER) as scheduler:
                 kept = upkeep.status(scheduler, connection)
-    if options.json:
-        _print_json(
+    if as_json:
+        print_json(
             {
                 "version": max((row.version for row in done), default=0),
                 "digest": migrator.digest(done),
@@ -162,13 +184,20 @@ def status(options: argparse.Namespace) -> None:
             print(f"  job      {job.name:<18} {job.schedule:<11} {ran}{failed}")
 
 
-def _target(options: argparse.Namespace) -> _Target:
-    if options.url_file:
-        return _Target(open=partial(_open_url, options.url_file), access=None)
-    value = Stack(options.stack).outputs().get("audit_db_access")
+def _target(stack: str | None, url_file: Path | None) -> _Target:
+    """The one database that was named. Raises BadParameter unless it was one."""
+    from cutover.schema.access import DatabaseAccess
+    from cutover.stacks.outputs import outputs
+
+    if (stack is None) == (url_file is None):
+        raise typer.BadParameter("name one database, by --stack or by --url-file")
+    if url_file:
+        return _Target(open=partial(_open_url, url_file), access=None)
+    assert stack, "one of the two is given"
+    value = outputs(stack).get("audit_db_access")
     if value is None:
         raise StackMissingError(
-            f"stack {options.stack} has no output audit_db_access, so no update of this revision has ended well: "
+            f"stack {stack} has no output audit_db_access, so no update of this revision has ended well: "
             "bring it up first, make up, or name the database by --url-file"
         )
     access = DatabaseAccess.from_output(value)
@@ -177,6 +206,8 @@ def _target(options: argparse.Namespace) -> _Target:
 
 @contextmanager
 def _open_url(file: Path, database: str | None = None) -> Iterator[psycopg.Connection]:
+    from cutover.schema import migrator
+
     try:
         url = file.read_text().strip()
     except OSError as error:
@@ -187,11 +218,3 @@ def _open_url(file: Path, database: str | None = None) -> Iterator[psycopg.Conne
 
 def _utc(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _absolute(path: str) -> Path:
-    return Path(path).absolute()  # commands run in the project's folder
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, default=str))

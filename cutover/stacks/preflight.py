@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.errors import UnreachableError
-from cutover.schema import migrator
+from cutover.schema import files, migrator
 from cutover.schema.access import DatabaseAccess
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
@@ -27,17 +27,12 @@ class Preflight:
     outputs: Mapping[str, Any]
     resources: Sequence[Mapping[str, Any]]
 
-    @property
-    def protects(self) -> bool:
-        """Whether anything is protected, so that an update may be refused in its middle and a preview must go first."""
-        return any(resource.get("protect") for resource in self.resources)
-
     def require_unedited(self, folder: Path) -> None:
         """Raises MigrationError that names each migration whose file is not what was applied.
 
         Files that break a rule by themselves are left to the program, which says all that is wrong at once.
         """
-        for resource in [] if migrator.problems(folder) else self.resources:
+        for resource in [] if files.problems(folder) else self.resources:
             if resource["type"] == SCHEMA:
                 migrator.require_unedited(folder, resource.get("inputs", {}).get("checksums") or {})
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cutover.commands import app as cli
+from cutover.commands.app import main
 from cutover.conformance import answers
 from cutover.conformance.image import Image
 from cutover.conformance.suite import RULES, Report, check
@@ -344,7 +344,7 @@ def test_requests_that_the_edge_limits_are_repeated(target: Target) -> None:
 
 
 def run(*arguments: str) -> int:
-    return cli.main(["contract", *arguments])
+    return main(["contract", *arguments])
 
 
 def test_the_command_prints_a_line_for_each_rule(target: Target, capsys: pytest.CaptureFixture[str]) -> None:

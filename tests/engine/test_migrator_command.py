@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cutover.commands import app as cli
-from cutover.commands import migrate
+from cutover.commands.app import main
 from cutover.schema import access
+from cutover.stacks import outputs
 from tests.support.containers import free_port
 from tests.support.postgres import PASSWORD, WRITER, Database
 
@@ -28,7 +28,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `cutover migrate`; returns its exit code, stdout and stderr, after looking for the password in them."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(["migrate", *arguments])
+        code = main(["migrate", *arguments])
         out, err = capsys.readouterr()
         assert PASSWORD not in out + err
         return code, out, err
@@ -50,14 +50,11 @@ def stack(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         "retention_months": 13.0,
     }
 
-    class Stack:
-        def __init__(self, name: str) -> None:
-            assert name == "local"
+    def of(name: str) -> dict[str, Any]:
+        assert name == "local"
+        return {"audit_db_access": output}
 
-        def outputs(self) -> dict[str, Any]:
-            return {"audit_db_access": output}
-
-    monkeypatch.setattr(migrate, "Stack", Stack)
+    monkeypatch.setattr(outputs, "outputs", of)
     monkeypatch.setattr(
         access, "secret_value", lambda arn, **_: database.owner_url if arn == output["secret_arn"] else ""
     )

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import subprocess
+import sys
+import textwrap
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
 
-from cutover import smoke
-from cutover.commands import app as cli
+from cutover import errors
+from cutover.commands import command, stack
+from cutover.commands.app import app, main
 from cutover.errors import (
     CutoverError,
     MigrationError,
@@ -20,218 +29,317 @@ from cutover.errors import (
     StackLockedError,
     StackMissingError,
 )
-from cutover.smoke import Report
+from cutover.schema import migrator
+from cutover.smoke import report, suite
 from cutover.smoke.decision import Outcome
-from cutover.stacks import stack
-from tests.support.smoked import RECORD, report
+from cutover.smoke.report import Report
+from cutover.stacks import outputs, project
+from tests.support.smoked import RECORD
+from tests.support.smoked import report as found
 
 COMMANDS = (["up", "-s", "test"], ["smoke", "-s", "test"], ["outputs", "-s", "test"])
 
 
-class FakeStack:
-    """A stack whose `up` and `outputs` do what a test says."""
+class Fake:
+    """A stack whose update and outputs do what a test says."""
 
-    made_with: str | None = None
-    failure: BaseException | None = None
-    values: dict[str, Any] = {"smoke_target": RECORD}  # noqa: RUF012
-    smoked: Report | None = None
+    def __init__(self) -> None:
+        self.named: str | None = None
+        self.failure: BaseException | None = None
+        self.values: dict[str, Any] = {"smoke_target": RECORD}
+        self.smoked: Report | None = None
 
-    def __init__(self, name: str) -> None:
-        FakeStack.made_with = name
-
-    def up(self, *, refresh: bool) -> None:
+    def up(self, name: str, *, refresh: bool) -> None:
         if self.smoked:
-            smoke.save(self.smoked)
+            report.save(self.smoked)
         if self.failure:
             raise self.failure
 
-    def outputs(self) -> dict[str, Any]:
+    def outputs(self, name: str, *, show_secrets: bool = False) -> dict[str, Any]:
+        self.named = name
         if self.failure:
             raise self.failure
-        return self.values
+        return self.values | {"hidden": "shown" if show_secrets else "[secret]"}
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[FakeStack]:
-    """Stack replaced, the project's folder a temporary one, and a suite that finds everything in order."""
-    monkeypatch.setattr(cli, "Stack", FakeStack)
-    monkeypatch.setattr(cli, "PROJECT", tmp_path)
-    monkeypatch.setattr(smoke, "run", lambda _target: report())
-    for name in ("made_with", "failure", "values", "smoked"):
-        monkeypatch.setattr(FakeStack, name, FakeStack.__dict__[name])
-    return FakeStack
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fake:
+    """The stack replaced, the project's folder a temporary one, and a suite that finds everything in order."""
+    made = Fake()
+    monkeypatch.setattr(stack, "bring_up", made.up)
+    monkeypatch.setattr(outputs, "outputs", made.outputs)
+    monkeypatch.setattr(command, "PROJECT", tmp_path)
+    monkeypatch.setattr(suite, "run", lambda _target: found())
+    return made
 
 
-def subclasses(error: type[CutoverError]) -> list[type[CutoverError]]:
-    return [error] + [one for child in error.__subclasses__() for one in subclasses(child)]
-
-
-def test_every_error_but_the_plain_one_has_an_exit_code_of_its_own() -> None:
-    codes = {error.__name__: error.exit_code for error in subclasses(CutoverError)}
+def test_every_error_has_an_exit_code_of_its_own() -> None:
+    codes = {error.__name__: error.exit_code for error in errors.errors()}
 
     assert len(set(codes.values())) == len(codes), codes
     assert codes["NoGoError"] == 3
-    assert not {0, 2, 130} & set(codes.values()), "these mean done, wrong usage and interrupted"
+    assert not {errors.DONE, errors.WRONG_USAGE, errors.INTERRUPTED} & set(codes.values())
+
+
+def test_the_tree_of_errors_has_each_below_its_kind_with_its_code() -> None:
+    def drawn(error: type[CutoverError], prefix: str = "", branch: str = "") -> list[str]:
+        lines = [f"{prefix}{branch}{error.__name__:<{26 - len(prefix + branch)}}{error.exit_code:>2}"]
+        below = prefix + {"": "", "├── ": "│   ", "└── ": "    "}[branch]
+        kinds = error.__subclasses__()
+        for kind in kinds:
+            lines += drawn(kind, below, "└── " if kind is kinds[-1] else "├── ")
+        return lines
+
+    tree = textwrap.dedent(re.findall(r"(?:^    .*\n)+", errors.__doc__ or "", re.MULTILINE)[0])
+    assert tree.splitlines() == drawn(CutoverError)
+
+
+@pytest.mark.parametrize("error", errors.errors(), ids=lambda error: error.__name__)
+def test_every_error_says_in_a_line_of_its_own_what_its_exit_code_means(error: type[CutoverError]) -> None:
+    lines = (error.__doc__ or "").split("\n")
+
+    assert len(lines[0]) > 10
+    assert lines[1:2] in ([], [""]), "what follows is another paragraph"
+
+
+def test_help_ends_with_every_exit_code_and_what_it_means(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    table = capsys.readouterr().out.partition("Exit codes:\n")[2]
+
+    assert {int(code): means for code, means in (line.split(maxsplit=1) for line in table.strip().splitlines())} == (
+        errors.exit_codes()
+    )
 
 
 @pytest.mark.parametrize(
     "error",
     [CutoverError, NoGoError, StackLockedError, StackMissingError, NotPreparedError, MigrationError],
 )
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
 def test_an_error_is_its_exit_code_and_one_line(
-    fake: type[FakeStack], capsys: pytest.CaptureFixture[str], command: list[str], error: type[CutoverError]
+    fake: Fake, capsys: pytest.CaptureFixture[str], arguments: list[str], error: type[CutoverError]
 ) -> None:
     fake.failure = error("what happened: the way out")
 
-    assert cli.main(command) == error.exit_code
+    assert main(arguments) == error.exit_code
     assert capsys.readouterr().err == "cutover: what happened: the way out\n"
 
 
-@pytest.mark.parametrize("error", subclasses(CutoverError), ids=lambda error: error.__name__)
-def test_every_exit_code_is_documented(error: type[CutoverError]) -> None:
-    assert re.search(rf"\b{error.exit_code} \w", cli.__doc__ or "")
-
-
-def test_an_interrupt_is_130_and_one_line(fake: type[FakeStack], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_is_130_and_one_line(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.failure = KeyboardInterrupt()
 
-    assert cli.main(["up", "-s", "test"]) == 130
+    assert main(["up", "-s", "test"]) == 130
     assert capsys.readouterr().err == "cutover: interrupted; run the same command again to go on\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["up"], ["smoke", "-s", "test", "--fast"]])
 def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
-
-    assert ended.value.code == 2
+    assert main(arguments) == 2
+    assert "Usage: cutover" in capsys.readouterr().err
 
 
-def test_the_stack_is_the_one_that_was_named(fake: type[FakeStack]) -> None:
-    cli.main(["outputs", "-s", "prod"])
+def test_the_stack_is_the_one_that_was_named(fake: Fake) -> None:
+    main(["outputs", "-s", "prod"])
 
-    assert fake.made_with == "prod"
+    assert fake.named == "prod"
 
 
-def test_outputs_are_json(fake: type[FakeStack], capsys: pytest.CaptureFixture[str]) -> None:
-    fake.values = {"edge_url": "https://localhost:8443", "audit_db_endpoint": "[secret]"}
+def test_outputs_are_json_with_secrets_on_request_only(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.values = {"edge_url": "https://localhost:8443", "audit_db_endpoint": "db:5432"}
 
-    assert cli.main(["outputs", "-s", "test"]) == 0
-    assert json.loads(capsys.readouterr().out) == fake.values
+    assert main(["outputs", "-s", "test"]) == 0
+    assert json.loads(capsys.readouterr().out) == fake.values | {"hidden": "[secret]"}
+    assert main(["outputs", "-s", "test", "--show-secrets"]) == 0
+    assert json.loads(capsys.readouterr().out) == fake.values | {"hidden": "shown"}
 
 
 def test_smoke_prints_the_table_and_keeps_the_report(
-    fake: type[FakeStack], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["smoke", "-s", "test"]) == 0
-    assert capsys.readouterr().out == report().table() + "\n"
-    assert (tmp_path / smoke.REPORTS / "test.json").exists(), "beside the project, wherever the command was called"
+    assert main(["smoke", "-s", "test"]) == 0
+    assert capsys.readouterr().out == found().table() + "\n"
+    assert (tmp_path / report.REPORTS / "test.json").exists(), "beside the project, wherever the command was called"
 
 
-def test_smoke_prints_json_on_request(fake: type[FakeStack], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["smoke", "-s", "test", "--json"]) == 0
+def test_smoke_prints_json_on_request(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["smoke", "-s", "test", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["decision"]["verdict"] == "GO"
 
 
 def test_smoke_with_a_no_go_is_3_after_the_table(
-    fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(smoke, "run", lambda _target: report(health=Outcome.FAIL))
+    monkeypatch.setattr(suite, "run", lambda _target: found(health=Outcome.FAIL))
 
-    assert cli.main(["smoke", "-s", "test"]) == 3
+    assert main(["smoke", "-s", "test"]) == 3
     printed = capsys.readouterr()
     assert "FAIL     Health" in printed.out
     assert printed.err == "cutover: NO-GO: Health: saw Health\n"
 
 
-def test_smoke_on_a_stack_that_deployed_nothing_is_5(fake: type[FakeStack], capsys: pytest.CaptureFixture[str]) -> None:
+def test_smoke_on_a_stack_that_deployed_nothing_is_5(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.values = {"evidence_bucket": "b"}
 
-    assert cli.main(["smoke", "-s", "test"]) == 5
+    assert main(["smoke", "-s", "test"]) == 5
     assert "test has deployed nothing yet" in capsys.readouterr().err
 
 
-def test_smoke_on_a_record_of_another_version_is_1(fake: type[FakeStack], capsys: pytest.CaptureFixture[str]) -> None:
+def test_smoke_on_a_record_of_another_version_is_1(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.values = {"smoke_target": {"stack": "test"}}
 
-    assert cli.main(["smoke", "-s", "test"]) == 1
+    assert main(["smoke", "-s", "test"]) == 1
     assert "written by another version" in capsys.readouterr().err
 
 
 def test_up_ends_with_the_hooks_verdict_when_it_ran(
-    fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(smoke, "run", lambda _target: pytest.fail("the hook has just run it"))
-    fake.smoked = report()
+    monkeypatch.setattr(suite, "run", lambda _target: pytest.fail("the hook has just run it"))
+    fake.smoked = found()
 
-    assert cli.main(["up", "-s", "test"]) == 0
-    assert capsys.readouterr().out.endswith(report().table() + "\n")
+    assert main(["up", "-s", "test"]) == 0
+    assert capsys.readouterr().out.endswith(found().table() + "\n")
 
 
-def test_up_that_changed_nothing_ends_with_a_fresh_verdict(
-    fake: type[FakeStack], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["up", "-s", "test"]) == 0
-    assert report().table() in capsys.readouterr().out
+def test_up_that_changed_nothing_ends_with_a_fresh_verdict(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["up", "-s", "test"]) == 0
+    assert found().table() in capsys.readouterr().out
 
 
 def test_up_of_a_stack_without_an_app_has_no_verdict_and_is_0(
-    fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(smoke, "run", lambda _target: pytest.fail("there is nothing to smoke"))
+    monkeypatch.setattr(suite, "run", lambda _target: pytest.fail("there is nothing to smoke"))
     fake.values = {"audit_db_endpoint": "db:5432"}
 
-    assert cli.main(["up", "-s", "test"]) == 0
+    assert main(["up", "-s", "test"]) == 0
     assert capsys.readouterr().out.endswith("  test has no app yet, so there is nothing to smoke and no verdict\n")
 
 
 def test_up_that_changed_nothing_is_3_when_the_fresh_verdict_is_a_no_go(
-    fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smoke, "run", lambda _target: report(rate=Outcome.FAIL))
+    monkeypatch.setattr(suite, "run", lambda _target: found(rate=Outcome.FAIL))
 
-    assert cli.main(["up", "-s", "test"]) == 3
+    assert main(["up", "-s", "test"]) == 3
 
 
-def test_up_that_the_hook_stopped_is_3_with_the_table(
-    fake: type[FakeStack], capsys: pytest.CaptureFixture[str]
-) -> None:
-    fake.smoked, fake.failure = report(rate=Outcome.FAIL), CutoverError("stack test: hook failed")
+def test_up_that_the_hook_stopped_is_3_with_the_table(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.smoked, fake.failure = found(rate=Outcome.FAIL), CutoverError("stack test: hook failed")
 
-    assert cli.main(["up", "-s", "test"]) == 3
+    assert main(["up", "-s", "test"]) == 3
     printed = capsys.readouterr()
     assert "FAIL     Rate limit" in printed.out
     assert printed.err == ("cutover: stack test: NO-GO, nothing was recorded; mend what failed and run up again\n")
 
 
-def test_up_that_failed_after_a_go_is_its_own_failure(fake: type[FakeStack]) -> None:
-    fake.smoked, fake.failure = report(), StackLockedError("locked")
+def test_up_that_failed_after_a_go_is_its_own_failure(fake: Fake) -> None:
+    fake.smoked, fake.failure = found(), StackLockedError("locked")
 
-    assert cli.main(["up", "-s", "test"]) == 4
+    assert main(["up", "-s", "test"]) == 4
 
 
-def test_an_older_no_go_does_not_explain_a_failure(
-    fake: type[FakeStack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_no_go_does_not_explain_a_failure(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    smoke.save(report(rate=Outcome.FAIL))
+    report.save(found(rate=Outcome.FAIL))
     monkeypatch.setattr(time, "time", lambda: 9e9)
     fake.failure = CutoverError("disk full")
 
-    assert cli.main(["up", "-s", "test"]) == 1
+    assert main(["up", "-s", "test"]) == 1
 
 
 def test_the_working_folder_is_the_callers_again_afterwards(
-    fake: type[FakeStack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    cli.main(["smoke", "-s", "test"])
+    main(["smoke", "-s", "test"])
 
     assert Path.cwd() == elsewhere
 
 
 def test_the_project_is_this_repository() -> None:
-    assert (stack.PROJECT / "Pulumi.yaml").exists()
+    assert (project.PROJECT / "Pulumi.yaml").exists()
+
+
+def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None:
+    ours = tomllib.loads((project.PROJECT / "pyproject.toml").read_text())["project"]
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"cutover {ours['version']}\n"
+
+
+VERBS = [
+    *(["up"], ["outputs"], ["smoke"], ["traffic"], ["contract"]),
+    *(["migrate", verb] for verb in ("plan", "apply", "verify", "status")),
+]
+
+
+def test_the_verbs_are_all_that_there_are() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    below = {name: verb for name, verb in group.commands.items() if isinstance(verb, TyperGroup)}
+    known = [[name] for name in group.commands if name not in below]
+    known += [[name, verb] for name, group in below.items() for verb in group.commands]
+
+    assert sorted(known) == sorted(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_the_help_of_each_verb_has_an_example_that_is_understood(
+    verb: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(TyperCommand, "invoke", lambda _self, ctx: asked.append(ctx.command_path))
+    main([*verb, "--help"])
+    examples = re.findall(r"^ +(cutover .*)$", capsys.readouterr().out.partition("Example")[2], re.MULTILINE)
+
+    assert examples
+    for example in examples:
+        assert main(shlex.split(example.partition(" | ")[0])[1:]) == 0
+    assert asked == [" ".join(["cutover", *verb])] * len(examples)
+
+
+def test_the_patience_of_migrate_apply_is_the_migrators(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["migrate", "apply", "--help"])
+
+    assert f"{migrator.DEADLINE:g} if not given" in " ".join(capsys.readouterr().out.split())
+
+
+HEAVY = ("boto3", "docker", "httpx", "jinja2", "psycopg", "pulumi", "rich", "yaml")
+"""What costs a command more to import than most commands do."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--help"], set()),
+        (["--version"], set()),
+        (["migrate", "apply", "--help"], set()),
+        (["up"], set()),
+        (["outputs", "-s", "prod"], {"yaml"}),
+        (["traffic", "-s", "prod"], {"docker", "yaml"}),
+    ],
+    ids=" ".join,
+)
+def test_a_command_imports_what_it_needs_and_nothing_heavy_beside(
+    arguments: list[str], allowed: set[str], tmp_path: Path
+) -> None:
+    pulumi = tmp_path / "pulumi"
+    pulumi.write_text("""#!/bin/sh\necho '{"traffic": {"runtime": "docker", "container": "none", "folder": "/"}}'\n""")
+    pulumi.chmod(0o755)
+    script = "import sys; from cutover.commands.app import main; main(sys.argv[1:]); print(*sys.modules)"
+    prepared = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PULUMI_HOME": "/", "PULUMI_BACKEND_URL": "/"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | prepared,
+        cwd=project.PROJECT,
+        check=True,
+    )
+
+    imported = set(done.stdout.split())
+    assert "cutover.commands.app" in imported
+    assert imported & set(HEAVY) <= allowed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
+from typer import BadParameter
 
 from cutover.commands.contract import metrics_url, origin
 from cutover.conformance.image import HEADERS, BrokenError, Image, typed
@@ -52,7 +52,7 @@ def test_an_origin_is_taken_without_its_slash(url: str) -> None:
     ],
 )
 def test_what_is_no_origin_is_refused_and_named(url: str) -> None:
-    with pytest.raises(ArgumentTypeError, match=r"is no http or https address|has more than scheme"):
+    with pytest.raises(BadParameter, match=r"is no http or https address|has more than scheme"):
         origin(url)
 
 

@@ -9,9 +9,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from cutover.commands import app as cli
+from cutover import traffic
+from cutover.commands.app import main
 from cutover.errors import TrafficError
-from cutover.stacks.stack import Stack
+from cutover.stacks import outputs
 from cutover.traffic import traffic_split
 from cutover.traffic.docker import EdgeTraffic
 from cutover.traffic.fargate import ListenerTraffic
@@ -136,21 +137,21 @@ class Split:
 @pytest.fixture
 def split(monkeypatch: pytest.MonkeyPatch) -> Split:
     made = Split()
-    monkeypatch.setattr(Stack, "outputs", lambda _self: {"traffic": {"runtime": "docker"}})
-    monkeypatch.setattr(cli, "traffic_split", lambda _output: made)
+    monkeypatch.setattr(outputs, "outputs", lambda _stack: {"traffic": {"runtime": "docker"}})
+    monkeypatch.setattr(traffic, "traffic_split", lambda _output: made)
     return made
 
 
 def test_the_command_shows_the_share_and_sets_it(split: Split, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["traffic", "-s", "local"]) == 0
+    assert main(["traffic", "-s", "local"]) == 0
     assert capsys.readouterr().out == "  candidate's share of the traffic, percent: 10\n"
-    assert cli.main(["traffic", "-s", "local", "50", "--json"]) == 0
+    assert main(["traffic", "-s", "local", "50", "--json"]) == 0
     assert capsys.readouterr().out == '{"candidate": 50}\n'
     assert split.weight == 50
 
 
 def test_the_command_refuses_a_share_that_is_none(split: Split, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["traffic", "-s", "local", "101"]) == 10
+    assert main(["traffic", "-s", "local", "101"]) == 10
     assert "weight is 101" in capsys.readouterr().err
     assert split.weight == 10
 
@@ -158,7 +159,7 @@ def test_the_command_refuses_a_share_that_is_none(split: Split, capsys: pytest.C
 def test_a_stack_that_owns_no_slots_has_no_traffic(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Stack, "outputs", lambda _self: {"release": {}})
+    monkeypatch.setattr(outputs, "outputs", lambda _stack: {"release": {}})
 
-    assert cli.main(["traffic", "-s", "local-canary"]) == 5
+    assert main(["traffic", "-s", "local-canary"]) == 5
     assert "name the base that owns both slots" in capsys.readouterr().err

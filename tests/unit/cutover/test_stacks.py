@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
+from cutover.commands.stack import bring_up
 from cutover.errors import (
     CutoverError,
     MigrationError,
@@ -24,21 +25,22 @@ from cutover.errors import (
     StackMissingError,
     UnreachableError,
 )
-from cutover.stacks import stack as stacks
+from cutover.stacks import locks, outputs, project, update
+from cutover.stacks.causes import cause
 from cutover.stacks.preflight import SCHEMA
-from cutover.stacks.stack import Stack
 from tests.support.database_output import OUTPUT
 
 
 @pytest.fixture
 def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The prepared environment of a project with the stacks local and prod, with an empty state backend."""
-    project = tmp_path / "project"
-    project.mkdir()
+    folder = tmp_path / "project"
+    folder.mkdir()
     for name in ("Pulumi.yaml", "Pulumi.prod.yaml"):
-        shutil.copy(stacks.PROJECT / name, project)
-    (project / "Pulumi.local.yaml").write_text("config:\n  web-next:runtime: docker\n")
-    monkeypatch.setattr(stacks, "PROJECT", project)
+        shutil.copy(project.PROJECT / name, folder)
+    (folder / "Pulumi.local.yaml").write_text("config:\n  web-next:runtime: docker\n")
+    for module in (project, outputs, update):
+        monkeypatch.setattr(module, "PROJECT", folder)
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/state")
     return tmp_path / "state"
@@ -77,31 +79,31 @@ def lock(backend: Path, pid: int, hostname: str | None = None, stack: str = "loc
     (folder / f"{name}.json").write_text(json.dumps(content))
 
 
-def failed(text: str, error: type[auto.errors.CommandError] = auto.errors.CommandError) -> auto.errors.CommandError:
-    return error(auto._cmd.CommandResult(stdout="", stderr=text, code=255))
+def failed(text: str) -> auto.errors.CommandError:
+    return auto.errors.CommandError(auto._cmd.CommandResult(stdout="", stderr=text, code=255))
 
 
 def test_an_unlocked_stack_has_no_stale_lock(backend: Path) -> None:
-    assert not Stack("local")._lock_is_stale()
+    assert not locks.is_stale("local")
 
 
 def test_the_lock_of_a_dead_process_is_stale(backend: Path, dead: int) -> None:
     lock(backend, dead)
 
-    assert Stack("local")._lock_is_stale()
+    assert locks.is_stale("local")
 
 
 def test_a_process_number_that_went_to_another_program_is_stale(backend: Path) -> None:
     lock(backend, os.getpid())
 
-    assert Stack("local")._lock_is_stale()
+    assert locks.is_stale("local")
 
 
 def test_the_lock_of_a_live_pulumi_is_respected_and_named(backend: Path, live_pulumi: int) -> None:
     lock(backend, live_pulumi)
 
     with pytest.raises(StackLockedError) as refused:
-        Stack("local")._lock_is_stale()
+        locks.is_stale("local")
     assert str(refused.value) == (
         f"stack local is being changed by process {live_pulumi} of ada on {socket.gethostname()} since "
         "2025-06-01T12:00:00: let it end, or stop it and run pulumi cancel -s local"
@@ -112,7 +114,7 @@ def test_the_lock_of_another_machine_is_respected_even_if_no_such_process_is_her
     lock(backend, dead, hostname="elsewhere")
 
     with pytest.raises(StackLockedError, match="on elsewhere since"):
-        Stack("local")._lock_is_stale()
+        locks.is_stale("local")
 
 
 def test_one_live_lock_among_stale_ones_is_respected(backend: Path, dead: int, live_pulumi: int) -> None:
@@ -120,19 +122,19 @@ def test_one_live_lock_among_stale_ones_is_respected(backend: Path, dead: int, l
     lock(backend, live_pulumi, name="b")
 
     with pytest.raises(StackLockedError):
-        Stack("local")._lock_is_stale()
+        locks.is_stale("local")
 
 
 def test_another_stacks_lock_does_not_count(backend: Path, live_pulumi: int) -> None:
     lock(backend, live_pulumi, stack="prod")
 
-    assert not Stack("local")._lock_is_stale()
+    assert not locks.is_stale("local")
 
 
 def test_locks_of_other_backends_are_left_to_pulumi(backend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state")
 
-    assert not Stack("local")._lock_is_stale()
+    assert not locks.is_stale("local")
 
 
 @pytest.mark.parametrize("name", ["PULUMI_HOME", "PULUMI_BACKEND_URL"])
@@ -142,7 +144,7 @@ def test_outside_the_prepared_environment_nothing_is_opened(
     monkeypatch.delenv(name)
 
     with pytest.raises(NotPreparedError, match=rf"{name} is not set: .* source \.local/env"):
-        Stack("local").outputs()
+        outputs.outputs("local")
 
 
 def test_a_pulumi_that_is_not_there_is_said_in_a_line(
@@ -151,7 +153,7 @@ def test_a_pulumi_that_is_not_there_is_said_in_a_line(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(NotPreparedError, match="pulumi is not on PATH"):
-        Stack("local").outputs()
+        outputs.outputs("local")
 
 
 def test_a_pulumi_that_is_too_old_is_said_in_a_line(
@@ -164,7 +166,7 @@ def test_a_pulumi_that_is_too_old_is_said_in_a_line(
     monkeypatch.delenv("PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK", raising=False)
 
     with pytest.raises(NotPreparedError, match=r"your current CLI version is 3\.0\.9.* make up"):
-        Stack("local").outputs()
+        bring_up("local", refresh=False)
 
 
 class Opened:
@@ -174,13 +176,11 @@ class Opened:
         self,
         *,
         pending: bool = False,
-        outputs: dict[str, auto.OutputValue] | None = None,
         resources: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.asked: list[str] = []
         self.refuses: tuple[str, ...] = ()
         self._pending = [{"type": "creating"}] if pending else []
-        self._outputs = outputs or {}
         self._resources = list(resources)
 
     def cancel(self) -> None:
@@ -204,19 +204,15 @@ class Opened:
         self.asked.append("up")
         return SimpleNamespace(summary=SimpleNamespace(resource_changes={"same": 3}))
 
-    def outputs(self) -> dict[str, auto.OutputValue]:
-        return self._outputs
-
 
 def opening(monkeypatch: pytest.MonkeyPatch, opened: Opened) -> Opened:
-    monkeypatch.setattr(auto, "select_stack", lambda **_: opened)
     monkeypatch.setattr(auto, "create_or_select_stack", lambda **_: opened)
     return opened
 
 
 def test_up_on_a_clean_stack_only_updates(backend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = opening(monkeypatch, Opened())
-    Stack("local").up(refresh=False)
+    bring_up("local", refresh=False)
 
     assert opened.asked == ["up"]
 
@@ -224,7 +220,7 @@ def test_up_on_a_clean_stack_only_updates(backend: Path, monkeypatch: pytest.Mon
 def test_up_clears_what_a_killed_run_left_behind(backend: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lock(backend, dead)
     opened = opening(monkeypatch, Opened(pending=True))
-    Stack("local").up(refresh=False)
+    bring_up("local", refresh=False)
 
     assert opened.asked == ["cancel", "refresh", "up"]
 
@@ -236,7 +232,7 @@ def test_up_does_not_touch_a_stack_that_is_being_changed(
     opened = opening(monkeypatch, Opened())
 
     with pytest.raises(StackLockedError):
-        Stack("local").up(refresh=False)
+        bring_up("local", refresh=False)
     assert opened.asked == []
 
 
@@ -249,7 +245,7 @@ KEPT = {
 
 def test_where_data_is_protected_a_preview_goes_first(backend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = opening(monkeypatch, Opened(resources=[KEPT]))
-    Stack("local").up(refresh=False)
+    bring_up("local", refresh=False)
 
     assert opened.asked == ["preview", "up"]
 
@@ -271,7 +267,7 @@ def test_what_a_preview_refuses_is_not_begun_and_the_way_out_is_named(
     opened.refuses = (said,)
 
     with pytest.raises(CutoverError, match=r"stack local: evidence holds data and is protected, .*web-next:mayDestroy"):
-        Stack("local").up(refresh=False)
+        bring_up("local", refresh=False)
     assert opened.asked == ["preview"]
     assert "To unprotect" in capsys.readouterr().out
 
@@ -279,8 +275,8 @@ def test_what_a_preview_refuses_is_not_begun_and_the_way_out_is_named(
 def test_a_plugin_that_was_told_to_stop_is_not_why_an_update_failed() -> None:
     problems = ["Detected that pulumi-resource-docker exited prematurely.", "Secret 'a' exists already"]
 
-    assert str(stacks._cause("local", failed(""), problems)) == "stack local: Secret 'a' exists already"
-    assert "exited prematurely" in str(stacks._cause("local", failed(""), problems[:1]))
+    assert str(cause("local", str(failed("")), problems)) == "stack local: Secret 'a' exists already"
+    assert "exited prematurely" in str(cause("local", str(failed("")), problems[:1]))
 
 
 def root(**access: Any) -> dict[str, Any]:
@@ -306,82 +302,101 @@ def test_an_up_that_would_stop_in_its_middle_does_not_begin(
     expected: type[CutoverError],
     text: str,
 ) -> None:
-    (stacks.PROJECT / "migrations").mkdir()
-    (stacks.PROJECT / "migrations" / "001_audit_log.sql").write_text("SELECT 1;\n")
+    (project.PROJECT / "migrations").mkdir()
+    (project.PROJECT / "migrations" / "001_audit_log.sql").write_text("SELECT 1;\n")
     lock(backend, dead)
     opened = opening(monkeypatch, Opened(pending=True, resources=[resource]))
 
     with pytest.raises(expected, match=text):
-        Stack("local").up(refresh=True)
+        bring_up("local", refresh=True)
     assert opened.asked == []
 
 
-def test_outputs_mask_secrets_unless_asked_for(backend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    outputs = {"plain": auto.OutputValue("a", False), "hidden": auto.OutputValue("b", True)}
-    opening(monkeypatch, Opened(outputs=outputs))
+def says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, err: str = "", code: int = 0) -> Path:
+    """Puts a pulumi on PATH that says this; returns where its arguments are written."""
+    cli, asked = tmp_path / "bin" / "pulumi", tmp_path / "asked"
+    cli.parent.mkdir()
+    (tmp_path / "out").write_text(out)
+    (tmp_path / "err").write_text(err)
+    cli.write_text(f"#!/bin/sh\necho $* >>{asked}\ncat {tmp_path}/out\ncat {tmp_path}/err >&2\nexit {code}\n")
+    cli.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{cli.parent}:{os.environ['PATH']}")
+    return asked
 
-    assert Stack("local").outputs() == {"plain": "a", "hidden": "[secret]"}
-    assert Stack("local").outputs(show_secrets=True) == {"plain": "a", "hidden": "b"}
+
+def test_outputs_take_one_process_and_ask_for_secrets_only_when_told(
+    backend: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = says(tmp_path, monkeypatch, '{"a": 1}')
+
+    assert outputs.outputs("local") == {"a": 1}
+    assert outputs.outputs("local", show_secrets=True) == {"a": 1}
+    plain = f"stack output --json --non-interactive --cwd={tmp_path}/project --stack=local"
+    assert asked.read_text().splitlines() == [plain, f"{plain} --show-secrets"]
 
 
-def test_a_stack_without_outputs_was_never_brought_up(backend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opening(monkeypatch, Opened())
+def test_a_stack_without_outputs_was_never_brought_up(
+    backend: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says(tmp_path, monkeypatch, "{}")
 
     with pytest.raises(StackMissingError, match="bring it up first"):
-        Stack("local").outputs()
+        outputs.outputs("local")
 
 
-@pytest.mark.parametrize(
-    ("error", "expected", "text"),
-    [
-        (failed("", auto.errors.StackNotFoundError), StackMissingError, "stack local does not exist here"),
-        (failed("", auto.errors.ConcurrentUpdateError), StackLockedError, "locked by another update"),
-        (
-            failed("error: get stack secrets manager: incorrect passphrase"),
-            NotPreparedError,
-            "PULUMI_CONFIG_PASSPHRASE_FILE",
-        ),
-        (failed("warning: old\nerror: disk full\n"), CutoverError, "stack local: error: disk full"),
-        (failed("no cause"), CutoverError, "stack local: the update failed, see above"),
-    ],
-)
+FAILURES = [
+    ("error: no stack named 'local' found", StackMissingError, "stack local does not exist here"),
+    ("error: the stack is currently locked by 1 lock(s).", StackLockedError, "locked by another update"),
+    ("error: [409] Conflict: Another update is currently in progress.", StackLockedError, "locked by another update"),
+    ("error: get stack secrets manager: incorrect passphrase", NotPreparedError, "PULUMI_CONFIG_PASSPHRASE_FILE"),
+    ("warning: old\nerror: disk full\n", CutoverError, "stack local: error: disk full"),
+    ("no cause", CutoverError, "stack local: the update failed, see above"),
+]
+
+
+@pytest.mark.parametrize(("said", "expected", "text"), FAILURES)
+@pytest.mark.parametrize("way", ["outputs", "update"])
 def test_pulumis_failures_become_one_line(
     backend: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    error: auto.errors.CommandError,
+    way: str,
+    said: str,
     expected: type[CutoverError],
     text: str,
 ) -> None:
-    def fail(**_: str) -> None:
-        raise error
+    says(tmp_path, monkeypatch, "", said, 255)
 
-    monkeypatch.setattr(auto, "select_stack", fail)
+    def fail(**_: str) -> None:
+        raise failed(said)
+
+    monkeypatch.setattr(auto, "create_or_select_stack", fail)
 
     with pytest.raises(CutoverError, match=text) as refused:
-        Stack("local").outputs()
+        outputs.outputs("local") if way == "outputs" else bring_up("local", refresh=False)
     assert type(refused.value) is expected
     assert "\n" not in str(refused.value)
 
 
 def test_the_first_problem_of_an_update_is_its_cause() -> None:
-    error = stacks._cause("local", failed("error: update failed"), ["hook smoke failed", "second"])
+    error = cause("local", str(failed("error: update failed")), ["hook smoke failed", "second"])
 
     assert str(error) == "stack local: hook smoke failed"
 
 
 def test_a_stack_without_a_file_is_refused_with_those_that_have_one(backend: Path) -> None:
     with pytest.raises(StackMissingError, match=r"there is no Pulumi\.prd\.yaml: the stacks here are .*\bprod\b"):
-        Stack("prd").up(refresh=False)
+        bring_up("prd", refresh=False)
     assert not backend.exists()
 
 
 def test_a_stack_on_aws_is_refused_where_the_providers_are_stand_ins(
     backend: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PULUMI_HOME", str(stacks.PROJECT / ".local" / "pulumi"))
-    before = (stacks.PROJECT / "Pulumi.prod.yaml").read_text()
+    monkeypatch.setenv("PULUMI_HOME", str(project.PROJECT / ".local" / "pulumi"))
+    before = (project.PROJECT / "Pulumi.prod.yaml").read_text()
 
     with pytest.raises(NotPreparedError, match="stack prod is on AWS"):
-        Stack("prod").up(refresh=False)
+        bring_up("prod", refresh=False)
 
-    assert (stacks.PROJECT / "Pulumi.prod.yaml").read_text() == before
+    assert (project.PROJECT / "Pulumi.prod.yaml").read_text() == before

@@ -1,0 +1,48 @@
+"""What every command has: where it runs, how its errors end, and the options that several share."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from cutover.errors import INTERRUPTED, CutoverError
+from cutover.stacks.project import PROJECT
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="the stack's name, such as local or prod")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead")]
+
+
+class Command(TyperCommand):
+    """Runs in the project's folder, whose paths deployment records have. An error is one line and its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with contextlib.chdir(PROJECT):
+                return super().invoke(ctx)
+        except CutoverError as error:
+            print(f"cutover: {error}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            print("cutover: interrupted; run the same command again to go on", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def verbatim(title: str, *lines: str) -> str:
+    """A paragraph of a help text whose lines stay as they are."""
+    return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
+
+
+def absolute(path: str) -> Path:
+    """The path from where the command was called: it runs in the project's folder."""
+    return Path(path).absolute()
+
+
+def print_json(value: object) -> None:
+    """Prints the value for machines; what JSON does not know becomes its text."""
+    print(json.dumps(value, indent=2, default=str))

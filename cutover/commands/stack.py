@@ -1,0 +1,75 @@
+"""The commands `cutover up` and `cutover outputs`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from cutover.commands.command import Command, Stack, print_json, verbatim
+from cutover.errors import CutoverError, NoGoError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds `up` and `outputs` to the command line."""
+    app.command(cls=Command, epilog=verbatim("Example", "cutover up -s local --refresh"))(up)
+    app.command("outputs", cls=Command, epilog=verbatim("Example", "cutover outputs -s local | jq -r .edge_url"))(
+        print_outputs
+    )
+
+
+def up(
+    stack: Stack, refresh: Annotated[bool, typer.Option("--refresh", help="look at what really runs first")] = False
+) -> None:
+    """Bring a stack up and end with the verdict.
+
+    The verdict is the smoke hook's if it ran, else that of a fresh run of the suite.
+    """
+    from cutover.smoke import report, suite, target
+    from cutover.stacks.outputs import outputs
+
+    started = time.time()
+    try:
+        bring_up(stack, refresh=refresh)
+    except CutoverError:
+        kept = report.saved(stack, since=started)
+        if kept and kept.no_go:
+            print(f"\n{kept.table}")
+            raise NoGoError(f"stack {stack}: NO-GO, nothing was recorded; mend what failed and run up again") from None
+        raise
+    kept = report.saved(stack, since=started)
+    if kept:
+        print(f"\n{kept.table}")
+        return
+    deployed = outputs(stack).get("smoke_target")
+    if deployed is None:
+        print(f"  {stack} has no app yet, so there is nothing to smoke and no verdict")
+        return
+    found = suite.run(target.Target.from_record(deployed))
+    report.save(found)
+    print(found.table())
+    found.require_go()
+
+
+def bring_up(stack: str, *, refresh: bool) -> None:
+    """Updates the stack, printing as it goes. What would stop it in its middle is refused first, by a CutoverError."""
+    from cutover.stacks.preflight import Preflight
+    from cutover.stacks.project import PROJECT, config
+    from cutover.stacks.update import Update
+
+    update = Update(stack)
+    before = Preflight(stack=stack, config=config(stack), outputs=update.outputs, resources=update.resources)
+    before.require_unedited(PROJECT / "migrations")
+    with before.reaching_the_database():
+        update.run(refresh=refresh)
+
+
+def print_outputs(
+    stack: Stack,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="print secrets instead of masking them")] = False,
+) -> None:
+    """Print a stack's outputs as JSON, secrets masked."""
+    from cutover.stacks.outputs import outputs
+
+    print_json(dict(sorted(outputs(stack, show_secrets=show_secrets).items())))

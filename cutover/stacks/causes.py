@@ -1,0 +1,54 @@
+"""Why Pulumi failed, in one line, from what it said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cutover.errors import CutoverError, MigrationError, NotPreparedError, StackLockedError, StackMissingError
+
+_PROTECTED = re.compile(r'resource "[^"]*::([^":]+)"[^:]*(?:marked for protection|protected)')
+"""What Pulumi says of a resource that it was asked to delete or replace and may not."""
+_UNKNOWN = re.compile(r'unknown stack "(?:[^"]*/)?([^"/]+)"')
+"""What Pulumi says of a stack that another refers to and that is not there."""
+_LOCKED = re.compile(r"\[409\] Conflict|the stack is currently locked by")
+"""What Pulumi says in a service's backend, and in one of files."""
+
+
+def no_pulumi() -> NotPreparedError:
+    """The error of a machine without Pulumi's CLI."""
+    return NotPreparedError("pulumi is not on PATH: enter the prepared environment, source .local/env")
+
+
+def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
+    """The error that names the cause: `said` is the CLI's own text, `problems` are the update's, the first first."""
+    if _LOCKED.search(said):
+        return StackLockedError(f"stack {stack} is locked by another update: let it end")
+    # The Automation API's text of a failed command has " stdout: …" and " stderr: …", the first lines included.
+    lines = [line.strip().removeprefix("stdout: ").removeprefix("stderr: ") for line in said.splitlines()]
+    causes = [line for line in lines if line.startswith("error:")]
+    if any("no stack named" in line for line in causes):
+        return StackMissingError(f"stack {stack} does not exist here: bring it up first, make up")
+    migration = f"{MigrationError.__module__}.{MigrationError.__qualname__}: "
+    for problem in problems:
+        if problem.startswith(migration):
+            return MigrationError(problem.removeprefix(migration))
+    for problem in problems:
+        if kept := _PROTECTED.search(problem):
+            return CutoverError(
+                f"stack {stack}: {kept[1]} holds data and is protected, and this would delete or replace it: "
+                "undo the change, or name its part in web-next:mayDestroy and bring that up first"
+            )
+    for problem in [*problems, *causes]:
+        if unknown := _UNKNOWN.search(problem):
+            return StackMissingError(
+                f"stack {stack}: its base {unknown[1]} does not exist here; run cutover up -s {unknown[1]} first"
+            )
+    if any("passphrase" in line for line in causes):
+        return NotPreparedError(
+            f"stack {stack} cannot be decrypted: the passphrase is not the one it was made with; "
+            "put the right one into the file that PULUMI_CONFIG_PASSPHRASE_FILE names"
+        )
+    # A plugin that is told to stop in the middle of a call is said to have died; that is never why the update failed.
+    ordered = sorted(problems, key=lambda problem: "exited prematurely" in problem)
+    return CutoverError(f"stack {stack}: " + next(iter([*ordered, *causes]), "the update failed, see above"))

@@ -1,0 +1,36 @@
+"""The project's folder, the stack files in it, and the environment that Pulumi needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from cutover.errors import NotPreparedError, StackMissingError
+
+PROJECT = Path(__file__).parents[2]
+
+
+def config(stack: str) -> dict[str, Any]:
+    """What the stack's file says. Raises StackMissingError when there is none."""
+    import yaml
+
+    path = PROJECT / f"Pulumi.{stack}.yaml"
+    if not path.exists():
+        stacks = ", ".join(sorted(file.name.split(".")[1] for file in PROJECT.glob("Pulumi.*.yaml")))
+        raise StackMissingError(f"there is no Pulumi.{stack}.yaml: the stacks here are {stacks}")
+    return dict((yaml.safe_load(path.read_text()) or {}).get("config", {}))
+
+
+def require_prepared(stack: str) -> None:
+    """Raises NotPreparedError outside the prepared environment, or for an AWS stack where providers are stand-ins;
+    StackMissingError when the stack has no file. Nothing has been written then."""
+    for name in ("PULUMI_HOME", "PULUMI_BACKEND_URL"):
+        if name not in os.environ:
+            raise NotPreparedError(f"{name} is not set: enter the prepared environment first, source .local/env")
+    standins = Path(os.environ["PULUMI_HOME"]).resolve() == (PROJECT / ".local" / "pulumi").resolve()
+    if config(stack).get("web-next:runtime") != "docker" and standins:
+        raise NotPreparedError(
+            f"stack {stack} is on AWS, and this PULUMI_HOME is the clone's own, with stand-in providers: "
+            "use a shell without .local/env and Pulumi's official providers"
+        )

@@ -1,0 +1,70 @@
+"""An update of one stack through the Automation API, what a killed run left behind looked after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pulumi import automation as auto
+
+from cutover.errors import NotPreparedError
+from cutover.stacks import locks
+from cutover.stacks.causes import cause, no_pulumi
+from cutover.stacks.progress import Progress
+from cutover.stacks.project import PROJECT, require_prepared
+
+
+class Update:
+    """What is known of `stack` before it is updated: the `resources` of its state, and the `outputs` that its last
+    update left; both are empty before the first. Nothing has been changed yet.
+
+    Raises StackLockedError, StackMissingError without a stack file, NotPreparedError.
+    """
+
+    def __init__(self, stack: str) -> None:
+        require_prepared(stack)
+        self.stack = stack
+        self._opened = _open(stack)
+        self._stale = locks.is_stale(stack)
+        try:
+            state = self._opened.export_stack().deployment or {}
+        except auto.errors.CommandError as error:
+            raise cause(stack, str(error)) from None
+        self._pending = bool(state.get("pending_operations"))
+        self.resources: Sequence[Mapping[str, Any]] = state.get("resources") or []
+        root: Mapping[str, Any] = next((each for each in self.resources if each["type"] == "pulumi:pulumi:Stack"), {})
+        self.outputs: Mapping[str, Any] = root.get("outputs") or {}
+
+    def run(self, *, refresh: bool) -> None:
+        """Brings the stack up, printing as it goes; `refresh` looks at what really runs first.
+
+        What a killed run left behind is cleared: its lock, and operations it had begun. Raises CutoverError with the
+        update's first problem when it fails.
+        """
+        progress = Progress()
+        try:
+            if self._stale:
+                print(f"  note     the lock of a run that was killed is removed from {self.stack}")
+                self._opened.cancel()
+            if self._pending:
+                print(f"  note     what a killed run had begun on {self.stack} is looked at again")
+                self._opened.refresh(clear_pending_creates=True, on_event=progress)
+            if any(resource.get("protect") for resource in self.resources):
+                print(f"  note     {self.stack} protects its data: a preview looks first whether anything is refused")
+                self._opened.preview(refresh=refresh, on_event=progress.only_problems)
+            result = self._opened.up(refresh=refresh, on_event=progress)
+        except auto.errors.CommandError as error:
+            raise cause(self.stack, str(error), progress.problems) from None
+        changes = {kind: count for kind, count in (result.summary.resource_changes or {}).items() if count}
+        print(f"  {self.stack}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(changes.items())))
+
+
+def _open(stack: str) -> auto.Stack:
+    try:
+        return auto.create_or_select_stack(stack_name=stack, work_dir=str(PROJECT))
+    except FileNotFoundError:
+        raise no_pulumi() from None
+    except auto.errors.InvalidVersionError as error:
+        raise NotPreparedError(f"pulumi does not fit ({error}): run make up, which sets one up") from None
+    except auto.errors.CommandError as error:
+        raise cause(stack, str(error)) from None
