@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
+import pytest
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.settings import set_root_resource
 
 from tests.unit.infra.configs import ACCOUNT, BASE, REGION, STACK
@@ -75,10 +77,14 @@ def record(program: Callable[[], object], into: Recording | None = None) -> Reco
         exported = pulumi.Output.all(**root.outputs).apply(recording.outputs.update)
         return pulumi.Output.all(made if isinstance(made, pulumi.Output) else None, exported)
 
-    try:
-        run()
-    finally:
-        gc.enable()  # the program turns the collector off; the tests want it back
+    with pytest.MonkeyPatch.context() as patch:
+        # Each registration carries its stack, which is deep under pytest, and which no test reads: a third of the time.
+        patch.setattr("pulumi.runtime.resource._get_stack_trace", StackTrace)
+        gc.disable()  # as the program does when it is loaded for the first time
+        try:
+            run()
+        finally:
+            gc.enable()
     return recording
 
 
