@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,10 +64,14 @@ def render(config: EdgeConfig) -> str:
 
 def rendered(template: str, **values: Any) -> str:
     """A template of this project with its values. Raises jinja2.UndefinedError when it names what is not among them."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+    return _environment(TEMPLATES).get_template(template).render(values)
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    return Environment(
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - configuration, not HTML
     )
-    return environment.get_template(template).render(values)
