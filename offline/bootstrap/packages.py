@@ -36,8 +36,11 @@ class Packages(Step):
         job.phase = "package lists"
         job.run("apt-get", *options, "update", env=environment)
         job.phase = "install"
-        job.run("apt-get", *options, "install", "-y", "--no-install-recommends", *missing, env=environment)
-        return f"installed {' '.join(missing)}"
+        install = ("apt-get", *options, "install", "-y", "--no-install-recommends")
+        job.run(*install, *missing, env=environment)
+        if rest := missing_packages():
+            job.run(*install, *rest, env=environment)
+        return f"installed {' '.join([*missing, *rest])}"
 
 
 def missing_packages() -> list[str]:
@@ -45,7 +48,9 @@ def missing_packages() -> list[str]:
     missing = [name for name in COMMANDS if shutil.which(name, path=SEARCH) is None]
     if "debootstrap" in missing and not KEYRING.exists():
         missing.append("debian-archive-keyring")
-    installed = all(shutil.which(name, path=SEARCH) for name in ("docker", "dockerd", "iptables"))
-    if not installed and docker.engine_version() is None:
-        missing += ["docker.io", "iptables"]
+    if docker.engine_version() is None:
+        if not all(shutil.which(name, path=SEARCH) for name in ("dockerd", "iptables")):
+            missing += ["docker.io", "iptables"]
+        elif shutil.which("docker", path=SEARCH) is None:
+            missing.append("docker-cli")  # from Debian 13 on docker.io is the engine alone
     return missing

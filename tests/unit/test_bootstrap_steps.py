@@ -149,6 +149,26 @@ def test_an_engine_that_answers_needs_no_docker_package(path: Fake) -> None:
     assert "docker.io" in packages.missing_packages()
 
 
+def test_a_docker_package_without_the_command_is_followed_by_the_commands_own(
+    path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job
+) -> None:
+    for name in packages.COMMANDS:
+        path(name)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    path("apt-get")
+    ran: list[tuple[str, ...]] = []
+
+    def run(*command: str, env: object) -> None:
+        ran.append(command[5:])
+        if "docker.io" in command:
+            path("dockerd")
+            path("iptables")
+
+    monkeypatch.setattr(job, "run", run)
+    assert packages.Packages().act(job) == "installed docker.io iptables docker-cli"
+    assert ran[1:] == [("--no-install-recommends", "docker.io", "iptables"), ("--no-install-recommends", "docker-cli")]
+
+
 def test_no_docker_and_no_root_is_one_clear_line(path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
     path("docker", code=1)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
