@@ -10,7 +10,7 @@ import pulumi_random as random
 
 from infra.settings import Settings
 
-_SERVICES = (
+SERVICES = (
     "acm",
     "appautoscaling",
     "cloudwatch",
@@ -50,7 +50,7 @@ def aws_provider(settings: Settings) -> aws.Provider:
         region=settings.region,
         access_key=settings.account,
         secret_key="emulator",  # noqa: S106 - the emulator takes any
-        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(_SERVICES, emulator))],
+        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(SERVICES, emulator))],
         s3_use_path_style=True,
         skip_credentials_validation=True,
         skip_metadata_api_check=True,

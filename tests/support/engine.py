@@ -12,20 +12,11 @@ from pathlib import Path
 
 import botocore.session
 
+from offline.emulator.admission import SERVED
+
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = [
-    "s3",
-    "iam",
-    "kms",
-    "secretsmanager",
-    "ssm",
-    "rds",
-    "elasticache",
-    "ec2",
-    "logs",
-    "cloudwatch",
-    "sns",
-]
+SERVICES = sorted({"cloudwatch_logs": "logs"}.get(name, name) for name in SERVED if name != "imds")
+"""What the emulator answers, by the names that the provider's endpoints have."""
 
 
 @dataclass(frozen=True)
