@@ -106,13 +106,17 @@ class Machine:
             values = json.loads(path.read_text())
             machine = cls(**{field.name: values[field.name] for field in fields(cls)})
         except FileNotFoundError:
-            raise MachineError(f"{path} does not exist; it is written by `make up`: run it first") from None
+            raise MachineError(f"{path} does not exist: run `make up`, which writes it") from None
         except (ValueError, KeyError, TypeError) as error:
-            raise MachineError(f"{path} is damaged ({error!r}): remove it and run `make up`") from None
+            raise MachineError(
+                f"{path} is damaged ({error!r}): restore it. "
+                "Else remove it, run `make clean`, which removes this clone's data, and `make up`"
+            ) from None
         if machine.clone != clone_id(root):
             raise MachineError(
                 f"{path} belongs to clone {machine.clone}, this folder is clone {clone_id(root)}: "
-                "a moved or copied folder has to be set up anew: remove .local and run `make up`"
+                "the folder was moved or copied. Move it back, "
+                "or remove .local and run `make up`, which begins without data"
             )
         return machine
 

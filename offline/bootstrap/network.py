@@ -37,7 +37,7 @@ class Network(Step):
         if found != [machine.subnet]:
             raise StepError(
                 f"network {machine.network} has {found}, machine.json says {machine.subnet}; "
-                "both must be one: run `make clean`, then `make up`"
+                "restore machine.json. Else run `make clean`, which removes this clone's data, and `make up`"
             )
         return State(True, f"{machine.network} {machine.subnet}")
 
@@ -66,7 +66,7 @@ class Network(Step):
         if recorded := sorted((self._root / ".local" / "state" / ".pulumi" / "stacks").rglob("*.json")):
             raise StepError(
                 f"{machine_file(self._root)} is not there, yet {recorded[0].name} records a stack: "
-                "put it back, or run `make clean`, which removes the stack's data too"
+                "restore it. Else run `make clean`, which removes the stack's data, and `make up`"
             )
         job.phase = "removes what an earlier clone at this path left"
         return objects.remove(self._root)

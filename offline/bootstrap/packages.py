@@ -27,9 +27,13 @@ class Packages(Step):
         missing = missing_packages()
         command = f"apt-get install --no-install-recommends {' '.join(missing)}"
         if shutil.which("apt-get") is None:
-            raise StepError(f"{' '.join(missing)} not found and this is no Debian; install them by hand")
+            raise StepError(
+                f"{' '.join(missing)}: not found, and there is no apt-get to install them with; install them by hand"
+            )
         if os.geteuid() != 0:
-            raise StepError(f"{' '.join(missing)} not installed, which takes root: run `sudo {command}`")
+            raise StepError(
+                f"{' '.join(missing)}: not installed; that takes root: run `sudo {command}`, then `make up`"
+            )
         job.say(f"installs {' '.join(missing)}")
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         options = ("-o", "DPkg::Lock::Timeout=120")

@@ -52,7 +52,10 @@ class Plugins(Step):
     def _install(self, package: str, job: Job) -> None:
         version = _version(package)
         if version is None:
-            raise StepError(f"pulumi_{package} is not in .venv; requirements.txt must name it: run `make up`")
+            raise StepError(
+                f"pulumi_{package} is not in .venv: add it to the group program in pyproject.toml, "
+                "run `make pins`, then `make up`"
+            )
         environment = {**os.environ, "PULUMI_HOME": str(PULUMI_HOME), "PULUMI_SKIP_UPDATE_CHECK": "true"}
         with tempfile.TemporaryDirectory() as draft:
             executable = Path(draft) / f"pulumi-resource-{package}"

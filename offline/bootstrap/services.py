@@ -75,7 +75,7 @@ class StackFile(Step):
 
 def _result(asked: subprocess.CompletedProcess[str]) -> str:
     if asked.returncode != 0:
-        raise StepError(f"it was made, yet its check says: {_last_line(asked)}; run `make up` again")
+        raise StepError(f"the check after it says: {_last_line(asked)}; run `make up` again")
     return _last_line(asked)
 
 

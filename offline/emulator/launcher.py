@@ -135,7 +135,10 @@ class Emulator:
         if process is None:
             raise EmulatorError("not running; start it with `python -m offline.emulator start`")
         if process.version != self.version:
-            raise EmulatorError("it runs from older files; restart it with `python -m offline.emulator start`")
+            raise EmulatorError(
+                "it was started before its code, images or certificate changed; "
+                "restart it with `python -m offline.emulator start`"
+            )
         try:
             self._ask(HEALTH)
             return self._wait_for_databases(LOOK_SECONDS)
@@ -165,7 +168,8 @@ class Emulator:
             if time.monotonic() > deadline:
                 named = ", ".join(f"{row['name']} ({row['address']}:{row['port']})" for row in bad)
                 raise EmulatorError(
-                    f"no answer from {named}; `python -m offline.emulator start` makes its container anew"
+                    f"no answer from {named}; "
+                    "`python -m offline.emulator start` replaces its container and keeps its data"
                 )
             time.sleep(0.2)
 
@@ -200,11 +204,13 @@ class Emulator:
     def _check_needs(self) -> None:
         machine = self.machine
         if not is_complete(emulator_folder()):
-            raise EmulatorError(f"its environment {emulator_folder()} is not there; `make up` builds it")
+            raise EmulatorError(
+                f"the emulator's packages are not installed in {emulator_folder()}; `make up` installs them"
+            )
         if _docker("network", "inspect", machine.network).returncode != 0:
             raise EmulatorError(f"Docker has no network {machine.network}; `make up` creates it")
         if lacking := [name for name in FILES if not (self.tls / name).is_file()]:
-            raise EmulatorError(f"{self.tls} has no {lacking[0]}; `make up` makes it")
+            raise EmulatorError(f"{self.tls} has no {lacking[0]}; `make up` writes it")
         missing = {"postgres", "redis"} - self.images.present(("postgres", "redis")).keys()
         if missing:
             raise EmulatorError(f"image {' and '.join(sorted(missing))} missing; run `python -m offline.images.build`")
@@ -215,7 +221,8 @@ class Emulator:
             except OSError as error:
                 raise EmulatorError(
                     f"{machine.gateway}:{machine.emulator_port} is not free ({error.strerror}); "
-                    "`ss -ltnp` shows who has it: end that, or remove .local/machine.json to move this clone"
+                    "`ss -ltnp` shows who has it: end that. "
+                    "Else `make clean` and `make up` take another port, without the data"
                 ) from None
 
     def _ask(self, path: str) -> Any:

@@ -93,7 +93,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 "deploy it to AWS with the official provider"
             )
         if self.cloud is None:
-            raise StandinError(f"the {self.package.name} provider isn't configured: its configuration is unknown")
+            raise StandinError(
+                f"the {self.package.name} provider's configuration is not known yet: make it of plain values"
+            )
         return kind
 
     def GetPluginInfo(self, _request: Any, _context: Any) -> Any:

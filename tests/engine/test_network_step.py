@@ -61,7 +61,7 @@ def test_where_a_stack_is_recorded_its_data_are_not_touched(clone: Path) -> None
     stack.parent.mkdir(parents=True)
     stack.write_text("{}")
     (clone / ".local" / "machine.json").unlink()
-    with pytest.raises(StepError, match=r"local\.json records a stack: put it back, or run `make clean`"):
+    with pytest.raises(StepError, match=r"local\.json records a stack: restore it\. Else run `make clean`"):
         act(clone)
     machine.save(clone)
     assert of(clone) == (machine.network, f"{machine.network}-data")

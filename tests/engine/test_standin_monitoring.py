@@ -113,4 +113,4 @@ def test_what_a_part_cannot_take_is_refused_in_one_line(project: Project, emulat
             filter_policy="{}")
         """,
     )
-    assert "TopicSubscription sets filterPolicy; the stand-in's Subscribe takes no such thing" in project.up(code=1)
+    assert "TopicSubscription sets filterPolicy, which the stand-in's Subscribe does not take" in project.up(code=1)

@@ -125,7 +125,7 @@ def test_a_missing_certificate_is_one_clear_line(emulator: Emulator, monkeypatch
     monkeypatch.setattr(launcher, "_docker", lambda *words: subprocess.CompletedProcess(words, 0, "", ""))
     emulator.tls.mkdir()
     (emulator.tls / "ca.pem").touch()
-    with pytest.raises(EmulatorError, match=r"\.local/tls has no databases\.pem; `make up` makes it$"):
+    with pytest.raises(EmulatorError, match=r"\.local/tls has no databases\.pem; `make up` writes it$"):
         emulator.start()
 
 
@@ -241,7 +241,9 @@ def test_an_emulator_started_from_older_files_is_to_be_restarted(
 ) -> None:
     emulator, _ = running
     monkeypatch.setattr(launcher, "emulator_folder", lambda: emulator.root / "emulator-newer")
-    with pytest.raises(EmulatorError, match=r"^it runs from older files; restart it"):
+    with pytest.raises(
+        EmulatorError, match=r"^it was started before its code, images or certificate changed; restart it"
+    ):
         emulator.status()
 
 
@@ -257,5 +259,5 @@ def test_stopping_what_never_ran_is_no_error_and_makes_nothing(emulator: Emulato
 
 def test_a_missing_environment_is_one_clear_line(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "emulator_folder", lambda: emulator.root / "emulator-none")
-    with pytest.raises(EmulatorError, match=r"emulator-none is not there; `make up` builds it$"):
+    with pytest.raises(EmulatorError, match=r"packages are not installed in .*emulator-none; `make up` installs them$"):
         emulator.start()

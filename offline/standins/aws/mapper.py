@@ -29,7 +29,10 @@ def to_api(shape: Any, value: Any, renames: Renames) -> Any:
         for key, item in value.items():
             name = member(shape, key, renames)
             if name is None:
-                raise StandinError(f"{key} has no counterpart in the API's {shape.name}: add it to the table")
+                raise StandinError(
+                    f"{key} has no counterpart in the API's {shape.name}: "
+                    "leave it out, or add it to the row in offline/standins/aws"
+                )
             result[name] = to_api(shape.members[name], item, renames)
         return result
     if shape.type_name == "list":

@@ -88,8 +88,8 @@ class Part:
         shape, _ = call.cloud.shape(self.service, self.put)
         if surplus := [key for key in given if member(shape, key, self.api_names) is None]:
             raise StandinError(
-                f"{self.type} sets {', '.join(surplus)}; the stand-in's {self.put} takes no such thing: "
-                "leave it out or add it to the table"
+                f"{self.type} sets {', '.join(surplus)}, which the stand-in's {self.put} does not take: "
+                "leave it out, or add it to the row in offline/standins/aws"
             )
         handle = {parameter: search(path, found) for parameter, path in self.handle_parameters.items()} if found else {}
         parameters = self.arguments(call, operation, given) | self.put_parameters | handle
