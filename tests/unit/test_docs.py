@@ -22,7 +22,7 @@ README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 Templates = dict[str, re.Pattern[str]]
-PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def rows(text: str, *headings: str) -> Iterator[list[str]]:
