@@ -12,6 +12,7 @@ import pulumi_aws as aws
 
 from cutover import smoke
 from infra.release import Release
+from outputs.release import SmokeTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,6 @@ class DeploymentRecord(pulumi.ComponentResource):
 def _smoke(args: pulumi.ResourceHookArgs) -> None:
     """Raises NoGo, which fails the update, when a mandatory criterion does not pass."""
     record = json.loads((args.new_inputs or {})["content"])
-    report = smoke.run(smoke.Target.from_record(record))
+    report = smoke.run(SmokeTarget.from_output(record))
     smoke.save(report)
     report.require_go()

@@ -19,8 +19,9 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from cutover.schema import DatabaseAccess, migrator, upkeep
+from cutover.schema import AuditDatabase, migrator, upkeep
 from infra.settings import Settings
+from outputs.schema import MODULE, NAME
 
 MIGRATIONS = Path("migrations")
 _INPUTS = ("access", "checksums", "upkeep")
@@ -51,7 +52,7 @@ class _SchemaProvider(ResourceProvider):
     def read(self, id_: str, props: Mapping[str, Any]) -> ReadResult:
         if "access" not in props:  # an older revision's state; the update that follows looks for itself
             return ReadResult(id_, dict(props))
-        access = DatabaseAccess.from_output(props["access"])
+        access = AuditDatabase.from_output(props["access"])
         with access.open() as connection:
             applied, database = migrator.applied(connection), connection.info.dbname
         with access.open(database=upkeep.SCHEDULER) as scheduler:
@@ -64,7 +65,7 @@ class _SchemaProvider(ResourceProvider):
 
     @staticmethod
     def _migrate(props: Mapping[str, Any]) -> dict[str, Any]:
-        access = DatabaseAccess.from_output(props["access"])
+        access = AuditDatabase.from_output(props["access"])
         with access.open() as connection:
             migrator.apply(connection, migrator.load(MIGRATIONS))
             applied, database = migrator.applied(connection), connection.info.dbname
@@ -82,7 +83,7 @@ def _outputs(applied: list[migrator.Applied]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaArgs:
-    """`access` is how the owner reaches the database, as `cutover.schema.DatabaseAccess` reads it; entries are
+    """`access` is how the owner reaches the database, as `outputs.access.DatabaseAccess` has it; entries are
     kept for `retention_months`, or for ever."""
 
     access: Mapping[str, pulumi.Input[Any]]
@@ -93,7 +94,7 @@ class SchemaArgs:
         return cls(access=access, retention_months=settings.audit_retention_months)
 
 
-class Schema(Resource, module="web-next", name="Schema"):
+class Schema(Resource, module=MODULE, name=NAME):
     """The applied migrations and the jobs that keep what they made. Outputs: `version`, the newest's number, and
     `digest`, over all of them."""
 

@@ -14,7 +14,7 @@ import yaml
 from offline.machine import ROOT
 
 BASES = ROOT / "offline" / "base"
-PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "cutover", "templates", "migrations")
+PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "cutover", "outputs", "templates", "migrations")
 TITLE = """\
 OFFLINE SHAPE of {stack}: what the program declares, previewed through stand-in providers on a scratch copy.
 It is not a diff: no account, no credentials and no state of {stack} were looked at.

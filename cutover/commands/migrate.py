@@ -18,7 +18,7 @@ from cutover.errors import MigrationError, StackMissingError
 if TYPE_CHECKING:
     import psycopg
 
-    from cutover.schema.access import DatabaseAccess
+    from cutover.schema.access import AuditDatabase
 
 MIGRATIONS = Path("migrations")
 
@@ -35,7 +35,7 @@ class _Target:
     """A database: how to open it, and the stack's wishes for it if it belongs to one."""
 
     open: Open
-    access: DatabaseAccess | None
+    access: AuditDatabase | None
 
 
 def add_to(app: typer.Typer) -> None:
@@ -186,7 +186,7 @@ def status(stack: StackOrNone = None, url_file: UrlFile = None, as_json: AsJson 
 
 def _target(stack: str | None, url_file: Path | None) -> _Target:
     """The one database that was named. Raises BadParameter unless it was one."""
-    from cutover.schema.access import DatabaseAccess
+    from cutover.schema.access import AuditDatabase
     from cutover.stacks.outputs import outputs
 
     if (stack is None) == (url_file is None):
@@ -194,13 +194,12 @@ def _target(stack: str | None, url_file: Path | None) -> _Target:
     if url_file:
         return _Target(open=partial(_open_url, url_file), access=None)
     assert stack, "one of the two is given"
-    value = outputs(stack).get("audit_db_access")
-    if value is None:
+    access = outputs(stack).read("audit_db_access", AuditDatabase.from_output)
+    if access is None:
         raise StackMissingError(
             f"stack {stack} has no output audit_db_access, so no update of this revision has ended well: "
             "bring it up first, make up, or name the database by --url-file"
         )
-    access = DatabaseAccess.from_output(value)
     return _Target(open=access.open, access=access)
 
 

@@ -15,13 +15,14 @@ def add_to(app: typer.Typer) -> None:
 
 def smoke(stack: Stack, as_json: AsJson = False) -> None:
     """Run the smoke suite against what a stack deployed last."""
-    from cutover.smoke import report, suite, target
+    from cutover.smoke import report, suite
     from cutover.stacks.outputs import outputs
+    from outputs.release import SmokeTarget
 
-    deployed = outputs(stack).get("smoke_target")
-    if deployed is None:
+    target = outputs(stack).read("smoke_target", SmokeTarget.from_output)
+    if target is None:
         raise StackMissingError(f"stack {stack} has deployed nothing yet: bring it up first, make up")
-    found = suite.run(target.Target.from_record(deployed))
+    found = suite.run(target)
     report.save(found)
     if as_json:
         print_json(found.document())

@@ -26,8 +26,9 @@ def up(
 
     The verdict is the smoke hook's if it ran, else that of a fresh run of the suite.
     """
-    from cutover.smoke import report, suite, target
+    from cutover.smoke import report, suite
     from cutover.stacks.outputs import outputs
+    from outputs.release import SmokeTarget
 
     started = time.time()
     try:
@@ -42,11 +43,11 @@ def up(
     if kept:
         print(f"\n{kept.table}")
         return
-    deployed = outputs(stack).get("smoke_target")
-    if deployed is None:
+    target = outputs(stack).read("smoke_target", SmokeTarget.from_output)
+    if target is None:
         print(f"  {stack} has no app yet, so there is nothing to smoke and no verdict")
         return
-    found = suite.run(target.Target.from_record(deployed))
+    found = suite.run(target)
     report.save(found)
     print(found.table())
     found.require_go()
@@ -72,4 +73,4 @@ def print_outputs(
     """Print a stack's outputs as JSON, secrets masked."""
     from cutover.stacks.outputs import outputs
 
-    print_json(dict(sorted(outputs(stack, show_secrets=show_secrets).items())))
+    print_json(dict(sorted(outputs(stack, show_secrets=show_secrets).values.items())))

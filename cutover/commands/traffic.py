@@ -29,11 +29,12 @@ def traffic(
     """
     from cutover.stacks.outputs import outputs
     from cutover.traffic import traffic_split
+    from outputs.traffic import traffic_from
 
-    output = outputs(stack).get("traffic")
-    if output is None:
+    where = outputs(stack).read("traffic", traffic_from)
+    if where is None:
         raise StackMissingError(f"stack {stack} has no traffic to split: name the base that owns both slots")
-    split = traffic_split(output)
+    split = traffic_split(where)
     if weight is not None:
         split.set(weight)
     share = split.get()

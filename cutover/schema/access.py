@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, Self
 
 import psycopg
 
-from cutover.errors import CutoverError, MigrationError, UnreachableError
+from cutover.errors import MigrationError, UnreachableError
 from cutover.schema import migrator
 from cutover.schema.secrets import secret_value
 from cutover.schema.tunnel import LOOPBACK, Tunnel, listens
+from outputs.access import DatabaseAccess
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatabaseAccess:
-    """The stack's output audit_db_access.
-
-    `mode` is direct, tunnel (a session through `bastion` that ends at `local_port` of this machine) or later (roles
-    and schema come another time). `endpoint` is the server's host:port, `secret_arn` the owner's URL in the vault,
-    `emulator` the API's address on docker stacks. Entries are kept for ever without `retention_months`.
-    """
-
-    mode: Literal["direct", "tunnel", "later"]
-    endpoint: str
-    secret_arn: str
-    region: str
-    emulator: str | None
-    bastion: str | None
-    local_port: int | None
-    retention_months: int | None
-
-    @classmethod
-    def from_output(cls, value: Mapping[str, Any]) -> Self:
-        """The access that the output describes. Raises CutoverError when it is another version's."""
-        fields: dict[str, Any] = {name: value.get(name) for name in cls.__dataclass_fields__}
-        for name in ("local_port", "retention_months"):  # Pulumi has no integers
-            fields[name] = None if fields[name] is None else int(fields[name])
-        made = cls(**fields)
-        if made.mode not in ("direct", "tunnel", "later") or (made.mode == "tunnel" and made.local_port is None):
-            raise CutoverError(
-                f"output audit_db_access has mode {made.mode!r} and local port {made.local_port}, which this revision "
-                "does not know: use the revision that brought the stack up"
-            )
-        return made
+class AuditDatabase(DatabaseAccess):
+    """The audit database that a stack's output audit_db_access describes."""
 
     @property
     def address(self) -> tuple[str, int] | None:

@@ -3,6 +3,5 @@
 from cutover.smoke.probe import USER_AGENT
 from cutover.smoke.report import REPORTS, Report, save, saved
 from cutover.smoke.suite import run
-from cutover.smoke.target import Target
 
-__all__ = ["REPORTS", "USER_AGENT", "Report", "Target", "run", "save", "saved"]
+__all__ = ["REPORTS", "USER_AGENT", "Report", "run", "save", "saved"]

@@ -13,7 +13,7 @@ import httpx
 
 from cutover.errors import NotPreparedError
 from cutover.smoke.limiter import Observation
-from cutover.smoke.target import Target
+from outputs.release import SmokeTarget
 
 USER_AGENT = "web-next-smoke"
 TRACK_HEADER = "X-Web-Next-Track"
@@ -35,16 +35,16 @@ class Probe:
 
     @classmethod
     @contextmanager
-    def of(cls, target: Target) -> Iterator[Self]:
+    def of(cls, target: SmokeTarget) -> Iterator[Self]:
         """A probe of the target's track, for the block. Raises NotPreparedError without its authority's certificate."""
         try:
-            trust = ssl.create_default_context(cafile=target.authority)
+            trust = ssl.create_default_context(cafile=target.edge.authority)
         except OSError as error:
             raise NotPreparedError(
-                f"{target.authority} is no certificate authority ({error}): make up writes it"
+                f"{target.edge.authority} is no certificate authority ({error}): make up writes it"
             ) from None
         headers = {"user-agent": USER_AGENT, TRACK_HEADER: target.track}
-        with httpx.Client(base_url=target.url, verify=trust, timeout=10, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=target.edge.url, verify=trust, timeout=10, headers=headers, trust_env=False) as http:
             yield cls(http=http)
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> httpx.Response:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cutover.errors import NoGoError
 from cutover.smoke.decision import Criterion, Decision, Outcome, Verdict
-from cutover.smoke.target import Target
+from outputs.release import SmokeTarget
 
 REPORTS = Path(".local/smoke")
 
@@ -28,7 +28,7 @@ class Result:
 class Report:
     """The suite's results and the decision that follows from them."""
 
-    target: Target
+    target: SmokeTarget
     results: tuple[Result, ...]
     decision: Decision
 
@@ -39,7 +39,9 @@ class Report:
             for result in self.results
         ]
         track = "" if self.target.track == "stable" else f"{self.target.track} "
-        lines.append(f"  {self.decision.verdict.value}  web-next {self.target.version} {track}at {self.target.url}")
+        lines.append(
+            f"  {self.decision.verdict.value}  web-next {self.target.version} {track}at {self.target.edge.url}"
+        )
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from cutover.smoke.checks import Check, audit, health, rate_limit
 from cutover.smoke.decision import Criterion, Outcome, decide
 from cutover.smoke.probe import CheckFailedError, Probe
 from cutover.smoke.report import Report, Result
-from cutover.smoke.target import Target
+from outputs.release import SmokeTarget
 
 CHECKS: Mapping[Criterion, Check] = {
     Criterion.HEALTH: health,
@@ -17,7 +17,7 @@ CHECKS: Mapping[Criterion, Check] = {
 }
 
 
-def run(target: Target, *, probe: Probe | None = None, checks: Mapping[Criterion, Check] = CHECKS) -> Report:
+def run(target: SmokeTarget, *, probe: Probe | None = None, checks: Mapping[Criterion, Check] = CHECKS) -> Report:
     """Runs the checks in order against the target and decides. A check that fails does not stop the others."""
     if probe is None:
         with Probe.of(target) as opened:

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from cutover.errors import StackMissingError
+from cutover.errors import CutoverError, StackMissingError
 from cutover.stacks.causes import cause, no_pulumi
 from cutover.stacks.project import PROJECT, require_prepared
+from outputs.shape import OutputError
+
+T = TypeVar("T")
 
 
-def outputs(stack: str, *, show_secrets: bool = False) -> dict[str, Any]:
-    """The stack's outputs by name; a secret one is "[secret]" unless `show_secrets`.
+@dataclass(frozen=True)
+class Outputs:
+    """The outputs of `stack` by name, as Pulumi has them."""
+
+    stack: str
+    values: Mapping[str, Any]
+
+    def read(self, name: str, shape: Callable[[object], T]) -> T | None:
+        """One output in its shape, by the shape's `from_output`; None when the stack has no such output.
+
+        Raises CutoverError when it is another revision's.
+        """
+        value = self.values.get(name)
+        try:
+            return None if value is None else shape(value)
+        except OutputError as error:
+            raise CutoverError(f"stack {self.stack}: output {name} {error}") from None
+
+
+def outputs(stack: str, *, show_secrets: bool = False) -> Outputs:
+    """The stack's outputs; a secret one is "[secret]" unless `show_secrets`.
 
     Raises StackMissingError when it was never brought up, NotPreparedError as `require_prepared` does, without
     Pulumi, and for a wrong passphrase.
@@ -30,4 +54,4 @@ def outputs(stack: str, *, show_secrets: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(done.stdout)
     if not found:
         raise StackMissingError(f"stack {stack} has no outputs: bring it up first, make up")
-    return found
+    return Outputs(stack, found)

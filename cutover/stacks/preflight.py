@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cutover.errors import UnreachableError
 from cutover.schema import files, migrator
-from cutover.schema.access import DatabaseAccess
-
-SCHEMA = "pulumi-python:dynamic/web-next:Schema"
-TUNNEL_PORT = 15432
-"""The default of web-next:databaseTunnelPort."""
+from cutover.schema.access import AuditDatabase
+from cutover.stacks.outputs import Outputs
+from outputs.access import TUNNEL_PORT
+from outputs.schema import applied_checksums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +23,7 @@ class Preflight:
 
     stack: str
     config: Mapping[str, Any]
-    outputs: Mapping[str, Any]
+    outputs: Outputs
     resources: Sequence[Mapping[str, Any]]
 
     def require_unedited(self, folder: Path) -> None:
@@ -32,9 +31,8 @@ class Preflight:
 
         Files that break a rule by themselves are left to the program, which says all that is wrong at once.
         """
-        for resource in [] if files.problems(folder) else self.resources:
-            if resource["type"] == SCHEMA:
-                migrator.require_unedited(folder, resource.get("inputs", {}).get("checksums") or {})
+        if not files.problems(folder):
+            migrator.require_unedited(folder, applied_checksums(self.resources))
 
     @contextmanager
     def reaching_the_database(self) -> Iterator[None]:
@@ -43,8 +41,8 @@ class Preflight:
         There is nothing to reach before the first update, nor with databaseAccess later. Raises UnreachableError.
         """
         mode = self.config.get("web-next:databaseAccess", "direct")
-        last = self.outputs.get("audit_db_access") or {}
-        if mode == "tunnel" and not last.get("bastion"):
+        last = self.outputs.read("audit_db_access", AuditDatabase.from_output)
+        if mode == "tunnel" and not (last and last.bastion):
             raise UnreachableError(
                 f"databaseAccess is tunnel, and stack {self.stack} has no bastion yet: "
                 "set web-next:databaseAccess to later, bring it up, then set it to tunnel"
@@ -52,6 +50,6 @@ class Preflight:
         if mode == "later" or not last:
             yield
             return
-        port = self.config.get("web-next:databaseTunnelPort", TUNNEL_PORT)
-        with DatabaseAccess.from_output({**last, "mode": mode, "local_port": port}).reachable():
+        port = int(self.config.get("web-next:databaseTunnelPort", TUNNEL_PORT))
+        with replace(last, mode=mode, local_port=port).reachable():
             yield

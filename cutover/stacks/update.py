@@ -10,6 +10,7 @@ from pulumi import automation as auto
 from cutover.errors import NotPreparedError
 from cutover.stacks import locks
 from cutover.stacks.causes import cause, no_pulumi
+from cutover.stacks.outputs import Outputs
 from cutover.stacks.progress import Progress
 from cutover.stacks.project import PROJECT, require_prepared
 
@@ -33,7 +34,7 @@ class Update:
         self._pending = bool(state.get("pending_operations"))
         self.resources: Sequence[Mapping[str, Any]] = state.get("resources") or []
         root: Mapping[str, Any] = next((each for each in self.resources if each["type"] == "pulumi:pulumi:Stack"), {})
-        self.outputs: Mapping[str, Any] = root.get("outputs") or {}
+        self.outputs = Outputs(stack, root.get("outputs") or {})
 
     def run(self, *, refresh: bool) -> None:
         """Brings the stack up, printing as it goes; `refresh` looks at what really runs first.

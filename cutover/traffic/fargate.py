@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cutover.errors import TrafficError
 from cutover.traffic.split import checked
+from outputs.traffic import FargateTraffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +23,10 @@ class ListenerTraffic:
     client: Any = field(repr=False)
 
     @classmethod
-    def of(cls, output: Mapping[str, Any]) -> ListenerTraffic:
+    def of(cls, where: FargateTraffic) -> ListenerTraffic:
         """The listener that a stack's output names, through the credentials of the environment."""
-        client = boto3.client("elbv2", region_name=output["region"])
-        return cls(listener=output["listener"], stable=output["stable"], candidate=output["candidate"], client=client)
+        client = boto3.client("elbv2", region_name=where.region)
+        return cls(listener=where.listener, stable=where.stable, candidate=where.candidate, client=client)
 
     def get(self) -> int:
         """The candidate's share of the weights. Raises TrafficError when the listener forwards otherwise."""

@@ -14,6 +14,7 @@ import pytest
 from cutover.commands.app import main
 from cutover.schema import access
 from cutover.stacks import outputs
+from cutover.stacks.outputs import Outputs
 from tests.support.containers import free_port
 from tests.support.postgres import PASSWORD, WRITER, Database
 
@@ -50,9 +51,9 @@ def stack(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         "retention_months": 13.0,
     }
 
-    def of(name: str) -> dict[str, Any]:
+    def of(name: str) -> Outputs:
         assert name == "local"
-        return {"audit_db_access": output}
+        return Outputs(name, {"audit_db_access": output})
 
     monkeypatch.setattr(outputs, "outputs", of)
     monkeypatch.setattr(
@@ -140,7 +141,7 @@ def test_a_tunnel_is_where_this_machines_end_of_it_is(
     assert err.count("\n") == 1
     assert f'"127.0.0.1", port {port}' in err
 
-    monkeypatch.setattr(access.DatabaseAccess, "address", (database.server.host, 5432))
+    monkeypatch.setattr(access.AuditDatabase, "address", (database.server.host, 5432))
     monkeypatch.setattr(access, "listens", lambda *_: True)
     assert command("plan", "-s", "local")[0] == 0
 

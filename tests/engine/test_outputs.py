@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cutover.errors import NotPreparedError, StackMissingError
 from cutover.stacks import outputs
 from cutover.stacks import project as project_module
-from tests.engine.conftest import Project
+
+if TYPE_CHECKING:
+    from tests.support.engine import Project
+
 
 pytestmark = pytest.mark.engine
 
@@ -29,8 +34,8 @@ def test_secrets_are_masked_unless_asked_for(ours: Project) -> None:
     ours.write(PROGRAM)
     ours.up()
 
-    assert outputs.outputs("test") == {"plain": {"n": 1}, "hidden": "[secret]"}
-    assert outputs.outputs("test", show_secrets=True) == {"plain": {"n": 1}, "hidden": "s3cret"}
+    assert outputs.outputs("test").values == {"plain": {"n": 1}, "hidden": "[secret]"}
+    assert outputs.outputs("test", show_secrets=True).values == {"plain": {"n": 1}, "hidden": "s3cret"}
 
 
 def test_a_wrong_passphrase_is_said_in_a_line(ours: Project, monkeypatch: pytest.MonkeyPatch) -> None:

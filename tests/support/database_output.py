@@ -1,4 +1,4 @@
-"""The output by which a stack says how its audit database is reached."""
+"""What a stack's state says of its audit database: the output by which it is reached, and the schema's resource."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 OUTPUT: dict[str, Any] = {
     "mode": "direct",
+    "endpoint": "db:5432",
     "secret_arn": "arn",
     "region": "eu-central-1",
     "emulator": None,
@@ -13,3 +14,5 @@ OUTPUT: dict[str, Any] = {
     "local_port": None,
     "retention_months": None,
 }
+SCHEMA = "pulumi-python:dynamic/web-next:Schema"
+"""The type of the schema's resource, as states have it."""

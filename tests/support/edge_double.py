@@ -5,24 +5,30 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
 from cutover.smoke.probe import Probe
-from cutover.smoke.target import Target
+from outputs.release import EdgeSummary, SmokeTarget
+from outputs.schema import AppliedSchema
 
-TARGET = Target(
+TARGET = SmokeTarget(
     stack="test",
     track="stable",
-    url="https://localhost:8443",
-    authority=None,
+    image="sha256:" + "a" * 64,
     build_sha="4f2c1d9",
     version="1.5.1",
-    rate_per_minute=60,
-    burst=10,
+    schema=AppliedSchema(version=1, digest="d"),
+    settings_digest="s",
+    edge=EdgeSummary(url="https://localhost:8443", rate_per_minute=60, burst=10, config="c"),
 )
+
+
+def target(**edge: Any) -> SmokeTarget:
+    """The target with another edge."""
+    return replace(TARGET, edge=replace(TARGET.edge, **edge))
 
 
 @dataclass
@@ -83,7 +89,7 @@ class Edge:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def probe(self) -> Probe:
-        http = httpx.Client(base_url=TARGET.url, transport=httpx.MockTransport(self._handle), trust_env=False)
+        http = httpx.Client(base_url=TARGET.edge.url, transport=httpx.MockTransport(self._handle), trust_env=False)
         return Probe(http=http, clock=self.clock, sleep=self.clock.sleep)
 
     def answer(self, path: str, document: Any, status: int = 200) -> None:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cutover.smoke.decision import Criterion, Outcome, decide
 from cutover.smoke.report import Report, Result
 from tests.support.edge_double import TARGET
 
-RECORD: dict[str, Any] = {
-    "stack": "test",
-    "track": "stable",
-    "image": "sha256:" + "a" * 64,
-    "build_sha": "4f2c1d9",
-    "version": "1.5.1",
-    "schema": {"version": 1, "digest": "d"},
-    "settings_digest": "s",
-    "edge": {"url": "https://localhost:8443", "authority": None, "rate_per_minute": 60, "burst": 10},
-}
+RECORD = TARGET.output()
 
 
 def report(health: Outcome = Outcome.PASS, rate: Outcome = Outcome.PASS) -> Report:

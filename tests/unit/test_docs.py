@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from cutover.commands.app import main
 from cutover.errors import INTERRUPTED, WRONG_USAGE, errors, exit_codes
 from cutover.stacks import outputs
+from cutover.stacks.outputs import Outputs
 from infra.sections import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings
 from infra.settings import Settings
 
@@ -131,7 +132,9 @@ def is_said(message: str, known: Templates) -> bool:
 
 @pytest.fixture(scope="module")
 def known() -> Templates:
-    return templates([path for folder in ("cutover", "infra", "offline") for path in (ROOT / folder).rglob("*.py")])
+    return templates(
+        [path for folder in ("cutover", "infra", "offline", "outputs") for path in (ROOT / folder).rglob("*.py")]
+    )
 
 
 def test_every_setting_is_in_the_reference_and_every_key_of_the_reference_is_a_setting() -> None:
@@ -207,10 +210,10 @@ def test_an_exit_code_that_is_told_otherwise_is_found() -> None:
 def test_a_row_of_the_exit_codes_is_true(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     raised = {error.exit_code: error("why") for error in errors()} | {INTERRUPTED: KeyboardInterrupt()}
 
-    def of(_stack: str, **_: object) -> dict[str, object]:
+    def of(stack: str, **_: object) -> Outputs:
         if code in raised:
             raise raised[code]
-        return {}
+        return Outputs(stack, {})
 
     monkeypatch.setattr(outputs, "outputs", of)
     assert main(["outputs", *([] if code == WRONG_USAGE else ["-s", "local"])]) == code

@@ -121,6 +121,7 @@ def test_the_copy_has_the_program_and_neither_caches_nor_secrets(project: Path, 
         "cutover/content",
         "infra/content",
         "migrations/content",
+        "outputs/content",
         "templates/content",
     }
     assert (copy / ".venv").readlink() == project / ".venv"

@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 
-from cutover.errors import CutoverError, MigrationError
-from cutover.schema.access import DatabaseAccess
+from cutover.errors import MigrationError
+from cutover.schema.access import AuditDatabase
+from outputs.shape import OutputError
 from tests.support.database_output import OUTPUT
 
 
 def test_a_direct_access_goes_where_the_url_says() -> None:
-    access = DatabaseAccess.from_output(OUTPUT)
+    access = AuditDatabase.from_output(OUTPUT)
 
     assert (access.mode, access.secret_arn, access.address, access.retention_months) == ("direct", "arn", None, None)
 
 
 def test_a_tunnel_ends_on_this_machine_and_numbers_are_whole() -> None:
-    access = DatabaseAccess.from_output(
+    access = AuditDatabase.from_output(
         OUTPUT | {"mode": "tunnel", "bastion": "i-1", "local_port": 15432.0, "retention_months": 24.0, "more": 1}
     )
 
@@ -26,15 +27,23 @@ def test_a_tunnel_ends_on_this_machine_and_numbers_are_whole() -> None:
     assert repr(access.retention_months) == "24"
 
 
-@pytest.mark.parametrize("change", [{"mode": "carrier pigeon"}, {"mode": None}, {"mode": "tunnel"}])
-def test_an_output_of_another_revision_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(CutoverError, match=r"output audit_db_access has mode .*: use the revision that brought"):
-        DatabaseAccess.from_output(OUTPUT | change)
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"mode": "carrier pigeon"}, "mode: Input should be 'direct', 'tunnel' or 'later'"),
+        ({"mode": None}, "mode: Input should be"),
+        ({"mode": "tunnel"}, "mode tunnel needs a local_port"),
+        ({"region": None}, "region: Input should be a valid string"),
+    ],
+)
+def test_an_output_of_another_revision_is_refused(change: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(OutputError, match=f"by another revision of the project .*{wrong}.*: use that revision"):
+        AuditDatabase.from_output(OUTPUT | change)
 
 
 def test_a_database_put_off_is_not_opened() -> None:
     with (
         pytest.raises(MigrationError, match="databaseAccess is later"),
-        DatabaseAccess.from_output(OUTPUT | {"mode": "later"}).open(),
+        AuditDatabase.from_output(OUTPUT | {"mode": "later"}).open(),
     ):
         pass

@@ -34,6 +34,7 @@ from cutover.smoke import report, suite
 from cutover.smoke.decision import Outcome
 from cutover.smoke.report import Report
 from cutover.stacks import outputs, project
+from cutover.stacks.outputs import Outputs
 from tests.support.smoked import RECORD
 from tests.support.smoked import report as found
 
@@ -55,11 +56,11 @@ class Fake:
         if self.failure:
             raise self.failure
 
-    def outputs(self, name: str, *, show_secrets: bool = False) -> dict[str, Any]:
+    def outputs(self, name: str, *, show_secrets: bool = False) -> Outputs:
         self.named = name
         if self.failure:
             raise self.failure
-        return self.values | {"hidden": "shown" if show_secrets else "[secret]"}
+        return Outputs(name, self.values | {"hidden": "shown" if show_secrets else "[secret]"})
 
 
 @pytest.fixture
@@ -184,11 +185,11 @@ def test_smoke_on_a_stack_that_deployed_nothing_is_5(fake: Fake, capsys: pytest.
     assert "test has deployed nothing yet" in capsys.readouterr().err
 
 
-def test_smoke_on_a_record_of_another_version_is_1(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_smoke_on_a_target_of_another_revision_is_1(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.values = {"smoke_target": {"stack": "test"}}
 
     assert main(["smoke", "-s", "test"]) == 1
-    assert "written by another version" in capsys.readouterr().err
+    assert "output smoke_target was put out by another revision" in capsys.readouterr().err
 
 
 def test_up_ends_with_the_hooks_verdict_when_it_ran(

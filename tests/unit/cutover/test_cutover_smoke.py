@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from cutover import smoke
-from cutover.errors import CutoverError, NoGoError, NotPreparedError
+from cutover.errors import NoGoError, NotPreparedError
 from cutover.smoke import checks, suite
 from cutover.smoke.decision import Criterion, Outcome, Verdict
 from cutover.smoke.probe import CheckFailedError
-from cutover.smoke.target import Target
-from tests.support.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter
-from tests.support.smoked import RECORD, report
+from outputs.release import Track
+from tests.support.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter, target
+from tests.support.smoked import report
 
 
 @pytest.fixture
@@ -186,11 +186,11 @@ def test_a_bucket_that_others_filled_is_waited_for_once() -> None:
 
 @pytest.mark.parametrize(("rate", "burst"), [(30, 10), (600, 20), (60, 100), (50, 0)])
 def test_other_limits_are_proven_by_enough_requests(rate: int, burst: int) -> None:
-    target = replace(TARGET, rate_per_minute=rate, burst=burst)
+    limited = target(rate_per_minute=rate, burst=burst)
 
-    checks.rate_limit(Edge(limiter=Nginx(rate, burst)).probe(), target)
+    checks.rate_limit(Edge(limiter=Nginx(rate, burst)).probe(), limited)
     with pytest.raises(CheckFailedError):
-        checks.rate_limit(Edge(limiter=NoLimit()).probe(), target)
+        checks.rate_limit(Edge(limiter=NoLimit()).probe(), limited)
 
 
 def test_requests_too_slow_to_meet_the_limit_prove_nothing() -> None:
@@ -239,44 +239,17 @@ def test_the_seconds_of_a_check_are_measured(edge: Edge) -> None:
 
 
 def test_a_missing_authority_is_said_in_a_line(tmp_path: Path) -> None:
-    target = replace(TARGET, authority=str(tmp_path / "ca.pem"))
+    private = target(authority=str(tmp_path / "ca.pem"))
 
     with pytest.raises(NotPreparedError, match=r"ca\.pem is no certificate authority .* make up"):
-        smoke.run(target)
+        smoke.run(private)
 
 
 def test_nobody_listening_is_a_no_go_with_the_reason_for_every_check() -> None:
-    found = smoke.run(replace(TARGET, url="https://127.0.0.1:1"))
+    found = smoke.run(target(url="https://127.0.0.1:1"))
 
     assert [result.outcome for result in found.results] == [Outcome.FAIL] * 3
     assert all("no answer (ConnectError" in result.detail for result in found.results)
-
-
-def test_the_target_is_read_from_the_deployment_record() -> None:
-    assert Target.from_record(RECORD) == TARGET
-
-
-@pytest.mark.parametrize("missing", ["stack", "edge", "build_sha", "version"])
-def test_a_record_without_a_part_is_refused_by_name(missing: str) -> None:
-    record = {key: value for key, value in RECORD.items() if key != missing}
-
-    with pytest.raises(CutoverError, match=f"no '{missing}': it was written by another version"):
-        Target.from_record(record)
-
-
-@pytest.mark.parametrize("missing", sorted(RECORD["edge"].keys() - {"authority"}))
-def test_a_record_without_a_part_of_its_edge_is_refused_by_name(missing: str) -> None:
-    edge_part = {key: value for key, value in RECORD["edge"].items() if key != missing}
-
-    with pytest.raises(CutoverError, match=f"no '{missing}'"):
-        Target.from_record({**RECORD, "edge": edge_part})
-
-
-def test_an_edge_with_a_public_certificate_needs_no_authority() -> None:
-    """Pulumi leaves out of an output what has no value."""
-    public = {key: value for key, value in RECORD["edge"].items() if key != "authority"}
-
-    assert Target.from_record({**RECORD, "edge": public}).authority is None
 
 
 def test_the_table_has_a_line_for_each_criterion_and_the_verdict_last() -> None:
@@ -339,7 +312,7 @@ def test_a_clock_that_only_sleeps_moves() -> None:
 
 
 @pytest.mark.parametrize("track", ["stable", "candidate"])
-def test_every_request_asks_for_the_track_that_is_smoked(monkeypatch: pytest.MonkeyPatch, track: str) -> None:
+def test_every_request_asks_for_the_track_that_is_smoked(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
     seen: list[tuple[str | None, str]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -8,7 +8,7 @@ import pytest
 
 from cutover.smoke.checks import judged
 from cutover.smoke.limiter import Observation, Prediction, judge
-from tests.support.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter
+from tests.support.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter, target
 
 
 def observe(
@@ -46,9 +46,9 @@ def test_a_true_nginx_never_gives_an_impossible_answer(rate_per_minute: int, idl
         # Paces are in seconds of a 60/min limiter: a slower one needs longer pauses for the same picture.
         pauses = [pause * 60 / rate_per_minute for pause in [0.0] * earlier + traffic(dice)]
         seen = observe(limiter, pauses, dice)[earlier:]
-        target = TARGET.__class__(**{**vars(TARGET), "rate_per_minute": rate_per_minute})
+        changed = target(rate_per_minute=rate_per_minute)
 
-        assert judged(seen, target, idle_before=idle) == "", f"seed {seed}"
+        assert judged(seen, changed, idle_before=idle) == "", f"seed {seed}"
 
 
 def test_a_clock_that_nginx_read_two_milliseconds_ago_makes_nothing_impossible() -> None:

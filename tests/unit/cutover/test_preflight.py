@@ -12,9 +12,11 @@ import pytest
 
 from cutover.errors import MigrationError, UnreachableError
 from cutover.schema.tunnel import LOOPBACK, listens
-from cutover.stacks.preflight import SCHEMA, TUNNEL_PORT, Preflight
+from cutover.stacks.outputs import Outputs
+from cutover.stacks.preflight import Preflight
 from infra.settings import Settings
-from tests.support.database_output import OUTPUT
+from outputs.access import TUNNEL_PORT
+from tests.support.database_output import OUTPUT, SCHEMA
 from tests.support.session_manager import FORWARDS, Sessions, plugin
 
 OUT_OF_REACH = OUTPUT | {"endpoint": f"{LOOPBACK}:1", "bastion": "i-0abc"}
@@ -26,7 +28,7 @@ def before(outputs: dict[str, Any] | None = None, *resources: dict[str, Any], **
     return Preflight(
         stack="prod",
         config={f"web-next:{key}": value for key, value in config.items()},
-        outputs={"audit_db_access": outputs} if outputs else {},
+        outputs=Outputs("prod", {"audit_db_access": outputs} if outputs else {}),
         resources=resources,
     )
 

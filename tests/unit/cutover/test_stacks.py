@@ -27,8 +27,7 @@ from cutover.errors import (
 )
 from cutover.stacks import locks, outputs, project, update
 from cutover.stacks.causes import cause
-from cutover.stacks.preflight import SCHEMA
-from tests.support.database_output import OUTPUT
+from tests.support.database_output import OUTPUT, SCHEMA
 
 
 @pytest.fixture
@@ -329,8 +328,8 @@ def test_outputs_take_one_process_and_ask_for_secrets_only_when_told(
 ) -> None:
     asked = says(tmp_path, monkeypatch, '{"a": 1}')
 
-    assert outputs.outputs("local") == {"a": 1}
-    assert outputs.outputs("local", show_secrets=True) == {"a": 1}
+    assert outputs.outputs("local").values == {"a": 1}
+    assert outputs.outputs("local", show_secrets=True).values == {"a": 1}
     plain = f"stack output --json --non-interactive --cwd={tmp_path}/project --stack=local"
     assert asked.read_text().splitlines() == [plain, f"{plain} --show-secrets"]
 

@@ -13,11 +13,14 @@ from cutover import traffic
 from cutover.commands.app import main
 from cutover.errors import TrafficError
 from cutover.stacks import outputs
+from cutover.stacks.outputs import Outputs
 from cutover.traffic import traffic_split
 from cutover.traffic.docker import EdgeTraffic
 from cutover.traffic.fargate import ListenerTraffic
 from cutover.traffic.split import checked
+from outputs.traffic import DockerTraffic, FargateTraffic
 
+DOCKER = DockerTraffic(container="edge", folder="/weights")
 LISTENER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web-next/1/2"
 STABLE, CANDIDATE, OTHER = (
     f"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/1" for name in ("s", "c", "o")
@@ -36,15 +39,14 @@ def test_a_share_is_taken(weight: int) -> None:
 
 
 def test_the_runtime_decides_where_the_split_is() -> None:
-    docker = traffic_split({"runtime": "docker", "container": "edge", "folder": "/weights"})
+    docker = traffic_split(DOCKER)
     listener = traffic_split(
-        {"runtime": "fargate", "region": "eu-central-1", "listener": LISTENER, "stable": STABLE, "candidate": CANDIDATE}
+        FargateTraffic(region="eu-central-1", listener=LISTENER, stable=STABLE, candidate=CANDIDATE)
     )
 
     assert docker == EdgeTraffic(container="edge", folder="/weights")
     assert isinstance(listener, ListenerTraffic)
-    with pytest.raises(TrafficError, match="runtime 'kubernetes': docker and fargate are known"):
-        traffic_split({"runtime": "kubernetes"})
+    assert (listener.listener, listener.stable, listener.candidate) == (LISTENER, STABLE, CANDIDATE)
 
 
 def action(weights: dict[str, int]) -> dict[str, Any]:
@@ -137,7 +139,7 @@ class Split:
 @pytest.fixture
 def split(monkeypatch: pytest.MonkeyPatch) -> Split:
     made = Split()
-    monkeypatch.setattr(outputs, "outputs", lambda _stack: {"traffic": {"runtime": "docker"}})
+    monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, {"traffic": DOCKER.output()}))
     monkeypatch.setattr(traffic, "traffic_split", lambda _output: made)
     return made
 
@@ -159,7 +161,7 @@ def test_the_command_refuses_a_share_that_is_none(split: Split, capsys: pytest.C
 def test_a_stack_that_owns_no_slots_has_no_traffic(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(outputs, "outputs", lambda _stack: {"release": {}})
+    monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, {"release": {}}))
 
     assert main(["traffic", "-s", "local-canary"]) == 5
     assert "name the base that owns both slots" in capsys.readouterr().err

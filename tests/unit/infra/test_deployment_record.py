@@ -14,6 +14,7 @@ from cutover.errors import NoGoError
 from infra import deployment_record
 from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.release import release_of
+from outputs.release import SmokeTarget
 from tests.unit.infra.configs import NAMES, settings
 from tests.unit.infra.recorder import Recording, record
 
@@ -79,8 +80,8 @@ def test_the_hook_smokes_what_is_about_to_be_recorded_and_fails_on_a_no_go(monke
             steps.append("required")
             raise NoGoError("NO-GO: Health: down")
 
-    def run(target: smoke.Target) -> NoGo:
-        steps.append(target.url)
+    def run(target: SmokeTarget) -> NoGo:
+        steps.append(target.edge.url)
         return NoGo()
 
     monkeypatch.setattr(smoke, "run", run)

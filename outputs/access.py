@@ -1,0 +1,32 @@
+"""The output audit_db_access: how the audit database is reached as its owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from outputs.shape import Shape
+
+Mode = Literal["direct", "tunnel", "later"]
+TUNNEL_PORT = 15432
+"""This machine's end of a tunnel where the stack's file names no other port."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseAccess(Shape):
+    """`mode` is direct, tunnel (a session through `bastion` that ends at `local_port` of this machine) or later (roles
+    and schema come another time). `endpoint` is the server's host:port, `secret_arn` the owner's URL in the vault,
+    `emulator` the API's address on docker stacks. Entries are kept for ever without `retention_months`."""
+
+    mode: Mode
+    endpoint: str
+    secret_arn: str
+    region: str
+    emulator: str | None = None
+    bastion: str | None = None
+    local_port: int | None = None
+    retention_months: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode == "tunnel" and self.local_port is None:
+            raise ValueError("mode tunnel needs a local_port")

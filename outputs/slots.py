@@ -1,0 +1,71 @@
+"""The output slots: where each track's release is placed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from outputs.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerPlace(Shape):
+    """host:port of the stable release's app on the Docker network."""
+
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesVolume(Shape):
+    """The volume of the files that a release mounts, and their digest."""
+
+    volume: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerSlot(Shape):
+    """What a docker stack keeps for a candidate: an address, what its app is told, and its files."""
+
+    address: str
+    environment: Mapping[str, str]
+    files: FilesVolume
+
+
+@dataclass(frozen=True, kw_only=True)
+class FargatePlace(Shape):
+    """ARN of the stable release's target group."""
+
+    target_group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskEdge(Shape):
+    """What the nginx of a candidate's task is told beside its track."""
+
+    edge_id: str
+    server_name: str
+    rate_per_minute: int
+    burst: int
+    trusted_proxies: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FargateSlot(Shape):
+    """What a fargate stack keeps for a candidate: all that its service needs, and nothing else of the base.
+
+    Roles, cluster and target group are ARNs; subnets and security group ids. `environment` is what the app is told.
+    `ready_alarm` is the alarm that ends a deployment.
+    """
+
+    region: str
+    cluster: str
+    subnets: Sequence[str]
+    security_group: str
+    target_group: str
+    execution_role: str
+    task_role: str
+    log_group: str
+    ready_alarm: str
+    edge: TaskEdge
+    environment: Mapping[str, str]

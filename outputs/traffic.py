@@ -1,0 +1,38 @@
+"""The output traffic: where the split between the tracks is set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from outputs.shape import Shape, read
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerTraffic(Shape):
+    """The edge's container, and the folder in it whose files are the candidate's buckets."""
+
+    runtime: Literal["docker"] = "docker"
+    container: str
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FargateTraffic(Shape):
+    """The HTTPS listener, and the two target groups that it forwards to; all three are ARNs."""
+
+    runtime: Literal["fargate"] = "fargate"
+    region: str
+    listener: str
+    stable: str
+    candidate: str
+
+
+def traffic_from(value: object) -> DockerTraffic | FargateTraffic:
+    """The shape that the output describes. Raises OutputError."""
+    shape: DockerTraffic | FargateTraffic = read(
+        Annotated[DockerTraffic | FargateTraffic, Field(discriminator="runtime")], value
+    )
+    return shape
