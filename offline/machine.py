@@ -20,7 +20,7 @@ EDGE_BASE, PROMETHEUS_BASE = 8443, 9090
 
 
 class MachineError(Exception):
-    """This clone's place on the machine is missing, damaged or not to be had. One line, fit for a person."""
+    """This clone's record of itself is missing or damaged, or no subnet and ports are free for it. One line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ def clone_id(root: Path = ROOT) -> str:
 
 
 def machine_file(root: Path = ROOT) -> Path:
-    """Where a clone keeps its machine."""
+    """The file with a clone's subnet, ports and names."""
     return root / ".local" / "machine.json"
 
 

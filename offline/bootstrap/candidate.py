@@ -1,4 +1,4 @@
-"""The candidate that `make down` stopped with the rest: it may have a share of the traffic."""
+"""Starts a candidate that `make down` stopped: it may have a share of the traffic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from offline.machine import ROOT, clone_id
 
 
 class Candidate(Step):
-    """A placed candidate runs: its container belongs to another stack than the one that `make up` brings up."""
+    """The container of a placed candidate. It belongs to another stack than the one that `make up` brings up."""
 
     name = "candidate"
     needs = ("emulator",)

@@ -37,7 +37,7 @@ def remove(root: Path = ROOT) -> str:
 
 
 def _found(root: Path, *listing: str) -> list[str]:
-    """Returns what one listing has of this clone; the id comes from the clone's path."""
+    """Returns the ids in a docker listing that carry this clone's label."""
     asked = docker(*listing, "--filter", f"label=web-next.clone={clone_id(root)}")
     if asked.returncode != 0:
         if not machine_file(root).exists():

@@ -36,10 +36,10 @@ authorityKeyIdentifier = keyid
 
 
 class Tls(Step):
-    """`.local/tls`: an authority, a certificate for localhost and one for every address that a database can have.
+    """`.local/tls`: an authority, and the certificates that it signed, for localhost and for every database address.
 
-    Renewed 30 days before the end. The authority's key is thrown away after it has signed: nobody can sign with it
-    later, so the databases' certificate is made before there is one.
+    Renewed 30 days before they end. The authority's key is deleted once it has signed, so nobody can sign with it
+    later. That is why the databases' certificate is made before there is a database.
     """
 
     name = "tls"
@@ -97,7 +97,7 @@ class Tls(Step):
 
 
 def _restart_edges(machine: Machine) -> None:
-    """Has the edges that run with the certificate of before read the new one, also when its folder is a new one."""
+    """Restarts the edges that still serve the certificate of before, also where its folder was made anew."""
     running = docker("ps", "--quiet", "--filter", f"label={machine.label}", "--filter", "label=web-next.role=edge")
     for edge in running.stdout.split():
         docker("restart", edge)

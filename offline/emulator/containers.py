@@ -43,7 +43,7 @@ class Containers:
         patch(ImageCollection, "pull", lambda _: _refuse_to_pull)
 
     def own(self, name: str) -> str:
-        """Returns the name that something of the emulator's has in this clone."""
+        """Returns the name that a container or volume of the emulator has in this clone."""
         if name.startswith("ministack-"):
             return f"web-next-{self._machine.clone}-{name.removeprefix('ministack-')}"
         return name

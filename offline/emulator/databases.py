@@ -43,7 +43,7 @@ KINDS = (
 
 
 class Databases:
-    """Makes what the emulator says of a database true."""
+    """Keeps the emulator's records of databases and their containers in step."""
 
     def __init__(self, app: Any, containers: Containers, transit: Transit) -> None:
         self._app = app

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class PatchError(Exception):
-    """What is to be narrowed isn't there: another version than the pinned one. One line."""
+    """The emulator lacks what was to be replaced: it is not the pinned version. One line."""
 
 
 def patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:

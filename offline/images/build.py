@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 
 def silent(_: str) -> None:
-    """Progress that nobody watches."""
+    """Takes progress and shows it to nobody."""
 
 
 class ImageError(Exception):
