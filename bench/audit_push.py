@@ -1,7 +1,7 @@
 """What keeping an audit entry costs: latency under a steady load, and inserts a second against pgbench.
 
-`python -m bench.audit_push [ROUNDS]` starts a Postgres of its own and the app as `webnext.server` runs it, its log
-going into a pipe. First 200 pushes a second are sent for 20 s, each at its time whether or not those before it are
+`python -m bench.audit_push [ROUNDS]` starts a Postgres of its own and the app as `webnext.processes.app` runs it, its
+log going into a pipe. First 200 pushes a second are sent for 20 s, each at its time whether or not those before it are
 answered, and each is measured from that time. Then pgbench and wrk take turns, from this machine to the same address
 and as the same role: pgbench runs the insert (both tables, prepared), wrk posts to /api/audit/push over as many
 connections; the adapter's own append(), by as many callers, shows what HTTP costs. Exits 1 when a limit is missed, 2

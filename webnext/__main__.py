@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
@@ -23,28 +24,9 @@ def main(arguments: list[str]) -> int:
     except SettingsError as error:
         print(f"web-next: {error}", file=sys.stderr)
         return 2
-    return _run(role, settings)
-
-
-def _run(role: str, settings: Settings) -> int:
-    # Imported here: each role loads what it needs and no more.
-    if role == "worker":
-        from webnext.alerts.worker import run_worker
-
-        run_worker(settings)
-    elif role == "executor":
-        from webnext.double.app import serve_double
-
-        serve_double(settings)
-    elif role == "cleanup":
-        from webnext.evidence.cleanup import run_cleanup
-
-        return run_cleanup(settings)
-    else:
-        from webnext.server import serve_app
-
-        serve_app(settings)
-    return 0
+    # Each role loads what it needs and no more.
+    process = importlib.import_module(f"webnext.processes.{role}")
+    return int(process.run(settings))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from opentelemetry import trace
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webnext import logs, metrics, tracing
+from webnext import context, metrics, tracing
 from webnext.settings import Settings
 
 MAX_BODY = 256 * 1024
@@ -76,7 +76,7 @@ class Envelope:
         headers = _headers(scope)
         trace_id = trace_id_for(headers.get("x-trace-id"))
         traffic = _traffic(scope["path"], headers)
-        tokens = logs.trace_id.set(trace_id), logs.traffic.set(traffic), logs.scope.set(scope)
+        tokens = context.trace_id.set(trace_id), context.traffic.set(traffic), context.scope.set(scope)
         span = tracing.request_span(self._tracer, scope["method"], headers, trace_id)
         started = time.monotonic()
         status = 0
@@ -101,16 +101,16 @@ class Envelope:
                 await _refuse(send_with_headers, 500, "internal error")
         finally:
             seconds = time.monotonic() - started
-            route = logs.route()
+            route = context.route()
             method = scope["method"]
             _histogram(route, method if route != "other" else "", status, traffic).observe(seconds)
             tracing.end_request(span, method, route, status)
             if scope["path"] != "/healthz":
                 ms = round(seconds * 1000, 1)
                 _log({"method": method, "path": scope["path"], "status": status, "ms": ms})
-            logs.trace_id.reset(tokens[0])
-            logs.traffic.reset(tokens[1])
-            logs.scope.reset(tokens[2])
+            context.trace_id.reset(tokens[0])
+            context.traffic.reset(tokens[1])
+            context.scope.reset(tokens[2])
 
     async def _limited(self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
@@ -161,7 +161,7 @@ def _log(fields: dict[str, object]) -> None:
 
 
 async def _refuse(send: Send, status: int, why: str) -> None:
-    body = json.dumps({"_err": why, "traceId": logs.trace_id.get()}).encode()
+    body = json.dumps({"_err": why, "traceId": context.trace_id.get()}).encode()
     headers = [_JSON, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

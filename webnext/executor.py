@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from pydantic_core import from_json
 
-from webnext import logs
+from webnext import context
 from webnext.dependency import AwayError, Dependency
 
 SECONDS = 2.0
@@ -43,7 +43,7 @@ class Executor:
     ) -> dict[str, Any]:
         if not self.url:
             raise AwayError("executor", "NEXT_PUBLIC_EXECUTOR_URL is not set")
-        if trace_id := logs.trace_id.get():
+        if trace_id := context.trace_id.get():
             headers["X-Trace-ID"] = trace_id
 
         async def ask() -> dict[str, Any]:

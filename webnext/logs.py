@@ -8,27 +8,13 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import nullcontext
-from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import TextIO
 
-trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
-"""The trace id of the request being answered, None outside one."""
-
-traffic: ContextVar[str] = ContextVar("traffic", default="user")
-"""Whose request is being answered: `user`, `smoke`, or `health`; gates leave the last two out."""
-
-scope: ContextVar[Mapping[str, Any] | None] = ContextVar("scope", default=None)
-"""The ASGI scope of the request being answered, None outside one."""
+from webnext import context
 
 _CREDENTIALS = re.compile(r"[^\s:/@\"']+:[^\s@\"']+@|(?i:password)\s*=\s*('[^']*'|\S+)")
-
-
-def route() -> str:
-    """The template of the route that answers the request; `other` where none does, so that strangers make no series."""
-    return getattr((scope.get() or {}).get("route"), "path", None) or "other"
 
 
 class JsonFormatter(logging.Formatter):
@@ -40,7 +26,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            "traceId": trace_id.get(),
+            "traceId": context.trace_id.get(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:

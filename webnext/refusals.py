@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from webnext import logs
+from webnext import context
 from webnext.contract import ErrorAnswer, UnavailableAnswer
 from webnext.dependency import AwayError
 from webnext.openapi import DocumentedAPI
@@ -36,7 +36,7 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int] | None = None)
 
 
 def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
-    answer = ErrorAnswer(err=why, traceId=logs.trace_id.get() or "")
+    answer = ErrorAnswer(err=why, traceId=context.trace_id.get() or "")
     return JSONResponse(answer.model_dump(), status, headers)
 
 
@@ -62,7 +62,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     assert isinstance(error, AwayError)
-    answer = UnavailableAnswer(err=str(error), traceId=logs.trace_id.get() or "")
+    answer = UnavailableAnswer(err=str(error), traceId=context.trace_id.get() or "")
     return JSONResponse(answer.model_dump(), 503, {"Retry-After": str(RETRY_SECONDS)})
 
 

@@ -5,23 +5,11 @@ from __future__ import annotations
 import uvicorn
 from starlette.types import ASGIApp
 
-from webnext import metrics, tracing
-from webnext.app import create_app
-from webnext.assembly import services_for
-from webnext.settings import Settings
-
 PORT = 3003
 GRACE_SECONDS = 8
 """For requests that have begun; Docker and ECS kill after 10 and 30 s."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than nginx keeps an idle connection (60): whoever closes first must be the one who sends."""
-
-
-def serve_app(settings: Settings) -> None:
-    """Serve the API and the dashboard on PORT, the metrics on their own."""
-    tracing.configure(settings)
-    metrics.serve(settings, "app")
-    serve(create_app(services_for(settings)), PORT)
 
 
 def serve(app: ASGIApp, port: int) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from tests.support.audit import ENTRY, Ground, Rig, entry, paused
 from tests.support.postgres import MASTER
-from webnext import budget, logs
+from webnext import budget, context
 from webnext.audit import postgres
 from webnext.audit.row import UnstorableError, row_of
 from webnext.audit.writer import Written
@@ -422,7 +422,7 @@ def test_the_log_line_of_a_push_has_its_trace_id_and_no_others(
         insert = rig.audit._writer._insert
 
         async def spy(rows: Any) -> Any:
-            seen.append(logs.trace_id.get())
+            seen.append(context.trace_id.get())
             return await insert(rows)
 
         rig.audit._writer._insert = spy  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ from tests.support.postgres import OWNER, WRITER, Database
 pytestmark = pytest.mark.engine
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-# As serve_double puts it together, with a file in the vault's place.
+# As the executor's process puts it together, with a file in the vault's place.
 _DOUBLE = """
 import sys
 from pathlib import Path

@@ -335,7 +335,7 @@ class Stack:
         """A worker process of its own; ended with SIGKILL when the block ends, if it still runs."""
         port = free_port()
         program = (
-            "import sys; from webnext.alerts import worker; worker.PORT = int(sys.argv[1]); "
+            "import sys; from webnext.processes import worker; worker.PORT = int(sys.argv[1]); "
             "from webnext.__main__ import main; sys.exit(main(['worker']))"
         )
         environment = {

@@ -12,7 +12,7 @@ from bullmq.custom_errors import UnrecoverableError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from webnext import logs, metrics
+from webnext import context, metrics
 from webnext.alerts.queues import DELIVER, PREFIX, attempt, letter_of
 from webnext.alerts.redis import BLOCK_SECONDS
 from webnext.alerts.slack import DeliveryError, Slack
@@ -80,7 +80,7 @@ class Consumer(Worker):  # type: ignore[misc]
         self.jobs.add((job, token))
         self.lockManager.track_job(job.id, token, int(time.time() * 1000))
         letter = letter_of(job)
-        context = logs.trace_id.set(letter.trace_id or None)
+        traced = context.trace_id.set(letter.trace_id or None)
         try:
             if job.deferredFailure:
                 await self._failed(job, token, UnrecoverableError(job.deferredFailure))
@@ -96,7 +96,7 @@ class Consumer(Worker):  # type: ignore[misc]
         except Exception:
             log.exception("alert %s could not be handled", job.id)
         finally:
-            logs.trace_id.reset(context)
+            context.trace_id.reset(traced)
             self.jobs.discard((job, token))
             self.lockManager.untrack_job(job.id)
 

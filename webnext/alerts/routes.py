@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException
 
-from webnext import logs
+from webnext import context, logs
 from webnext.audit.own import Action, own_entry
 from webnext.contract import (
     Alert,
@@ -28,7 +28,7 @@ def router(services: Services) -> APIRouter:
     @routes.post("/api/alerts/webhook", status_code=202, responses=away)
     async def webhook(alert: Alert) -> AlertAnswer:
         """Take an alert: from 202 on it is delivered at least once."""
-        return await services.alerts.accept(alert.model_dump(mode="json"), logs.trace_id.get() or "")
+        return await services.alerts.accept(alert.model_dump(mode="json"), context.trace_id.get() or "")
 
     @routes.get("/api/alerts/queue")
     async def counts() -> QueueAnswer:
@@ -56,7 +56,7 @@ def router(services: Services) -> APIRouter:
 
     async def audited(action: Action, details: dict[str, object]) -> None:
         try:
-            await services.audit.append(own_entry(action, details), logs.trace_id.get() or "")
+            await services.audit.append(own_entry(action, details), context.trace_id.get() or "")
         except AwayError:
             logs.unaudited(action, details)
 

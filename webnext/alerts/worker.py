@@ -5,27 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from redis.asyncio import Redis
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
-from webnext import metrics, tracing
 from webnext.alerts import redis
 from webnext.alerts.consumer import Consumer
 from webnext.alerts.outbox import Outbox
 from webnext.alerts.queues import Queues
 from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.slack import Slack
-from webnext.assembly import services_for, vault_for
 from webnext.dependency import AwayError, every, one_line
-from webnext.evidence.cleanup import clean_daily
-from webnext.server import PORT, serve
 from webnext.settings import Settings
 from webnext.vault import Vault
 
@@ -118,49 +109,3 @@ class AlertWorker:
         client = redis.client(self._vault, self._settings.redis_ca_file)
         self._clients.append(client)
         return client
-
-
-def run_worker(settings: Settings) -> None:
-    """Deliver alerts and clean evidence up daily until SIGTERM, with /healthz on PORT and the metrics on their own.
-
-    Where an adapter is a mock its part has nothing to do.
-    """
-    tracing.configure(settings)
-    metrics.serve(settings, "worker")
-    worker = AlertWorker(settings, vault_for(settings))
-    busy = settings.adapters.queue == "production"
-    if not busy:
-        log.info("the queue adapter is a mock: there is nothing to deliver")
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if busy:
-            await worker.start()
-        async with _daily_cleanup(settings):
-            yield
-        await worker.stop()
-
-    async def healthz(_: Request) -> PlainTextResponse:
-        if stuck := worker.stuck():
-            return PlainTextResponse(f"stuck: {', '.join(stuck)}\n", 503)
-        return PlainTextResponse("ok\n")
-
-    serve(Starlette(routes=[Route("/healthz", healthz)], lifespan=lifespan), PORT)
-
-
-@asynccontextmanager
-async def _daily_cleanup(settings: Settings) -> AsyncIterator[None]:
-    """Evidence is cleaned up while the block runs, where it is real."""
-    if settings.adapters.evidence == "mock":
-        yield
-        return
-    services = services_for(settings)
-    await services.audit.open()
-    cleaning = asyncio.create_task(clean_daily(settings, services.flags, services.audit))
-    try:
-        yield
-    finally:
-        cleaning.cancel()
-        await asyncio.wait({cleaning})
-        await services.audit.close()
-        await services.executor.close()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import count, islice
 from typing import NamedTuple, NoReturn
 
-from webnext import logs, metrics
+from webnext import context, metrics
 from webnext.budget import BYTES
 from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError
@@ -59,7 +59,7 @@ class MockAudit:
         self._bytes += entry.details_bytes
         while len(self._entries) > KEPT or self._bytes > BYTES:
             self._bytes -= self._entries.pop().entry.details_bytes
-        metrics.AUDIT_INSERTS.labels("mock", logs.traffic.get()).inc()
+        metrics.AUDIT_INSERTS.labels("mock", context.traffic.get()).inc()
         return PushAnswer(id=item.id, mock=True, via="mock")
 
     async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from webnext import logs, metrics
+from webnext import context, metrics
 from webnext.audit.own import own_key
 from webnext.audit.postgres import Postgres
 from webnext.audit.replay import Replayer
@@ -73,7 +73,7 @@ class ProductionAudit:
         except AwayError:
             return await self._fall_back(entry, trace_id, key, began + SECONDS)
         if written.fresh:
-            metrics.AUDIT_INSERTS.labels("postgres", logs.traffic.get()).inc()
+            metrics.AUDIT_INSERTS.labels("postgres", context.traffic.get()).inc()
             metrics.AUDIT_WRITE.observe(time.monotonic() - began)
         return PushAnswer(id=written.id)
 
@@ -114,7 +114,7 @@ class ProductionAudit:
                 metrics.AUDIT_REFUSED.inc()
                 raise
             _fallen_back("postgres", "executor")
-        metrics.AUDIT_INSERTS.labels(via, logs.traffic.get()).inc()
+        metrics.AUDIT_INSERTS.labels(via, context.traffic.get()).inc()
         return PushAnswer(id=key, mock=True, via=via)
 
     async def _hand_over(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
@@ -138,4 +138,4 @@ def production_audit(settings: Settings, vault: Vault, executor: Executor) -> Au
 
 def _fallen_back(*away: str) -> None:
     for dependency in away:
-        metrics.FALLBACKS.labels(logs.route(), dependency).inc()
+        metrics.FALLBACKS.labels(context.route(), dependency).inc()

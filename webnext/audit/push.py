@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from webnext import logs
+from webnext import context
 from webnext.audit.own import taken
 from webnext.audit.row import UnstorableError
 from webnext.contract import MAX_DETAILS, AuditEntryV1, PushAnswer
@@ -40,7 +40,7 @@ def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable
         if (size := entry.details_bytes) > MAX_DETAILS:
             raise HTTPException(422, f"details: {size} bytes as JSON, {MAX_DETAILS} at most; upload more as evidence")
         try:
-            return await services.audit.append(entry, logs.trace_id.get() or "", key)
+            return await services.audit.append(entry, context.trace_id.get() or "", key)
         except KeyReusedError as error:
             raise HTTPException(409, str(error)) from error
         except UnstorableError as error:

@@ -1,10 +1,8 @@
-"""The double as an ASGI application, and serving it."""
+"""The double as an ASGI application."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,23 +10,17 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from webnext import metrics, refusals
-from webnext.assembly import vault_for
+from webnext import refusals
 from webnext.dependency import every
 from webnext.double import routes
 from webnext.double.journal import AuditStore, Journal, forward
 from webnext.double.objects import Objects, SignatureError, SizeError
-from webnext.double.postgres import PostgresStore
 from webnext.double.store import Store
 from webnext.double.trading import NonsenseError, TradingDesk, UnknownError
 from webnext.envelope import Envelope
-from webnext.server import serve
 from webnext.services import KeyReusedError, NotUploadedError, TooLargeError
 from webnext.settings import Settings
 
-PORT = 3010
-FOLDER = "/var/lib/web-next-executor"
-"""Where the double keeps what it was given, unless DOUBLE_DATA says otherwise."""
 FORWARD_SECONDS = 2.0
 
 _STATUSES: dict[type[Exception], int] = {
@@ -40,20 +32,6 @@ _STATUSES: dict[type[Exception], int] = {
     SizeError: 400,
     SignatureError: 403,
 }
-
-
-def serve_double(settings: Settings) -> None:
-    """Serve on PORT until SIGTERM. Exits with a line that says why where its folder cannot be written."""
-    folder = Path(os.environ.get("DOUBLE_DATA") or FOLDER)
-    audit = PostgresStore(vault_for(settings)) if settings.vault_prefix else None
-    try:
-        app = create_double(settings, folder, audit)
-    except (OSError, sqlite3.Error) as error:
-        raise SystemExit(
-            f"web-next: DOUBLE_DATA is {str(folder)!r}: {error}; mount a volume that it may write"
-        ) from error
-    metrics.serve(settings, "executor")
-    serve(app, PORT)
 
 
 def create_double(settings: Settings, folder: Path, audit: AuditStore | None = None) -> ASGIApp:

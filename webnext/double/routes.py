@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import Field, FiniteFloat
 from starlette.requests import ClientDisconnect
 
-from webnext import contract, logs
+from webnext import context, contract
 from webnext.audit.own import own_key
 from webnext.contract import ArchiveRequest, AuditEntryV1, Breach, EvidenceRequest, Identifier, ListRequest, Storable
 from webnext.double.journal import Journal
@@ -109,7 +109,7 @@ def audit(journal: Journal) -> APIRouter:
     async def push(entry: AuditEntryV1, idempotency_key: Key = None) -> dict[str, Any]:
         """`ok` means that the entry is on the disk."""
         key = idempotency_key or own_key(str(uuid.uuid4()))
-        await journal.take(entry, logs.trace_id.get() or "", key)
+        await journal.take(entry, context.trace_id.get() or "", key)
         return {"ok": True, "id": key}
 
     @routes.post("/audit/list")

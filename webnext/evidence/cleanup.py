@@ -207,26 +207,3 @@ class _Past:
 async def clean_daily(settings: Settings, flags: Flags, audit: Audit) -> None:
     """Clean now and every EVERY_SECONDS, for ever; a run that fails is logged and the next one tries again."""
     await every(EVERY_SECONDS, "the evidence clean-up", lambda: clean(settings, flags, audit))
-
-
-def run_cleanup(settings: Settings) -> int:
-    """Clean once. Return 0 when it is done, a dry run too, and 1 where S3 is away or refused."""
-    if settings.adapters.evidence == "mock":
-        log.info("nothing to clean: the evidence adapter is a mock")
-        return 0
-    return asyncio.run(_run_once(settings))
-
-
-async def _run_once(settings: Settings) -> int:
-    from webnext.assembly import services_for  # it imports this package
-
-    services = services_for(settings)
-    await services.audit.open()
-    try:
-        done = await clean(settings, services.flags, services.audit)
-    except AwayError as error:
-        log.error("the clean-up ended early: %s", error)  # noqa: TRY400  (its message is all there is to say)
-        return 1
-    finally:
-        await services.audit.close()
-    return 1 if done.failed else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException
 
-from webnext import logs
+from webnext import context
 from webnext.contract import (
     ArchiveAnswer,
     ArchiveRequest,
@@ -34,7 +34,7 @@ def router(services: Services) -> APIRouter:
     async def archive(wanted: ArchiveRequest) -> ArchiveAnswer:
         """Store the metadata of an uploaded zip beside it."""
         try:
-            return await services.evidence.archive(wanted, logs.trace_id.get() or "")
+            return await services.evidence.archive(wanted, context.trace_id.get() or "")
         except NotUploadedError as error:
             raise HTTPException(404, str(error)) from error
         except TooLargeError as error:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from webnext import logs, metrics
+from webnext import context, logs, metrics
 from webnext.audit.own import own_entry
 from webnext.contract import AuditEntryV1, Automation, Breach
 from webnext.dependency import AwayError, every
@@ -157,8 +157,8 @@ def _shown(share: float, done: _Done | None) -> Automation:
 
 @contextmanager
 def _traced(key: str) -> Iterator[None]:
-    token = logs.trace_id.set(rules.trace_of(key))
+    token = context.trace_id.set(rules.trace_of(key))
     try:
         yield
     finally:
-        logs.trace_id.reset(token)
+        context.trace_id.reset(token)

@@ -13,8 +13,9 @@ from tests.support.memory_audit import MemoryAudit
 from webnext import metrics
 from webnext.dependency import AwayError
 from webnext.evidence import cleanup
-from webnext.evidence.cleanup import Cleaned, clean, run_cleanup
+from webnext.evidence.cleanup import Cleaned, clean
 from webnext.flags import Flags
+from webnext.processes import cleanup as process
 from webnext.settings import Adapters, FlagValues, Settings
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -288,11 +289,11 @@ def test_the_command_ends_with_0_when_it_is_done_and_1_when_s3_was_away_or_refus
             raise outcome
         return outcome
 
-    monkeypatch.setattr(cleanup, "clean", outcome_of)
+    monkeypatch.setattr(process, "clean", outcome_of)
     settings = SETTINGS.model_copy(update={"adapters": Adapters(evidence="production")})
 
-    assert run_cleanup(settings) == code
+    assert process.run(settings) == code
 
 
 def test_the_command_has_nothing_to_do_on_a_mock() -> None:
-    assert run_cleanup(Settings()) == 0
+    assert process.run(Settings()) == 0

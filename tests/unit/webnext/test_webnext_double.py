@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Message
 from webnext.audit.own import own_key
 from webnext.contract import AuditEntryV1
 from webnext.dependency import AwayError
-from webnext.double.app import create_double, serve_double
+from webnext.double.app import create_double
 from webnext.double.journal import KEPT, Journal, forward
 from webnext.double.objects import MAX_BYTES, SECONDS, Objects
 from webnext.double.store import Store
+from webnext.processes import executor
 from webnext.services import KeyReusedError
 from webnext.settings import Settings
 
@@ -458,7 +459,7 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path, mo
     monkeypatch.setenv("DOUBLE_DATA", str(file / "data"))
 
     with pytest.raises(SystemExit, match=r"web-next: DOUBLE_DATA is '.*file/data': .*mount a volume"):
-        serve_double(Settings())
+        executor.run(Settings())
 
 
 def test_a_store_that_fails_is_a_503(tmp_path: Path, double: Client) -> None:

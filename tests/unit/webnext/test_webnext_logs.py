@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.memory_audit import Call
-from webnext import logs
+from webnext import context, logs
 
 
 def line(message: str, **record: Any) -> dict[str, Any]:
@@ -26,11 +26,11 @@ def test_a_record_is_one_line_of_json_with_its_fields() -> None:
 
 
 def test_the_trace_id_of_the_request_is_on_every_line() -> None:
-    token = logs.trace_id.set("page-1234")
+    token = context.trace_id.set("page-1234")
     try:
         assert line("x")["traceId"] == "page-1234"
     finally:
-        logs.trace_id.reset(token)
+        context.trace_id.reset(token)
     assert "traceId" not in line("x")
 
 
