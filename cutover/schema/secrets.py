@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cutover.errors import CutoverError
 
 
@@ -14,6 +10,10 @@ def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
 
     Raises CutoverError naming the ARN when it cannot be read; never with the value.
     """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
     local = {}
     if emulator:
         account = arn.split(":")[4]

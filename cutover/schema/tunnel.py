@@ -14,9 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cutover.errors import NotPreparedError, UnreachableError
 
 PLUGIN = "session-manager-plugin"
@@ -55,6 +52,9 @@ class Tunnel:
         Raises NotPreparedError without the plugin, UnreachableError when the port is taken, AWS refuses the session, or
         nothing listens after `seconds`.
         """
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+
         plugin = shutil.which(PLUGIN)
         if plugin is None:
             raise NotPreparedError(

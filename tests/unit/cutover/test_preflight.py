@@ -59,7 +59,7 @@ def free() -> int:
 def sessions(monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """Session Manager, in place of AWS's."""
     made = Sessions()
-    monkeypatch.setattr("cutover.schema.tunnel.boto3.client", lambda *_, **__: made)
+    monkeypatch.setattr("boto3.client", lambda *_, **__: made)
     return made
 
 
