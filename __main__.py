@@ -4,7 +4,7 @@ import infra.no_gc_no_debug  # noqa: F401, I001 - first: it makes the imports be
 
 import pulumi
 
-from infra import config, providers
+from infra import providers
 from infra.audit import Audit, AuditArgs
 from infra.audit_roles import AuditRoles, AuditRolesArgs
 from infra.bastion import Bastion, BastionArgs
@@ -21,7 +21,10 @@ from infra.release import release_of, shared_environment
 from infra.role import AppRole, AppRoleArgs
 from infra.runtime import Surroundings, runtime_of
 from infra.schema import Schema, SchemaArgs, migration_problems
-from infra.settings import Settings
+from infra.settings.keys import Settings
+from infra.settings.notes import notes_on
+from infra.settings.problems import SettingsError
+from infra.settings.reading import of_this_stack
 from infra.vault import Vault, VaultArgs
 
 
@@ -95,10 +98,10 @@ def candidate(settings: Settings, names: Names) -> None:
 
 
 try:
-    settings = config.of_this_stack(pulumi.get_stack(), others=migration_problems())
-    for note in config.notes(settings, preview=pulumi.runtime.is_dry_run()):
+    settings = of_this_stack(pulumi.get_stack(), others=migration_problems())
+    for note in notes_on(settings, preview=pulumi.runtime.is_dry_run()):
         pulumi.log.warn(note)
-except config.SettingsError as error:
+except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
 {"stable": stable, "candidate": candidate}[settings.track](settings, Names.of(settings, pulumi.get_stack()))

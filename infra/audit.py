@@ -8,10 +8,10 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from infra.instance_classes import max_connections
 from infra.naming import Names
 from infra.network import Network
-from infra.settings import Settings
+from infra.settings.instance_classes import max_connections
+from infra.settings.keys import Settings
 from infra.vault import Vault
 
 DATABASE = "audit"
@@ -65,11 +65,11 @@ class AuditArgs:
     def of(cls, settings: Settings, names: Names, network: Network, vault: Vault) -> AuditArgs:
         return cls(
             identifier=f"{names.prefix}-audit",
-            instance_class=settings.database_class,
-            storage=settings.database_storage,
-            max_storage=settings.database_max_storage,
-            multi_az=settings.database_multi_az,
-            backup_days=settings.database_backup_days,
+            instance_class=settings.database.instance_class,
+            storage=settings.database.storage,
+            max_storage=settings.database.max_storage,
+            multi_az=settings.database.multi_az,
+            backup_days=settings.database.backup_days,
             backup_window=settings.backup_window,
             maintenance_window=settings.maintenance_window,
             apply_immediately=settings.apply_immediately,

@@ -13,7 +13,7 @@ import pulumi_postgresql as postgresql
 from infra.audit import DATABASE, MASTER, Audit, connection_url
 from infra.bastion import Bastion
 from infra.providers import postgresql_provider
-from infra.settings import Settings
+from infra.settings.keys import Settings
 from infra.vault import Vault
 
 OWNER, WRITER, READER = "audit_owner", "audit_writer", "audit_reader"
@@ -46,8 +46,8 @@ class AuditRolesArgs:
         return cls(
             audit=audit,
             vault=vault,
-            later=settings.database_access == "later",
-            tunnel=settings.database_tunnel,
+            later=settings.database.access == "later",
+            tunnel=settings.database.tunnel,
             keep=settings.keeps("audit"),
         )
 
@@ -97,13 +97,13 @@ class AuditRoles(pulumi.ComponentResource):
     def access(self, settings: Settings, bastion: Bastion | None) -> dict[str, pulumi.Input[Any]]:
         """How cutover reaches the database as its owner: a stack output, and the schema's input."""
         return {
-            "mode": settings.database_access,
+            "mode": settings.database.access,
             "endpoint": self._endpoint,
             "secret_arn": self.urls[OWNER].secret_id,
             "region": settings.region,
             "emulator": settings.machine.emulator if settings.machine else None,
             "bastion": bastion.instance.id if bastion else None,
-            "local_port": settings.database_tunnel_port if settings.database_tunnel else None,
+            "local_port": settings.database.tunnel_port if settings.database.tunnel else None,
             "retention_months": settings.audit_retention_months,
         }
 

@@ -10,7 +10,7 @@ from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.naming import Names
 from infra.release import Release, release_of
 from infra.runtime import candidate_of
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 
 class Candidate:

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from infra.bucket import SecureBucket, SecureBucketArgs, Statement
 from infra.naming import Names
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 PREFIX = "evidence/"
 SPOOL = "spool/"

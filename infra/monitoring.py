@@ -12,10 +12,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.audit import Audit
-from infra.instance_classes import max_connections
 from infra.naming import Names
 from infra.queues import Queues
-from infra.settings import Settings
+from infra.settings.instance_classes import max_connections
+from infra.settings.keys import Settings
 
 GIB = 1024**3
 MINUTES = 60
@@ -144,8 +144,8 @@ class MonitoringArgs:
             alarms=[
                 *database_alarms(
                     f"{names.prefix}-audit",
-                    storage=settings.database_storage,
-                    instance_class=settings.database_class,
+                    storage=settings.database.storage,
+                    instance_class=settings.database.instance_class,
                 ),
                 *queue_alarms(queues.nodes),
                 runway_alarm(names.metrics),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 SERVICE = "web-next"
 

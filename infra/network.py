@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra import subnets
 from infra.naming import Names
-from infra.settings import Settings
+from infra.settings import subnets
+from infra.settings.keys import Settings
 
 INTERFACE_ENDPOINTS = ("ecr.api", "ecr.dkr", "kms", "logs", "secretsmanager", "ssm")
 """AWS services reached without leaving the VPC; S3 has a gateway endpoint, which costs nothing."""
@@ -49,7 +49,7 @@ class NetworkArgs:
                 "data": network.data_subnet_ids,
                 "public": network.public_subnet_ids,
             },
-            database_clients=settings.database_client_groups,
+            database_clients=settings.database.client_groups,
         )
 
 

@@ -8,7 +8,7 @@ import pulumi_docker as docker
 import pulumi_postgresql as postgresql
 import pulumi_random as random
 
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 SERVICES = (
     "acm",

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from infra.naming import Names
 from infra.network import Network
-from infra.settings import Settings
+from infra.settings.keys import Settings
 from infra.vault import Vault
 
 
@@ -42,9 +42,9 @@ class QueuesArgs:
     def of(cls, settings: Settings, names: Names, network: Network, vault: Vault) -> QueuesArgs:
         return cls(
             name=f"{names.prefix}-queues",
-            node_type=settings.queue_node_type,
-            replicas=settings.queue_replicas,
-            snapshot_days=settings.queue_snapshot_days,
+            node_type=settings.queues.node_type,
+            replicas=settings.queues.replicas,
+            snapshot_days=settings.queues.snapshot_days,
             snapshot_window=settings.backup_window,
             maintenance_window=settings.maintenance_window,
             apply_immediately=settings.apply_immediately,

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from infra.bucket import SecureBucket, SecureBucketArgs
 from infra.naming import Names
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

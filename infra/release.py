@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.naming import Names
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 PORT, METRICS_PORT = 3003, 9464
 """The ports that app and worker listen on (playbook row 5), and show their metrics on."""

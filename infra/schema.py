@@ -20,7 +20,7 @@ from pulumi.dynamic import (
 )
 
 from cutover.schema import AuditDatabase, migrator, upkeep
-from infra.settings import Settings
+from infra.settings.keys import Settings
 from outputs.schema import MODULE, NAME
 
 MIGRATIONS = Path("migrations")

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from infra.naming import Names
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 APP_SECRETS = ("AUDIT_DB_URL", "REDIS_URL", "SLACK_WEBHOOK_URL")
 """The entries that the app reads at run time (playbook row 1). All others are the operators' alone."""

@@ -27,7 +27,7 @@ STACKS: dict[str, str | None] = {"local": None, "local-canary": "local"}
 """The stacks of a clone, and what each stands on."""
 HEADER = """\
 # Written by `make up` for this machine and not kept in git; settings that you add or change stay.
-# `pulumi config set web-next:KEY VALUE -s {stack}` is the easy way. The machine's own keys are put back.
+# `pulumi config set --path web-next:KEY VALUE -s {stack}` is the easy way. The machine's own keys are put back.
 """
 
 

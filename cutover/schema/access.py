@@ -36,7 +36,7 @@ class AuditDatabase(DatabaseAccess):
             with tunnel.opened():
                 yield
         elif self.mode == "direct" and not listens(host, int(port)):
-            way_out = "make up starts it" if self.emulator else "go to where it does, or set databaseAccess to tunnel"
+            way_out = "make up starts it" if self.emulator else "go to where it does, or set database.access to tunnel"
             raise UnreachableError(
                 f"the audit database at {self.endpoint} does not answer, "
                 f"and what is inside it is made from here: {way_out}"
@@ -53,7 +53,7 @@ class AuditDatabase(DatabaseAccess):
         """
         if self.mode == "later":
             raise MigrationError(
-                "web-next:databaseAccess is later, so the audit database has no schema yet: set it to direct or tunnel "
+                "web-next:database.access is later, so the audit database has no schema: set it to direct or tunnel "
                 "and bring the stack up"
             )
         url = secret_value(self.secret_arn, region=self.region, emulator=self.emulator)

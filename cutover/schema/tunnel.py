@@ -58,13 +58,13 @@ class Tunnel:
         plugin = shutil.which(PLUGIN)
         if plugin is None:
             raise NotPreparedError(
-                f"{PLUGIN} is not on PATH: databaseAccess is tunnel, and AWS's Session Manager plugin carries it; "
-                "install it, or run from inside the VPC with databaseAccess direct"
+                f"{PLUGIN} is not on PATH: database.access is tunnel, and AWS's Session Manager plugin carries it; "
+                "install it, or run from inside the VPC with database.access direct"
             )
         if listens(LOOPBACK, self.local_port):
             raise UnreachableError(
                 f"port {self.local_port} is taken: the tunnel needs it; end what listens there, "
-                "or choose another in web-next:databaseTunnelPort"
+                "or choose another in web-next:database.tunnelPort"
             )
         sessions = sessions or boto3.client("ssm", region_name=self.region)
         request = {

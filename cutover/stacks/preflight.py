@@ -38,18 +38,19 @@ class Preflight:
     def reaching_the_database(self) -> Iterator[None]:
         """Keeps the database of the last update reachable for the block, through a tunnel where the file says so.
 
-        There is nothing to reach before the first update, nor with databaseAccess later. Raises UnreachableError.
+        There is nothing to reach before the first update, nor with database.access later. Raises UnreachableError.
         """
-        mode = self.config.get("web-next:databaseAccess", "direct")
+        way = self.config.get("web-next:database") or {}
+        mode = way.get("access", "direct")
         last = self.outputs.read("audit_db_access", AuditDatabase.from_output)
         if mode == "tunnel" and not (last and last.bastion):
             raise UnreachableError(
-                f"databaseAccess is tunnel, and stack {self.stack} has no bastion yet: "
-                "set web-next:databaseAccess to later, bring it up, then set it to tunnel"
+                f"database.access is tunnel, and stack {self.stack} has no bastion yet: "
+                "set web-next:database.access to later, bring it up, then set it to tunnel"
             )
         if mode == "later" or not last:
             yield
             return
-        port = int(self.config.get("web-next:databaseTunnelPort", TUNNEL_PORT))
+        port = int(way.get("tunnelPort", TUNNEL_PORT))
         with replace(last, mode=mode, local_port=port).reachable():
             yield

@@ -15,7 +15,7 @@ from infra.network import Network
 from infra.nginx import EdgeConfig
 from infra.release import Release
 from infra.role import AppRole
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 
 class Runtime(Protocol):

@@ -115,7 +115,7 @@ def test_the_weight_moves_traffic_and_takes_it_back(system: System) -> None:
 
 def test_a_plain_up_of_the_base_does_not_put_the_weight_back(system: System) -> None:
     system.run(sys.executable, "-m", "cutover", "traffic", "-s", system.stack, "50")
-    system.set("burst", "12")
+    system.set("edge", {"burst": 12})
     system.up()
 
     shown = system.run(sys.executable, "-m", "cutover", "traffic", "-s", system.stack)

@@ -205,7 +205,7 @@ def test_every_problem_of_the_settings_and_the_migrations_is_refused_at_once(sys
     wrong = {
         "evidenceBucket": "Not_A_Bucket",
         "retentionDays": "0",
-        "databaseClass": "db.m7g.tiny",
+        "database": {"class": "db.m7g.tiny"},
         "network": {
             "cidr": "10.42.0.0/16",
             "appSubnets": ["10.42.0.0/20", "10.42.8.0/21"],

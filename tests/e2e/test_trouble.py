@@ -53,10 +53,10 @@ def test_a_cli_killed_in_the_middle_of_up_is_recovered_by_the_next_up(fresh: Sys
 
 def test_an_unknown_setting_is_refused_with_the_closest_key_and_nothing_is_created(fresh: System) -> None:
     fresh.set("retentionDay", "30")
-    fresh.set("burst", "-1")
+    fresh.set("edge", {"burst": -1})
     done = fresh.up(code=1)
     assert "web-next:retentionDay: unknown key; did you mean 'retentionDays'?" in done.last_line
-    assert 'web-next:burst = "-1"' in done.last_line
+    assert "web-next:edge.burst = -1" in done.last_line
     assert "Traceback" not in done.text
     assert fresh.resources() == []
 

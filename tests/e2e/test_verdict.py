@@ -181,11 +181,11 @@ def test_a_migration_that_fails_leaves_nothing_behind_and_the_next_up_goes_on(sy
 
 
 def test_a_changed_limit_changes_the_edge_and_nothing_below_it(system: System) -> None:
-    system.set("ratePerMinute", "120")
+    system.set("edge", {"ratePerMinute": 120})
     try:
         events = system.pulumi("preview", "--json").text
     finally:
-        system.unset("ratePerMinute")
+        system.unset("edge")
     changed = {
         step["urn"].rsplit("::", 1)[-1] for step in json.loads(events)["steps"] if step["op"] not in ("same", "read")
     }

@@ -160,7 +160,7 @@ def test_a_database_put_off_is_refused_in_one_line(command: Command, stack: dict
 
     code, out, err = command(action, "-s", "local")
     assert (code, out) == (7, "")
-    assert err.startswith("cutover: web-next:databaseAccess is later")
+    assert err.startswith("cutover: web-next:database.access is later")
 
 
 @pytest.mark.parametrize("action", ["plan", "apply", "verify", "status"])

@@ -25,12 +25,12 @@ SOUND = {
     "domain": "console.web-next.test",
     "executorUrl": "https://executor.web-next.test",
     "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'a' * 64}",
-    "edgeImage": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'e' * 64}",
-    "fargate": {"hostedZoneId": "Z0123456789ABCDEFGHIJ"},
+    "edge.image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'e' * 64}",
+    "fargate.hostedZoneId": "Z0123456789ABCDEFGHIJ",
     "buildSha": "4f2c1d9",
     "alarmTargets": ["on-call@web-next.test"],
     "operatorRoles": ROLES,
-    "databaseAccess": "direct",
+    "database.access": "direct",
 }
 """What takes the place of the committed placeholders."""
 
@@ -57,9 +57,12 @@ class Prod:
         )
 
     def file(self, **settings: Any) -> str:
-        """A stack file: the committed one with sound values and these settings."""
+        """A stack file: the committed one with sound values and these settings, by their paths."""
         content = yaml.safe_load((self.folder / "Pulumi.prod.yaml").read_text())
-        content["config"] |= {f"web-next:{key}": value for key, value in (SOUND | settings).items()}
+        for path, value in (SOUND | settings).items():
+            key, _, inner = path.partition(".")
+            here = content["config"].setdefault(f"web-next:{key}", {}) if inner else content["config"]
+            here[inner or f"web-next:{key}"] = value
         path = self.folder / f"variant-{secrets.token_hex(4)}.yaml"
         path.write_text(yaml.safe_dump(content))
         return str(path)

@@ -62,7 +62,7 @@ CHANGES = [
         lines={f"LogGroup {name}: retentionInDays" for name in LOG_GROUPS},
     ),
     Change(
-        settings={"databaseClass": "db.m7g.xlarge"},
+        settings={"database.class": "db.m7g.xlarge"},
         lines={
             "Instance audit: instanceClass",
             "ParameterGroup audit: parameters[2].value",  # max_connections
@@ -70,7 +70,7 @@ CHANGES = [
         },
     ),
     Change(
-        settings={"databaseStorage": "200"},
+        settings={"database.storage": "200"},
         lines={"Instance audit: allocatedStorage", "MetricAlarm monitoring-database-storage: threshold"},
     ),
     Change(
@@ -78,15 +78,15 @@ CHANGES = [
         lines={"Schema schema: access.retention_months", "Schema schema: upkeep.audit-retention"},
     ),
     Change(
-        settings={"queueReplicas": "2"},
+        settings={"queues.replicas": "2"},
         lines={
             "ReplicationGroup queues: numCacheClusters",
             *(f"+ MetricAlarm monitoring-queues-003-{what}" for what in ("cpu", "evictions", "memory")),
         },
     ),
-    Change(settings={"queueNodeType": "cache.m7g.xlarge"}, lines={"ReplicationGroup queues: nodeType"}),
+    Change(settings={"queues.nodeType": "cache.m7g.xlarge"}, lines={"ReplicationGroup queues: nodeType"}),
     Change(
-        settings={"network": {"cidr": "10.42.0.0/16", "nat": "one"}},
+        settings={"network.nat": "one"},
         lines={
             "- Eip network-eu-central-1b",
             "- NatGateway network-eu-central-1b",
@@ -125,8 +125,8 @@ CHANGES = [
         lines={"BucketPolicy evidence: policy", *(f"SecretPolicy {name}: policy" for name in VAULT)},
     ),
     Change(
-        base={"databaseAccess": "later"},
-        settings={"databaseAccess": "tunnel"},
+        base={"database.access": "later"},
+        settings={"database.access": "tunnel"},
         lines={
             f"+ {label}"
             for label in (
@@ -139,12 +139,12 @@ CHANGES = [
         },
     ),
     Change(
-        base={"databaseAccess": "tunnel"},
-        settings={"databaseTunnelPort": "25432"},
+        base={"database.access": "tunnel"},
+        settings={"database.tunnelPort": "25432"},
         lines={"Schema schema: access.local_port", "postgresql audit-roles: port"},
     ),
     Change(
-        settings={"databaseClientGroups": ["sg-0123456789abcdef0"]},
+        settings={"database.clientGroups": ["sg-0123456789abcdef0"]},
         lines={"+ SecurityGroupIngressRule network-database-from-sg-0123456789abcdef0"},
     ),
     Change(
@@ -172,10 +172,10 @@ CHANGES = [
     # Several at once, where each line says whose it is.
     Change(
         settings={
-            "databaseMultiAz": "false",
-            "databaseBackupDays": "14",
-            "databaseMaxStorage": "1000",
-            "queueSnapshotDays": "14",
+            "database.multiAz": "false",
+            "database.backupDays": "14",
+            "database.maxStorage": "1000",
+            "queues.snapshotDays": "14",
             "backupWindow": "04:00-05:00",
             "maintenanceWindow": "sat:01:00-sat:02:00",
             "applyImmediately": "true",
@@ -204,37 +204,34 @@ CHANGES = [
             "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'b' * 64}",
             "buildSha": "5f2c1d9",
             "version": "1.6.0",
-            "adapters": {"audit": "mock"},
+            "adapters.audit": "mock",
             "executorUrl": "https://elsewhere.web-next.test",
-            "ratePerMinute": "90",
-            "burst": "20",
-            "trustedProxies": ["10.9.0.0/20"],
-            "edgeImage": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'b' * 64}",
+            "edge.ratePerMinute": "90",
+            "edge.burst": "20",
+            "edge.trustedProxies": ["10.9.0.0/20"],
+            "edge.image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'b' * 64}",
             "workerCommand": ["node", "worker.js"],
             "healthCommand": ["node", "health.js"],
         },
         lines={f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")},
     ),
     Change(
-        settings={"pinning": "none"},
+        settings={"edge.pinning": "none"},
         lines={"Listener balancer-https: defaultActions[0].forward.stickiness.enabled"},
     ),
     Change(
-        settings={"trustedCallers": ["203.0.113.7/32"]},
+        settings={"edge.trustedCallers": ["203.0.113.7/32"]},
         lines={f"+ ListenerRule balancer-{track}" for track in ("stable", "candidate")},
     ),
     Change(
         settings={
-            "fargate": {
-                "hostedZoneId": "Z0123456789ABCDEFGHIJ",
-                "tasks": 3,
-                "mostTasks": 9,
-                "workerTasks": 2,
-                "cpu": "1024",
-                "memory": 2048,
-                "architecture": "ARM64",
-                "wafRequests": 600,
-            }
+            "fargate.tasks": 3,
+            "fargate.mostTasks": 9,
+            "fargate.workerTasks": 2,
+            "fargate.cpu": "1024",
+            "fargate.memory": 2048,
+            "fargate.architecture": "ARM64",
+            "fargate.wafRequests": 600,
         },
         lines={
             *(f"Service {name}: desiredCount" for name in ("stable", "worker")),

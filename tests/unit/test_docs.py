@@ -15,8 +15,9 @@ from cutover.commands.app import main
 from cutover.errors import INTERRUPTED, WRONG_USAGE, errors, exit_codes
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
-from infra.sections import AdaptersSettings, FargateSettings, MachineSettings, NetworkSettings
-from infra.settings import Settings
+from infra.settings.keys import SECTIONS
+from infra.settings.sections import AdaptersSettings
+from tests.support.setting_keys import keys
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -38,20 +39,6 @@ def rows(text: str, *headings: str) -> Iterator[list[str]]:
         elif wanted and not line.startswith("|---"):
             yield [cell.strip() for cell in line.strip("|").split("|")]
         previous = line
-
-
-def keys() -> dict[str, FieldInfo]:
-    """Every key as it is written in a stack file, those of objects by their path."""
-    models: dict[str, type[BaseModel]] = {
-        "": Settings,
-        "adapters.": AdaptersSettings,
-        "fargate.": FargateSettings,
-        "network.": NetworkSettings,
-        "machine.": MachineSettings,
-    }
-    return {
-        f"{prefix}{field.alias}": field for prefix, model in models.items() for field in model.model_fields.values()
-    }
 
 
 def default(field: FieldInfo) -> str:
@@ -142,8 +129,7 @@ def test_every_setting_is_in_the_reference_and_every_key_of_the_reference_is_a_s
 
 
 def test_every_object_among_the_settings_is_among_those() -> None:
-    objects = {field.alias for field in Settings.model_fields.values() if "Settings" in str(field.annotation)}
-    assert {key.partition(".")[0] for key in keys() if "." in key} == objects
+    assert {key.partition(".")[0] for key in keys() if "." in key} == set(SECTIONS)
 
 
 def test_every_default_in_the_reference_is_the_programs() -> None:
@@ -168,7 +154,7 @@ def test_every_choice_that_a_setting_has_is_in_the_reference() -> None:
     choices = {key: re.findall(r"'([^']+)'", str(field.annotation)) for key, field in keys().items()}
     chosen = {key: words for key, words in choices.items() if "Literal" in str(keys()[key].annotation)}
     adapters = {f"adapters.{name}" for name in AdaptersSettings.model_fields}
-    own = {"track", "runtime", "pinning", "databaseAccess", "mayDestroy"}
+    own = {"track", "runtime", "edge.pinning", "database.access", "mayDestroy"}
     assert chosen.keys() == {*own, "network.nat", "fargate.architecture", "fargate.cpu", *adapters}
     assert {key: words for key, words in chosen.items() if [w for w in words if f"`{w}`" not in said[key][0]]} == {}
 
@@ -180,7 +166,7 @@ def test_every_rule_that_a_person_is_told_is_in_the_reference() -> None:
     assert {key: words for key, words in told.items() if words not in said[key][0].replace("`", "")} == {}
 
 
-@pytest.mark.parametrize("key", ["burst", "network.nat", "machine.clone", "databaseMaxStorage"])
+@pytest.mark.parametrize("key", ["edge.burst", "network.nat", "machine.clone", "retentionDays"])
 def test_a_key_that_is_missing_in_the_reference_is_found(key: str) -> None:
     text = SETTINGS.read_text().replace(f"| `{key}` |", f"| `{key}s` |")
     assert set(documented(text)) ^ set(keys()) == {key, f"{key}s"}

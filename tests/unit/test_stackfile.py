@@ -9,8 +9,8 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from infra.config import load
-from infra.settings import Keepsake
+from infra.settings.keys import Keepsake
+from infra.settings.reading import load
 from offline import stackfile
 from offline.machine import Machine
 
@@ -91,7 +91,7 @@ def test_blocks_of_addresses_do_not_meet() -> None:
 def test_a_persons_settings_and_the_salt_stay(facts: dict[str, Any]) -> None:
     existing = {
         "encryptionsalt": "v1:salt",
-        "config": {"web-next:burst": "20", "web-next:version": "1.6.0", "web-next:token": {"secure": "v1:cipher"}},
+        "config": {"web-next:edge": {"burst": 20}, "web-next:version": "1.6.0", "web-next:token": {"secure": "v1:c"}},
     }
     merged = stackfile.merged(existing, facts)
 
@@ -106,7 +106,7 @@ def test_the_machines_facts_are_put_back(facts: dict[str, Any]) -> None:
 
 
 def test_merging_twice_changes_nothing(facts: dict[str, Any]) -> None:
-    once = stackfile.merged({"config": {"web-next:burst": "20"}}, facts)
+    once = stackfile.merged({"config": {"web-next:edge": {"burst": 20}}}, facts)
 
     assert stackfile.merged(once, facts) == once
 
@@ -144,7 +144,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, facts: dic
     before = (tmp_path / "Pulumi.local.yaml").read_text()
 
     with pytest.raises(yaml.YAMLError):
-        stackfile.write(tmp_path, "local", {"config": {"web-next:burst": object()}})
+        stackfile.write(tmp_path, "local", {"config": {"web-next:edge": object()}})
     assert (tmp_path / "Pulumi.local.yaml").read_text() == before
 
 

@@ -11,7 +11,7 @@ from infra.naming import Names
 from infra.release import Release
 from infra.runtime.docker.files import FilesVolume
 from infra.runtime.docker.service import DockerRelease, DockerServiceArgs
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 
 def docker_candidate(

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.runtime.docker.labels import labels
-from infra.sections import MachineSettings
+from infra.settings.sections import MachineSettings
 
 
 def contained(

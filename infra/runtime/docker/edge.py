@@ -13,8 +13,8 @@ from infra.nginx import FOLDER, WEIGHTS, EdgeConfig, render
 from infra.runtime.docker.container import contained, listens
 from infra.runtime.docker.edge_files import CAPABILITIES, CONFIG, EdgeFiles
 from infra.runtime.docker.labels import labels
-from infra.sections import MachineSettings
-from infra.settings import Settings
+from infra.settings.keys import Settings
+from infra.settings.sections import MachineSettings
 
 
 @dataclass(frozen=True, kw_only=True)

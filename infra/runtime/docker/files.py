@@ -12,8 +12,8 @@ import pulumi_docker as docker
 
 from infra.naming import Names
 from infra.runtime.docker.labels import labels
-from infra.sections import MachineSettings
-from infra.settings import Settings
+from infra.settings.keys import Settings
+from infra.settings.sections import MachineSettings
 
 FOLDER = "/etc/web-next"
 AWS_CONFIG = f"{FOLDER}/aws.config"

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pulumi
 
-from infra.sections import MachineSettings
+from infra.settings.sections import MachineSettings
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from infra.release import METRICS_PORT
 from infra.runtime.docker.container import contained, listens
 from infra.runtime.docker.files import Files, FilesArgs
 from infra.runtime.docker.labels import labels
-from infra.sections import MachineSettings
-from infra.settings import Settings
+from infra.settings.keys import Settings
+from infra.settings.sections import MachineSettings
 
 SYSLOG, READER_METRICS, PROMETHEUS, GRAFANA = 1514, 3903, 9090, 3000
 KEPT, KEPT_SIZE = "15d", "1GB"

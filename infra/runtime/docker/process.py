@@ -11,7 +11,7 @@ import pulumi_docker as docker
 from infra.release import Release
 from infra.runtime.docker.container import contained
 from infra.runtime.docker.files import AUTHORITY, AWS_CONFIG, FOLDER, FilesVolume
-from infra.sections import MachineSettings
+from infra.settings.sections import MachineSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
 from infra.runtime.docker.files import Files, FilesArgs
 from infra.runtime.docker.metrics import Metrics, MetricsArgs
 from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +49,12 @@ class DockerRuntime:
             edge_id=f"{names.prefix}-edge",
             server_name=settings.domain,
             upstreams=upstreams,
-            rate_per_minute=settings.rate_per_minute,
-            burst=settings.burst,
+            rate_per_minute=settings.edge.rate_per_minute,
+            burst=settings.edge.burst,
             weights=WEIGHTS,
-            trusted_proxies=[str(network) for network in settings.trusted_proxies],
-            trusted_callers=[machine.gateway, *map(str, settings.trusted_callers)],
-            pinning=settings.pinning,
+            trusted_proxies=[str(network) for network in settings.edge.trusted_proxies],
+            trusted_callers=[machine.gateway, *map(str, settings.edge.trusted_callers)],
+            pinning=settings.edge.pinning,
             reader=metrics.reader,
         )
         edge = DockerEdge("edge", DockerEdgeArgs.of(settings, names, self.edge), opts)

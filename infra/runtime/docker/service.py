@@ -13,8 +13,8 @@ from infra.release import PORT, Release
 from infra.runtime.docker.files import FilesVolume
 from infra.runtime.docker.labels import labels
 from infra.runtime.docker.process import Process
-from infra.sections import MachineSettings
-from infra.settings import EXECUTOR_PORT, Settings
+from infra.settings.keys import EXECUTOR_PORT, Settings
+from infra.settings.sections import MachineSettings
 
 DOUBLE_DATA = "/var/lib/web-next-executor"
 

@@ -12,7 +12,7 @@ from infra.naming import Names
 from infra.network import Network
 from infra.runtime.fargate.certificate import ConsoleCertificate
 from infra.runtime.fargate.task import EDGE_PORT
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 TLS = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.2 and 1.3, ciphers with forward secrecy alone."""
@@ -38,8 +38,8 @@ class BalancerArgs:
             names=names,
             network=network,
             certificate=certificate,
-            pinning=settings.pinning,
-            trusted_callers=[str(caller) for caller in settings.trusted_callers],
+            pinning=settings.edge.pinning,
+            trusted_callers=[str(caller) for caller in settings.edge.trusted_callers],
         )
 
 

@@ -14,7 +14,7 @@ from infra.runtime.fargate.runtime import task_edge
 from infra.runtime.fargate.service import ServiceArgs, service
 from infra.runtime.fargate.slot import FargateSlot
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class FargateCandidate(pulumi.ComponentResource):
         containers = pulumi.Output.all(slot=slot, environment=release.environment).apply(
             lambda known: app_containers(
                 image=release.image,
-                edge_image=settings.require_edge_image(),
+                edge_image=settings.edge.require_image(),
                 edge=task_edge("candidate", known["slot"].edge),
                 environment=known["environment"],
                 log_group=known["slot"].log_group,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
 from infra.runtime.fargate.slot import FargateSlot
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 
 def edge_settings(settings: Settings, names: Names) -> dict[str, Any]:
@@ -32,9 +32,9 @@ def edge_settings(settings: Settings, names: Names) -> dict[str, Any]:
     return {
         "edge_id": f"{names.prefix}-edge",
         "server_name": settings.domain,
-        "rate_per_minute": settings.rate_per_minute,
-        "burst": settings.burst,
-        "trusted_proxies": [str(network) for network in [*balancers, *settings.trusted_proxies]],
+        "rate_per_minute": settings.edge.rate_per_minute,
+        "burst": settings.edge.burst,
+        "trusted_proxies": [str(network) for network in [*balancers, *settings.edge.trusted_proxies]],
     }
 
 
@@ -150,7 +150,7 @@ class FargateRuntime(pulumi.ComponentResource):
         arn = f"arn:aws:logs:{names.region}:{names.account}:log-group"
         return ExecutionRoleArgs(
             names=names,
-            repositories=repository_arns(settings.image, settings.require_edge_image()),
+            repositories=repository_arns(settings.image, settings.edge.require_image()),
             log_groups=[f"{arn}:{group}" for group in self._logs.values()],
         )
 
@@ -159,7 +159,7 @@ class FargateRuntime(pulumi.ComponentResource):
         containers = args.release.environment.apply(
             lambda environment: app_containers(
                 image=args.release.image,
-                edge_image=settings.require_edge_image(),
+                edge_image=settings.edge.require_image(),
                 edge=self.edge,
                 environment=environment,
                 log_group=self._logs["stable"],

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from infra.nginx import EdgeConfig, render
 from infra.release import PORT
-from infra.settings import Settings
+from infra.settings.keys import Settings
 
 EDGE_PORT = 8080
 STOP_SECONDS = 30

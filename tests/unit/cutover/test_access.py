@@ -43,7 +43,7 @@ def test_an_output_of_another_revision_is_refused(change: dict[str, Any], wrong:
 
 def test_a_database_put_off_is_not_opened() -> None:
     with (
-        pytest.raises(MigrationError, match="databaseAccess is later"),
+        pytest.raises(MigrationError, match=r"database\.access is later"),
         AuditDatabase.from_output(OUTPUT | {"mode": "later"}).open(),
     ):
         pass

@@ -14,7 +14,7 @@ from cutover.errors import MigrationError, UnreachableError
 from cutover.schema.tunnel import LOOPBACK, listens
 from cutover.stacks.outputs import Outputs
 from cutover.stacks.preflight import Preflight
-from infra.settings import Settings
+from infra.settings.sections import DatabaseSettings
 from outputs.access import TUNNEL_PORT
 from tests.support.database_output import OUTPUT, SCHEMA
 from tests.support.session_manager import FORWARDS, Sessions, plugin
@@ -100,14 +100,14 @@ def test_a_state_without_applied_files_refuses_none(tmp_path: Path, resources: l
     before(None, *resources).require_unedited(tmp_path)
 
 
-@pytest.mark.parametrize("config", [{}, {"databaseAccess": "direct"}, {"databaseAccess": "later"}])
+@pytest.mark.parametrize("config", [{}, {"database": {"access": "direct"}}, {"database": {"access": "later"}}])
 def test_before_the_first_update_there_is_nothing_to_reach(nowhere: None, config: dict[str, str]) -> None:
     with before(None, **config).reaching_the_database():
         pass
 
 
 def test_a_database_that_is_put_off_is_not_reached_for(nowhere: None) -> None:
-    with before(OUT_OF_REACH, databaseAccess="later").reaching_the_database():
+    with before(OUT_OF_REACH, database={"access": "later"}).reaching_the_database():
         pass
 
 
@@ -133,7 +133,7 @@ def test_the_files_way_counts_and_not_the_one_of_the_last_update() -> None:
 
     with (
         pytest.raises(UnreachableError, match="does not answer"),
-        before(last, databaseAccess="direct").reaching_the_database(),
+        before(last, database={"access": "direct"}).reaching_the_database(),
     ):
         raise AssertionError("the update begins")
 
@@ -141,8 +141,8 @@ def test_the_files_way_counts_and_not_the_one_of_the_last_update() -> None:
 @pytest.mark.parametrize("last", [None, OUTPUT])
 def test_a_tunnel_without_a_bastion_is_refused_with_the_way_to_one(nowhere: None, last: dict[str, Any] | None) -> None:
     with (
-        pytest.raises(UnreachableError, match="stack prod has no bastion yet: set web-next:databaseAccess to later"),
-        before(last, databaseAccess="tunnel").reaching_the_database(),
+        pytest.raises(UnreachableError, match=r"stack prod has no bastion yet: .*database\.access to later"),
+        before(last, database={"access": "tunnel"}).reaching_the_database(),
     ):
         raise AssertionError("the update begins")
 
@@ -154,7 +154,7 @@ def test_a_tunnel_is_open_for_the_update_and_closed_after_it(
     plugin(tmp_path, monkeypatch, FORWARDS)
     last = OUT_OF_REACH | {"endpoint": f"{LOOPBACK}:{listening}"}
 
-    with before(last, databaseAccess="tunnel", databaseTunnelPort=written(free)).reaching_the_database():
+    with before(last, database={"access": "tunnel", "tunnelPort": written(free)}).reaching_the_database():
         assert listens(LOOPBACK, free)
         assert sessions.ended == []
     assert not listens(LOOPBACK, free)
@@ -175,7 +175,7 @@ def test_a_tunnel_is_closed_after_an_update_that_failed(
 
     with (
         pytest.raises(ZeroDivisionError),
-        before(last, databaseAccess="tunnel", databaseTunnelPort=free).reaching_the_database(),
+        before(last, database={"access": "tunnel", "tunnelPort": free}).reaching_the_database(),
     ):
         raise ZeroDivisionError
     assert sessions.ended == ["s-1"]
@@ -183,7 +183,7 @@ def test_a_tunnel_is_closed_after_an_update_that_failed(
 
 
 def test_a_tunnel_that_is_open_is_used_and_left_open(sessions: Sessions, listening: int) -> None:
-    with before(OUT_OF_REACH, databaseAccess="tunnel", databaseTunnelPort=listening).reaching_the_database():
+    with before(OUT_OF_REACH, database={"access": "tunnel", "tunnelPort": listening}).reaching_the_database():
         pass
     assert sessions.asked == {}
     assert sessions.ended == []
@@ -191,4 +191,4 @@ def test_a_tunnel_that_is_open_is_used_and_left_open(sessions: Sessions, listeni
 
 
 def test_without_a_port_in_the_file_it_is_the_settings_default() -> None:
-    assert Settings.model_fields["database_tunnel_port"].default == TUNNEL_PORT
+    assert DatabaseSettings.model_fields["tunnel_port"].default == TUNNEL_PORT

@@ -110,7 +110,7 @@ def test_a_taken_port_is_named_before_a_session_is_asked_for(
     sessions = Sessions()
 
     with (
-        pytest.raises(UnreachableError, match=rf"port {database} is taken: .*databaseTunnelPort"),
+        pytest.raises(UnreachableError, match=rf"port {database} is taken: .*database\.tunnelPort"),
         to(database, database).opened(sessions),
     ):
         pass

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.config import load
 from infra.naming import Names
-from infra.settings import Settings
+from infra.settings.keys import Settings
+from infra.settings.reading import load
 
 STACK = "test"
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -51,7 +51,7 @@ FARGATE = {
     "web-next:zones": json.dumps(["eu-central-1a", "eu-central-1b"]),
     "web-next:domain": "console.web-next.test",
     "web-next:image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next@{IMAGE}",
-    "web-next:edgeImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next-edge@sha256:{'e' * 64}",
+    "web-next:edge": json.dumps({"image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next-edge@sha256:{'e' * 64}"}),
     "web-next:fargate": json.dumps({"hostedZoneId": "Z0123456789ABCDEFGHIJ"}),
     "web-next:operatorRoles": json.dumps(OPERATORS),
     "web-next:alarmTargets": json.dumps(["on-call@web-next.test", "https://alerts.web-next.test/hook"]),
@@ -64,9 +64,20 @@ BASE: dict[str, Any] = _STATE["deployment"]["resources"][0]["outputs"]
 
 
 def changed(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> dict[str, str]:
-    """A configuration with some keys changed: texts as they are, everything else as JSON."""
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in changes.items()}
-    return {**config, **{f"web-next:{key}": text for key, text in texts.items()}}
+    """A configuration with some keys changed: texts as they are, everything else as JSON. What an object has joins
+    what it had."""
+    texts = dict(config)
+    for key, value in changes.items():
+        name = f"web-next:{key}"
+        joined = {**json.loads(texts.get(name, "{}")), **value} if isinstance(value, Mapping) else value
+        texts[name] = joined if isinstance(joined, str) else json.dumps(joined)
+    return texts
+
+
+def at(path: str, value: object) -> dict[str, Any]:
+    """The changes that put a value where a dotted path leads."""
+    key, _, inner = path.partition(".")
+    return {key: {inner: value} if inner else value}
 
 
 def without(config: Mapping[str, str], *keys: str) -> dict[str, str]:

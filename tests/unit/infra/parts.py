@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from infra import config as stack_config
 from infra.audit import Audit, AuditArgs
 from infra.audit_roles import AuditRoles, AuditRolesArgs
 from infra.bastion import Bastion, BastionArgs
@@ -19,6 +18,7 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.naming import Names
 from infra.network import Network, NetworkArgs
 from infra.queues import Queues, QueuesArgs
+from infra.settings import notes
 from infra.vault import Vault, VaultArgs
 from tests.unit.infra.configs import FARGATE, STACK, changed, settings
 from tests.unit.infra.recorder import Recording, recorded
@@ -78,5 +78,5 @@ def program(config: Mapping[str, str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PULUMI_CONFIG", json.dumps(dict(config)))
         patch.delenv("PULUMI_CONFIG_SECRET_KEYS", raising=False)
-        patch.setattr(stack_config, "_require_listener", lambda _host, _port: None)  # test_config.py has real ones
+        patch.setattr(notes, "_require_listener", lambda _host, _port: None)  # test_settings_reading.py has real ones
         runpy.run_path(str(PROGRAM))

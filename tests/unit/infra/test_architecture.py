@@ -71,7 +71,7 @@ def alarms(declared: Recording) -> Iterator[Arrow]:
 
 def arrows() -> set[Arrow]:
     """The arrows of a stack on AWS that is reached by a tunnel: the one with every part."""
-    declared = run(changed(FARGATE, databaseAccess="tunnel"))
+    declared = run(changed(FARGATE, database={"access": "tunnel"}))
     return {*passages(declared), *permissions(declared), *encryption(declared), *alarms(declared)}
 
 

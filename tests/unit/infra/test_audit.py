@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from infra.audit import connection_url, parameters
-from infra.instance_classes import max_connections
+from infra.settings.instance_classes import max_connections
 from tests.unit.infra.configs import DOCKER, FARGATE
 from tests.unit.infra.parts import declare
 
@@ -36,11 +36,13 @@ def test_the_server_is_private_and_encrypted_under_the_vaults_key(config: Mappin
 def test_the_servers_settings_arrive_at_the_server() -> None:
     declared = declare(
         "audit",
-        databaseClass="db.m7g.large",
-        databaseStorage="100",
-        databaseMaxStorage="500",
-        databaseMultiAz="true",
-        databaseBackupDays="35",
+        database={
+            "class": "db.m7g.large",
+            "storage": "100",
+            "maxStorage": "500",
+            "multiAz": "true",
+            "backupDays": "35",
+        },
         backupWindow="02:00-03:00",
         maintenanceWindow="sat:04:00-sat:05:00",
         applyImmediately="true",
@@ -72,7 +74,7 @@ def test_changes_wait_for_the_maintenance_window_and_storage_stays_unless_said()
 
 @pytest.mark.parametrize("name", ["db.t4g.small", "db.m7g.large"])
 def test_the_parameters_force_tls_keep_passwords_out_of_the_log_and_fit_the_class(name: str) -> None:
-    declared = declare("audit", databaseClass=name)
+    declared = declare("audit", database={"class": name})
     group = declared.one("aws:rds/parameterGroup:ParameterGroup").inputs
 
     assert group["family"] == "postgres17"

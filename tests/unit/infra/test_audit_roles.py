@@ -18,8 +18,8 @@ GRANT = "postgresql:index/grant:Grant"
 DEFAULT = "postgresql:index/defaultPrivileges:DefaultPrivileges"
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
-TUNNEL = changed(FARGATE, databaseAccess="tunnel", databaseTunnelPort="25432")
-LATER = changed(FARGATE, databaseAccess="later")
+TUNNEL = changed(FARGATE, database={"access": "tunnel", "tunnelPort": "25432"})
+LATER = changed(FARGATE, database={"access": "later"})
 HOST = "10.213.7.64:20000"
 
 

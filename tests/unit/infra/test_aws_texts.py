@@ -68,9 +68,8 @@ RULES: dict[str, dict[str, str]] = {
 TAG = r"[\w .:/=+\-@]{0,256}"
 PROD = changed(
     FARGATE,
-    databaseAccess="tunnel",
-    databaseClientGroups=["sg-0a1b2c3d"],
-    trustedCallers=["203.0.113.7/32"],
+    database={"access": "tunnel", "clientGroups": ["sg-0a1b2c3d"]},
+    edge={"trustedCallers": ["203.0.113.7/32"]},
     network={"nat": "per-zone"},
 )
 CANARY = changed(without(FARGATE, "zones"), track="candidate", base="prod")

@@ -8,7 +8,7 @@ from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import declare, run
 from tests.unit.infra.recorder import identity
 
-TUNNEL = changed(FARGATE, databaseAccess="tunnel")
+TUNNEL = changed(FARGATE, database={"access": "tunnel"})
 
 
 def test_the_bastion_has_no_key_no_address_and_no_open_port() -> None:
@@ -45,9 +45,9 @@ def test_the_bastions_role_is_session_managers_and_nothing_more() -> None:
     [
         (FARGATE, False),
         (TUNNEL, True),
-        (changed(FARGATE, databaseAccess="later"), True),
+        (changed(FARGATE, database={"access": "later"}), True),
         (DOCKER, False),
-        (changed(DOCKER, databaseAccess="later"), False),
+        (changed(DOCKER, database={"access": "later"}), False),
     ],
     ids=["direct", "tunnel", "later", "docker", "docker later"],
 )

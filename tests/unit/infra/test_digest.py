@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_camel
 
-from infra.config import load
-from infra.sections import AdaptersSettings, MachineSettings, NetworkSettings
-from infra.settings import Settings
-from tests.unit.infra.configs import DOCKER, FARGATE, MACHINE, OPERATORS, settings
+from infra.settings.reading import load
+from infra.settings.sections import AdaptersSettings, MachineSettings, NetworkSettings
+from tests.support.setting_keys import leaves
+from tests.unit.infra.configs import DOCKER, FARGATE, MACHINE, OPERATORS, at, settings
 
 SET: dict[str, Any] = {
     "account": "444455556666",
@@ -21,39 +21,47 @@ SET: dict[str, Any] = {
     "image": "sha256:" + "b" * 64,
     "buildSha": "fffffff",
     "version": "1.5.2",
-    "ratePerMinute": "61",
-    "burst": "11",
-    "pinning": "none",
-    "trustedProxies": ["10.9.0.0/16"],
-    "trustedCallers": ["203.0.113.7/32"],
-    "edgeImage": "nginx@sha256:" + "f" * 64,
+    "edge.ratePerMinute": "61",
+    "edge.burst": "11",
+    "edge.pinning": "none",
+    "edge.trustedProxies": ["10.9.0.0/16"],
+    "edge.trustedCallers": ["203.0.113.7/32"],
+    "edge.image": "nginx@sha256:" + "f" * 64,
     "workerCommand": ["node", "worker.js"],
     "healthCommand": ["node", "health.js"],
-    "fargate": {"tasks": 3},
+    "fargate.architecture": "ARM64",
+    "fargate.cpu": "256",
+    "fargate.memory": 2048,
+    "fargate.tasks": 3,
+    "fargate.mostTasks": 7,
+    "fargate.workerTasks": 2,
+    "fargate.hostedZoneId": "Z1",
+    "fargate.certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1",
+    "fargate.wafRequests": 301,
     "evidenceBucket": "other-evidence",
     "retentionDays": "31",
     "operatorRoles": OPERATORS[:1],
-    "databaseClass": "db.t4g.large",
-    "databaseStorage": "21",
-    "databaseMaxStorage": "50",
-    "databaseMultiAz": "true",
-    "databaseBackupDays": "8",
-    "databaseAccess": "later",
-    "databaseTunnelPort": "15433",
-    "databaseClientGroups": ["sg-0a"],
+    "database.class": "db.t4g.large",
+    "database.storage": "21",
+    "database.maxStorage": "50",
+    "database.multiAz": "true",
+    "database.backupDays": "8",
+    "database.access": "later",
+    "database.tunnelPort": "15433",
+    "database.clientGroups": ["sg-0a"],
     "auditRetentionMonths": "24",
-    "queueNodeType": "cache.t4g.medium",
-    "queueReplicas": "1",
-    "queueSnapshotDays": "8",
+    "queues.nodeType": "cache.t4g.medium",
+    "queues.replicas": "1",
+    "queues.snapshotDays": "8",
     "backupWindow": "01:00-02:30",
     "maintenanceWindow": "sat:03:00-sat:04:00",
     "applyImmediately": "true",
     "logDays": "60",
     "alarmTargets": ["on-call@web-next.test"],
     "mayDestroy": ["audit"],
-    "machine": {**MACHINE, "edgePort": 8451},
+    **{f"adapters.{adapter}": "mock" for adapter in AdaptersSettings.model_fields},
 }
-"""Another value for every key of a docker stack."""
+"""Another value for every key but those that need others beside them."""
 RANGES = {tier: [f"10.42.{n}.0/26", f"10.42.{n}.64/26"] for n, tier in enumerate(("app", "data", "public"))}
 NETWORK: dict[str, dict[str, Any]] = {
     "cidr": {"cidr": "10.43.0.0/16"},
@@ -63,18 +71,15 @@ IDS = {f"{tier}SubnetIds": [f"subnet-{n}a", f"subnet-{n}b"] for n, tier in enume
 EXISTING: dict[str, Any] = {"vpcId": "vpc-0a", **IDS}
 
 
-@pytest.mark.parametrize(
-    "field", sorted(Settings.model_fields.keys() - {"track", "base", "runtime", "network", "adapters"})
-)
-def test_the_digest_changes_with_any_setting(field: str) -> None:
-    key = to_camel(field)
-
-    assert settings(**{key: SET[key]}).digest != settings().digest
+@pytest.mark.parametrize("key", SET)
+def test_the_digest_changes_with_any_setting(key: str) -> None:
+    assert settings(**at(key, SET[key])).digest != settings().digest
 
 
-@pytest.mark.parametrize("adapter", AdaptersSettings.model_fields)
-def test_the_digest_changes_with_any_adapter(adapter: str) -> None:
-    assert settings(adapters={adapter: "mock"}).digest != settings().digest
+def test_those_are_all_the_settings_but_what_is_told_apart_below() -> None:
+    below = {"track", "base", "runtime", *(key for key in leaves() if key.startswith(("network.", "machine.")))}
+
+    assert SET.keys() == leaves() - below
 
 
 @pytest.mark.parametrize("key", sorted(NETWORK))
@@ -128,4 +133,4 @@ def test_the_digest_changes_with_track_base_and_runtime() -> None:
 
 def test_the_digest_is_the_same_whatever_the_order_and_whether_defaults_are_written() -> None:
     assert load(dict(reversed(DOCKER.items())), stack="test").digest == settings().digest
-    assert settings(burst="10", network={"nat": "one"}).digest == settings().digest
+    assert settings(edge={"burst": "10"}, network={"nat": "one"}).digest == settings().digest

@@ -16,7 +16,7 @@ from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateAr
 from infra.runtime.fargate.registry import repository_arns
 from infra.runtime.fargate.slot import FargateSlot
 from tests.support.edge_configs import beside_an_app
-from tests.unit.infra.configs import ACCOUNT, BASE, FARGATE, NAMES, REGION, changed, settings
+from tests.unit.infra.configs import ACCOUNT, BASE, FARGATE, NAMES, REGION, changed, settings, without
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording, record
 
@@ -54,7 +54,7 @@ def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod:
 
 
 def test_without_pinning_the_balancer_keeps_nobody() -> None:
-    declared = run(changed(FARGATE, pinning="none"))
+    declared = run(changed(FARGATE, edge={"pinning": "none"}))
     forward = declared.one(LISTENER, "balancer-https").inputs["defaultActions"][0]["forward"]
 
     assert forward["stickiness"]["enabled"] is False
@@ -63,7 +63,7 @@ def test_without_pinning_the_balancer_keeps_nobody() -> None:
 def test_a_track_is_asked_for_by_trusted_callers_alone() -> None:
     assert run(FARGATE).of(RULE) == []
 
-    declared = run(changed(FARGATE, trustedCallers=["203.0.113.7/32"]))
+    declared = run(changed(FARGATE, edge={"trustedCallers": ["203.0.113.7/32"]}))
     rules = {rule.name.rpartition("-")[2]: rule.inputs for rule in declared.of(RULE)}
     assert rules.keys() == {"stable", "candidate"}
     for track, rule in rules.items():
@@ -216,7 +216,7 @@ def test_with_a_zone_the_certificate_is_made_and_the_name_leads_to_the_balancer(
 
 def test_with_a_certificate_given_none_is_made_and_no_zone_is_touched() -> None:
     given = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
-    declared = run(changed(FARGATE, fargate={"certificateArn": given}))
+    declared = run(changed(without(FARGATE, "fargate"), fargate={"certificateArn": given}))
 
     assert declared.one(LISTENER, "balancer-https").inputs["certificateArn"] == given
     assert not declared.of("aws:acm/certificate:Certificate")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from infra.instance_classes import cache_families, database_families, database_memory, is_cache_node, max_connections
+from infra.settings.instance_classes import (
+    cache_families,
+    database_families,
+    database_memory,
+    is_cache_node,
+    max_connections,
+)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def fires(alarm: Mapping[str, Any]) -> tuple[Any, ...]:
 def test_the_databases_thresholds_follow_its_class_and_storage(
     name: str, storage: int, free: int, connections: int
 ) -> None:
-    declared = declare("monitoring", databaseClass=name, databaseStorage=str(storage))
+    declared = declare("monitoring", database={"class": name, "storage": str(storage)})
     found = alarms(declared)
 
     assert fires(found["database-storage"]) == (
@@ -68,7 +68,7 @@ def test_the_databases_thresholds_follow_its_class_and_storage(
 
 @pytest.mark.parametrize("replicas", [0, 2])
 def test_each_node_of_the_queues_has_its_alarms(replicas: int) -> None:
-    declared = declare("monitoring", queueReplicas=str(replicas))
+    declared = declare("monitoring", queues={"replicas": str(replicas)})
     found = {name: alarm for name, alarm in alarms(declared).items() if name.startswith("queues-")}
 
     assert len(found) == 3 * (replicas + 1)
@@ -122,7 +122,7 @@ def test_the_upkeeps_words_are_counted_in_the_databases_own_log() -> None:
     assert made["value"] == "1"
 
 
-@pytest.mark.parametrize("config", [FARGATE, changed(FARGATE, queueReplicas="1")])
+@pytest.mark.parametrize("config", [FARGATE, changed(FARGATE, queues={"replicas": "1"})])
 def test_every_alarm_is_heard_when_it_fires_and_when_it_ends_and_says_what_it_means(config: Mapping[str, str]) -> None:
     declared = declare("monitoring", config)
 

@@ -18,7 +18,7 @@ SUBNET = "aws:ec2/subnet:Subnet"
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 NAT = "aws:ec2/natGateway:NatGateway"
 ZONES = ["eu-central-1a", "eu-central-1b"]
-TUNNEL = changed(FARGATE, databaseAccess="tunnel")
+TUNNEL = changed(FARGATE, database={"access": "tunnel"})
 EXISTING = {
     "vpcId": "vpc-0a1b",
     "appSubnetIds": ["subnet-0a", "subnet-0b"],
@@ -85,7 +85,7 @@ BALANCER: Reach = {("balancer", "app", 8080), ("0.0.0.0/0", "balancer", 80), ("0
     [
         (FARGATE, set()),
         (
-            changed(FARGATE, databaseClientGroups=["sg-0a", "sg-0b"]),
+            changed(FARGATE, database={"clientGroups": ["sg-0a", "sg-0b"]}),
             {("sg-0a", "database", 5432), ("sg-0b", "database", 5432)},
         ),
         (TUNNEL, {("bastion", "database", 5432), ("bastion", "endpoints", 443)}),
@@ -217,7 +217,8 @@ def test_awss_services_are_reached_inside_the_vpc() -> None:
 
 
 def test_in_an_existing_vpc_nothing_but_security_groups_is_made() -> None:
-    declared = declare("network", network=EXISTING, trustedProxies=["10.9.0.0/20"], databaseClientGroups=["sg-0a"])
+    edge, database = {"trustedProxies": ["10.9.0.0/20"]}, {"clientGroups": ["sg-0a"]}
+    declared = declare("network", network=EXISTING, edge=edge, database=database)
 
     assert {one.token for one in declared.registered if one.custom} == {GROUP, INGRESS, EGRESS}
     assert {one.inputs["vpcId"] for one in declared.of(GROUP)} == {"vpc-0a1b"}
@@ -225,7 +226,7 @@ def test_in_an_existing_vpc_nothing_but_security_groups_is_made() -> None:
 
 
 def test_in_an_existing_vpc_the_data_lies_in_the_subnets_that_are_named() -> None:
-    declared = run(changed(TUNNEL, network=EXISTING, trustedProxies=["10.9.0.0/20"]))
+    declared = run(changed(TUNNEL, network=EXISTING, edge={"trustedProxies": ["10.9.0.0/20"]}))
 
     for service in ("rds", "elasticache"):
         group = declared.one(f"aws:{service}/subnetGroup:SubnetGroup").inputs

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic.alias_generators import to_camel
 
-from infra.config import load
-from infra.rules import PLACEHOLDERS, placeholders
-from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, IMAGE, settings
+from infra.settings.placeholders import PLACEHOLDERS, placeholders
+from infra.settings.reading import load
+from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, IMAGE, at, settings
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,7 +40,8 @@ UNREAL: list[tuple[str, Any]] = [
     ("image", f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'0' * 64}"),
     ("image", f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next@{IMAGE}"),
     ("buildSha", "0000000"),
-    ("edgeImage", f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@{IMAGE}"),
+    ("edge.image", f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@{IMAGE}"),
+    ("fargate.hostedZoneId", f"Z{'0' * 20}"),
     ("alarmTargets", ["real@web-next.test", "on-call@example.com"]),
     ("operatorRoles", ["arn:aws:iam::111122223333:role/deployer"]),
 ]
@@ -49,18 +49,11 @@ UNREAL: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("key", "value"), UNREAL)
 def test_a_placeholder_is_found_by_its_key(key: str, value: Any) -> None:
-    assert placeholders(settings(FARGATE, **{key: value})) == {key: json.dumps(value)}
+    assert placeholders(settings(FARGATE, **at(key, value))) == {key: json.dumps(value)}
 
 
 def test_every_placeholder_is_among_those() -> None:
-    assert {key for key, _ in UNREAL} | {"fargate"} == set(map(to_camel, PLACEHOLDERS))
-
-
-def test_the_placeholder_of_a_hosted_zone_is_found_in_its_object() -> None:
-    found = placeholders(settings(FARGATE, fargate={"hostedZoneId": f"Z{'0' * 20}"}))
-
-    assert found.keys() == {"fargate"}
-    assert f"Z{'0' * 20}" in found["fargate"]
+    assert {key for key, _ in UNREAL} == set(PLACEHOLDERS)
 
 
 @pytest.mark.parametrize("domain", ["console.web-next.test", "best-example.com", "myexample.com", "example.community"])

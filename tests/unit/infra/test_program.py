@@ -12,7 +12,7 @@ from tests.unit.infra.parts import run
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 OWN = {SCHEMA, "pulumi-python:dynamic/web-next:EdgeFiles"}
-TUNNEL = changed(FARGATE, databaseAccess="tunnel")
+TUNNEL = changed(FARGATE, database={"access": "tunnel"})
 DOUBLE = without(DOCKER, "executorUrl")
 EVERY = pytest.mark.parametrize("config", [DOUBLE, TUNNEL], ids=["docker with a double", "fargate with a bastion"])
 TOKENS = {
@@ -135,7 +135,7 @@ def test_a_fargate_stack_declares_nothing_of_docker() -> None:
 
 
 def test_until_the_database_has_a_schema_there_is_nothing_to_record() -> None:
-    declared = run(changed(FARGATE, databaseAccess="later"))
+    declared = run(changed(FARGATE, database={"access": "later"}))
 
     assert "edge_url" in declared.outputs
     assert declared.outputs.keys() & {"smoke_target", "deployment_record"} == set()

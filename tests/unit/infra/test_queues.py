@@ -38,7 +38,7 @@ def test_the_queues_lie_in_the_data_subnets_behind_their_own_group() -> None:
 
 
 def test_cluster_mode_is_disabled_because_bullmqs_scripts_span_slots() -> None:
-    declared = declare("queues", queueReplicas="2")
+    declared = declare("queues", queues={"replicas": "2"})
     group = declared.one(GROUP).inputs
 
     assert not {"numNodeGroups", "replicasPerNodeGroup", "clusterMode"} & group.keys()
@@ -47,7 +47,7 @@ def test_cluster_mode_is_disabled_because_bullmqs_scripts_span_slots() -> None:
 
 @pytest.mark.parametrize(("replicas", "failover"), [(0, False), (1, True), (5, True)])
 def test_a_replica_takes_over_in_another_zone(replicas: int, failover: bool) -> None:
-    declared = declare("queues", queueReplicas=str(replicas))
+    declared = declare("queues", queues={"replicas": str(replicas)})
     group = declared.one(GROUP).inputs
 
     assert group["numCacheClusters"] == replicas + 1
@@ -57,8 +57,7 @@ def test_a_replica_takes_over_in_another_zone(replicas: int, failover: bool) -> 
 def test_the_queues_settings_arrive_at_the_group() -> None:
     declared = declare(
         "queues",
-        queueNodeType="cache.m7g.large",
-        queueSnapshotDays="14",
+        queues={"nodeType": "cache.m7g.large", "snapshotDays": "14"},
         backupWindow="02:00-03:00",
         maintenanceWindow="sat:04:00-sat:05:00",
         applyImmediately="true",

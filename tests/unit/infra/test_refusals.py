@@ -39,7 +39,7 @@ def test_five_mistakes_are_refused_at_once_before_anything_is_declared(
     mistakes: dict[str, Any] = {
         "evidenceBucket": "Spark_Evidence",
         "retentionDays": "0",
-        "databaseClass": "db.m7g.huge",
+        "database": {"class": "db.m7g.huge"},
         "network": network,
     }
     heading, *lines = refusal(changed(FARGATE, **mistakes))
@@ -50,7 +50,7 @@ def test_five_mistakes_are_refused_at_once_before_anything_is_declared(
     assert [line.partition(" is ")[0].partition(" = ")[0] for line in lines if line != numbered] == [
         "web-next: evidenceBucket",
         "web-next: network.dataSubnets[0]",
-        "web-next:databaseClass",
+        "web-next:database.class",
         "web-next:retentionDays",
     ]
 
@@ -61,7 +61,11 @@ def test_those_mistakes_mended_are_taken() -> None:
     }
     declared = run(
         changed(
-            FARGATE, evidenceBucket="spark-evidence", retentionDays="1", databaseClass="db.m7g.large", network=network
+            FARGATE,
+            evidenceBucket="spark-evidence",
+            retentionDays="1",
+            database={"class": "db.m7g.large"},
+            network=network,
         ),
     )
 
@@ -72,18 +76,18 @@ def test_placeholders_are_refused_by_an_up_before_anything_is_declared() -> None
     heading, line = refusal(changed(FARGATE, account="111122223333"))
 
     assert heading == "1 problem(s) in this stack's settings:"
-    assert line == 'web-next:account = "111122223333": a placeholder; put the real one there'
+    assert line == 'web-next:account = "111122223333": a placeholder; put the real value there'
 
 
 def test_a_preview_names_placeholders_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     monkeypatch.setattr(pulumi.log, "warn", said.append)
-    config = changed(FARGATE, account="111122223333", databaseAccess="later")
+    config = changed(FARGATE, account="111122223333", database={"access": "later"})
     declared = record(lambda: program(config))
 
     assert declared.one("aws:rds/instance:Instance").protect
     assert [note.partition(":")[0] for note in said] == [
         "up will refuse this stack's placeholders, put the real values there",
-        "databaseAccess is later",
+        "database.access is later",
     ]

@@ -11,7 +11,7 @@ import pytest
 from infra import release
 from infra.flags import INITIAL, Flags, FlagsArgs
 from infra.release import Release, environment_of, release_of, shared_environment
-from infra.settings import Settings
+from infra.settings.keys import Settings
 from tests.unit.infra.configs import DOCKER, FARGATE, NAMES, settings, without
 from tests.unit.infra.recorder import record
 from webnext.settings import Settings as AppSettings

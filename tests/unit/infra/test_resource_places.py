@@ -71,7 +71,7 @@ def declared() -> dict[str, bool]:
     """Every type of AWS that a stack declares → whether a local one does."""
     alarms = changed(DOCKER, alarmTargets=["on-call@web-next.test"])
     local = {one.token for one in run(alarms).registered if one.token.startswith("aws:")}
-    shape = {one.token for one in run(changed(FARGATE, databaseAccess="tunnel")).registered}
+    shape = {one.token for one in run(changed(FARGATE, database={"access": "tunnel"})).registered}
     return {token: token in local for token in local | {token for token in shape if token.startswith("aws:")}}
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel
 
-from infra import rules
-from infra.rules import broken
-from infra.settings import Settings
+from infra.settings import rules
+from infra.settings.keys import Settings
+from infra.settings.rules import broken
 from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, IMAGE, MACHINE, STACK, changed, settings, without
 
 ROOT = Path(__file__).parents[3]
@@ -42,11 +42,13 @@ KEPT: list[dict[str, str]] = [
     changed(DOCKER, zones=["eu-central-1b", "eu-central-1c"]),
     without(CANDIDATE, "zones", "alarmTargets", "operatorRoles"),
     changed(FARGATE, network={"cidr": "10.0.0.0/24"}),
-    changed(FARGATE, network=EXISTING, trustedProxies=["10.9.0.0/20"]),
-    changed(FARGATE, fargate={"certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1"}),
+    changed(FARGATE, network=EXISTING, edge={"trustedProxies": ["10.9.0.0/20"]}),
+    changed(
+        without(FARGATE, "fargate"), fargate={"certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1"}
+    ),
     changed(FARGATE, fargate={**ZONE, "cpu": "256", "memory": 512, "tasks": 3, "mostTasks": 3}),
     changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720}),
-    changed(FARGATE, databaseStorage="100", databaseMaxStorage="110"),
+    changed(FARGATE, database={"storage": "100", "maxStorage": "110"}),
     without(DOCKER, "executorUrl"),
     without(changed(FARGATE, adapters={"guardrails": "mock"}), "executorUrl"),
     changed(FARGATE, backupWindow="23:30-00:30", maintenanceWindow="sun:00:30-sun:01:30"),
@@ -59,9 +61,9 @@ def test_what_keeps_every_rule_is_taken(config: dict[str, str]) -> None:
     assert clauses(config) == []
 
 
-ZONES = "zones is not set: name two or more of eu-central-1, so that one may fail"
-NOBODY = "alarmTargets is empty: on AWS alarms must reach somebody, an e-mail address or an https URL"
-LOCKED_OUT = "operatorRoles is empty: the vault and the evidence would lock out whoever deploys; name their roles"
+ZONES = "zones is not set: name two zones or more of eu-central-1, so that one may fail"
+NOBODY = "alarmTargets is empty: on AWS alarms must reach somebody; name an e-mail address or an https URL"
+LOCKED_OUT = "operatorRoles is empty: vault and evidence would lock out whoever deploys; name their roles"
 BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "candidate without base": (
         without(CANDIDATE, "base"),
@@ -69,15 +71,15 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "stable with base": (
         changed(FARGATE, base="prod"),
-        ["track is stable: remove 'base', only a candidate stands on another stack"],
+        ["track is stable: remove 'base'; only a candidate stands on another stack"],
     ),
     "docker without machine": (
         without(DOCKER, "machine"),
-        ["runtime is docker: 'machine' is missing, 'make up' writes it"],
+        ["runtime is docker: 'machine' is missing; make up writes it"],
     ),
     "fargate with machine": (
         changed(FARGATE, machine=MACHINE),
-        ["runtime is fargate: remove 'machine', it belongs to docker stacks"],
+        ["runtime is fargate: remove 'machine'; it belongs to docker stacks"],
     ),
     "a bucket's name": (
         changed(FARGATE, evidenceBucket="Spark_Evidence"),
@@ -89,19 +91,22 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "no zones": (without(FARGATE, "zones"), [ZONES]),
     "one zone": (
         changed(FARGATE, zones=["eu-central-1a"]),
-        ["zones is eu-central-1a: two to 4, none twice"],
+        ["zones is eu-central-1a: name two to 4 zones, none twice"],
     ),
     "a zone twice": (
         changed(FARGATE, zones=["eu-central-1a", "eu-central-1a"]),
-        ["zones is eu-central-1a, eu-central-1a: two to 4, none twice"],
+        ["zones is eu-central-1a, eu-central-1a: name two to 4 zones, none twice"],
     ),
     "five zones": (
         changed(FARGATE, zones=[f"eu-central-1{zone}" for zone in "abcde"]),
-        ["zones is eu-central-1a, eu-central-1b, eu-central-1c, eu-central-1d, eu-central-1e: two to 4, none twice"],
+        [
+            "zones is eu-central-1a, eu-central-1b, eu-central-1c, eu-central-1d, eu-central-1e: "
+            "name two to 4 zones, none twice"
+        ],
     ),
     "one zone on a machine": (
         changed(DOCKER, zones=["eu-central-1a"]),
-        ["zones is eu-central-1a: two to 4, none twice"],
+        ["zones is eu-central-1a: name two to 4 zones, none twice"],
     ),
     "another region's zone": (
         changed(FARGATE, zones=["eu-central-1a", "eu-west-1b"]),
@@ -109,13 +114,13 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "subnet ids without a VPC": (
         changed(FARGATE, network=IDS),
-        ["network has ids of subnets and no vpcId: set it, or remove them for a VPC of the stack's own"],
+        ["network has subnet ids and no vpcId: set network.vpcId, or remove the ids for a VPC of its own"],
     ),
     "a VPC without subnets": (
         changed(
             FARGATE,
             network={"vpcId": "vpc-0a", "appSubnetIds": ["subnet-0a", "subnet-0a"]},
-            trustedProxies=["10.9.0.0/20"],
+            edge={"trustedProxies": ["10.9.0.0/20"]},
         ),
         [
             "network.appSubnetIds has 1: name two or more of the VPC, in different zones",
@@ -124,24 +129,29 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         ],
     ),
     "a VPC with ranges": (
-        changed(FARGATE, network={**EXISTING, "dataSubnets": ["10.42.0.0/26"]}, trustedProxies=["10.9.0.0/20"]),
-        ["network has vpcId and ranges of subnets: an existing VPC's are named by id"],
+        changed(
+            FARGATE, network={**EXISTING, "dataSubnets": ["10.42.0.0/26"]}, edge={"trustedProxies": ["10.9.0.0/20"]}
+        ),
+        ["network has vpcId and ranges of subnets: in an existing VPC name subnets by id, and remove the ranges"],
     ),
     "a balancer at addresses that nobody knows": (
         changed(FARGATE, network=EXISTING),
-        ["trustedProxies is empty: in an existing VPC name the ranges of the subnets that the load balancer is in"],
+        ["edge.trustedProxies is empty: in an existing VPC name the ranges of the load balancer's subnets"],
     ),
     "no image of nginx": (
-        without(FARGATE, "edgeImage"),
-        ["edgeImage is not set: on fargate nginx runs beside the app, name its image, repository@sha256:…"],
+        without(FARGATE, "edge"),
+        ["edge.image is not set: on fargate nginx runs beside the app; name its image, repository@sha256:…"],
     ),
     "a tag of nginx": (
-        changed(FARGATE, edgeImage="nginx:1.26"),
-        ['edgeImage is "nginx:1.26": it must be repository@sha256:…, never a tag'],
+        changed(FARGATE, edge={"image": "nginx:1.26"}),
+        ['edge.image is "nginx:1.26": it must be repository@sha256:…, never a tag'],
     ),
     "a console without a certificate": (
-        changed(FARGATE, fargate={}),
-        ["fargate has neither hostedZoneId nor certificateArn: the one has a certificate made, the other is one"],
+        without(FARGATE, "fargate"),
+        [
+            "fargate has no certificate: set fargate.hostedZoneId to have a certificate issued, or "
+            "fargate.certificateArn to use an existing one"
+        ],
     ),
     "fewer tasks at most than at least": (
         changed(FARGATE, fargate={**ZONE, "tasks": 4, "mostTasks": 3}),
@@ -174,32 +184,32 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "guardrails from nowhere": (
         without(changed(FARGATE, adapters={"audit": "mock"}), "executorUrl"),
-        ["executorUrl is not set: real guardrails come from there; set it, or adapters.guardrails to mock"],
+        ["executorUrl is not set: real guardrails come from there; set it, or set adapters.guardrails to mock"],
     ),
     "storage that cannot grow": (
-        changed(FARGATE, databaseStorage="101", databaseMaxStorage="111"),
-        ["databaseMaxStorage is 111: RDS wants a tenth more than databaseStorage, 112 or more"],
+        changed(FARGATE, database={"storage": "101", "maxStorage": "111"}),
+        ["database.maxStorage is 111: RDS wants a tenth more than database.storage, 112 or more"],
     ),
     "nobody to call": (without(FARGATE, "alarmTargets"), [NOBODY]),
     "nobody let in": (without(FARGATE, "operatorRoles"), [LOCKED_OUT]),
     "a short backup window": (
         changed(FARGATE, backupWindow="01:00-01:59"),
-        ["backupWindow is 01:00-01:59: it must last an hour, ElastiCache's least, to a day"],
+        ["backupWindow is 01:00-01:59: it must last an hour at least and a day at most"],
     ),
     "a short maintenance window": (
         changed(FARGATE, maintenanceWindow="sun:23:30-mon:00:29"),
-        ["maintenanceWindow is sun:23:30-mon:00:29: it must last an hour, ElastiCache's least, to a day"],
+        ["maintenanceWindow is sun:23:30-mon:00:29: it must last an hour at least and a day at most"],
     ),
     "maintenance for days, over every backup": (
         changed(FARGATE, maintenanceWindow="sun:03:00-tue:04:00"),
         [
-            "maintenanceWindow is sun:03:00-tue:04:00: it must last an hour, ElastiCache's least, to a day",
+            "maintenanceWindow is sun:03:00-tue:04:00: it must last an hour at least and a day at most",
             "backupWindow is 01:00-02:00: it overlaps maintenanceWindow, sun:03:00-tue:04:00",
         ],
     ),
     "a tunnel to this machine": (
-        changed(DOCKER, databaseAccess="tunnel"),
-        ["databaseAccess is tunnel: a docker stack's database is on this machine, set it to direct"],
+        changed(DOCKER, database={"access": "tunnel"}),
+        ["database.access is tunnel: a docker stack's database is on this machine; set it to direct"],
     ),
     "evidence among the records": (
         changed(FARGATE, evidenceBucket=f"web-next-{STACK}-records-{ACCOUNT}"),
@@ -247,7 +257,7 @@ def test_a_stack_that_aws_could_not_name_is_refused() -> None:
 
 def test_all_rules_are_judged_together() -> None:
     everything = without(
-        changed(FARGATE, base="prod", machine=MACHINE, databaseMaxStorage="22", databaseStorage="22"),
+        changed(FARGATE, base="prod", machine=MACHINE, database={"maxStorage": "22", "storage": "22"}),
         "zones",
         "alarmTargets",
         "operatorRoles",
@@ -257,17 +267,22 @@ def test_all_rules_are_judged_together() -> None:
 
 
 class _Watched:
-    """Settings that remember which keys a rule reads; derived values count as what they are made of."""
+    """Settings, or a section of them, that remember the paths of the keys that a rule reads; derived values count as
+    what they are made of."""
 
-    def __init__(self, read: Settings) -> None:
-        self.settings, self.seen = read, set[str]()
+    def __init__(self, read: BaseModel, seen: set[str], path: str = "") -> None:
+        self.read, self.seen, self.path = read, seen, path
 
     def __getattr__(self, name: str) -> Any:
-        if name not in Settings.model_fields:
-            found: Any = getattr(Settings, name)
+        model = type(self.read)
+        if name not in model.model_fields:
+            found: Any = getattr(model, name)
             return found.fget(self)
-        self.seen.add(to_camel(name))
-        return getattr(self.settings, name)
+        path, value = f"{self.path}{model.model_fields[name].alias}", getattr(self.read, name)
+        if isinstance(value, BaseModel):
+            return _Watched(value, self.seen, f"{path}.")
+        self.seen.add(path)
+        return value
 
 
 STOOD_IN_FOR = {"account", "region"}
@@ -278,18 +293,25 @@ STOOD_IN_FOR = {"account", "region"}
 def test_a_rule_needs_what_it_reads_and_is_left_out_for_nothing_else(rule: Any) -> None:
     seen: set[str] = set()
     for config in [*KEPT, *(config for config, _ in BROKEN.values())]:
-        watched: Any = _Watched(unchecked(config))
+        watched: Any = _Watched(unchecked(config), seen)
         list(rule.find(watched, STACK))
-        seen |= watched.seen
 
     assert seen - STOOD_IN_FOR <= rule.needs <= seen
 
 
 def test_a_rule_is_judged_unless_a_key_that_it_needs_is_wrong() -> None:
     read = settings(FARGATE).model_copy(update={"base": "prod", "alarm_targets": []})
-    base = "track is stable: remove 'base', only a candidate stands on another stack"
+    base = "track is stable: remove 'base'; only a candidate stands on another stack"
 
     assert broken(read, STACK) == [base, NOBODY]
-    assert broken(read, STACK, frozenset({"burst", "zones"})) == [base, NOBODY]
+    assert broken(read, STACK, frozenset({"edge.burst", "zones"})) == [base, NOBODY]
     assert broken(read, STACK, frozenset({"base"})) == [NOBODY]
     assert broken(read, STACK, frozenset({"track"})) == []
+
+
+@pytest.mark.parametrize("wrong", ["database.maxStorage", "database"])
+def test_a_rule_is_left_out_when_what_it_needs_or_the_section_around_that_is_wrong(wrong: str) -> None:
+    read = unchecked(changed(FARGATE, database={"storage": 100, "maxStorage": 101}))
+
+    assert len(broken(read, STACK, frozenset({"database.class"}))) == 1
+    assert broken(read, STACK, frozenset({wrong})) == []

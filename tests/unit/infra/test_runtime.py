@@ -200,7 +200,7 @@ def test_the_edge_reads_its_configuration_from_a_volume_and_its_key_from_a_mount
 
 
 def test_another_configuration_of_the_edge_is_another_file_and_the_same_container() -> None:
-    of_ten, of_eleven = run(DOUBLE), run(changed(DOUBLE, burst="11"))
+    of_ten, of_eleven = run(DOUBLE), run(changed(DOUBLE, edge={"burst": "11"}))
     before, after = of_ten.one(EDGE_FILES), of_eleven.one(EDGE_FILES)
     edge = of_ten.one(CONTAINER, "edge")
 

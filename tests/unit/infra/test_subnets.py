@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from infra.subnets import LARGEST, MOST_ZONES, SMALLEST, SPLITTABLE, TIERS, Subnets, problems, split
+from infra.settings.subnets import LARGEST, MOST_ZONES, SMALLEST, SPLITTABLE, TIERS, Subnets, problems, split
 
 RANGES = [
     IPv4Network((int(IPv4Network(block).network_address) + offset * 2 ** (32 - prefix), prefix))

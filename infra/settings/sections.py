@@ -1,4 +1,4 @@
-"""The sections of a stack's settings: where it runs, what each task gets, its network, and which adapters are real."""
+"""The sections of a stack's settings, one object of the stack file each."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from infra import subnets
+from infra.settings import instance_classes as classes
+from infra.settings import subnets
+from infra.settings.problems import SettingsError
 
 SHA256 = r"sha256:[0-9a-f]{64}"
 Adapter = Literal["mock", "production"]
@@ -67,6 +69,77 @@ class MachineSettings(BaseModel):
         return f"{self.tls_folder}/ca.pem"
 
 
+def _database_class(name: str) -> str:
+    if not name.startswith("db.") or classes.database_memory(name) is None:
+        raise ValueError("no such class")
+    return name
+
+
+def _cache_node(name: str) -> str:
+    if not name.startswith("cache.") or not classes.is_cache_node(name):
+        raise ValueError("no such node type")
+    return name
+
+
+class DatabaseSettings(BaseModel):
+    """The audit database's server, and how whoever deploys gets into it. Storage is in GiB."""
+
+    model_config = FORM
+
+    instance_class: Annotated[
+        str,
+        AfterValidator(_database_class),
+        known(f"an RDS class of the families {classes.database_families()}, such as db.m7g.large"),
+    ] = Field(default="db.t4g.small", alias="class")
+    storage: Annotated[int, Field(ge=20, le=65536)] = 20
+    max_storage: Annotated[int | None, Field(ge=22, le=65536)] = None
+    multi_az: bool = False
+    backup_days: Annotated[int, Field(ge=1, le=35)] = 7
+    access: Literal["direct", "tunnel", "later"] = "direct"
+    tunnel_port: Port = 15432
+    client_groups: Annotated[
+        list[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")]], known("a list of security group ids, sg-…")
+    ] = []
+
+    @property
+    def tunnel(self) -> tuple[str, int] | None:
+        """Host and port of this machine that cutover forwards to the database, where it is reached by a tunnel."""
+        return ("127.0.0.1", self.tunnel_port) if self.access == "tunnel" else None
+
+
+class QueuesSettings(BaseModel):
+    """The Redis of the alert queues."""
+
+    model_config = FORM
+
+    node_type: Annotated[
+        str,
+        AfterValidator(_cache_node),
+        known(f"an ElastiCache node type of the families {classes.cache_families()}, such as cache.m7g.large"),
+    ] = "cache.t4g.small"
+    replicas: Annotated[int, Field(ge=0, le=5)] = 0
+    snapshot_days: Annotated[int, Field(ge=1, le=35)] = 7
+
+
+class EdgeSettings(BaseModel):
+    """nginx and what splits the traffic: whom it limits, believes and keeps on a track."""
+
+    model_config = FORM
+
+    rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
+    burst: Annotated[int, Field(ge=0, le=1000)] = 10
+    pinning: Literal["cookie", "none"] = "cookie"
+    trusted_proxies: Annotated[list[IPv4Network], known("a list of networks, such as 10.42.8.0/22")] = []
+    trusted_callers: Annotated[list[IPv4Network], known("a list of networks, such as 203.0.113.7/32")] = []
+    image: str | None = None
+
+    def require_image(self) -> str:
+        """nginx's image on AWS. Raises SettingsError where none is named."""
+        if self.image is None:
+            raise SettingsError("edge.image is not set: on fargate nginx runs beside the app; name its image by digest")
+        return self.image
+
+
 class AdaptersSettings(BaseModel):
     """Which of the app's four adapters are real: the cutover from mock data, one by one (playbook row 10)."""
 
@@ -84,7 +157,8 @@ class FargateSettings(BaseModel):
     model_config = FORM
 
     architecture: Literal["X86_64", "ARM64"] = "X86_64"
-    cpu: Literal["256", "512", "1024", "2048", "4096"] = "512"
+    # `pulumi config set --path` writes a text of digits as a number.
+    cpu: Annotated[Literal["256", "512", "1024", "2048", "4096"], BeforeValidator(str)] = "512"
     memory: Annotated[int, Field(ge=512, le=30720)] = 1024
     tasks: Annotated[int, Field(ge=1, le=100)] = 2
     most_tasks: Annotated[int, Field(ge=1, le=400)] = 6

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from infra import config as stack_config
-from infra.config import SettingsError, load, notes
+from infra.settings import reading
+from infra.settings.moved import MOVED
+from infra.settings.notes import notes_on
+from infra.settings.problems import SettingsError
+from infra.settings.reading import load
 from tests.unit.infra.configs import DOCKER, FARGATE, MACHINE, changed, settings, without
 
 
@@ -26,9 +29,15 @@ def problems(
 
 
 def test_numbers_truths_lists_and_objects_are_read_from_their_text() -> None:
-    read = settings(FARGATE, burst="20", databaseMultiAz="true", mayDestroy='["audit"]', network='{"nat": "per-zone"}')
+    read = settings(
+        FARGATE,
+        edge={"burst": "20"},
+        database={"multiAz": "true"},
+        mayDestroy='["audit"]',
+        network='{"nat": "per-zone"}',
+    )
 
-    assert (read.burst, read.database_multi_az, read.may_destroy) == (20, True, ["audit"])
+    assert (read.edge.burst, read.database.multi_az, read.may_destroy) == (20, True, ["audit"])
     assert read.network.nat == "per-zone"
     assert settings(DOCKER).require_machine().edge_port == 8450
 
@@ -42,17 +51,19 @@ def test_keys_of_other_namespaces_are_left_alone() -> None:
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    assert problems(without(changed(account="12", track="beta", burst="many", acount="1"), "region")) == [
+    assert problems(without(changed(account="12", track="beta", edge={"burst": "many"}, acount="1"), "region")) == [
         'web-next:account = "12": it must be an account id, 12 digits; quote it in YAML',
         "web-next:acount: unknown key; did you mean 'account'?",
-        'web-next:burst = "many": input should be a valid integer, unable to parse string as an integer',
+        'web-next:edge.burst = "many": input should be a valid integer, unable to parse string as an integer',
         "web-next:region: required, not set; pulumi config set web-next:region VALUE",
         "web-next:track = \"beta\": input should be 'stable' or 'candidate'",
     ]
 
 
 def test_rules_are_judged_although_other_values_are_wrong() -> None:
-    config = without(changed(FARGATE, burst="many", account="12", base="prod", evidenceBucket="Ab"), "alarmTargets")
+    config = without(
+        changed(FARGATE, edge={"burst": "many"}, account="12", base="prod", evidenceBucket="Ab"), "alarmTargets"
+    )
 
     assert [line.partition(":")[2].split()[0] for line in problems(config, stack="Prod")] == [
         "alarmTargets",
@@ -60,7 +71,7 @@ def test_rules_are_judged_although_other_values_are_wrong() -> None:
         "the",
         "track",
         "account",
-        "burst",
+        "edge.burst",
     ]
 
 
@@ -68,6 +79,43 @@ def test_rules_about_a_wrong_value_wait_until_it_is_right() -> None:
     assert problems(changed(FARGATE, zones=["x"], backupWindow="now")) == [
         'web-next:backupWindow = "now": it must be HH:MM-HH:MM in UTC',
         'web-next:zones.0 = "x": it must be a list of availability zones, such as eu-central-1a',
+    ]
+
+
+def test_a_rule_about_one_key_of_a_section_is_judged_although_another_is_wrong() -> None:
+    database = {"class": "db.none", "storage": 100, "maxStorage": 101}
+
+    assert problems(changed(FARGATE, database=database, edge={"burst": -1, "image": "nginx:1"})) == [
+        "web-next: database.maxStorage is 101: RDS wants a tenth more than database.storage, 110 or more",
+        'web-next: edge.image is "nginx:1": it must be repository@sha256:…, never a tag',
+        'web-next:database.class = "db.none": it must be an RDS class of the families t3, t4g, m5, m6g, m6i, m7g, m7i, '
+        "m8g, r5, r6g, r6i, r7g, r7i, r8g, such as db.m7g.large",
+        "web-next:edge.burst = -1: input should be greater than or equal to 0",
+    ]
+
+
+@pytest.mark.parametrize(("before", "now"), MOVED.items())
+def test_a_key_from_before_the_sections_is_refused_with_its_new_path_and_nothing_else_is_said(
+    before: str, now: str
+) -> None:
+    config = without(FARGATE, "edge") if now == "edge.image" else FARGATE
+
+    assert problems(changed(config, **{before: "x"})) == [f"web-next:{before} is now {now}: move it there"]
+
+
+def test_the_keys_from_before_the_sections_are_these() -> None:
+    assert set(MOVED) == {
+        *("databaseClass", "databaseStorage", "databaseMaxStorage", "databaseMultiAz", "databaseBackupDays"),
+        *("databaseAccess", "databaseTunnelPort", "databaseClientGroups"),
+        *("queueNodeType", "queueReplicas", "queueSnapshotDays"),
+        *("ratePerMinute", "burst", "pinning", "trustedProxies", "trustedCallers", "edgeImage"),
+    }
+
+
+def test_a_key_of_a_section_that_was_set_without_its_path_is_set_again_with_it() -> None:
+    assert problems(changed(**{"edge.burst": "20"})) == [
+        "web-next:edge.burst: written without --path; pulumi config rm web-next:edge.burst, then pulumi config set "
+        "--path web-next:edge.burst VALUE"
     ]
 
 
@@ -81,7 +129,7 @@ def test_a_missing_key_is_no_broken_rule() -> None:
 def test_a_missing_key_of_an_object_is_set_by_its_path() -> None:
     machine = {key: value for key, value in MACHINE.items() if key != "edgePort"}
 
-    assert problems(changed(machine=machine)) == [
+    assert problems(changed(without(DOCKER, "machine"), machine=machine)) == [
         "web-next:machine.edgePort: required, not set; pulumi config set --path web-next:machine.edgePort VALUE"
     ]
 
@@ -98,7 +146,7 @@ def test_problems_found_elsewhere_are_refused_together_with_those_found_here() -
     others = ["002_b.sql is numbered twice"]
 
     assert problems(DOCKER, others=others) == others
-    assert len(problems(changed(burst="-1"), others=others)) == 2
+    assert len(problems(changed(edge={"burst": "-1"}), others=others)) == 2
 
 
 def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
@@ -134,63 +182,63 @@ def test_pulumis_own_environment_is_where_settings_come_from(monkeypatch: pytest
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["web-next:image"]))
 
     with pytest.raises(SettingsError, match=r'image is "\[secret\]"'):
-        stack_config.of_this_stack("test")
+        reading.of_this_stack("test")
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(DOCKER))
-    assert stack_config.of_this_stack("test") == settings()
+    assert reading.of_this_stack("test") == settings()
     with pytest.raises(SettingsError, match="the stack's name is 'Test'"):
-        stack_config.of_this_stack("Test")
+        reading.of_this_stack("Test")
     with pytest.raises(SettingsError, match="numbered twice"):
-        stack_config.of_this_stack("test", others=["numbered twice"])
+        reading.of_this_stack("test", others=["numbered twice"])
 
 
 def test_a_stack_without_any_settings_is_told_all_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PULUMI_CONFIG", raising=False)
 
     with pytest.raises(SettingsError, match="web-next:account: required, not set"):
-        stack_config.of_this_stack("test")
+        reading.of_this_stack("test")
 
 
 def test_a_sound_machine_has_nothing_to_note() -> None:
     for preview in (True, False):
-        assert notes(settings(DOCKER), preview=preview) == []
+        assert notes_on(settings(DOCKER), preview=preview) == []
 
 
 def test_a_machine_without_its_authority_is_sent_to_make_up() -> None:
     for preview in (True, False):
         with pytest.raises(SettingsError, match=r"^machine.tlsFolder is nowhere: it has no ca.pem; make up puts it"):
-            notes(settings(DOCKER, machine={**MACHINE, "tlsFolder": "nowhere"}), preview=preview)
+            notes_on(settings(DOCKER, machine={**MACHINE, "tlsFolder": "nowhere"}), preview=preview)
 
 
 def test_a_database_that_is_left_empty_is_noted_loudly_in_one_line() -> None:
-    (note,) = notes(settings(DOCKER, databaseAccess="later"), preview=False)
+    (note,) = notes_on(settings(DOCKER, database={"access": "later"}), preview=False)
 
-    assert note.startswith("databaseAccess is later: the audit database gets NO roles, rights or schema")
+    assert note.startswith("database.access is later: the audit database gets NO roles, rights or schema")
     assert "\n" not in note
 
 
 def test_placeholders_are_named_in_a_preview_and_refused_all_at_once_by_an_up() -> None:
     unreal = settings(FARGATE, account="111122223333", domain="console.example.com")
 
-    assert notes(unreal, preview=True) == [
+    assert notes_on(unreal, preview=True) == [
         "up will refuse this stack's placeholders, put the real values there: account, domain"
     ]
     with pytest.raises(SettingsError) as refused:
-        notes(unreal, preview=False)
+        notes_on(unreal, preview=False)
     assert str(refused.value).splitlines() == [
         "2 problem(s) in this stack's settings:",
-        '  web-next:account = "111122223333": a placeholder; put the real one there',
-        '  web-next:domain = "console.example.com": a placeholder; put the real one there',
+        '  web-next:account = "111122223333": a placeholder; put the real value there',
+        '  web-next:domain = "console.example.com": a placeholder; put the real value there',
     ]
 
 
 def test_an_up_through_a_tunnel_needs_somebody_who_listens_at_its_end_and_a_preview_does_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        tunnel = settings(FARGATE, databaseAccess="tunnel", databaseTunnelPort=str(port))
-        notes(tunnel, preview=False)
-    notes(tunnel, preview=True)
+        tunnel = settings(FARGATE, database={"access": "tunnel", "tunnelPort": str(port)})
+        notes_on(tunnel, preview=False)
+    notes_on(tunnel, preview=True)
     with pytest.raises(
-        SettingsError, match=rf"^databaseAccess is tunnel, and nothing listens on 127.0.0.1:{port} "
+        SettingsError, match=rf"^database\.access is tunnel, and nothing listens on 127.0.0.1:{port} "
     ) as refused:
-        notes(tunnel, preview=False)
+        notes_on(tunnel, preview=False)
     assert "\n" not in str(refused.value)

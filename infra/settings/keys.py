@@ -1,22 +1,24 @@
-"""The settings of a stack: what `Pulumi.<stack>.yaml` may say, each key by itself."""
+"""The keys of a stack's settings: what `Pulumi.<stack>.yaml` may say, each key by itself."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from ipaddress import IPv4Network
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from infra import instance_classes as classes
-from infra.problems import SettingsError
-from infra.sections import (
+from infra.settings.problems import SettingsError
+from infra.settings.sections import (
     FORM,
     AdaptersSettings,
+    DatabaseSettings,
+    EdgeSettings,
     FargateSettings,
     MachineSettings,
     NetworkSettings,
+    QueuesSettings,
     known,
     like,
 )
@@ -27,18 +29,6 @@ Keepsake = Literal["audit", "evidence", "records", "vault"]
 """What holds data, by the name under which its end may be asked for."""
 EXECUTOR_PORT = 3010
 """The port of the executor's double."""
-
-
-def _database_class(name: str) -> str:
-    if not name.startswith("db.") or classes.database_memory(name) is None:
-        raise ValueError("no such class")
-    return name
-
-
-def _cache_node(name: str) -> str:
-    if not name.startswith("cache.") or not classes.is_cache_node(name):
-        raise ValueError("no such node type")
-    return name
 
 
 def _log_days(days: int) -> int:
@@ -53,7 +43,7 @@ RoleArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]
 
 
 class Settings(BaseModel):
-    """All settings of one stack. Only those that :func:`infra.config.load` returns are checked whole."""
+    """All settings of one stack. Only those that :func:`infra.settings.reading.load` returns are checked whole."""
 
     model_config = FORM
 
@@ -76,14 +66,7 @@ class Settings(BaseModel):
         AdaptersSettings, known("an object of audit, evidence, queue, guardrails, each mock or production")
     ] = AdaptersSettings()
 
-    rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
-    burst: Annotated[int, Field(ge=0, le=1000)] = 10
-
-    pinning: Literal["cookie", "none"] = "cookie"
-    trusted_proxies: Annotated[list[IPv4Network], known("a list of networks, such as 10.42.8.0/22")] = []
-    trusted_callers: Annotated[list[IPv4Network], known("a list of networks, such as 203.0.113.7/32")] = []
-    edge_image: str | None = None
-
+    edge: EdgeSettings = EdgeSettings()
     worker_command: Annotated[list[str], known("a list of words, the command that runs the alert worker")] = [
         "python3",
         "-m",
@@ -99,30 +82,10 @@ class Settings(BaseModel):
 
     network: NetworkSettings = NetworkSettings()
 
-    database_class: Annotated[
-        str,
-        AfterValidator(_database_class),
-        known(f"an RDS class of the families {classes.database_families()}, such as db.m7g.large"),
-    ] = "db.t4g.small"
-    database_storage: Annotated[int, Field(ge=20, le=65536)] = 20
-    database_max_storage: Annotated[int | None, Field(ge=22, le=65536)] = None
-    database_multi_az: bool = False
-    database_backup_days: Annotated[int, Field(ge=1, le=35)] = 7
-    database_access: Literal["direct", "tunnel", "later"] = "direct"
-    database_tunnel_port: Annotated[int, Field(ge=1024, le=65535)] = 15432
-    database_client_groups: Annotated[
-        list[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")]], known("a list of security group ids, sg-…")
-    ] = []
+    database: DatabaseSettings = DatabaseSettings()
     audit_retention_months: Annotated[int | None, Field(ge=1, le=1200)] = None
 
-    queue_node_type: Annotated[
-        str,
-        AfterValidator(_cache_node),
-        known(f"an ElastiCache node type of the families {classes.cache_families()}, such as cache.m7g.large"),
-    ] = "cache.t4g.small"
-    queue_replicas: Annotated[int, Field(ge=0, le=5)] = 0
-    queue_snapshot_days: Annotated[int, Field(ge=1, le=35)] = 7
-
+    queues: QueuesSettings = QueuesSettings()
     backup_window: Annotated[str, like(f"{_TIME}-{_TIME}", "HH:MM-HH:MM in UTC")] = "01:00-02:00"
     maintenance_window: Annotated[str, like(f"{_DAY}:{_TIME}-{_DAY}:{_TIME}", "ddd:HH:MM-ddd:HH:MM in UTC")] = (
         "sun:03:00-sun:04:00"
@@ -162,14 +125,9 @@ class Settings(BaseModel):
         return self.operator_roles or [f"arn:aws:iam::{self.account}:root"]
 
     @property
-    def database_tunnel(self) -> tuple[str, int] | None:
-        """Host and port of this machine that cutover forwards to the database, where it is reached by a tunnel."""
-        return ("127.0.0.1", self.database_tunnel_port) if self.database_access == "tunnel" else None
-
-    @property
     def has_bastion(self) -> bool:
         """Whether the database is reached from outside, by now or later; the way must be there before its first use."""
-        return self.machine is None and self.database_access != "direct"
+        return self.machine is None and self.database.access != "direct"
 
     def keeps(self, what: Keepsake) -> bool:
         """Whether a part's data outlives every change: always, unless its end was asked for by name."""
@@ -186,12 +144,6 @@ class Settings(BaseModel):
             raise SettingsError(f"track is {self.track}: only a candidate has a base")
         return self.base
 
-    def require_edge_image(self) -> str:
-        """nginx's image on AWS. Raises SettingsError where none is named."""
-        if self.edge_image is None:
-            raise SettingsError("edgeImage is not set: on fargate nginx runs beside the app, name its image by digest")
-        return self.edge_image
-
     def require_machine(self) -> MachineSettings:
         """The machine of a docker stack. Raises SettingsError on any other."""
         if self.machine is None:
@@ -203,3 +155,16 @@ class Settings(BaseModel):
         """SHA-256 over all settings: it changes when any of them does."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sections() -> Mapping[str, type[BaseModel]]:
+    found = {}
+    for field in Settings.model_fields.values():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found[str(field.alias)] = kind
+    return found
+
+
+SECTIONS = _sections()
+"""The keys that are objects, with the model of each."""

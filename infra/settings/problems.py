@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
-from pydantic.alias_generators import to_camel
 
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
@@ -25,12 +24,13 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Explainer:
-    """Turns pydantic's errors into lines. `nested` are the models of keys that are objects; `masked` names
-    the keys whose values are secret."""
+    """Turns pydantic's errors into lines. `sections` are the models of keys that are objects; `moved` are keys that
+    have another path now; `masked` names the keys whose values are secret."""
 
     namespace: str
     model: type[BaseModel]
-    nested: Mapping[str, type[BaseModel]]
+    sections: Mapping[str, type[BaseModel]]
+    moved: Mapping[str, str]
     values: Mapping[str, object]
     masked: frozenset[str]
 
@@ -47,8 +47,12 @@ class Explainer:
 
     def _line(self, path: list[str], kind: str, message: str) -> str:
         key = f"{self.namespace}:{'.'.join(path)}"
+        if kind == "extra_forbidden" and path[0] in self.moved:
+            return f"  {key} is now {self.moved[path[0]]}: move it there"
+        if kind == "extra_forbidden" and path[0].partition(".")[0] in self.sections and len(path) == 1:
+            return f"  {key}: written without --path; pulumi config rm {key}, then pulumi config set --path {key} VALUE"
         if kind == "extra_forbidden":
-            known = sorted(to_camel(name) for name in self._model(path).model_fields)
+            known = sorted(str(field.alias) for field in self._model(path).model_fields.values())
             close = difflib.get_close_matches(path[-1], known, n=1)
             advice = f"did you mean '{close[0]}'?" if close else f"valid keys: {', '.join(known)}"
             return f"  {key}: unknown key; {advice}"
@@ -61,7 +65,7 @@ class Explainer:
         return f"  {key} = {value}: {message[0].lower()}{message[1:]}"
 
     def _model(self, path: list[str]) -> type[BaseModel]:
-        return self.nested[path[0]] if len(path) > 1 and path[0] in self.nested else self.model
+        return self.sections[path[0]] if len(path) > 1 and path[0] in self.sections else self.model
 
     def _at(self, path: list[str]) -> object:
         found: object = self.values
@@ -77,8 +81,8 @@ class Explainer:
 
     def _stated_rule(self, path: list[str]) -> str | None:
         path = [part for part in path if not part.isdecimal()]
-        for name, field in self._model(path).model_fields.items():
-            if to_camel(name) == path[-1]:
+        for field in self._model(path).model_fields.values():
+            if field.alias == path[-1]:
                 extras = [
                     one.json_schema_extra for one in (field, *field.metadata) if hasattr(one, "json_schema_extra")
                 ]
