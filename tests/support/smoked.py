@@ -10,7 +10,8 @@ RECORD = TARGET.output()
 
 
 def report(health: Outcome = Outcome.PASS, rate: Outcome = Outcome.PASS) -> Report:
-    outcomes = {Criterion.HEALTH: health, Criterion.AUDIT: Outcome.PASS, Criterion.RATE_LIMIT: rate}
+    """A suite in which every other check has passed."""
+    outcomes = dict.fromkeys(Criterion, Outcome.PASS) | {Criterion.HEALTH: health, Criterion.RATE_LIMIT: rate}
     results = tuple(
         Result(criterion=criterion, outcome=outcome, detail=f"saw {criterion.value}", seconds=0.25)
         for criterion, outcome in outcomes.items()
