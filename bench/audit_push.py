@@ -38,6 +38,7 @@ from webnext.assembly import services_for
 from webnext.audit.production import ProductionAudit, production_audit
 from webnext.contract import AuditEntryV1
 from webnext.executor import Executor
+from webnext.postgres import Postgres
 from webnext.server import serve
 from webnext.settings import Settings
 from webnext.vault import Vault
@@ -78,7 +79,7 @@ class Secrets:
 
 def adapter(url: str) -> ProductionAudit:
     """The adapter on this database, with nothing to fall back to."""
-    made = production_audit(Settings(), Vault("bench/", lambda: Secrets(url)), Executor(None))
+    made = production_audit(Settings(), Postgres(Vault("bench/", lambda: Secrets(url))), Executor(None))
     assert isinstance(made, ProductionAudit)
     return made
 

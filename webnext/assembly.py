@@ -12,6 +12,7 @@ from webnext.executor import Executor
 from webnext.flags import Flags
 from webnext.guardrails.mock import MockGuardrails
 from webnext.guardrails.production import production_guardrails
+from webnext.postgres import Postgres
 from webnext.services import Audit, Services
 from webnext.settings import Settings
 from webnext.vault import Vault, secrets_manager
@@ -25,17 +26,21 @@ def vault_for(settings: Settings) -> Vault:
 def services_for(settings: Settings) -> Services:
     """The services that the settings ask for. Nothing is connected before they are opened."""
     real = settings.adapters
-    vault, flags, executor = vault_for(settings), Flags(settings), Executor(settings.executor_url)
+    flags, executor = Flags(settings), Executor(settings.executor_url)
+    vault = vault_for(settings)
+    postgres = Postgres(vault)
     audit: Audit = MockAudit()
     if real.audit == "production":
-        audit = production_audit(settings, vault, executor)
+        audit = production_audit(settings, postgres, executor)
     return Services(
         settings=settings,
         flags=flags,
         executor=executor,
+        vault=vault,
+        postgres=postgres,
         audit=audit,
         evidence=production_evidence(settings, executor) if real.evidence == "production" else MockEvidence(),
-        alerts=production_alerts(settings, vault) if real.queue == "production" else MockAlerts(),
+        alerts=production_alerts(settings, vault, postgres) if real.queue == "production" else MockAlerts(),
         guardrails=(
             production_guardrails(executor, flags, audit) if real.guardrails == "production" else MockGuardrails()
         ),

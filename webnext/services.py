@@ -21,7 +21,9 @@ from webnext.contract import (
 )
 from webnext.executor import Executor
 from webnext.flags import Flags
+from webnext.postgres import Postgres
 from webnext.settings import Adapter, Settings
+from webnext.vault import Vault
 
 
 class Part(Protocol):
@@ -114,6 +116,8 @@ class Services:
     settings: Settings
     flags: Flags
     executor: Executor
+    vault: Vault
+    postgres: Postgres
     audit: Audit
     evidence: Evidence
     alerts: Alerts

@@ -16,7 +16,6 @@ from tests.support.alerts import KEY, Process, Stack, alert_stack
 from tests.support.containers import wait_until
 from tests.support.postgres import READER, WRITER
 from webnext.alerts import redis
-from webnext.alerts.production import ProductionAlerts
 from webnext.alerts.queues import Letter, Queues
 from webnext.dependency import AwayError
 
@@ -194,7 +193,7 @@ def test_a_token_that_was_rotated_is_read_again_without_a_restart(stack: Stack, 
 def test_a_certificate_of_another_authority_is_refused(stack: Stack) -> None:
     async def run() -> None:
         settings = stack.settings.model_copy(update={"redis_ca_file": None})
-        alerts = ProductionAlerts(settings, stack.secrets.vault)
+        alerts = stack.alerts(settings)
         with pytest.raises(AwayError, match=r"(?i)certificate"):
             await alerts.ping()
         await alerts.close()

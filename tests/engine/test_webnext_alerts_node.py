@@ -24,7 +24,6 @@ import pytest
 from offline.machine import cache_folder
 from tests.support.alerts import Stack, alert_stack
 from tests.support.containers import wait_until
-from webnext.alerts.production import ProductionAlerts
 
 pytestmark = pytest.mark.engine
 
@@ -91,7 +90,7 @@ def node(stack: Stack, modules: Path) -> Act:
 
 def accept(stack: Stack, alert: dict[str, Any]) -> str:
     async def run() -> str:
-        alerts = ProductionAlerts(stack.settings, stack.secrets.vault)
+        alerts = stack.alerts()
         await alerts.open()
         try:
             return (await alerts.accept(alert, "trace-0001")).jobId
@@ -103,7 +102,7 @@ def accept(stack: Stack, alert: dict[str, Any]) -> str:
 
 def retry(stack: Stack, job_id: str) -> int:
     async def run() -> int:
-        alerts = ProductionAlerts(stack.settings, stack.secrets.vault)
+        alerts = stack.alerts()
         await alerts.open()
         try:
             return await alerts.retry(job_id)

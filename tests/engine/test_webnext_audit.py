@@ -13,8 +13,8 @@ from prometheus_client import REGISTRY
 
 from tests.support.audit import ENTRY, Ground, Rig, entry, paused
 from tests.support.postgres import MASTER
-from webnext import budget, context
-from webnext.audit import postgres
+from webnext import budget, context, postgres
+from webnext.audit import log
 from webnext.audit.row import UnstorableError, row_of
 from webnext.audit.writer import Written
 from webnext.contract import AuditEntryV1
@@ -257,14 +257,14 @@ def test_an_export_has_every_entry_of_its_hours_the_oldest_first(
         owner.execute(
             "INSERT INTO audit_log (ts, action, result) SELECT now() - n / 3 * interval '1 second', n::text, 'ok' "
             "FROM generate_series(0, 2 * %s + 9) n",
-            (postgres.PAGE,),
+            (log.PAGE,),
         )
         owner.execute("INSERT INTO audit_log (ts, action, result) VALUES (now() - interval '2 hours', 'old', 'ok')")
 
     async def test(rig: Rig) -> None:
         found = [item async for item in rig.audit.since(1)]
 
-        assert sorted(int(item.action) for item in found) == list(range(2 * postgres.PAGE + 10))
+        assert sorted(int(item.action) for item in found) == list(range(2 * log.PAGE + 10))
         assert all((a.ts, a.id) < (b.ts, b.id) for a, b in pairwise(found))
         assert len([item async for item in rig.audit.since(3)]) == len(found) + 1
 
@@ -293,12 +293,12 @@ def test_a_reader_who_is_slow_holds_no_connection_and_no_transaction(ground: Gro
 def test_an_export_whose_database_goes_away_midway_says_so(ground: Ground) -> None:
     with ground.database.connect() as owner:
         owner.execute(
-            "INSERT INTO audit_log (action, result) SELECT 'a', 'ok' FROM generate_series(1, %s)", (postgres.PAGE + 1,)
+            "INSERT INTO audit_log (action, result) SELECT 'a', 'ok' FROM generate_series(1, %s)", (log.PAGE + 1,)
         )
 
     async def test(rig: Rig) -> None:
         reading = rig.audit.since(1)
-        for _ in range(postgres.PAGE):
+        for _ in range(log.PAGE):
             await anext(reading)
         with paused(ground.database.server), pytest.raises(AwayError):
             await anext(reading)
@@ -353,13 +353,13 @@ def test_an_export_of_large_entries_holds_a_few_of_them_at_a_time_and_has_all(gr
 
     async def test(rig: Rig) -> None:
         pages = []
-        read = rig.audit._postgres._items
+        read = rig.audit._log._items
 
         async def spy(query: str, values: Any) -> Any:
             pages.append(await read(query, values))
             return pages[-1]
 
-        rig.audit._postgres._items = spy  # type: ignore[method-assign]
+        rig.audit._log._items = spy  # type: ignore[method-assign]
         found = [item async for item in rig.audit.since(1)]
 
         assert [item.action for item in found] == [str(number) for number in range(1, 101)]

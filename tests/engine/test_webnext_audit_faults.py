@@ -16,8 +16,8 @@ from prometheus_client import REGISTRY
 from tests.support.audit import ENTRY, Gate, Ground, Load, Rig, entry, killed, load, paused, stopped
 from tests.support.containers import free_port
 from tests.support.postgres import MASTER, WRITER, Server
-from webnext.audit.postgres import FRESH_SECONDS, SECONDS
 from webnext.dependency import AwayError
+from webnext.postgres import FRESH_SECONDS, SECONDS
 
 pytestmark = pytest.mark.engine
 

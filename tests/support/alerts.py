@@ -32,6 +32,7 @@ from tests.support.containers import LABEL, container, docker, free_port, wait_u
 from webnext.alerts.production import ProductionAlerts
 from webnext.app import create_app
 from webnext.assembly import services_for
+from webnext.postgres import Postgres as WebNextPostgres
 from webnext.settings import Adapters, Settings
 from webnext.vault import Vault
 
@@ -318,10 +319,15 @@ class Stack:
             adapters=Adapters(queue="production"), vault_prefix=PREFIX, redis_ca_file=str(self.redis.authority)
         )
 
+    def alerts(self, settings: Settings | None = None) -> ProductionAlerts:
+        """The adapter over these servers."""
+        vault = self.secrets.vault
+        return ProductionAlerts(settings or self.settings, vault, WebNextPostgres(vault))
+
     @asynccontextmanager
     async def app(self) -> AsyncIterator[httpx.AsyncClient]:
         """The application with these queues in production and all else mocked; yields its client."""
-        services = replace(services_for(Settings()), alerts=ProductionAlerts(self.settings, self.secrets.vault))
+        services = replace(services_for(Settings()), alerts=self.alerts())
         await services.open()
         try:
             transport = httpx.ASGITransport(app=create_app(services))

@@ -20,13 +20,13 @@ from tests.support.engine import Emulator
 from tests.support.postgres import WRITER, Database, Server, new_database
 from webnext.app import create_app
 from webnext.assembly import services_for
-from webnext.audit.postgres import Postgres
 from webnext.audit.production import ProductionAudit
 from webnext.audit.replay import Replayer
 from webnext.audit.spool import BAD, PREFIX, Spool
 from webnext.audit.writer import Writer
 from webnext.contract import AuditEntryV1
 from webnext.executor import Executor
+from webnext.postgres import Postgres
 from webnext.settings import Settings
 from webnext.vault import Vault
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal, LiteralString, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-import psycopg
-from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from webnext.database import CONNECT_SECONDS, STATEMENT_SECONDS, pool_at
-from webnext.dependency import Dependency
-from webnext.vault import Vault
+from webnext.postgres import SECONDS, Postgres
 
-SECONDS = CONNECT_SECONDS + STATEMENT_SECONDS
 LEASE_SECONDS = 10
 """How long a row of an alert in work is left alone after it was claimed."""
 DEAD_LEASE_SECONDS = 60
@@ -64,26 +59,17 @@ class Counts(NamedTuple):
 class Outbox:
     """The table alert_outbox. Every call raises AwayError when Postgres does not do it in time."""
 
-    def __init__(self, vault: Vault) -> None:
-        self._pool = pool_at(vault, size=5)
-        self._postgres = Dependency("postgres", errors=(psycopg.Error, OSError), seconds=SECONDS)
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
 
-    async def open(self) -> None:
-        """Start the pool; returns at once, whether or not Postgres is there."""
-        await self._pool.open()
-
-    async def close(self) -> None:
-        """Give back every connection, waiting a second at most."""
-        await self._pool.close(timeout=1)
-
-    async def add(self, job_id: str, alert: dict[str, Any], trace_id: str, *, seconds: float | None = None) -> None:
+    async def add(self, job_id: str, alert: dict[str, Any], trace_id: str, *, seconds: float = SECONDS) -> None:
         """Write a new alert's row. After a time-out it may be there all the same."""
-        await self._run(_ADD, (job_id, Jsonb(alert), trace_id), seconds)
+        await self._postgres.run(_ADD, (job_id, Jsonb(alert), trace_id), seconds=seconds)
 
     async def claim(self, limit: int) -> list[Row]:
         """Return open rows whose time to be looked at has come, the longest overdue first; no other worker gets
         them for LEASE_SECONDS, or DEAD_LEASE_SECONDS."""
-        rows = await self._run(_CLAIM, (LEASE_SECONDS, DEAD_LEASE_SECONDS, limit))
+        rows = await self._postgres.run(_CLAIM, (LEASE_SECONDS, DEAD_LEASE_SECONDS, limit))
         return [
             Row(number, alert, trace_id, outcome, errors or [], created)
             for number, alert, trace_id, outcome, errors, created in rows
@@ -91,31 +77,21 @@ class Outbox:
 
     async def delivered(self, ids: Collection[str]) -> None:
         """Close the rows of delivered alerts."""
-        await self._run(_DELIVERED, (list(ids),))
+        await self._postgres.run(_DELIVERED, (list(ids),))
 
     async def dead(self, job_id: str, alert: dict[str, Any], trace_id: str, errors: Sequence[dict[str, Any]]) -> None:
         """Say of an open row that its alert is a dead letter, and why; an alert that has no row gets one."""
-        await self._run(_DEAD, (job_id, Jsonb(alert), trace_id, Jsonb(list(errors)), DEAD_LEASE_SECONDS))
+        await self._postgres.run(_DEAD, (job_id, Jsonb(alert), trace_id, Jsonb(list(errors)), DEAD_LEASE_SECONDS))
 
     async def reopened(self, ids: Collection[str]) -> None:
         """Say of dead letters that they are tried again."""
-        await self._run(_REOPENED, (LEASE_SECONDS, list(ids)))
+        await self._postgres.run(_REOPENED, (LEASE_SECONDS, list(ids)))
 
     async def purge(self) -> set[str]:
         """Close the rows of all dead letters; return their ids."""
-        return {job_id for (job_id,) in await self._run(_PURGED, ())}
+        return {job_id for (job_id,) in await self._postgres.run(_PURGED)}
 
     async def counts(self) -> Counts:
         """Count the open rows."""
-        [row] = await self._run(_COUNTS, ())
+        [row] = await self._postgres.run(_COUNTS)
         return Counts(*row)
-
-    async def _run(
-        self, statement: LiteralString, values: Sequence[Any], seconds: float | None = None
-    ) -> list[TupleRow]:
-        async def query() -> list[TupleRow]:
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(statement, values)
-                return await cursor.fetchall() if cursor.description else []
-
-        return await self._postgres.call(query, seconds=seconds)

@@ -15,6 +15,7 @@ from webnext.alerts.outbox import Outbox
 from webnext.alerts.queues import DELIVER, DLQ, Letter, Queues
 from webnext.contract import AlertAnswer, QueueAnswer
 from webnext.dependency import AwayError, Dependency
+from webnext.postgres import Postgres
 from webnext.services import Alerts
 from webnext.settings import Adapter, Settings
 from webnext.vault import Vault
@@ -31,9 +32,9 @@ _WEBHOOK, _QUEUE = "/api/alerts/webhook", "/api/alerts/queue"
 log = logging.getLogger("webnext.alerts")
 
 
-def production_alerts(settings: Settings, vault: Vault) -> Alerts:
+def production_alerts(settings: Settings, vault: Vault, postgres: Postgres) -> Alerts:
     """The alert queues at the addresses that the vault holds. Nothing is connected before the first call."""
-    return ProductionAlerts(settings, vault)
+    return ProductionAlerts(settings, vault, postgres)
 
 
 class ProductionAlerts:
@@ -41,8 +42,9 @@ class ProductionAlerts:
 
     adapter: Adapter = "production"
 
-    def __init__(self, settings: Settings, vault: Vault) -> None:
-        self._outbox = Outbox(vault)
+    def __init__(self, settings: Settings, vault: Vault, postgres: Postgres) -> None:
+        self._postgres = postgres
+        self._outbox = Outbox(postgres)
         self._client = redis.client(vault, settings.redis_ca_file)
         self._queues = Queues(self._client)
         self._redis = Dependency("redis", errors=redis.ERRORS, seconds=REDIS_SECONDS)
@@ -50,7 +52,7 @@ class ProductionAlerts:
 
     async def open(self) -> None:
         """Start the pool and connect to Redis, so that the first request need not wait for it; returns at once."""
-        await self._outbox.open()
+        await self._postgres.open()
         self._connecting = asyncio.create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -63,7 +65,7 @@ class ProductionAlerts:
             self._connecting.cancel()
             await asyncio.wait({self._connecting})
         await self._client.connection_pool.aclose()
-        await self._outbox.close()
+        await self._postgres.close()
 
     async def accept(self, alert: dict[str, Any], trace_id: str) -> AlertAnswer:
         letter = Letter(str(uuid.uuid4()), alert, trace_id, [], int(time.time() * 1000))

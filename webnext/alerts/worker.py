@@ -17,6 +17,7 @@ from webnext.alerts.queues import Queues
 from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.slack import Slack
 from webnext.dependency import AwayError, every, one_line
+from webnext.postgres import Postgres
 from webnext.settings import Settings
 from webnext.vault import Vault
 
@@ -36,11 +37,12 @@ class Duty(NamedTuple):
 class AlertWorker:
     """Everything that runs in one worker process. Postgres, Redis and Slack may be away, at the start too."""
 
-    def __init__(self, settings: Settings, vault: Vault) -> None:
+    def __init__(self, settings: Settings, vault: Vault, postgres: Postgres) -> None:
         self._settings = settings
         self._vault = vault
         self._clients: list[Redis] = []
-        self._outbox = Outbox(vault)
+        self._postgres = postgres
+        self._outbox = Outbox(postgres)
         self._slack = Slack(vault)
         self._reconciler = Reconciler(self._outbox, Queues(self._client()))
         self._consumer: Consumer | None = None
@@ -54,7 +56,7 @@ class AlertWorker:
 
     async def start(self) -> None:
         """Start the loops; returns at once."""
-        await self._outbox.open()
+        await self._postgres.open()
         self._loops = [asyncio.create_task(every(duty.pause, duty.name, self._turn(duty))) for duty in self._duties]
 
     async def stop(self) -> None:
@@ -67,7 +69,7 @@ class AlertWorker:
         await self._slack.close()
         for client in self._clients:
             await client.connection_pool.aclose()
-        await self._outbox.close()
+        await self._postgres.close()
 
     def stuck(self) -> list[str]:
         """The duties that are given up, or hang; none before the start."""

@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from webnext import context, metrics
+from webnext.audit.log import Log
 from webnext.audit.own import own_key
-from webnext.audit.postgres import Postgres
 from webnext.audit.replay import Replayer
 from webnext.audit.row import row_of
 from webnext.audit.spool import LEAST_SECONDS, Spool, Spooled
@@ -21,9 +21,9 @@ from webnext.audit.writer import Writer
 from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError, every
 from webnext.executor import Executor
+from webnext.postgres import Postgres
 from webnext.services import Audit
 from webnext.settings import Adapter, Settings
-from webnext.vault import Vault
 
 SECONDS = 6.0
 """Within which an entry is kept or refused when everything hangs: two for Postgres, two and a half for the executor,
@@ -40,6 +40,7 @@ class ProductionAudit:
 
     def __init__(self, postgres: Postgres, executor: Executor, spool: Spool | None) -> None:
         self._postgres = postgres
+        self._log = Log(postgres)
         self._writer = Writer(postgres)
         self._executor = executor
         self._spool = spool
@@ -80,7 +81,7 @@ class ProductionAudit:
     async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
         """The newest entries, of one trace where it is given, from Postgres, else the executor, else none."""
         try:
-            return ListAnswer(mock=False, items=await self._postgres.newest(limit, trace_id))
+            return ListAnswer(mock=False, items=await self._log.newest(limit, trace_id))
         except AwayError:
             pass
         wanted = {"limit": limit} | ({"traceId": trace_id} if trace_id else {})
@@ -95,11 +96,11 @@ class ProductionAudit:
 
     def since(self, hours: int) -> AsyncIterator[AuditItem]:
         """Every entry of the last hours, oldest first, read as it is consumed. Raises AwayError, midway too."""
-        return self._postgres.since(hours)
+        return self._log.since(hours)
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises AwayError within a second."""
-        await self._postgres.ping()
+        await self._log.ping()
 
     async def _fall_back(self, entry: AuditEntryV1, trace_id: str, key: str, deadline: float) -> PushAnswer:
         via: Literal["executor", "spool"] = "executor"
@@ -130,10 +131,10 @@ class ProductionAudit:
         await self._spool.put(spooled, max(LEAST_SECONDS, deadline - time.monotonic()))
 
 
-def production_audit(settings: Settings, vault: Vault, executor: Executor) -> Audit:
+def production_audit(settings: Settings, postgres: Postgres, executor: Executor) -> Audit:
     """The adapter that the settings describe; without a bucket it has no spool."""
     spool = Spool(settings.s3_bucket, settings.s3_region) if settings.s3_bucket else None
-    return ProductionAudit(Postgres(vault), executor, spool)
+    return ProductionAudit(postgres, executor, spool)
 
 
 def _fallen_back(*away: str) -> None:

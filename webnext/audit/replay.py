@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from webnext import metrics
-from webnext.audit.postgres import Postgres
+from webnext.audit.log import Log
 from webnext.audit.row import UnstorableError, row_of
 from webnext.audit.spool import Spool, Spooled
 from webnext.audit.writer import Writer
 from webnext.dependency import AwayError, one_line
+from webnext.postgres import Postgres
 from webnext.services import KeyReusedError
 
 TOGETHER = 4
@@ -40,7 +41,7 @@ class Replayer:
 
     async def _away(self) -> bool:
         try:
-            await self._postgres.ping()
+            await Log(self._postgres).ping()
         except AwayError:
             return True
         return False

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
-from webnext.audit.postgres import SECONDS, Postgres
 from webnext.audit.row import Row, UnstorableError
 from webnext.dependency import AwayError, one_line
+from webnext.postgres import SECONDS, Postgres
 from webnext.services import KeyReusedError
 
 TASKS = 3

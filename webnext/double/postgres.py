@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from webnext.audit.postgres import Postgres
 from webnext.audit.row import row_of
 from webnext.audit.writer import Writer
 from webnext.contract import AuditEntryV1
+from webnext.postgres import Postgres
 from webnext.vault import Vault
 
 

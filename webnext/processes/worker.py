@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from webnext import metrics, tracing
 from webnext.alerts.worker import AlertWorker
-from webnext.assembly import services_for, vault_for
+from webnext.assembly import services_for
 from webnext.evidence.cleanup import clean_daily
 from webnext.server import PORT, serve
 from webnext.services import Services
@@ -27,7 +27,8 @@ def run(settings: Settings) -> int:
     """Do what the adapters that are real leave to do until SIGTERM, with /healthz on PORT, the metrics on their own."""
     tracing.configure(settings)
     metrics.serve(settings, "worker")
-    worker = AlertWorker(settings, vault_for(settings))
+    services = services_for(settings)
+    worker = AlertWorker(settings, services.vault, services.postgres)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -37,7 +38,7 @@ def run(settings: Settings) -> int:
             else:
                 log.info("the queue adapter is a mock: there is nothing to deliver")
             if settings.adapters.evidence == "production":
-                await parts.enter_async_context(_cleaning(services_for(settings)))
+                await parts.enter_async_context(_cleaning(services))
             yield
 
     async def healthz(_: Request) -> PlainTextResponse:

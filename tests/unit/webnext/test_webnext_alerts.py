@@ -21,6 +21,7 @@ from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.slack import DeliveryError, Slack, message
 from webnext.alerts.worker import AlertWorker, Duty
 from webnext.dependency import AwayError
+from webnext.postgres import Postgres
 from webnext.settings import Settings
 from webnext.vault import Vault, VaultError
 
@@ -215,7 +216,8 @@ def queues() -> Stub:
 
 @pytest.fixture
 def alerts(outbox: Stub, queues: Stub) -> ProductionAlerts:
-    made = ProductionAlerts(Settings(), Vault("test/", Secrets))
+    vault = Vault("test/", Secrets)
+    made = ProductionAlerts(Settings(), vault, Postgres(vault))
     made._outbox, made._queues = outbox, queues  # type: ignore[assignment]
     return made
 
@@ -341,7 +343,8 @@ def test_rows_are_not_claimed_while_redis_is_away() -> None:
 
 def test_a_duty_that_hangs_or_is_given_up_is_named() -> None:
     async def run() -> None:
-        worker = AlertWorker(Settings(), Vault("test/", Secrets))
+        vault = Vault("test/", Secrets)
+        worker = AlertWorker(Settings(), vault, Postgres(vault))
         hung = asyncio.Event()
 
         async def hang() -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from tests.support.memory_audit import Call, MemoryAudit
 from webnext.audit.own import Action, own_key
-from webnext.audit.postgres import Postgres
 from webnext.audit.production import ProductionAudit
 from webnext.audit.row import UnstorableError
 from webnext.contract import MAX_DETAILS, AuditEntryV1
 from webnext.dependency import AwayError
 from webnext.executor import Executor
+from webnext.postgres import Postgres
 from webnext.services import KeyReusedError
 from webnext.vault import Vault
 

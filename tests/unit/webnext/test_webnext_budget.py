@@ -20,6 +20,8 @@ from webnext.budget import BYTES, Budget
 from webnext.contract import MAX_DETAILS, AuditEntryV1
 from webnext.dependency import AwayError
 from webnext.executor import ANSWER_BYTES, Executor
+from webnext.postgres import Postgres
+from webnext.vault import Vault
 
 SIZE = 16_000
 LARGE = {"in": "x" * SIZE}
@@ -110,7 +112,9 @@ def test_an_executor_that_lists_more_than_was_asked_for_is_cut_short() -> None:
             raise AwayError("postgres", "away")
 
     async def run() -> int:
-        audit = ProductionAudit(Away(), executor(json.dumps({"items": [item] * 30}).encode()), None)  # type: ignore[arg-type]
+        there = executor(json.dumps({"items": [item] * 30}).encode())
+        audit = ProductionAudit(Postgres(Vault("test/", dict)), there, None)  # type: ignore[arg-type]
+        audit._log = Away()  # type: ignore[assignment]
         return len((await audit.newest(20)).items)
 
     assert asyncio.run(run()) == 20
