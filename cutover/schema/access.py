@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import psycopg
+from typing import TYPE_CHECKING
 
 from cutover.errors import MigrationError, UnreachableError
 from cutover.schema import migrator
 from cutover.schema.secrets import secret_value
 from cutover.schema.tunnel import LOOPBACK, Tunnel, listens
 from outputs.access import DatabaseAccess
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 class AuditDatabase(DatabaseAccess):

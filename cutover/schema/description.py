@@ -6,8 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import psycopg
+if TYPE_CHECKING:
+    import psycopg
+
 
 # Names come out qualified and times in UTC, whatever the role's settings are.
 _PLAIN = "SET LOCAL search_path = pg_catalog; SET LOCAL timezone = 'UTC'"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import psycopg
-from psycopg import sql
+from typing import TYPE_CHECKING
 
 from cutover.errors import MigrationError
+
+if TYPE_CHECKING:
+    import psycopg
 
 _LEFTOVER = re.compile(r".+_cc(new|old)\d*")
 # A partitioned index (relkind I) is invalid while it waits for ATTACH; one that is being built is no ruin.
@@ -44,6 +45,9 @@ def invalid(connection: psycopg.Connection) -> list[Index]:
 
 def repair(connection: psycopg.Connection, report: Callable[[str], None]) -> None:
     """Drops leftovers and rebuilds the others, blocking neither readers nor writers. Raises MigrationError."""
+    import psycopg
+    from psycopg import sql
+
     for index in invalid(connection):
         verb, what = ("dropped", "DROP INDEX CONCURRENTLY IF EXISTS {}") if index.leftover else (
             "rebuilt", "REINDEX INDEX CONCURRENTLY {}")  # fmt: skip

@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Self
-
-import psycopg
+from typing import TYPE_CHECKING, Self
 
 from cutover.errors import MigrationError
+
+if TYPE_CHECKING:
+    import psycopg
 
 Report = Callable[[str], None]
 
@@ -47,6 +48,8 @@ def patiently(
 
     Between tries nobody waits for us. Raises MigrationError naming who holds the lock after `seconds`.
     """
+    import psycopg
+
     give_up = time.monotonic() + seconds
     try:
         return attempt()
@@ -91,6 +94,8 @@ class _Watch:
         self._thread.join()
 
     def _look(self) -> None:
+        import psycopg
+
         try:
             with psycopg.connect(self._info.dsn, password=self._info.password, autocommit=True) as connection:
                 while not self._over.wait(0.02):

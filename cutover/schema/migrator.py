@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
-
-import psycopg
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cutover.errors import MigrationError
 from cutover.schema import description, indexes
 from cutover.schema.files import Migration, load, problems
 from cutover.schema.indexes import Index
 from cutover.schema.locks import LOCK_TIMEOUT, Report, only_runner, patiently
+
+if TYPE_CHECKING:
+    import psycopg
 
 __all__ = [
     "Applied",
@@ -94,6 +95,8 @@ def connect(
     a certificate is checked for; `database` replaces the URL's. Raises MigrationError in one line, without the
     URL, when none answers, and for what the database refuses inside the block.
     """
+    import psycopg
+
     instead: dict[str, Any] = {"dbname": database} if database else {}
     if address:
         instead |= {"hostaddr": address[0], "port": address[1]}
@@ -155,6 +158,8 @@ def apply(
     `deadline` seconds when somebody holds a lock it needs. A second call writes nothing. Raises MigrationError;
     what was applied before the failing file stays.
     """
+    import psycopg
+
     with only_runner(connection, deadline):
         todo = pending(migrations, applied(connection))
         if todo:

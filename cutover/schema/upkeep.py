@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import psycopg
+from typing import TYPE_CHECKING, Any
 
 from cutover.errors import MigrationError
+
+if TYPE_CHECKING:
+    import psycopg
 
 SCHEDULER = "postgres"  # the database pg_cron lives in
 _RETENTION = "audit-retention"
@@ -144,6 +145,8 @@ def _differing(there: Mapping[str, list[Any]], wanted: Mapping[str, Job], databa
 @contextmanager
 def _scheduling(scheduler: psycopg.Connection) -> Iterator[None]:
     """One transaction; what pg_cron lacks is said in one line."""
+    import psycopg
+
     if scheduler.execute("SELECT FROM pg_extension WHERE extname = 'pg_cron'").fetchone() is None:
         raise MigrationError(
             f"database {scheduler.info.dbname} has no pg_cron, which keeps the partitions coming: load it by "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -60,3 +62,13 @@ def test_infra_uses_of_cutover_what_its_two_doors_name() -> None:
 )
 def test_a_way_in_beside_the_doors_is_found(source: str) -> None:
     assert beside_the_doors(source)
+
+
+def test_a_program_that_applies_and_smokes_nothing_imports_no_client() -> None:
+    script = "import sys, infra.schema, infra.deployment_record; print(*sys.modules)"
+    imported = subprocess.run(
+        [sys.executable, "-c", script], cwd=INFRA.parent, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert "infra.deployment_record" in imported
+    assert set(imported) & {"boto3", "docker", "httpx", "psycopg", "rich"} == set()
