@@ -1,11 +1,11 @@
-# `make help` lists the targets. up, test, preview, entrypoint, doctor, down and clean run from a bare clone, the others after `make up`.
+# `make help` lists the targets. up, check, test, preview, entrypoint, doctor, down and clean run from a bare clone, the others after `make up`.
 STACK ?= local
 SHELL := /bin/sh
 ENTER := . ./.local/env &&
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor test unit engine browser e2e lint smoke outputs preview fuzz entrypoint bench pins
+.PHONY: help up down clean doctor check test unit engine browser e2e lint smoke outputs preview fuzz entrypoint bench pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,14 +33,18 @@ preview: ## preview STACK; prod offline, without credentials, on a scratch copy
 	@offline/bootstrap.sh tools
 	@$(ENTER) python -m offline.preview $(STACK)
 
-test: ## what CI runs: set up, lint, then the unit, engine, browser and e2e tests, from nothing
+check: ## before each commit: format, lint, types, imports and unit tests, in about a minute
+	@offline/bootstrap.sh tools
+	@tests/check
+
+test: ## what CI runs, from nothing: set up, check, then the engine, browser and e2e tests
 	@tests/run
 
-lint: ## format check, lint and types
-	@$(ENTER) ruff format --check . && ruff check . && mypy .
+lint: ## format, lint, types and imports: check without the tests
+	@tests/check format lint types imports
 
 unit: ## the unit tests alone
-	@$(ENTER) python -m pytest tests/unit
+	@tests/check unit
 
 engine: ## the engine tests alone: real Pulumi engine, emulator, containers
 	@$(ENTER) python -m pytest tests/engine

@@ -76,7 +76,7 @@ def commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     lines = [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
     lines += re.findall(r"`(curl [^`]+)`", (ROOT / "README.md").read_text())
-    return [line for line in lines if line not in ("make up", "make test")]
+    return [line for line in lines if line not in ("make up", "make check", "make test")]
 
 
 def objects(machine: Machine) -> set[str]:

@@ -1,0 +1,72 @@
+"""`make check` is one list of stages: hooks before a commit or a push run the same ones, by the same commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STAGES = ["format", "lint", "types", "imports", "unit"]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone whose tools are doubles: they note how they are called, and fail where `broken-TOOL` lies."""
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "tests" / "check", tmp_path / "tests" / "check")
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "env").write_text('PATH="$PWD/bin:$PATH"\n')
+    (tmp_path / "bin").mkdir()
+    for tool in ("ruff", "mypy", "lint-imports", "python"):
+        double = tmp_path / "bin" / tool
+        double.write_text(f'#!/bin/sh\necho "{tool} $*" >> called\necho "said by {tool}"\n[ ! -e broken-{tool} ]\n')
+        double.chmod(0o755)
+    return tmp_path
+
+
+def check(clone: Path, *stages: str) -> subprocess.CompletedProcess[str]:
+    command = [str(clone / "tests" / "check"), *stages]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
+
+
+def called(clone: Path) -> list[str]:
+    return [line.split()[0] for line in (clone / "called").read_text().splitlines()]
+
+
+def test_every_stage_runs_in_order_and_says_its_name_and_seconds(clone: Path) -> None:
+    result = check(clone)
+
+    assert result.returncode == 0
+    assert called(clone) == ["ruff", "ruff", "mypy", "lint-imports", "python"]
+    assert re.findall(r"^(\w+) +(?:said by python\n)?\d+\.\d s$", result.stdout, re.MULTILINE) == STAGES
+
+
+def test_the_first_stage_that_fails_ends_it_with_what_its_command_says(clone: Path) -> None:
+    (clone / "broken-mypy").touch()
+    result = check(clone)
+
+    assert result.returncode != 0
+    assert called(clone) == ["ruff", "ruff", "mypy"]
+    assert "said by mypy" in result.stdout
+    assert "said by ruff" not in result.stdout
+
+
+def test_named_stages_run_alone(clone: Path) -> None:
+    assert check(clone, "imports").returncode == 0
+    assert called(clone) == ["lint-imports"]
+
+
+def test_hooks_are_the_stages_of_check_and_need_nothing_from_elsewhere() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    (local,) = config["repos"]
+
+    assert local["repo"] == "local"
+    assert {hook["id"]: hook["entry"] for hook in local["hooks"]} == {one: f"tests/check {one}" for one in STAGES}
+    assert {hook["language"] for hook in local["hooks"]} == {"system"}
+    assert not any(hook["pass_filenames"] for hook in local["hooks"])
