@@ -39,5 +39,5 @@ def client(service: str, region: str | None) -> Any:
 
 
 async def in_thread(work: Callable[[], T], threads: ThreadPoolExecutor = _threads) -> T:
-    """Return what the blocking `work()` returns, in a pool apart, so that AWS' time-outs exhaust no other threads."""
+    """Return what the blocking `work()` returns, run by `threads`: by default those that read secrets and flags."""
     return await asyncio.get_running_loop().run_in_executor(threads, work)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -32,6 +33,8 @@ CALL_SECONDS = 35.0
 
 ACTION: Action = "evidence.cleanup"
 
+_threads = ThreadPoolExecutor(2, thread_name_prefix="cleanup")
+"""Of its own: a listing that hangs must not keep secrets and flags from being read."""
 _PATIENT = Config(read_timeout=30)  # a full batch takes S3 seconds
 
 log = logging.getLogger("webnext.cleanup")
@@ -180,7 +183,7 @@ class _Run:
             answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self._settings.s3_bucket, **parameters)
             return answer
 
-        return await self._s3.call(lambda: aws.in_thread(ask))
+        return await self._s3.call(lambda: aws.in_thread(ask, _threads))
 
 
 class _Past:

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 Given = TypeVar("Given", EvidenceAnswer, ArchiveAnswer)
 
 CALL_SECONDS = 3.0
+THREADS = 8
 PROBE_SECONDS = 1.0
 FRESH_SECONDS = 3.0
 """How long an answer of S3 is taken for a sign that it is up: signing alone would never notice that it is not."""
@@ -49,6 +51,8 @@ class S3Evidence:
         self._executor = executor
         self._clock = clock
         self._s3 = Dependency("s3", errors=(BotoCoreError, ResponseParserError, BrokenError), seconds=CALL_SECONDS)
+        # Of their own: an S3 that hangs must not keep secrets and flags from being read.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="evidence")
         self._probe: asyncio.Task[None] | None = None
         self._fresh_until = float("-inf")
 
@@ -60,6 +64,7 @@ class S3Evidence:
         """Leave a probe that is under way behind."""
         if self._probe:
             self._probe.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ping(self) -> None:
         """Return when S3 answers, or did so within FRESH_SECONDS. Raises AwayError within PROBE_SECONDS."""
@@ -156,7 +161,7 @@ class S3Evidence:
     async def _call(self, work: Callable[[], T], seconds: float = CALL_SECONDS) -> T:
         """What a blocking `work` returns. Raises AwayError where S3 is away or refuses the app itself."""
         try:
-            return await self._s3.call(lambda: aws.in_thread(work), seconds=seconds)
+            return await self._s3.call(lambda: aws.in_thread(work, self._threads), seconds=seconds)
         except AwayError:
             self._fresh_until = float("-inf")
             raise

@@ -208,6 +208,25 @@ def test_a_hanging_s3_holds_nobody_up_and_is_taken_back_when_it_answers(
     asyncio.run(grants())
 
 
+def test_an_s3_that_hangs_leaves_the_others_their_threads(bucket: MemoryBucket) -> None:
+    bucket.holds = threading.Event()
+    adapter = S3Evidence(bucket, executor()[0])
+
+    async def read_a_secret() -> str:
+        grants = [asyncio.create_task(adapter._call(bucket.probe)) for _ in range(20)]
+        while bucket.probes < production.THREADS:
+            await asyncio.sleep(0.01)
+        try:
+            return await asyncio.wait_for(aws.in_thread(lambda: "secret"), 1)
+        finally:
+            assert bucket.holds
+            bucket.holds.set()
+            await asyncio.gather(*grants)
+            await adapter.close()
+
+    assert asyncio.run(read_a_secret()) == "secret"
+
+
 def test_opening_waits_for_nothing(bucket: MemoryBucket) -> None:
     bucket.holds = threading.Event()
 
