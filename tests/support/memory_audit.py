@@ -20,6 +20,10 @@ class MemoryAudit:
     adapter: Adapter = "production"
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as at first."""
         self.rows: list[AuditItem] = []
         self.sent_keys: list[str | None] = []
         self.failure: Exception | None = None

@@ -3,39 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from tests.support.memory_audit import Call, MemoryAudit
+from webnext.alerts.mock import MockAlerts
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.services import Services
 from webnext.settings import Settings
 
 
-@pytest.fixture
-def audit() -> MemoryAudit:
-    return MemoryAudit()
+@dataclass(frozen=True)
+class Made:
+    """The application and what it stands on, made once: FastAPI takes routes apart anew for each application, and an
+    HTTP client reads every authority of the machine."""
+
+    audit: MemoryAudit
+    alerts: MockAlerts
+    services: Services
+    app: ASGIApp
+
+
+@pytest.fixture(scope="session")
+def made() -> Made:
+    audit, alerts = MemoryAudit(), MockAlerts()
+    settings = Settings(build_sha="4f2c1d9", version="1.5.1", environment="test")
+    services = replace(services_for(settings), audit=audit, alerts=alerts)
+    return Made(audit, alerts, services, create_app(services))
 
 
 @pytest.fixture
-def settings() -> Settings:
-    return Settings(build_sha="4f2c1d9", version="1.5.1", environment="test")
+def audit(made: Made) -> MemoryAudit:
+    made.audit.forget()
+    return made.audit
 
 
 @pytest.fixture
-def services(settings: Settings, audit: MemoryAudit) -> Services:
+def services(made: Made, audit: MemoryAudit) -> Services:
     """All mocks, with an audit log in memory that says of itself that it is real."""
-    return replace(services_for(settings), audit=audit)
+    made.alerts._pending = 0
+    return made.services
 
 
 @pytest.fixture
-def call(services: Services) -> Call:
+def settings(services: Services) -> Settings:
+    return services.settings
+
+
+@pytest.fixture
+def call(made: Made, services: Services) -> Call:
     """Send one request to the application and return its answer: call(method, path, **what httpx takes)."""
-    app = create_app(services)
+    app = made.app if services is made.services else create_app(services)
 
     def send(method: str, path: str, **request: Any) -> httpx.Response:
         async def exchange() -> httpx.Response:
