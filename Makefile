@@ -5,7 +5,7 @@ ENTER := . ./.local/env &&
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor check test unit engine browser e2e lint smoke outputs preview fuzz entrypoint bench pins
+.PHONY: help up down clean doctor check test unit engine browser e2e soak lint smoke outputs preview fuzz entrypoint bench pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ browser: ## the pages' tests alone, in a headless Chromium
 
 e2e: ## the end-to-end tests alone: the whole system on this machine
 	@$(ENTER) python -m pytest tests/e2e
+
+soak: ## what takes long and proves more than each change needs: the whole fault matrix, the limit at the playbook's pace
+	@$(ENTER) python -m pytest -m soak tests/engine tests/e2e
 
 fuzz: ## fuzz the API longer than the tests do; a running one with FUZZ_URL=http://…
 	@$(ENTER) FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} python -m pytest tests/engine/test_webnext_fuzz.py

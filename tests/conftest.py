@@ -1,9 +1,27 @@
-"""For every test: a terminated run ends the way an interrupted one does, so that fixtures clean up."""
+"""For every test: a terminated run ends the way an interrupted one does; several workers share the files by group."""
 
 from __future__ import annotations
 
 import signal
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.support import schedule
 
 
 def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: schedule.place(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Deal out whole groups, in the order of collection."""
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = schedule.group
+    return scheduler

@@ -1,26 +1,25 @@
-"""Whole systems on the clone's emulator and network: one for each module, or for a test."""
+"""Whole systems: one that the modules share, and one for a module that begins with nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.system import System, make_system, remove
+from tests.support.system import System, new_system, wait_for
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The module's system; nothing is up at first."""
-    made = make_system(tmp_path_factory.mktemp("system"), block=20)
-    yield made
-    remove(made)
+def system() -> Iterator[System]:
+    """A system of the module's own; nothing is up at first."""
+    with new_system() as made:
+        yield made
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[System]:
-    """A system of one test's own."""
-    made = make_system(tmp_path, block=30)
-    yield made
-    remove(made)
+@pytest.fixture(scope="session")
+def standing() -> Iterator[System]:
+    """A system that is up. Modules share it: each leaves it up and well, though with other settings and data."""
+    with new_system() as made:
+        made.up()
+        wait_for(made.well)
+        yield made

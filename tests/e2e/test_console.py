@@ -26,22 +26,16 @@ APPEARS_MS = 60_000
 
 
 @pytest.fixture(scope="module")
-def up(system: System) -> System:
-    system.up()
-    return system
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
 
 
 @pytest.fixture
-def dashboard(up: System, browser: Browser) -> Iterator[Dashboard]:
+def dashboard(standing: System, browser: Browser) -> Iterator[Dashboard]:
     """The page, open in a tab of its own. Fails where the browser had anything to complain of."""
     context = browser.new_context(ignore_https_errors=True, permissions=["clipboard-read", "clipboard-write"])
-    made = Dashboard(context.new_page(), up.outputs()["edge_url"])
+    made = Dashboard(context.new_page(), standing.outputs()["edge_url"])
     wait_for(lambda: opened(made))
     yield made
     context.close()
@@ -64,21 +58,21 @@ def require_accepted(url: str) -> None:
     assert httpx.post(f"{url}/api/audit/push", json=entry).json()["ok"] is True
 
 
-def test_a_trace_id_is_copied_and_said_and_no_source_is_a_mock(up: System, dashboard: Dashboard) -> None:
-    require_accepted(up.app)
+def test_a_trace_id_is_copied_and_said_and_no_source_is_a_mock(standing: System, dashboard: Dashboard) -> None:
+    require_accepted(standing.app)
     dashboard.trace_chip(TRACE).first.click(timeout=APPEARS_MS)
 
     expect(dashboard.toast).to_contain_text("Trace id copied")
     assert dashboard.clipboard() == TRACE
-    expect(dashboard.page.locator("body")).to_contain_text(up.outputs()["release"]["build_sha"])
+    expect(dashboard.page.locator("body")).to_contain_text(standing.outputs()["release"]["build_sha"])
     assert dashboard.mocked() == set()
 
 
-def test_chips_appear_when_postgres_stops_and_vanish_when_it_is_back(up: System, dashboard: Dashboard) -> None:
+def test_chips_appear_when_postgres_stops_and_vanish_when_it_is_back(standing: System, dashboard: Dashboard) -> None:
     dashboard.settle()
     assert dashboard.mocked() == set()
 
-    with stopped(up.container("audit")):
+    with stopped(standing.container("audit")):
         expect(dashboard.mock_chip("actions")).to_be_visible(timeout=APPEARS_MS)
         assert dashboard.mocked() == {"actions"}
 
@@ -86,16 +80,18 @@ def test_chips_appear_when_postgres_stops_and_vanish_when_it_is_back(up: System,
     assert dashboard.mocked() == set()
 
 
-def test_a_breach_at_the_executor_is_shown(up: System, dashboard: Dashboard) -> None:
+def test_a_breach_at_the_executor_is_shown(standing: System, dashboard: Dashboard) -> None:
     expect(dashboard.panel("guardrails")).not_to_contain_text("21%")
 
-    httpx.post(f"{up.executor}/double/breach", json={"guardrail": "maxDrawdown", "value": 0.21}).raise_for_status()
+    httpx.post(
+        f"{standing.executor}/double/breach", json={"guardrail": "maxDrawdown", "value": 0.21}
+    ).raise_for_status()
 
     expect(dashboard.panel("guardrails")).to_contain_text("21%", timeout=APPEARS_MS)
 
 
-def test_a_countdown_shows_while_the_edge_limits_and_goes_away(up: System, dashboard: Dashboard) -> None:
-    edge = up.outputs()["edge_url"]
+def test_a_countdown_shows_while_the_edge_limits_and_goes_away(standing: System, dashboard: Dashboard) -> None:
+    edge = standing.outputs()["edge_url"]
     dashboard.settle()
     full = threading.Event()
 

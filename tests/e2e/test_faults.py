@@ -1,14 +1,12 @@
 """Faults with load on, against a stack that really runs: nothing accepted is lost or doubled, and nothing is a 500.
 
-The tests run in order, on one system. A fault comes and goes while requests go on; then what was accepted is counted.
+A fault comes and goes while requests go on; then what was accepted is counted.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,8 +17,7 @@ import psycopg
 import pytest
 from docker.models.containers import Container
 
-from offline.machine import ROOT
-from tests.support.faults import emulator, hanging_emulator, kill, paused, stopped
+from tests.support.faults import hanging, kill, paused, process_of, stopped
 from tests.support.load import Seen, load
 from tests.support.system import System, wait_for
 
@@ -30,13 +27,11 @@ FAULT_SECONDS = 6
 """Longer than every time-out and than the breakers' pause, so that a request meets each state of them."""
 
 
-@pytest.fixture(scope="module")
-def up(system: System) -> System:
-    """The stack with the double as its Slack."""
-    system.up()
-    webhook = f"{system.executor}/double/slack"
-    system.vault().put_secret_value(SecretId=f"web-next-{system.stack}/SLACK_WEBHOOK_URL", SecretString=webhook)
-    return system
+@pytest.fixture(scope="module", autouse=True)
+def slack(standing: System) -> None:
+    """The executor's double is the stack's Slack."""
+    webhook = f"{standing.executor}/double/slack"
+    standing.vault().put_secret_value(SecretId=f"web-next-{standing.stack}/SLACK_WEBHOOK_URL", SecretString=webhook)
 
 
 def rows(system: System, traces: set[str]) -> Counter[str]:
@@ -87,66 +82,59 @@ def require_sound(seen: Seen) -> None:
     assert len(seen.alerts) > 10
 
 
-def recovered(url: str) -> bool:
-    """Whether no route answers from a fallback."""
-    with httpx.Client(base_url=url, timeout=10) as http:
-        answers = [
-            http.post("/api/audit/list", json={}).json(),
-            http.post("/api/evidence/zip", json={"runId": "r"}).json(),
-            http.get("/api/alerts/queue").json(),
-            http.get("/api/guardrails/read").json(),
-        ]
-    return [answer.get("_mock") for answer in answers] == [False] * 4
-
-
 FAULTS: dict[str, tuple[str, Callable[[Container], AbstractContextManager[None]], str]] = {
     "postgres paused": ("audit", paused, "/api/audit/push"),
-    "postgres killed": ("audit", stopped, "/api/audit/push"),
-    "redis paused": ("queues", paused, "/api/alerts/queue"),
     "redis killed": ("queues", stopped, "/api/alerts/queue"),
     "executor paused": ("executor", paused, "/api/guardrails/read"),
+    "postgres killed": ("audit", stopped, "/api/audit/push"),
+    "redis paused": ("queues", paused, "/api/alerts/queue"),
     "executor killed": ("executor", stopped, "/api/guardrails/read"),
 }
+QUICK = ("postgres paused", "redis killed", "executor paused")
+"""One fault of each; the other of each is as long and proves less."""
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_dependency_comes_and_goes_and_nothing_accepted_is_lost_or_doubled(up: System, fault: str) -> None:
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=() if name in QUICK else pytest.mark.soak) for name in FAULTS]
+)
+def test_a_dependency_comes_and_goes_and_nothing_accepted_is_lost_or_doubled(standing: System, fault: str) -> None:
     part, breaks, route = FAULTS[fault]
-    url = up.app
-    wait_for(lambda: recovered(url))
+    url = standing.app
+    wait_for(standing.well)
     with load(url) as seen:
         time.sleep(2)
-        with breaks(up.container(part)):
+        with breaks(standing.container(part)):
             time.sleep(FAULT_SECONDS)
         time.sleep(4)
 
     require_sound(seen)
     assert seen.failed == 0, "a fallback stood in for it"
     assert seen.mocked[route] > 0, "a fallback answered"
-    wait_for(lambda: recovered(url))
-    require_kept_once(up, seen)
-    require_delivered(up, seen)
+    wait_for(standing.well)
+    require_kept_once(standing, seen)
+    require_delivered(standing, seen)
 
 
-def test_postgres_and_the_executor_are_both_away_and_the_spool_is_replayed(up: System) -> None:
-    url = up.app
+@pytest.mark.soak
+def test_postgres_and_the_executor_are_both_away_and_the_spool_is_replayed(standing: System) -> None:
+    url = standing.app
     with load(url) as seen:
         time.sleep(2)
-        with stopped(up.container("executor")), stopped(up.container("audit")):
+        with stopped(standing.container("executor")), stopped(standing.container("audit")):
             time.sleep(FAULT_SECONDS)
         time.sleep(4)
 
     require_sound(seen)
-    wait_for(lambda: recovered(url))
-    require_kept_once(up, seen)
-    require_delivered(up, seen)
+    wait_for(standing.well)
+    require_kept_once(standing, seen)
+    require_delivered(standing, seen)
 
 
-def test_s3_the_vault_and_the_flags_hang_and_only_evidence_notices(up: System) -> None:
-    url = up.app
+def test_s3_the_vault_and_the_flags_hang_and_only_evidence_notices(standing: System) -> None:
+    url = standing.app
     with load(url) as seen:
         time.sleep(2)
-        with hanging_emulator():
+        with hanging(standing.emulator):
             time.sleep(FAULT_SECONDS)
         time.sleep(4)
 
@@ -154,31 +142,32 @@ def test_s3_the_vault_and_the_flags_hang_and_only_evidence_notices(up: System) -
     assert seen.failed == 0
     assert seen.mocked["/api/evidence/zip"] > 0
     assert seen.mocked["/api/audit/push"] == 0
-    wait_for(lambda: recovered(url))
-    require_kept_once(up, seen)
-    require_delivered(up, seen)
+    wait_for(standing.well)
+    require_kept_once(standing, seen)
+    require_delivered(standing, seen)
 
 
-def test_s3_is_killed_and_the_databases_with_it_and_all_come_back(up: System) -> None:
-    url = up.app
+@pytest.mark.soak
+def test_s3_is_killed_and_the_databases_with_it_and_all_come_back(standing: System) -> None:
+    url = standing.app
     with load(url) as seen:
         time.sleep(2)
-        os.kill(emulator().pid, signal.SIGKILL)
+        os.kill(process_of(standing.emulator).pid, signal.SIGKILL)
         time.sleep(FAULT_SECONDS)
-        subprocess.run([sys.executable, "-m", "offline.emulator", "start"], cwd=ROOT, check=True, capture_output=True)
+        standing.emulator.start()
         time.sleep(4)
 
     require_sound(seen)
-    wait_for(lambda: recovered(url))
-    require_kept_once(up, seen)
-    require_delivered(up, seen)
+    wait_for(standing.well)
+    require_kept_once(standing, seen)
+    require_delivered(standing, seen)
 
 
-def test_with_everything_away_an_entry_is_refused_and_not_kept(up: System) -> None:
-    url = up.app
+def test_with_everything_away_an_entry_is_refused_and_not_kept(standing: System) -> None:
+    url = standing.app
     entry = {"action": "away", "result": "ok", "traceId": "nothing-can-keep-this"}
-    databases = stopped(up.container("audit")), stopped(up.container("queues"))
-    with stopped(up.container("executor")), databases[0], databases[1], hanging_emulator():
+    databases = stopped(standing.container("audit")), stopped(standing.container("queues"))
+    with stopped(standing.container("executor")), databases[0], databases[1], hanging(standing.emulator):
         for _ in range(3):
             answer = httpx.post(f"{url}/api/audit/push", json=entry, timeout=30)
         alert = httpx.post(f"{url}/api/alerts/webhook", json={"title": "lost?"}, timeout=30)
@@ -187,39 +176,39 @@ def test_with_everything_away_an_entry_is_refused_and_not_kept(up: System) -> No
         assert refusal.status_code == 503
         assert refusal.json()["ok"] is False
         assert refusal.json()["_err"]
-    wait_for(lambda: recovered(url))
-    assert rows(up, {"nothing-can-keep-this"}) == {}
+    wait_for(standing.well)
+    assert rows(standing, {"nothing-can-keep-this"}) == {}
 
 
-def test_the_worker_is_killed_in_the_middle_of_its_jobs_and_every_alert_is_delivered(up: System) -> None:
-    url = up.app
+def test_the_worker_is_killed_in_the_middle_of_its_jobs_and_every_alert_is_delivered(standing: System) -> None:
+    url = standing.app
     with load(url) as seen:
         for _ in range(3):
             time.sleep(2)
-            kill(up.container("worker"))
+            kill(standing.container("worker"))
         time.sleep(2)
 
     require_sound(seen)
-    require_delivered(up, seen)
+    require_delivered(standing, seen)
 
 
-def test_the_app_is_killed_in_the_middle_of_requests_and_what_it_accepted_is_there_once(up: System) -> None:
-    url = up.app
+def test_the_app_is_killed_in_the_middle_of_requests_and_what_it_accepted_is_there_once(standing: System) -> None:
+    url = standing.app
     with load(url) as seen:
         for _ in range(2):
             time.sleep(3)
-            kill(up.container("stable"))
+            kill(standing.container("stable"))
         time.sleep(8)
 
     assert {key: count for key, count in seen.unexpected.items() if key[1] != 0} == {}
     assert seen.unknown, "requests were cut off"
-    wait_for(lambda: recovered(url))
-    require_kept_once(up, seen)
-    require_delivered(up, seen)
+    wait_for(standing.well)
+    require_kept_once(standing, seen)
+    require_delivered(standing, seen)
 
 
-def test_a_caller_that_sends_again_under_its_key_after_a_crash_makes_one_entry(up: System) -> None:
-    url = up.app
+def test_a_caller_that_sends_again_under_its_key_after_a_crash_makes_one_entry(standing: System) -> None:
+    url = standing.app
     keys = {f"again-{number}" for number in range(40)}
 
     def send(key: str) -> bool:
@@ -233,34 +222,34 @@ def test_a_caller_that_sends_again_under_its_key_after_a_crash_makes_one_entry(u
     for turn, key in enumerate(sorted(keys)):
         send(key)
         if turn == 20:
-            kill(up.container("stable"))
+            kill(standing.container("stable"))
     wait_for(lambda: all(send(key) for key in keys))
 
-    counted = rows(up, {f"{key}-trace" for key in keys})
+    counted = rows(standing, {f"{key}-trace" for key in keys})
     assert set(counted.values()) == {1}
     assert len(counted) == len(keys)
 
 
-def test_a_rotated_password_is_taken_up_without_a_restart(up: System) -> None:
-    url = up.app
+def test_a_rotated_password_is_taken_up_without_a_restart(standing: System) -> None:
+    url = standing.app
     started = httpx.get(f"{url}/api/healthz").json()["uptimeSec"]
-    name = f"web-next-{up.stack}/AUDIT_DB_URL"
-    before = up.vault().get_secret_value(SecretId=name)["SecretString"]
+    name = f"web-next-{standing.stack}/AUDIT_DB_URL"
+    before = standing.vault().get_secret_value(SecretId=name)["SecretString"]
     rotated = psycopg.conninfo.conninfo_to_dict(before)
     fresh = "rotated" + str(rotated["password"])
     with load(url) as seen:
         time.sleep(1)
-        with up.connect("AUDIT_DB_MASTER_URL") as master:
+        with standing.connect("AUDIT_DB_MASTER_URL") as master:
             master.execute(f"ALTER ROLE audit_writer PASSWORD '{fresh}'".encode())
             master.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'audit_writer'")
-        up.vault().put_secret_value(SecretId=name, SecretString=before.replace(str(rotated["password"]), fresh))
+        standing.vault().put_secret_value(SecretId=name, SecretString=before.replace(str(rotated["password"]), fresh))
         time.sleep(5)
     try:
         assert seen.unexpected == {}
-        wait_for(lambda: recovered(url))
-        require_kept_once(up, seen)
+        wait_for(standing.well)
+        require_kept_once(standing, seen)
         assert httpx.get(f"{url}/api/healthz").json()["uptimeSec"] > started, "the same process"
     finally:
-        with up.connect("AUDIT_DB_MASTER_URL") as master:
+        with standing.connect("AUDIT_DB_MASTER_URL") as master:
             master.execute(f"ALTER ROLE audit_writer PASSWORD '{rotated['password']}'".encode())
-        up.vault().put_secret_value(SecretId=name, SecretString=before)
+        standing.vault().put_secret_value(SecretId=name, SecretString=before)

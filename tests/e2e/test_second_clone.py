@@ -12,7 +12,11 @@ from pathlib import Path
 
 import docker
 import pytest
+from docker.models.containers import Container
 
+from offline.emulator.launcher import Emulator
+from offline.emulator.process import Process
+from offline.images.build import Images
 from offline.machine import ROOT, Machine, cache_folder
 
 pytestmark = pytest.mark.e2e
@@ -90,6 +94,27 @@ def objects(machine: Machine) -> set[str]:
     }
 
 
+@pytest.fixture
+def bystander() -> Iterator[Container]:
+    """A container of this clone's, as a stack that runs here has. At the end it runs, and so does the emulator."""
+    mine = Emulator(Machine.load())
+    process = Process.read(mine.folder / "pid")
+    labels = dict([mine.machine.label.split("=")])
+    container = docker.from_env().containers.run(
+        Images().present()["base"], ["sleep", "1000"], labels=labels, network=mine.machine.network, detach=True
+    )
+    container.reload()
+    before = container.attrs
+    try:
+        yield container
+        container.reload()
+        assert (container.attrs["State"], container.attrs["Mounts"]) == (before["State"], before["Mounts"])
+        assert Process.read(mine.folder / "pid") == process
+        assert mine.status()
+    finally:
+        container.remove(force=True, v=True)
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     made = Clone(tmp_path_factory.mktemp("second"))
@@ -97,15 +122,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     made.make("clean")
 
 
+@pytest.mark.usefixtures("bystander")
 def test_make_up_ends_with_go_beside_this_clone_which_it_leaves_alone(clone: Clone) -> None:
-    mine = Machine.load()
-    before = objects(mine)
-
     text = clone.make("up")
 
-    theirs = Machine.load(clone.folder)
+    mine, theirs = Machine.load(), Machine.load(clone.folder)
     assert text.strip().splitlines()[-1].strip() == f"GO  web-next 1.5.1 at https://localhost:{theirs.edge_port}"
-    assert objects(mine) == before
     assert objects(theirs)
     assert theirs.subnet != mine.subnet
     assert theirs.account != mine.account
@@ -167,14 +189,13 @@ def test_the_offline_shape_of_prod_needs_no_credentials_and_writes_nothing(clone
     assert clone.files() == before
 
 
+@pytest.mark.usefixtures("bystander")
 def test_clean_forgets_the_clone_and_nothing_else(clone: Clone) -> None:
-    mine, theirs = Machine.load(), Machine.load(clone.folder)
-    before = objects(mine)
+    theirs = Machine.load(clone.folder)
 
     clone.make("clean")
 
     assert objects(theirs) == set()
-    assert objects(mine) == before
     assert not (clone.folder / ".local").exists()
 
 

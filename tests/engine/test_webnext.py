@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from offline.images.build import build_all
-from tests.support.containers import container, docker, free_port, wait_until
+from tests.support.containers import LABEL, container, docker, free_port, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -102,7 +102,7 @@ def test_the_image_stops_within_two_seconds(service_container: tuple[str, str]) 
 
 def test_the_image_refuses_a_broken_environment_in_one_line(images: dict[str, str]) -> None:
     done = subprocess.run(
-        ["docker", "run", "--rm", "--label", "web-next.test", "--env", "VAULT_PREFIX=x", images["web-next"]],
+        ["docker", "run", "--rm", "--label", LABEL, "--env", "VAULT_PREFIX=x", images["web-next"]],
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -9,7 +10,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-LABEL = "web-next.test"
+from offline.emulator.process import Process, start_of
+from offline.machine import clone_id
+
+OWNER = Process(os.getpid(), start_of(os.getpid()) or "")
+LABEL = f"web-next.test={clone_id()} {OWNER.pid} {OWNER.started}"
+"""What every container, network and volume of this clone's tests carries: whose it is, for `tests.support.left`."""
 
 
 def docker(*arguments: str) -> str:

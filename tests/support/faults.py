@@ -1,4 +1,4 @@
-"""Containers of a system, and this clone's emulator, that hang, die and come back."""
+"""Containers of a system, and its emulator, that hang, die and come back."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 
 from docker.models.containers import Container
 
+from offline.emulator.launcher import Emulator
 from offline.emulator.process import Process
-from offline.machine import ROOT
 
 
 @contextmanager
@@ -43,17 +43,18 @@ def kill(container: Container) -> None:
     os.kill(container.attrs["State"]["Pid"], signal.SIGKILL)
 
 
-def emulator() -> Process:
-    """S3, Secrets Manager and SSM of this clone are one process."""
-    running = Process.read(ROOT / ".local" / "emulator" / "pid")
+def process_of(emulator: Emulator) -> Process:
+    """S3, Secrets Manager and SSM of a clone are one process."""
+    running = Process.read(emulator.folder / "pid")
     assert running
     assert running.alive()
     return running
 
 
 @contextmanager
-def hanging_emulator() -> Iterator[None]:
-    process = emulator()
+def hanging(emulator: Emulator) -> Iterator[None]:
+    """It hangs for the block: connections stay, nothing answers."""
+    process = process_of(emulator)
     os.kill(process.pid, signal.SIGSTOP)
     try:
         yield

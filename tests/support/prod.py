@@ -1,4 +1,4 @@
-"""A stack prod that was never up: its previews by the real CLI, without an account, and how two of them differ."""
+"""A stack prod that was never up: its configuration, and its previews by the real CLI without an account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import Any
 import yaml
 
 from offline.preview import scratch_copy
-from offline.standins.values import UNKNOWN
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
@@ -57,14 +56,9 @@ class Prod:
         )
 
     def file(self, **settings: Any) -> str:
-        """A stack file: the committed one with sound values and these settings, by their paths."""
-        content = yaml.safe_load((self.folder / "Pulumi.prod.yaml").read_text())
-        for path, value in (SOUND | settings).items():
-            key, _, inner = path.partition(".")
-            here = content["config"].setdefault(f"web-next:{key}", {}) if inner else content["config"]
-            here[inner or f"web-next:{key}"] = value
+        """A stack file with these settings."""
         path = self.folder / f"variant-{secrets.token_hex(4)}.yaml"
-        path.write_text(yaml.safe_dump(content))
+        path.write_text(yaml.safe_dump({"config": sound(**settings)}))
         return str(path)
 
     def preview(self, **settings: Any) -> Steps:
@@ -74,47 +68,26 @@ class Prod:
         return Steps(json.loads(done.stdout)["steps"])
 
 
-Shape = dict[str, dict[str, Any]]
-"""What a preview declares: resources by type and name, each with its inputs by path."""
+def sound(**settings: Any) -> dict[str, Any]:
+    """The committed configuration of prod with sound values and these settings, by their paths."""
+    config: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
+    for path, value in (SOUND | settings).items():
+        key, _, inner = path.partition(".")
+        here = config.setdefault(f"web-next:{key}", {}) if inner else config
+        here[inner or f"web-next:{key}"] = value
+    return config
 
 
-def shape(steps: Steps) -> Shape:
-    found: Shape = {}
-    for step in steps:
-        state = step["newState"]
-        label = f"{state['type'].rpartition(':')[2]} {state['urn'].rpartition('::')[2]}"
-        assert label not in found, f"two resources are called {label}"
-        found[label] = {"protect": state.get("protect"), "retainOnDelete": state.get("retainOnDelete")}
-        for name, value in state.get("inputs", {}).items():
-            sources = sorted(state.get("propertyDependencies", {}).get(name, []))
-            found[label] |= flat(name, value, f"an output of {', '.join(sources)}")
-    return found
-
-
-def flat(path: str, value: Any, origin: str) -> Iterator[tuple[str, Any]]:
-    """The leaves of a value by path; lists of texts are leaves, and an unknown is where it comes from."""
+def flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The leaves of a value by path; lists of texts are leaves."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from flat(f"{path}.{key}", inner, origin)
+            yield from flat(f"{path}.{key}", inner)
     elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
         for index, inner in enumerate(value):
-            yield from flat(f"{path}[{index}]", inner, origin)
+            yield from flat(f"{path}[{index}]", inner)
     else:
-        yield path, (value, origin) if UNKNOWN in json.dumps(value) else value
-
-
-def changes(before: Shape, after: Shape) -> set[str]:
-    """A line for each resource that is added or gone, and for each input that differs."""
-    return (
-        {f"+ {label}" for label in after.keys() - before.keys()}
-        | {f"- {label}" for label in before.keys() - after.keys()}
-        | {
-            f"{label}: {path}"
-            for label in before.keys() & after.keys()
-            for path in before[label].keys() | after[label].keys()
-            if before[label].get(path) != after[label].get(path)
-        }
-    )
+        yield path, value
 
 
 def make_prod(folder: Path, home: Path, attached: str = "") -> Prod:

@@ -12,7 +12,7 @@ from tests.support.prod import ACCOUNT, ROLES
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """Settings that are changed, and what that changes: a line for each resource or input, see `changes`."""
+    """Settings that are changed, and what that changes: a line for each resource or input."""
 
     settings: Mapping[str, Any]
     lines: set[str]
@@ -109,11 +109,7 @@ CHANGES = [
             "SubnetGroup queues: subnetIds",
             "LoadBalancer balancer: subnets",
             "TaskDefinition stable: containerDefinitions",  # nginx believes the balancer's subnets
-            *(
-                f"Service {name}: networkConfiguration.{what}"
-                for name in ("stable", "worker")
-                for what in ("securityGroups", "subnets")
-            ),
+            *(f"Service {name}: networkConfiguration.subnets" for name in ("stable", "worker")),
         },
     ),
     Change(

@@ -1,4 +1,4 @@
-"""A whole system of its own: a copy of the program, a stack of its own, on the clone's emulator and network."""
+"""A whole system of its own: a copy of the program and a stack, on an emulator and a network of their own."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import docker
+import httpx
 import psycopg
 from docker.models.containers import Container
 
 from offline import stackfile
+from offline.emulator.launcher import Emulator
 from offline.images.build import Images
-from offline.machine import ROOT, Machine
+from offline.machine import Machine
 from offline.preview import scratch_copy
-from tests.support.containers import free_port
+from tests.support.clones import clone
 
 
 @dataclass
@@ -41,12 +44,19 @@ class Done:
 
 @dataclass
 class System:
-    """One stack in a folder of its own."""
+    """One stack in the folder of a clone of its own."""
 
-    folder: Path
+    emulator: Emulator
     stack: str
-    machine: Machine
     passphrase: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+
+    @property
+    def folder(self) -> Path:
+        return self.emulator.root
+
+    @property
+    def machine(self) -> Machine:
+        return self.emulator.machine
 
     @property
     def environment(self) -> dict[str, str]:
@@ -101,10 +111,14 @@ class System:
         return self.run(sys.executable, "-m", "cutover", "smoke", "-s", self.stack, code=code)
 
     def outputs(self) -> dict[str, Any]:
-        return dict(json.loads(self.run(sys.executable, "-m", "cutover", "outputs", "-s", self.stack).text))
+        return dict(json.loads(self.pulumi("stack", "output", "--json").text))
 
     def pulumi(self, *arguments: str, code: int | None = 0) -> Done:
         return self.run("pulumi", *arguments, "--stack", self.stack, "--non-interactive", code=code)
+
+    def setting(self, key: str) -> Any:
+        """What the stack's file says."""
+        return stackfile.read(self.folder, self.stack)["config"][f"web-next:{key}"]
 
     def set(self, key: str, value: Any) -> None:
         """Changes a setting in the stack's file, the way a commit would."""
@@ -145,13 +159,23 @@ class System:
     @property
     def app(self) -> str:
         """The app's own address: the edge would limit a load."""
-        return f"http://{self.outputs()['slots']['stable']['address']}"
+        return f"http://{self.setting('machine')['stableAddress']}:3003"
 
     @property
     def executor(self) -> str:
         """The address of the executor's double."""
-        networks = self.container("executor").attrs["NetworkSettings"]["Networks"]
-        return f"http://{networks[self.machine.network]['IPAddress']}:3010"
+        return f"http://{self.setting('machine')['executorAddress']}:3010"
+
+    def well(self) -> bool:
+        """Whether no route answers from a fallback."""
+        with httpx.Client(base_url=self.app, timeout=10) as http:
+            answers = [
+                http.post("/api/audit/list", json={}).json(),
+                http.post("/api/evidence/zip", json={"runId": "r"}).json(),
+                http.get("/api/alerts/queue").json(),
+                http.get("/api/guardrails/read").json(),
+            ]
+        return [answer.get("_mock") for answer in answers] == [False] * 4
 
     def state_text(self) -> str:
         """The state as it lies on disk, backups and history included."""
@@ -166,38 +190,33 @@ class System:
         path.write_text(changed)
 
 
-def make_system(folder: Path, block: int) -> System:
-    """A copy of the program with a stack file of its own; `block` is the first of its ten fixed addresses."""
-    machine = Machine.load()
-    stack = f"e2e-{secrets.token_hex(3)}"
-    system = System(folder, stack, machine)
-    stackfile.write(
-        folder,
-        stack,
-        stackfile.merged(
-            {},
-            stackfile.facts(
-                machine, Images().present(), block=block, edge_port=free_port(), prometheus_port=free_port()
-            ),
-        ),
-    )
-    scratch_copy(folder)
-    (folder / ".local").mkdir()
-    (folder / ".local" / "tls").symlink_to(ROOT / ".local" / "tls")
-    (folder / "state").mkdir()
-    (folder / "passphrase").write_text(system.passphrase)
-    return system
+@contextmanager
+def new_system() -> Iterator[System]:
+    """A system of which nothing is up yet; with its clone goes all that was."""
+    with clone() as emulator:
+        system = System(emulator, f"e2e-{secrets.token_hex(3)}")
+        machine = emulator.machine
+        facts = stackfile.facts(
+            machine,
+            Images().present(),
+            block=10,
+            edge_port=machine.edge_port,
+            prometheus_port=machine.prometheus_port,
+        )
+        stackfile.write(system.folder, system.stack, stackfile.merged({}, facts))
+        scratch_copy(system.folder)
+        (system.folder / "state").mkdir()
+        (system.folder / "passphrase").write_text(system.passphrase)
+        yield system
 
 
-def remove(system: System) -> None:
-    """Destroys whatever the system still has."""
-    for container in docker.from_env().containers.list(filters={"status": "paused"}):
-        if f"web-next-{system.stack}-" in container.name:
-            container.unpause()
-    if (system.folder / "state" / ".pulumi" / "stacks").exists():
-        system.pulumi("cancel", "--yes", code=None)
-        system.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", code=None)
-        system.pulumi("destroy", "--yes", "--skip-preview")
+def candidate_of(base: System) -> System:
+    """A stack beside the base's, in the same folder, that stands on it."""
+    made = replace(base, stack=f"{base.stack}-canary")
+    content = stackfile.read(base.folder, base.stack)
+    content["config"] |= {"web-next:track": "candidate", "web-next:base": base.stack, "web-next:version": "1.5.2"}
+    stackfile.write(made.folder, made.stack, {"config": content["config"]})
+    return made
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.double import ENTRY, post, running
 from tests.support.memory_audit import Call
-from tests.unit.webnext.test_webnext_double import ENTRY, post, running
 from webnext.alerts.outbox import Row
 from webnext.alerts.reconciler import Reconciler
 from webnext.audit.mock import MockAudit

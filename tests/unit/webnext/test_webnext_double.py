@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
-from starlette.types import ASGIApp, Message
 
+from tests.support.double import ENTRY, Client, post, running
 from webnext.audit.own import own_key
 from webnext.contract import AuditEntryV1
 from webnext.dependency import AwayError
-from webnext.double.app import create_double
 from webnext.double.journal import KEPT, Journal, forward
 from webnext.double.objects import MAX_BYTES, SECONDS, Objects
 from webnext.double.store import Store
@@ -27,7 +25,6 @@ from webnext.processes import executor
 from webnext.services import KeyReusedError
 from webnext.settings import Settings
 
-ENTRY = {"action": "deploy", "result": "ok"}
 ZIP = {"content-type": "application/zip"}
 
 
@@ -35,62 +32,6 @@ ZIP = {"content-type": "application/zip"}
 def double(tmp_path: Path) -> Iterator[Client]:
     with running(tmp_path) as client:
         yield client
-
-
-class Client:
-    """Calls the double in an event loop of its own, where it stays open between the calls."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._runner = asyncio.Runner()
-
-    def __enter__(self) -> Client:
-        self._runner.run(self._open())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._runner.run(self._close())
-        self._runner.close()
-
-    def request(self, method: str, path: str, **request: Any) -> httpx.Response:
-        return self._runner.run(self._request(method, path, **request))
-
-    def get(self, path: str) -> httpx.Response:
-        return self.request("GET", path)
-
-    def put(self, path: str, **request: Any) -> httpx.Response:
-        return self.request("PUT", path, **request)
-
-    def post(self, path: str, **request: Any) -> httpx.Response:
-        return self.request("POST", path, **request)
-
-    async def _request(self, method: str, path: str, **request: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://executor:3010") as client:
-            return await client.request(method, path, **request)
-
-    async def _open(self) -> None:
-        self._told: asyncio.Queue[Message] = asyncio.Queue()
-        self._says: asyncio.Queue[Message] = asyncio.Queue()
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        self._lifespan = asyncio.ensure_future(self._app(scope, self._told.get, self._says.put))
-        await self._told.put({"type": "lifespan.startup"})
-        assert await self._says.get() == {"type": "lifespan.startup.complete"}
-
-    async def _close(self) -> None:
-        await self._told.put({"type": "lifespan.shutdown"})
-        assert await self._says.get() == {"type": "lifespan.shutdown.complete"}
-        await self._lifespan
-
-
-def running(folder: Path, url: str | None = None) -> Client:
-    return Client(create_double(Settings(executor_url=url), folder))
-
-
-def post(double: Client, path: str, body: Any, **headers: str) -> Any:
-    answer = double.post(path, json=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def path_of(url: str) -> str:
