@@ -26,6 +26,7 @@ from infra.settings.notes import notes_on
 from infra.settings.problems import SettingsError
 from infra.settings.reading import of_this_stack
 from infra.vault import Vault, VaultArgs
+from outputs.schema import AppliedSchema
 
 
 def stable(settings: Settings, names: Names) -> None:
@@ -46,12 +47,12 @@ def stable(settings: Settings, names: Names) -> None:
     roles = AuditRoles("audit-roles", AuditRolesArgs.of(settings, audit, vault), here)
     access = roles.access(settings, bastion)
     schema = Schema("schema", SchemaArgs.of(settings, access), roles.before_schema) if roles.rights else None
-    version, digest = (schema.version, schema.digest) if schema else (0, "")
+    applied = schema.applied if schema else AppliedSchema(version=0, digest="")
     queues = Queues("queues", QueuesArgs.of(settings, names, network, vault), here)
-    flags = Flags("flags", FlagsArgs(parameter=names.flags_parameter), here)
+    flags = Flags("flags", FlagsArgs(parameters=names.flags_parameters), here)
     monitoring = Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
 
-    release = release_of(settings, shared_environment(settings, names))
+    release = release_of(settings, shared_environment(settings, names, "stable"))
     data = [role, evidence, roles, *([schema] if schema else [])]
     around = Surroundings(network=network, role=role, monitoring=monitoring, using=using, after=data)
     runtime = runtime_of(settings, names, release, around)
@@ -60,41 +61,40 @@ def stable(settings: Settings, names: Names) -> None:
         DeploymentRecordArgs(
             bucket=records.bucket.bucket.id,
             release=release,
-            schema_version=version,
-            schema_digest=digest,
+            schema=applied.output(),
             settings_digest=settings.digest,
-            edge=runtime.edge.document(url=runtime.edge_url, authority=settings.authority),
+            edge=runtime.edge.summary(url=runtime.edge_url, authority=settings.authority).output(),
             keep=settings.keeps("records"),
         ),
         pulumi.ResourceOptions(providers=using, depends_on=[*runtime.parts, records, queues, flags]),
     )
 
     pulumi.export("edge_url", runtime.edge_url)
-    pulumi.export("slots", runtime.slots)
-    pulumi.export("traffic", runtime.traffic)
+    pulumi.export("slots", runtime.slots.output())
+    pulumi.export("traffic", runtime.traffic.output())
     pulumi.export("metrics_url", runtime.metrics_url)
-    pulumi.export("release", release.summary)
+    pulumi.export("release", release.summary.output())
     if record:
         pulumi.export("smoke_target", record.document)
-        pulumi.export("deployment_record", record.record)
-    pulumi.export("flags_parameter", names.flags_parameter)
+        pulumi.export("deployment_record", record.record.output())
+    pulumi.export("flags_parameters", names.flags_parameters.output())
     pulumi.export("evidence_bucket", evidence.bucket.name)
     pulumi.export("evidence_region", settings.region)
     pulumi.export("evidence_policy_role", names.app_role)
     pulumi.export("records_bucket", records.bucket.name)
     pulumi.export("audit_db_endpoint", audit.endpoint)
-    pulumi.export("audit_db_access", access)
+    pulumi.export("audit_db_access", access.output())
     pulumi.export("redis_endpoint", queues.endpoint)
     pulumi.export("vault", vault.arns)
-    pulumi.export("schema", {"version": version, "digest": digest})
+    pulumi.export("schema", applied.output())
 
 
 def candidate(settings: Settings, names: Names) -> None:
     """The candidate release alone, in the slot that its base keeps for it."""
     placed = Candidate(settings, names)
-    pulumi.export("release", placed.release.summary)
+    pulumi.export("release", placed.release.summary.output())
     pulumi.export("smoke_target", placed.record.document)
-    pulumi.export("deployment_record", placed.record.record)
+    pulumi.export("deployment_record", placed.record.record.output())
 
 
 try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -14,7 +13,9 @@ from infra.audit import DATABASE, MASTER, Audit, connection_url
 from infra.bastion import Bastion
 from infra.providers import postgresql_provider
 from infra.settings.keys import Settings
+from infra.shapes import later
 from infra.vault import Vault
+from outputs.access import DatabaseAccess
 
 OWNER, WRITER, READER = "audit_owner", "audit_writer", "audit_reader"
 ENTRIES = {OWNER: "AUDIT_DB_OWNER_URL", WRITER: "AUDIT_DB_URL", READER: "AUDIT_DB_READER_URL"}
@@ -94,18 +95,18 @@ class AuditRoles(pulumi.ComponentResource):
         """For whatever the owner makes: roles and rights first, so that default privileges apply to it."""
         return pulumi.ResourceOptions(depends_on=[*self.rights, *self.urls.values()])
 
-    def access(self, settings: Settings, bastion: Bastion | None) -> dict[str, pulumi.Input[Any]]:
+    def access(self, settings: Settings, bastion: Bastion | None) -> DatabaseAccess:
         """How cutover reaches the database as its owner: a stack output, and the schema's input."""
-        return {
-            "mode": settings.database.access,
-            "endpoint": self._endpoint,
-            "secret_arn": self.urls[OWNER].secret_id,
-            "region": settings.region,
-            "emulator": settings.machine.emulator if settings.machine else None,
-            "bastion": bastion.instance.id if bastion else None,
-            "local_port": settings.database.tunnel_port if settings.database.tunnel else None,
-            "retention_months": settings.audit_retention_months,
-        }
+        return DatabaseAccess(
+            mode=settings.database.access,
+            endpoint=later(self._endpoint),
+            secret_arn=later(self.urls[OWNER].secret_id),
+            region=settings.region,
+            emulator=settings.machine.emulator if settings.machine else None,
+            bastion=later(bastion.instance.id) if bastion else None,
+            local_port=settings.database.tunnel_port if settings.database.tunnel else None,
+            retention_months=settings.audit_retention_months,
+        )
 
     def _fill(self, name: str, passwords: dict[str, pulumi.Output[str]]) -> None:
         roles = {

@@ -8,6 +8,10 @@ from typing import Any
 
 import pulumi
 
+from outputs.release import EdgeSummary, SmokeTarget
+from outputs.schema import AppliedSchema
+from outputs.shape import OutputError
+
 PROJECT = "web-next"
 NEEDED = ("edge_url", "records_bucket", "schema", "slots", "smoke_target")
 
@@ -23,9 +27,8 @@ class BaseOutputs:
     slot: Mapping[str, Any]
     environment: dict[str, str]
     records_bucket: str
-    schema_version: int
-    schema_digest: str
-    edge: Mapping[str, Any]
+    schema: AppliedSchema
+    edge: EdgeSummary
 
     @classmethod
     def read(cls, base: str, outputs: Mapping[str, Any]) -> BaseOutputs:
@@ -37,16 +40,16 @@ class BaseOutputs:
                 f"base {base} has no {_listed(missing)}: it was never brought up to its end; run cutover up -s {base} "
                 "first"
             )
-        edge = outputs["smoke_target"]["edge"]
-        return cls(
-            slot=slot,
-            environment=dict(slot["environment"]),
-            records_bucket=outputs["records_bucket"],
-            schema_version=int(outputs["schema"]["version"]),
-            schema_digest=outputs["schema"]["digest"],
-            # Pulumi keeps every number as a float.
-            edge={**edge, **{name: int(edge[name]) for name in ("rate_per_minute", "burst")}},
-        )
+        try:
+            return cls(
+                slot=slot,
+                environment=dict(slot["environment"]),
+                records_bucket=outputs["records_bucket"],
+                schema=AppliedSchema.from_output(outputs["schema"]),
+                edge=SmokeTarget.from_output(outputs["smoke_target"]).edge,
+            )
+        except OutputError as error:
+            raise BaseError(f"an output of base {base} {error}") from None
 
 
 class Base(pulumi.StackReference):

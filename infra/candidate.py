@@ -30,10 +30,9 @@ class Candidate:
             DeploymentRecordArgs(
                 bucket=base.apply(lambda known: known.records_bucket),
                 release=self.release,
-                schema_version=base.apply(lambda known: known.schema_version),
-                schema_digest=base.apply(lambda known: known.schema_digest),
+                schema=base.apply(lambda known: known.schema.output()),
                 settings_digest=settings.digest,
-                edge=base.apply(lambda known: known.edge),
+                edge=base.apply(lambda known: known.edge.output()),
                 keep=settings.keeps("records"),
             ),
             pulumi.ResourceOptions(providers=using, depends_on=[placed]),

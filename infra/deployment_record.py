@@ -11,17 +11,18 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.release import Release
-from outputs.release import SmokeTarget
+from infra.shapes import later
+from outputs.release import EdgeSummary, RecordPlace, SmokeTarget
+from outputs.schema import AppliedSchema
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentRecordArgs:
-    """What is recorded, and what the smoke suite needs of the edge: EdgeConfig.document()."""
+    """What is recorded; `schema` and `edge` are AppliedSchema and EdgeSummary as outputs have them."""
 
     bucket: pulumi.Input[str]
     release: Release
-    schema_version: pulumi.Input[int]
-    schema_digest: pulumi.Input[str]
+    schema: pulumi.Input[Mapping[str, Any]]
     settings_digest: str
     edge: pulumi.Input[Mapping[str, Any]]
     keep: bool
@@ -33,20 +34,20 @@ class DeploymentRecord(pulumi.ComponentResource):
 
     document: pulumi.Output[dict[str, Any]]
     """What would be recorded; the smoke suite's target."""
-    record: pulumi.Output[dict[str, Any]]
+    record: RecordPlace
     """Where the record lies; known only once there is a GO."""
 
     def __init__(self, name: str, args: DeploymentRecordArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:deploy:Record", name, None, opts)
-        known = pulumi.Output.all(version=args.schema_version, digest=args.schema_digest, edge=args.edge)
+        known = pulumi.Output.all(schema=args.schema, edge=args.edge)
         self.document = known.apply(
-            lambda known: {
-                "stack": pulumi.get_stack(),
-                **args.release.summary,
-                "schema": {"version": int(known["version"]), "digest": known["digest"]},
-                "settings_digest": args.settings_digest,
-                "edge": known["edge"],
-            }
+            lambda known: SmokeTarget(
+                **args.release.summary.output(),
+                stack=pulumi.get_stack(),
+                schema=AppliedSchema.from_output(known["schema"]),
+                settings_digest=args.settings_digest,
+                edge=EdgeSummary.from_output(known["edge"]),
+            ).output()
         )
         hook = pulumi.ResourceHook("smoke", _smoke)
         written = aws.s3.BucketObjectv2(
@@ -62,8 +63,10 @@ class DeploymentRecord(pulumi.ComponentResource):
                 hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook]),
             ),
         )
-        self.record = pulumi.Output.all(bucket=written.bucket, key=written.key, version=written.version_id)
-        self.register_outputs({"record": self.record})
+        self.record = RecordPlace(
+            bucket=later(written.bucket), key=later(written.key), version=later(written.version_id)
+        )
+        self.register_outputs({"record": self.record.output()})
 
 
 def _smoke(args: pulumi.ResourceHookArgs) -> None:

@@ -1,4 +1,4 @@
-"""The flags in force: one parameter that the app polls and cutover writes."""
+"""The flags in force: a parameter for each track, which its app polls and cutover writes."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from outputs.flags import FlagsParameters
+
 INITIAL = {"FEATURE_AUTO_PAUSE": 0.0, "FEATURE_BATCH_PROMOTE": 0.0, "EVIDENCE_CLEANUP_DRY_RUN": False}
 """What a stack starts with: nothing is switched on before a rollout does it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlagsArgs:
-    """`parameter` is the SSM parameter's name."""
+    """`parameters` are the names of the SSM parameters."""
 
-    parameter: str
+    parameters: FlagsParameters
 
 
 class Flags(pulumi.ComponentResource):
-    """The parameter with its initial value; what runs now is not Pulumi's to put back, so later values stay."""
-
-    parameter: aws.ssm.Parameter
+    """The parameters with their initial value; what runs now is not Pulumi's to put back, so later values stay."""
 
     def __init__(self, name: str, args: FlagsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:deploy:Flags", name, None, opts)
-        self.parameter = aws.ssm.Parameter(
-            name,
-            name=args.parameter,
-            type="String",
-            value=json.dumps(INITIAL),
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["value"]),
-        )
-        self.register_outputs({"parameter": args.parameter})
+        for track, parameter in args.parameters.output().items():
+            aws.ssm.Parameter(
+                f"{name}-{track}",
+                name=parameter,
+                type="String",
+                value=json.dumps(INITIAL),
+                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["value"]),
+            )
+        self.register_outputs(args.parameters.output())

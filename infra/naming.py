@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra.settings.keys import Settings
+from outputs.flags import FlagsParameters
 
 SERVICE = "web-next"
 
@@ -106,9 +107,9 @@ class Names:
         return f"arn:aws:sns:{self.region}:{self.account}:{self.prefix}-alarms"
 
     @property
-    def flags_parameter(self) -> str:
-        """The SSM parameter that holds the flags in force."""
-        return f"/{self.prefix}/flags"
+    def flags_parameters(self) -> FlagsParameters:
+        """The SSM parameters that hold each track's flags in force."""
+        return FlagsParameters(stable=f"/{self.prefix}/flags/stable", candidate=f"/{self.prefix}/flags/candidate")
 
     @property
     def metrics(self) -> str:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from outputs.release import EdgeSummary
+
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FOLDER = "/etc/nginx/edge"
 """What the docker runtime's edge reads: nginx.conf, and in weights/ which buckets are the candidate's."""
@@ -46,15 +48,15 @@ class EdgeConfig:
         """The port that nginx listens on inside its container."""
         return 8443 if self.tls else 8080
 
-    def document(self, *, url: str, authority: str | None) -> dict[str, Any]:
+    def summary(self, *, url: str, authority: str | None) -> EdgeSummary:
         """What the deployment record says of the edge, and smoke needs; `authority` signed its certificate."""
-        return {
-            "url": url,
-            "authority": authority,
-            "rate_per_minute": self.rate_per_minute,
-            "burst": self.burst,
-            "config": hashlib.sha256(render(self).encode()).hexdigest(),
-        }
+        return EdgeSummary(
+            url=url,
+            authority=authority,
+            rate_per_minute=self.rate_per_minute,
+            burst=self.burst,
+            config=hashlib.sha256(render(self).encode()).hexdigest(),
+        )
 
 
 def render(config: EdgeConfig) -> str:

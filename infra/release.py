@@ -9,6 +9,7 @@ import pulumi
 
 from infra.naming import Names
 from infra.settings.keys import Settings
+from outputs.release import ReleaseSummary, Track
 
 PORT, METRICS_PORT = 3003, 9464
 """The ports that app and worker listen on (playbook row 5), and show their metrics on."""
@@ -18,32 +19,27 @@ PORT, METRICS_PORT = 3003, 9464
 class Release:
     """What runs in a slot. `image` is a digest or an image id; nothing in `environment` is secret."""
 
-    track: str
+    track: Track
     image: str
     build_sha: str
     version: str
     environment: pulumi.Output[dict[str, str]]
 
     @property
-    def summary(self) -> dict[str, str]:
-        """What identifies the release, under the names of the stack output `release`."""
-        return {
-            "track": self.track,
-            "image": self.image,
-            "build_sha": self.build_sha,
-            "version": self.version,
-        }
+    def summary(self) -> ReleaseSummary:
+        """What identifies the release: the stack output `release`."""
+        return ReleaseSummary(track=self.track, image=self.image, build_sha=self.build_sha, version=self.version)
 
 
-def shared_environment(settings: Settings, names: Names) -> dict[str, str]:
-    """What both tracks' releases are told: where the base stack's data, vault and flags are."""
+def shared_environment(settings: Settings, names: Names, track: Track) -> dict[str, str]:
+    """What a base tells a track's release: where its data and vault are, and the track's own flags."""
     environment = {
         "ENVIRONMENT": names.stack,
         "VAULT_PREFIX": names.vault_prefix,
         "S3_BUCKET": names.bucket("evidence"),
         "S3_REGION": settings.region,
         "EVIDENCE_CLEANUP_RETENTION_DAYS": str(settings.retention_days),
-        "FLAGS_PARAMETER": names.flags_parameter,
+        "FLAGS_PARAMETER": getattr(names.flags_parameters, track),
     }
     if settings.executor:
         environment["NEXT_PUBLIC_EXECUTOR_URL"] = settings.executor

@@ -43,7 +43,11 @@ def permissions(names: Names) -> list[dict[str, Any]]:
             "Sid": "Flags",
             "Effect": "Allow",
             "Action": ["ssm:GetParameter"],
-            "Resource": f"arn:aws:ssm:{names.region}:{names.account}:parameter{names.flags_parameter}",
+            # Both tracks' apps run as this role.
+            "Resource": [
+                f"arn:aws:ssm:{names.region}:{names.account}:parameter{parameter}"
+                for parameter in names.flags_parameters.output().values()
+            ],
         },
         {
             "Sid": "Key",

@@ -21,7 +21,9 @@ from pulumi.dynamic import (
 
 from cutover.schema import AuditDatabase, migrator, upkeep
 from infra.settings.keys import Settings
-from outputs.schema import MODULE, NAME
+from infra.shapes import later
+from outputs.access import DatabaseAccess
+from outputs.schema import MODULE, NAME, AppliedSchema
 
 MIGRATIONS = Path("migrations")
 _INPUTS = ("access", "checksums", "upkeep")
@@ -58,7 +60,7 @@ class _SchemaProvider(ResourceProvider):
         with access.open(database=upkeep.SCHEDULER) as scheduler:
             jobs = upkeep.scheduled(scheduler, database=database)
         checksums = {migration.file: migration.checksum for migration in applied}
-        return ReadResult(id_, {**props, "checksums": checksums, "upkeep": jobs, **_outputs(applied)})
+        return ReadResult(id_, {**props, "checksums": checksums, "upkeep": jobs, **_applied(applied).output()})
 
     def delete(self, _id: str, _props: Mapping[str, Any]) -> None:
         """Data outlives the stack: destroying the schema resource drops nothing."""
@@ -71,26 +73,23 @@ class _SchemaProvider(ResourceProvider):
             applied, database = migrator.applied(connection), connection.info.dbname
         with access.open(database=upkeep.SCHEDULER) as scheduler:
             upkeep.ensure(scheduler, database=database, retention_months=access.retention_months)
-        return {**props, **_outputs(applied)}
+        return {**props, **_applied(applied).output()}
 
 
-def _outputs(applied: list[migrator.Applied]) -> dict[str, Any]:
-    return {
-        "version": max((migration.version for migration in applied), default=0),
-        "digest": migrator.digest(applied),
-    }
+def _applied(applied: list[migrator.Applied]) -> AppliedSchema:
+    newest = max((migration.version for migration in applied), default=0)
+    return AppliedSchema(version=newest, digest=migrator.digest(applied))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaArgs:
-    """`access` is how the owner reaches the database, as `outputs.access.DatabaseAccess` has it; entries are
-    kept for `retention_months`, or for ever."""
+    """`access` is how the owner reaches the database; entries are kept for `retention_months`, or for ever."""
 
-    access: Mapping[str, pulumi.Input[Any]]
+    access: DatabaseAccess
     retention_months: int | None
 
     @classmethod
-    def of(cls, settings: Settings, access: Mapping[str, pulumi.Input[Any]]) -> SchemaArgs:
+    def of(cls, settings: Settings, access: DatabaseAccess) -> SchemaArgs:
         return cls(access=access, retention_months=settings.audit_retention_months)
 
 
@@ -103,10 +102,15 @@ class Schema(Resource, module=MODULE, name=NAME):
 
     def __init__(self, name: str, args: SchemaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props = {
-            "access": dict(args.access),
+            "access": args.access.output(),
             "checksums": {migration.file: migration.checksum for migration in migrator.load(MIGRATIONS)},
             "upkeep": upkeep.described(upkeep.jobs(args.retention_months)),
             "version": None,
             "digest": None,
         }
         super().__init__(_SchemaProvider(), name, props, opts)
+
+    @property
+    def applied(self) -> AppliedSchema:
+        """Both as the stack's output has them."""
+        return AppliedSchema(version=later(self.version), digest=later(self.digest))

@@ -44,7 +44,7 @@ class SmokeTarget(ReleaseSummary):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentRecord(Shape):
+class RecordPlace(Shape):
     """Where the deployment record lies: bucket, key, and the version of the object."""
 
     bucket: str

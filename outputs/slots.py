@@ -16,7 +16,7 @@ class DockerPlace(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilesVolume(Shape):
+class SlotFiles(Shape):
     """The volume of the files that a release mounts, and their digest."""
 
     volume: str
@@ -29,7 +29,15 @@ class DockerSlot(Shape):
 
     address: str
     environment: Mapping[str, str]
-    files: FilesVolume
+    files: SlotFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerSlots(Shape):
+    """Both slots of a docker stack."""
+
+    stable: DockerPlace
+    candidate: DockerSlot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,3 +77,11 @@ class FargateSlot(Shape):
     ready_alarm: str
     edge: TaskEdge
     environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FargateSlots(Shape):
+    """Both slots of a fargate stack."""
+
+    stable: FargatePlace
+    candidate: FargateSlot

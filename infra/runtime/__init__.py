@@ -16,6 +16,8 @@ from infra.nginx import EdgeConfig
 from infra.release import Release
 from infra.role import AppRole
 from infra.settings.keys import Settings
+from outputs.slots import DockerSlots, FargateSlots
+from outputs.traffic import DockerTraffic, FargateTraffic
 
 
 class Runtime(Protocol):
@@ -23,10 +25,13 @@ class Runtime(Protocol):
 
     edge_url: str
     edge: EdgeConfig
-    slots: dict[str, pulumi.Input[Any]]
-    traffic: dict[str, pulumi.Input[str]]
     metrics_url: pulumi.Input[str]
     parts: list[pulumi.Resource]
+
+    @property
+    def slots(self) -> DockerSlots | FargateSlots: ...
+    @property
+    def traffic(self) -> DockerTraffic | FargateTraffic: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from infra.settings import instance_classes as classes
 from infra.settings import subnets
 from infra.settings.problems import SettingsError
+from outputs.access import TUNNEL_PORT, Mode
 
 SHA256 = r"sha256:[0-9a-f]{64}"
 Adapter = Literal["mock", "production"]
@@ -95,8 +96,8 @@ class DatabaseSettings(BaseModel):
     max_storage: Annotated[int | None, Field(ge=22, le=65536)] = None
     multi_az: bool = False
     backup_days: Annotated[int, Field(ge=1, le=35)] = 7
-    access: Literal["direct", "tunnel", "later"] = "direct"
-    tunnel_port: Port = 15432
+    access: Mode = "direct"
+    tunnel_port: Port = TUNNEL_PORT
     client_groups: Annotated[
         list[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")]], known("a list of security group ids, sg-…")
     ] = []

@@ -104,7 +104,7 @@ def test_the_outputs_carry_the_names_of_the_contract(system: System) -> None:
         "evidence_bucket",
         "evidence_policy_role",
         "evidence_region",
-        "flags_parameter",
+        "flags_parameters",
         "metrics_url",
         "records_bucket",
         "redis_endpoint",

@@ -9,10 +9,10 @@ import pytest
 
 from outputs.access import DatabaseAccess
 from outputs.flags import FlagsParameters
-from outputs.release import DeploymentRecord, EdgeSummary, ReleaseSummary, SmokeTarget
+from outputs.release import EdgeSummary, RecordPlace, ReleaseSummary, SmokeTarget
 from outputs.schema import AppliedSchema, applied_checksums
 from outputs.shape import OutputError, Shape
-from outputs.slots import DockerPlace, DockerSlot, FargatePlace, FargateSlot, FilesVolume, TaskEdge
+from outputs.slots import DockerPlace, DockerSlot, FargatePlace, FargateSlot, SlotFiles, TaskEdge
 from outputs.traffic import DockerTraffic, FargateTraffic, traffic_from
 from tests.support.database_output import SCHEMA
 from tests.support.edge_double import TARGET
@@ -21,12 +21,12 @@ EDGE = TaskEdge(edge_id="e", server_name="s", rate_per_minute=60, burst=10, trus
 SHAPES: list[Shape] = [
     DatabaseAccess(mode="tunnel", endpoint="db:5432", secret_arn="a", region="r", bastion="i-1", local_port=15432),
     FlagsParameters(stable="/s", candidate="/c"),
-    DeploymentRecord(bucket="b", key="k", version="v"),
+    RecordPlace(bucket="b", key="k", version="v"),
     ReleaseSummary(track="candidate", image="i", build_sha="s", version="1"),
     TARGET,
     AppliedSchema(version=6, digest="d"),
     DockerPlace(address="10.0.0.2:3003"),
-    DockerSlot(address="a", environment={"A": "b"}, files=FilesVolume(volume="v", digest="d")),
+    DockerSlot(address="a", environment={"A": "b"}, files=SlotFiles(volume="v", digest="d")),
     FargatePlace(target_group="t"),
     FargateSlot(
         region="r",

@@ -12,6 +12,7 @@ from infra.release import Release
 from infra.runtime.docker.files import FilesVolume
 from infra.runtime.docker.service import DockerRelease, DockerServiceArgs
 from infra.settings.keys import Settings
+from outputs.slots import DockerSlot
 
 
 def docker_candidate(
@@ -22,6 +23,9 @@ def docker_candidate(
     opts: pulumi.ResourceOptions,
 ) -> DockerRelease:
     """Declares the candidate's container at the slot's address, with the files that the base has made."""
-    files = FilesVolume(volume=slot["files"]["volume"], digest=slot["files"]["digest"])
-    address = slot["address"].apply(lambda address: str(address).partition(":")[0])
+    kept = slot.apply(DockerSlot.from_output)
+    files = FilesVolume(
+        volume=kept.apply(lambda known: known.files.volume), digest=kept.apply(lambda known: known.files.digest)
+    )
+    address = kept.apply(lambda known: known.address.partition(":")[0])
     return DockerRelease("candidate", DockerServiceArgs.of(settings, names, release, files, address), opts)

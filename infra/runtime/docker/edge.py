@@ -15,6 +15,8 @@ from infra.runtime.docker.edge_files import CAPABILITIES, CONFIG, EdgeFiles
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
+from infra.shapes import later
+from outputs.traffic import DockerTraffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class DockerEdge(pulumi.ComponentResource):
 
     container: docker.Container
     url: str
-    traffic: dict[str, pulumi.Input[str]]
+    traffic: DockerTraffic
     """Where the split between the tracks is set."""
 
     def __init__(self, name: str, args: DockerEdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -91,5 +93,5 @@ class DockerEdge(pulumi.ComponentResource):
             ],
             ports=[docker.ContainerPortArgs(internal=args.listen, external=machine.edge_port, ip="127.0.0.1")],
         )
-        self.traffic = {"runtime": "docker", "container": self.container.name, "folder": WEIGHTS}
+        self.traffic = DockerTraffic(container=later(self.container.name), folder=WEIGHTS)
         self.register_outputs({"url": self.url})

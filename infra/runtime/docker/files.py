@@ -14,6 +14,7 @@ from infra.naming import Names
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
+from outputs.slots import SlotFiles
 
 FOLDER = "/etc/web-next"
 AWS_CONFIG = f"{FOLDER}/aws.config"
@@ -70,6 +71,8 @@ class Files(pulumi.ComponentResource):
     """The volume, and a container that never runs: it is how Docker is handed what goes into a volume."""
 
     filled: FilesVolume
+    for_candidate: SlotFiles
+    """The same as a candidate's slot has it."""
 
     def __init__(self, name: str, args: FilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Files", name, None, opts)
@@ -91,4 +94,5 @@ class Files(pulumi.ComponentResource):
         )
         digest = hashlib.sha256(repr(sorted(args.contents.items())).encode()).hexdigest()[:12]
         self.filled = FilesVolume(volume=args.name, digest=digest, filled_by=[self])
+        self.for_candidate = SlotFiles(volume=args.name, digest=digest)
         self.register_outputs({"volume": args.name})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 
@@ -15,6 +14,8 @@ from infra.runtime.docker.files import Files, FilesArgs
 from infra.runtime.docker.metrics import Metrics, MetricsArgs
 from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
 from infra.settings.keys import Settings
+from outputs.slots import DockerPlace, DockerSlot, DockerSlots
+from outputs.traffic import DockerTraffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,8 @@ class DockerRuntime:
 
     edge_url: str
     edge: EdgeConfig
-    slots: dict[str, pulumi.Input[Any]]
-    traffic: dict[str, pulumi.Input[str]]
+    slots: DockerSlots
+    traffic: DockerTraffic
     metrics_url: pulumi.Input[str]
     parts: list[pulumi.Resource]
 
@@ -59,13 +60,13 @@ class DockerRuntime:
         )
         edge = DockerEdge("edge", DockerEdgeArgs.of(settings, names, self.edge), opts)
         self.edge_url, self.traffic = edge.url, edge.traffic
-        self.slots = {
-            "stable": {"address": upstreams["stable"]},
-            "candidate": {
-                "address": upstreams["candidate"],
-                "environment": shared_environment(settings, names),
-                "files": {"volume": files.filled.volume, "digest": files.filled.digest},
-            },
-        }
+        self.slots = DockerSlots(
+            stable=DockerPlace(address=upstreams["stable"]),
+            candidate=DockerSlot(
+                address=upstreams["candidate"],
+                environment=shared_environment(settings, names, "candidate"),
+                files=files.for_candidate,
+            ),
+        )
         self.metrics_url = metrics.metrics_url
         self.parts = [app, *double, metrics, edge]

@@ -12,9 +12,9 @@ from infra.naming import Names
 from infra.release import Release
 from infra.runtime.fargate.runtime import task_edge
 from infra.runtime.fargate.service import ServiceArgs, service
-from infra.runtime.fargate.slot import FargateSlot
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition
 from infra.settings.keys import Settings
+from outputs.slots import FargateSlot
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,33 +21,35 @@ from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
 from infra.runtime.fargate.registry import Registry, repository_arns
 from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
-from infra.runtime.fargate.slot import FargateSlot
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
 from infra.settings.keys import Settings
+from infra.shapes import later
+from outputs.slots import FargatePlace, FargateSlot, FargateSlots, TaskEdge
+from outputs.traffic import FargateTraffic
 
 
-def edge_settings(settings: Settings, names: Names) -> dict[str, Any]:
+def edge_settings(settings: Settings, names: Names) -> TaskEdge:
     """What every task's nginx is told beside its track; the real client's address comes from the balancer alone."""
     balancers = [] if settings.network.vpc_id else settings.network.subnets(len(settings.placed_in))["public"]
-    return {
-        "edge_id": f"{names.prefix}-edge",
-        "server_name": settings.domain,
-        "rate_per_minute": settings.edge.rate_per_minute,
-        "burst": settings.edge.burst,
-        "trusted_proxies": [str(network) for network in [*balancers, *settings.edge.trusted_proxies]],
-    }
+    return TaskEdge(
+        edge_id=f"{names.prefix}-edge",
+        server_name=settings.domain,
+        rate_per_minute=settings.edge.rate_per_minute,
+        burst=settings.edge.burst,
+        trusted_proxies=[str(network) for network in [*balancers, *settings.edge.trusted_proxies]],
+    )
 
 
-def task_edge(track: str, told: Any) -> EdgeConfig:
+def task_edge(track: str, told: TaskEdge) -> EdgeConfig:
     """The nginx beside one track's app: it ends no TLS and splits nothing, the balancer does both."""
     return EdgeConfig(
-        edge_id=told["edge_id"],
-        server_name=told["server_name"],
+        edge_id=told.edge_id,
+        server_name=told.server_name,
         upstreams={track: f"127.0.0.1:{PORT}"},
-        rate_per_minute=int(told["rate_per_minute"]),
-        burst=int(told["burst"]),
+        rate_per_minute=told.rate_per_minute,
+        burst=told.burst,
         tls=False,
-        trusted_proxies=list(told["trusted_proxies"]),
+        trusted_proxies=told.trusted_proxies,
     )
 
 
@@ -68,8 +70,8 @@ class FargateRuntime(pulumi.ComponentResource):
 
     edge_url: str
     edge: EdgeConfig
-    slots: dict[str, pulumi.Input[Any]]
-    traffic: dict[str, pulumi.Input[str]]
+    slots: FargateSlots
+    traffic: FargateTraffic
     metrics_url: pulumi.Input[str]
     parts: list[pulumi.Resource]
 
@@ -111,28 +113,28 @@ class FargateRuntime(pulumi.ComponentResource):
         )
         app = self._app(balancer, metrics, groups)
         worker = self._worker(groups)
-        self.slots = {
-            "stable": {"target_group": balancer.groups["stable"].arn},
-            "candidate": FargateSlot(
+        self.slots = FargateSlots(
+            stable=FargatePlace(target_group=later(balancer.groups["stable"].arn)),
+            candidate=FargateSlot(
                 region=settings.region,
-                cluster=self._cluster.arn,
-                subnets=network.subnet_ids["app"],
-                security_group=network.app.id,
-                target_group=balancer.groups["candidate"].arn,
-                execution_role=self._execution.arn,
-                task_role=args.role.role.arn,
+                cluster=later(self._cluster.arn),
+                subnets=[later(pulumi.Output.from_input(subnet)) for subnet in network.subnet_ids["app"]],
+                security_group=later(network.app.id),
+                target_group=later(balancer.groups["candidate"].arn),
+                execution_role=later(self._execution.arn),
+                task_role=later(args.role.role.arn),
                 log_group=self._logs["candidate"],
                 ready_alarm=metrics.alarms["candidate"],
                 edge=told,
-                environment=shared_environment(settings, names),
-            ).output(),
-        }
-        self.traffic = {
-            "runtime": "fargate",
-            "region": settings.region,
-            "listener": balancer.listener.arn,
-            **{track: group.arn for track, group in balancer.groups.items()},
-        }
+                environment=shared_environment(settings, names, "candidate"),
+            ),
+        )
+        self.traffic = FargateTraffic(
+            region=settings.region,
+            listener=later(balancer.listener.arn),
+            stable=later(balancer.groups["stable"].arn),
+            candidate=later(balancer.groups["candidate"].arn),
+        )
         self.metrics_url = f"cloudwatch:{names.metrics}"
         self.parts = [app, worker, balancer, metrics]
         self.register_outputs({"edge_url": self.edge_url})

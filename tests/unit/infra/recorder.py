@@ -152,6 +152,7 @@ class _Answers(Mocks):
             "aws:lb/loadBalancer:LoadBalancer": {"arnSuffix": "app/lb", "dnsName": "lb.test", "zoneId": "Z0LB"},
             "aws:lb/targetGroup:TargetGroup": {"arnSuffix": f"targetgroup/{args.name}"},
             "aws:kms/key:Key": {"keyId": f"{args.name}-key"},
+            "aws:s3/bucketObjectv2:BucketObjectv2": {"versionId": "v1"},
             "pulumi:pulumi:StackReference": {"outputs": BASE},
             "random:index/randomId:RandomId": {"hex": "0badcafe"},
             "random:index/randomPassword:RandomPassword": {"result": pulumi.Output.secret(f"generated-{args.name}")},

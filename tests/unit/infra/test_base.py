@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from infra.base import BaseError, BaseOutputs
+from outputs.schema import AppliedSchema
+from tests.support.edge_double import TARGET
 
 WHOLE: dict[str, Any] = {
     "edge_url": "https://localhost:8450",
@@ -16,7 +18,7 @@ WHOLE: dict[str, Any] = {
         "stable": {"address": "10.213.7.11:3003"},
         "candidate": {"address": "10.213.7.13:3003", "environment": {"VAULT_PREFIX": "web-next-test/"}},
     },
-    "smoke_target": {"edge": {"url": "https://localhost:8450", "rate_per_minute": 60.0, "burst": 10.0}},
+    "smoke_target": TARGET.output(),
 }
 
 
@@ -25,9 +27,8 @@ def test_a_whole_base_gives_the_slot_and_what_a_record_repeats() -> None:
 
     assert read.slot["address"] == "10.213.7.13:3003"
     assert read.environment == {"VAULT_PREFIX": "web-next-test/"}
-    assert (read.schema_version, read.schema_digest) == (6, "d")
-    assert read.edge["url"] == WHOLE["edge_url"]
-    assert f"{read.edge['rate_per_minute']}/min, {read.edge['burst']}" == "60/min, 10"
+    assert read.schema == AppliedSchema(version=6, digest="d")
+    assert read.edge == TARGET.edge
     assert read.records_bucket == "records"
 
 
@@ -49,3 +50,10 @@ def test_a_base_that_was_never_up_is_refused_in_one_line_with_all_it_lacks() -> 
 def test_a_base_from_before_there_were_slots_is_refused() -> None:
     with pytest.raises(BaseError, match=r"base prod has no output slots\.candidate"):
         BaseOutputs.read("prod", {**WHOLE, "slots": {"stable": "10.213.7.11:3003", "candidate": None}})
+
+
+def test_a_base_of_another_revision_is_refused_by_what_is_wrong_with_it() -> None:
+    target = {**TARGET.output(), "edge": {"url": "https://localhost:8450"}}
+
+    with pytest.raises(BaseError, match=r"an output of base prod was put out by another .*edge\.burst: Field required"):
+        BaseOutputs.read("prod", {**WHOLE, "smoke_target": target})

@@ -14,7 +14,7 @@ from cutover.errors import NoGoError
 from infra import deployment_record
 from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.release import release_of
-from outputs.release import SmokeTarget
+from outputs.release import SmokeTarget, Track
 from tests.unit.infra.configs import NAMES, settings
 from tests.unit.infra.recorder import Recording, record
 
@@ -27,8 +27,7 @@ def declare_record(**changes: Any) -> DeploymentRecord:
     args: dict[str, Any] = {
         "bucket": NAMES.bucket("records"),
         "release": release_of(chosen, {}),
-        "schema_version": 1.0,
-        "schema_digest": "d",
+        "schema": {"version": 1.0, "digest": "d"},
         "settings_digest": chosen.digest,
         "edge": EDGE,
         "keep": False,
@@ -65,7 +64,7 @@ def hook_arguments(declared: Recording) -> pulumi.ResourceHookArgs:
 
 
 @pytest.mark.parametrize("track", ["stable", "candidate"])
-def test_each_track_has_a_record_of_its_own(track: str) -> None:
+def test_each_track_has_a_record_of_its_own(track: Track) -> None:
     declared = record(lambda: declare_record(release=replace(release_of(settings(), {}), track=track)))
 
     assert declared.one(RECORD).inputs["key"] == f"deployments/{track}.json"

@@ -14,7 +14,8 @@ from infra.nginx import render
 from infra.release import environment_of, release_of, shared_environment
 from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
 from infra.runtime.fargate.registry import repository_arns
-from infra.runtime.fargate.slot import FargateSlot
+from outputs.shape import OutputError
+from outputs.slots import FargateSlot
 from tests.support.edge_configs import beside_an_app
 from tests.unit.infra.configs import ACCOUNT, BASE, FARGATE, NAMES, REGION, changed, settings, without
 from tests.unit.infra.parts import run
@@ -120,7 +121,7 @@ def test_nginx_stands_beside_the_app_and_believes_the_balancers_subnets_alone(pr
 
 def test_the_app_is_told_the_same_as_on_a_machine(prod: Recording) -> None:
     chosen = settings(FARGATE)
-    expected = {**environment_of(chosen, shared_environment(chosen, NAMES)), "AWS_REGION": REGION}
+    expected = {**environment_of(chosen, shared_environment(chosen, NAMES, "stable")), "AWS_REGION": REGION}
 
     assert told(containers(prod, "stable")["app"]) == expected
     assert told(containers(prod, "worker")["worker"]) == expected
@@ -267,7 +268,7 @@ def test_a_candidate_is_a_service_in_the_bases_slot_and_nothing_else() -> None:
 def test_a_slot_of_another_version_is_refused_by_what_it_lacks(field: str) -> None:
     slot = {key: value for key, value in BASE["slots"]["candidate"].items() if key != field}
 
-    with pytest.raises(ValueError, match=f"has no {field}: it was brought up by another version"):
+    with pytest.raises(OutputError, match=f"by another revision of the project .{field}: Field required"):
         FargateSlot.from_output(slot)
 
 

@@ -23,13 +23,13 @@ def test_names_are_pinned_because_a_new_name_is_a_new_resource() -> None:
     assert PROD.bucket("evidence") == "web-next-prod-evidence-111122223333"
     assert PROD.bucket("records") == "web-next-prod-records-111122223333"
     assert PROD.vault_prefix == "web-next-prod/"
-    assert PROD.flags_parameter == "/web-next-prod/flags"
+    assert PROD.flags_parameters.candidate == "/web-next-prod/flags/candidate"
     assert PROD.metrics == "web-next/prod"
 
 
 def test_two_stacks_share_no_name() -> None:
     canary = Names(stack="canary", account=PROD.account, region=PROD.region)
-    for name in ("prefix", "app_role", "app_role_arn", "vault_prefix", "flags_parameter", "metrics"):
+    for name in ("prefix", "app_role", "app_role_arn", "vault_prefix", "flags_parameters", "metrics"):
         assert getattr(PROD, name) != getattr(canary, name), name
     for purpose in ("evidence", "records"):
         assert PROD.bucket(purpose) != canary.bucket(purpose)

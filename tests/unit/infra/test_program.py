@@ -93,7 +93,7 @@ DATA = {
     "records_bucket": "web-next-test-records-123456789012",
     "evidence_policy_role": "web-next-test",
     "evidence_region": "eu-central-1",
-    "flags_parameter": "/web-next-test/flags",
+    "flags_parameters": {"stable": "/web-next-test/flags/stable", "candidate": "/web-next-test/flags/candidate"},
     "audit_db_endpoint": "10.213.7.64:20000",
     "redis_endpoint": "10.213.7.65:6379",
     "schema": {"version": 1, "digest": "d" * 64},
@@ -144,7 +144,8 @@ def test_until_the_database_has_a_schema_there_is_nothing_to_record() -> None:
 
 def test_what_must_be_there_first_is_waited_for() -> None:
     declared = run(DOUBLE)
-    role, parameter = declared.one("aws:iam/role:Role", "app").urn, declared.one("aws:ssm/parameter:Parameter").urn
+    role = declared.one("aws:iam/role:Role", "app").urn
+    parameters = {one.urn for one in declared.of("aws:ssm/parameter:Parameter")}
     parts = ("stable", "worker", "executor", "edge")
     app, worker, double, edge = (declared.one("docker:index/container:Container", name).urn for name in parts)
     waits = {one.token.rpartition(":")[2]: one.depends_on for one in declared.registered if not one.custom}
@@ -152,7 +153,7 @@ def test_what_must_be_there_first_is_waited_for() -> None:
     assert role in waits["Evidence"], "S3 refuses a policy that names a role which does not exist"
     assert role in waits["Records"]
     assert {role, declared.one(SCHEMA).urn} <= waits["Release"]
-    assert {app, worker, double, edge, parameter} <= waits["Record"]
+    assert {app, worker, double, edge, *parameters} <= waits["Record"]
 
 
 def test_where_an_executor_is_given_there_is_no_double_of_it() -> None:

@@ -18,7 +18,7 @@ from webnext.settings import Settings as AppSettings
 
 
 def told(chosen: Settings) -> dict[str, str]:
-    return environment_of(chosen, shared_environment(chosen, NAMES))
+    return environment_of(chosen, shared_environment(chosen, NAMES, chosen.track))
 
 
 def suspicious(environment: dict[str, str]) -> Iterator[str]:
@@ -63,7 +63,7 @@ def test_a_release_tells_the_app_the_playbooks_plain_settings() -> None:
         "EVIDENCE_CLEANUP_RETENTION_DAYS": "14",
         "FEATURE_AUTO_PAUSE": "0",
         "FEATURE_BATCH_PROMOTE": "0",
-        "FLAGS_PARAMETER": "/web-next-test/flags",
+        "FLAGS_PARAMETER": "/web-next-test/flags/stable",
         "ADAPTER_AUDIT": "production",
         "ADAPTER_EVIDENCE": "production",
         "ADAPTER_QUEUE": "production",
@@ -83,7 +83,10 @@ def test_the_app_takes_every_variable_that_a_release_gives_it(config: dict[str, 
     given = told(settings(config, adapters={"queue": "mock"}))
     read = AppSettings.from_environment(given)
 
-    assert (read.flags_parameter, read.executor_url) == ("/web-next-test/flags", "https://executor.web-next.test")
+    assert (read.flags_parameter, read.executor_url) == (
+        "/web-next-test/flags/stable",
+        "https://executor.web-next.test",
+    )
     assert read.adapters.model_dump() == settings(config, adapters={"queue": "mock"}).adapters.model_dump()
 
 
@@ -99,7 +102,7 @@ def test_a_release_is_identified_by_its_summary() -> None:
     found: list[Release] = []
     record(lambda: found.append(release_of(settings(), {})))
 
-    assert found[0].summary == {
+    assert found[0].summary.output() == {
         "track": "stable",
         "image": settings().image,
         "build_sha": "4f2c1d9",
@@ -113,8 +116,13 @@ def test_nothing_is_switched_on_before_a_rollout_does_it() -> None:
 
 
 def test_flags_start_as_declared_and_later_values_are_not_put_back() -> None:
-    declared = record(lambda: Flags("flags", FlagsArgs(parameter=NAMES.flags_parameter)))
-    parameter = declared.one("aws:ssm/parameter:Parameter")
+    declared = record(lambda: Flags("flags", FlagsArgs(parameters=NAMES.flags_parameters)))
+    parameters = declared.of("aws:ssm/parameter:Parameter")
 
-    assert json.loads(parameter.inputs["value"]) == INITIAL
-    assert parameter.ignore_changes == ("value",)
+    assert [one.inputs["name"] for one in parameters] == [
+        "/web-next-test/flags/stable",
+        "/web-next-test/flags/candidate",
+    ]
+    for parameter in parameters:
+        assert json.loads(parameter.inputs["value"]) == INITIAL
+        assert parameter.ignore_changes == ("value",)

@@ -44,7 +44,10 @@ def test_each_only_to_what_is_its_own() -> None:
     assert resources(found["Objects"]) == [f"{bucket}/evidence/*", f"{bucket}/spool/*"]
     assert resources(found["Listing"]) == [bucket]
     assert resources(found["Secrets"]) == [NAMES.secret_arns(secret) for secret in APP_SECRETS]
-    assert resources(found["Flags"]) == ["arn:aws:ssm:eu-central-1:123456789012:parameter/web-next-test/flags"]
+    assert resources(found["Flags"]) == [
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/web-next-test/flags/stable",
+        "arn:aws:ssm:eu-central-1:123456789012:parameter/web-next-test/flags/candidate",
+    ]
     assert resources(found["Key"]) == ["arn:aws:kms:eu-central-1:123456789012:key/*"]
     assert {statement["Effect"] for statement in found.values()} == {"Allow"}
 

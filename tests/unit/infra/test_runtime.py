@@ -85,7 +85,8 @@ def test_all_processes_have_the_releases_environment_and_the_executor_its_folder
     declared = run(DOUBLE)
     chosen = settings(DOUBLE)
     environments = {name: set(declared.one(CONTAINER, name).inputs["envs"]) for name in PROCESSES}
-    released = {f"{key}={value}" for key, value in environment_of(chosen, shared_environment(chosen, NAMES)).items()}
+    shared = shared_environment(chosen, NAMES, "stable")
+    released = {f"{key}={value}" for key, value in environment_of(chosen, shared).items()}
 
     assert released < environments["stable"] == environments["worker"]
     assert "REDIS_CA_FILE=/etc/web-next/ca.pem" in environments["worker"]
@@ -225,7 +226,7 @@ def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine
     assert edge.reader == "10.213.7.14:1514"
     assert found[0].metrics_url == "http://127.0.0.1:9097"
     assert declared.one(EDGE_FILES).inputs["config"] == render(edge)
-    assert found[0].traffic["folder"] == WEIGHTS
+    assert found[0].traffic.folder == WEIGHTS
 
 
 def test_prometheus_measures_every_process_by_its_job() -> None:

@@ -97,7 +97,7 @@ def test_deleted_spool_objects_vanish_and_those_that_wait_never_do() -> None:
 def test_the_lifecycle_and_the_app_agree_on_the_days() -> None:
     declared = declare_evidence(retentionDays="14")
     rules = declared.one(LIFECYCLE).inputs["rules"]
-    told = shared_environment(settings(retentionDays="14"), NAMES)["EVIDENCE_CLEANUP_RETENTION_DAYS"]
+    told = shared_environment(settings(retentionDays="14"), NAMES, "stable")["EVIDENCE_CLEANUP_RETENTION_DAYS"]
 
     assert rules[0]["expiration"] == {"days": int(told)}
 
