@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from infra.settings.keys import SECTIONS
-
-_BEFORE = {"database": "database", "queues": "queue", "edge": ""}
-"""The sections that were keys of their own, with the start that their keys had."""
-_NAMED_OTHERWISE = {"edge.image": "edgeImage"}
-
-
-def _moved() -> Iterator[tuple[str, str]]:
-    for section, start in _BEFORE.items():
-        for field in SECTIONS[section].model_fields.values():
-            key, now = str(field.alias), f"{section}.{field.alias}"
-            yield _NAMED_OTHERWISE.get(now, f"{start}{key[0].upper()}{key[1:]}" if start else key), now
-
-
-MOVED: Mapping[str, str] = dict(_moved())
+MOVED: Mapping[str, str] = {
+    "databaseClass": "database.class",
+    "databaseStorage": "database.storage",
+    "databaseMaxStorage": "database.maxStorage",
+    "databaseMultiAz": "database.multiAz",
+    "databaseBackupDays": "database.backupDays",
+    "databaseAccess": "database.access",
+    "databaseTunnelPort": "database.tunnelPort",
+    "databaseClientGroups": "database.clientGroups",
+    "queueNodeType": "queues.nodeType",
+    "queueReplicas": "queues.replicas",
+    "queueSnapshotDays": "queues.snapshotDays",
+    "ratePerMinute": "edge.ratePerMinute",
+    "burst": "edge.burst",
+    "pinning": "edge.pinning",
+    "trustedProxies": "edge.trustedProxies",
+    "trustedCallers": "edge.trustedCallers",
+    "edgeImage": "edge.image",
+}
 """The path that each of those keys has now."""
