@@ -35,7 +35,7 @@ from tests.support.postgres import WRITER, Database, new_database, running
 from webnext import logs
 from webnext.app import create_app
 from webnext.assembly import services_for
-from webnext.audit.production import ProductionAudit, production_audit
+from webnext.audit.production import ProductionAudit
 from webnext.contract import AuditEntryV1
 from webnext.executor import Executor
 from webnext.postgres import Postgres
@@ -79,9 +79,7 @@ class Secrets:
 
 def adapter(url: str) -> ProductionAudit:
     """The adapter on this database, with nothing to fall back to."""
-    made = production_audit(Settings(), Postgres(Vault("bench/", lambda: Secrets(url))), Executor(None))
-    assert isinstance(made, ProductionAudit)
-    return made
+    return ProductionAudit(Postgres(Vault("bench/", lambda: Secrets(url))), Executor(None), None)
 
 
 def serve_bench(port: int, url: str) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from webnext.alerts.mock import MockAlerts
-from webnext.alerts.production import production_alerts
+from webnext.alerts.production import ProductionAlerts
 from webnext.audit.mock import MockAudit
-from webnext.audit.production import production_audit
+from webnext.audit.production import ProductionAudit
+from webnext.audit.spool import Spool
+from webnext.evidence.bucket import Bucket
 from webnext.evidence.mock import MockEvidence
-from webnext.evidence.production import production_evidence
+from webnext.evidence.production import S3Evidence
 from webnext.executor import Executor
 from webnext.flags import Flags
+from webnext.guardrails.autopilot import Autopilot
+from webnext.guardrails.desk import Desk
 from webnext.guardrails.mock import MockGuardrails
-from webnext.guardrails.production import production_guardrails
+from webnext.guardrails.production import ProductionGuardrails
 from webnext.postgres import Postgres
-from webnext.services import Audit, Services
+from webnext.services import Alerts, Audit, Evidence, Guardrails, Services
 from webnext.settings import Settings
 from webnext.vault import Vault, secrets_manager
 
@@ -29,9 +33,20 @@ def services_for(settings: Settings) -> Services:
     flags, executor = Flags(settings), Executor(settings.executor_url)
     vault = vault_for(settings)
     postgres = Postgres(vault)
+    bucket = settings.s3_bucket or ""  # Settings refuses production evidence without one
     audit: Audit = MockAudit()
     if real.audit == "production":
-        audit = production_audit(settings, postgres, executor)
+        audit = ProductionAudit(postgres, executor, Spool(bucket, settings.s3_region) if bucket else None)
+    evidence: Evidence = MockEvidence()
+    if real.evidence == "production":
+        evidence = S3Evidence(Bucket(bucket, settings.s3_region), executor)
+    alerts: Alerts = MockAlerts()
+    if real.queue == "production":
+        alerts = ProductionAlerts(settings, vault, postgres)
+    guardrails: Guardrails = MockGuardrails()
+    if real.guardrails == "production":
+        desk = Desk(executor)
+        guardrails = ProductionGuardrails(desk, Autopilot(desk, flags, audit))
     return Services(
         settings=settings,
         flags=flags,
@@ -39,9 +54,7 @@ def services_for(settings: Settings) -> Services:
         vault=vault,
         postgres=postgres,
         audit=audit,
-        evidence=production_evidence(settings, executor) if real.evidence == "production" else MockEvidence(),
-        alerts=production_alerts(settings, vault, postgres) if real.queue == "production" else MockAlerts(),
-        guardrails=(
-            production_guardrails(executor, flags, audit) if real.guardrails == "production" else MockGuardrails()
-        ),
+        evidence=evidence,
+        alerts=alerts,
+        guardrails=guardrails,
     )

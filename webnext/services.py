@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from webnext.contract import (
     AlertAnswer,
@@ -19,6 +19,7 @@ from webnext.contract import (
     PushAnswer,
     QueueAnswer,
 )
+from webnext.dependency import AwayError
 from webnext.executor import Executor
 from webnext.flags import Flags
 from webnext.postgres import Postgres
@@ -39,6 +40,22 @@ class Part(Protocol):
 
     async def ping(self) -> None:
         """Return when the production side answers. Raises AwayError within a second; always, on a mock."""
+
+
+class Mock:
+    """What all mocks share. `name` is the adapter's."""
+
+    adapter: Adapter = "mock"
+    name: str
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def ping(self) -> NoReturn:
+        raise AwayError(self.name, "the adapter is a mock")
 
 
 class Audit(Part, Protocol):

@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from webnext import logs
 from webnext.double.app import create_double
-from webnext.double.postgres import PostgresStore
+from webnext.postgres import Postgres
 from webnext.server import serve
 from webnext.settings import Settings
 from webnext.vault import Vault
@@ -33,8 +33,8 @@ class File:
         return {"SecretString": Path(sys.argv[3]).read_text()}
 
 logs.configure()
-audit = PostgresStore(Vault("web-next-test/", File))
-serve(create_double(Settings(), Path(sys.argv[2]), audit), int(sys.argv[1]))
+postgres = Postgres(Vault("web-next-test/", File))
+serve(create_double(Settings(), Path(sys.argv[2]), postgres), int(sys.argv[1]))
 """
 
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, NoReturn
+from typing import Any
 
 from webnext.contract import AlertAnswer, QueueAnswer
-from webnext.dependency import AwayError
-from webnext.settings import Adapter
+from webnext.services import Mock
 
 
-class MockAlerts:
+class MockAlerts(Mock):
     """Takes every alert; it stays pending for ever."""
 
-    adapter: Adapter = "mock"
+    name = "queue"
 
     def __init__(self) -> None:
         self._pending = 0
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
     async def accept(self, alert: dict[str, Any], trace_id: str) -> AlertAnswer:  # noqa: ARG002
         self._pending += 1
@@ -36,6 +29,3 @@ class MockAlerts:
 
     async def purge(self) -> int:
         return 0
-
-    async def ping(self) -> NoReturn:
-        raise AwayError("queue", "the adapter is a mock")

@@ -16,7 +16,6 @@ from webnext.alerts.queues import DELIVER, DLQ, Letter, Queues
 from webnext.contract import AlertAnswer, QueueAnswer
 from webnext.dependency import AwayError, Dependency
 from webnext.postgres import Postgres
-from webnext.services import Alerts
 from webnext.settings import Adapter, Settings
 from webnext.vault import Vault
 
@@ -30,11 +29,6 @@ ACCEPT_SECONDS = 1.5
 _WEBHOOK, _QUEUE = "/api/alerts/webhook", "/api/alerts/queue"
 
 log = logging.getLogger("webnext.alerts")
-
-
-def production_alerts(settings: Settings, vault: Vault, postgres: Postgres) -> Alerts:
-    """The alert queues at the addresses that the vault holds. Nothing is connected before the first call."""
-    return ProductionAlerts(settings, vault, postgres)
 
 
 class ProductionAlerts:

@@ -6,14 +6,12 @@ from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from itertools import count, islice
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from webnext import context, metrics
 from webnext.budget import BYTES
 from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
-from webnext.dependency import AwayError
-from webnext.services import KeyReusedError
-from webnext.settings import Adapter
+from webnext.services import KeyReusedError, Mock
 
 KEPT = 500
 
@@ -24,21 +22,15 @@ class _Kept(NamedTuple):
     item: AuditItem
 
 
-class MockAudit:
+class MockAudit(Mock):
     """Takes every entry and says of everything that it is a mock."""
 
-    adapter: Adapter = "mock"
+    name = "audit"
 
     def __init__(self) -> None:
         self._numbers = count(1)
         self._entries: deque[_Kept] = deque()
         self._bytes = 0
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
         for kept in self._entries:
@@ -69,6 +61,3 @@ class MockAudit:
     async def since(self, hours: int) -> AsyncIterator[AuditItem]:  # noqa: ARG002
         for kept in reversed(list(self._entries)):
             yield kept.item
-
-    async def ping(self) -> NoReturn:
-        raise AwayError("audit", "the adapter is a mock")

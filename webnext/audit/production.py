@@ -22,8 +22,7 @@ from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError, every
 from webnext.executor import Executor
 from webnext.postgres import Postgres
-from webnext.services import Audit
-from webnext.settings import Adapter, Settings
+from webnext.settings import Adapter
 
 SECONDS = 6.0
 """Within which an entry is kept or refused when everything hangs: two for Postgres, two and a half for the executor,
@@ -129,12 +128,6 @@ class ProductionAudit:
             raise AwayError("spool", "there is none: S3_BUCKET is not set")
         spooled = Spooled(key=key, acceptedAt=datetime.now(UTC), traceId=trace_id or None, entry=entry)
         await self._spool.put(spooled, max(LEAST_SECONDS, deadline - time.monotonic()))
-
-
-def production_audit(settings: Settings, postgres: Postgres, executor: Executor) -> Audit:
-    """The adapter that the settings describe; without a bucket it has no spool."""
-    spool = Spool(settings.s3_bucket, settings.s3_region) if settings.s3_bucket else None
-    return ProductionAudit(postgres, executor, spool)
 
 
 def _fallen_back(*away: str) -> None:

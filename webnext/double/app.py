@@ -11,13 +11,17 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webnext import refusals
+from webnext.audit.row import row_of
+from webnext.audit.writer import Writer
+from webnext.contract import AuditEntryV1
 from webnext.dependency import every
 from webnext.double import routes
-from webnext.double.journal import AuditStore, Journal, forward
+from webnext.double.journal import Journal, forward
 from webnext.double.objects import Objects, SignatureError, SizeError
 from webnext.double.store import Store
 from webnext.double.trading import NonsenseError, TradingDesk, UnknownError
 from webnext.envelope import Envelope
+from webnext.postgres import Postgres
 from webnext.services import KeyReusedError, NotUploadedError, TooLargeError
 from webnext.settings import Settings
 
@@ -34,8 +38,8 @@ _STATUSES: dict[type[Exception], int] = {
 }
 
 
-def create_double(settings: Settings, folder: Path, audit: AuditStore | None = None) -> ASGIApp:
-    """Return the application over what `folder` holds; it forwards the journal to `audit` where there is one.
+def create_double(settings: Settings, folder: Path, postgres: Postgres | None = None) -> ASGIApp:
+    """Return the application over what `folder` holds; it forwards the journal to `postgres` where there is one.
 
     Raises OSError or sqlite3.Error where the folder cannot be written.
     """
@@ -45,7 +49,7 @@ def create_double(settings: Settings, folder: Path, audit: AuditStore | None = N
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await desk.open()
-        async with _forwarding(journal, audit):
+        async with _forwarding(journal, postgres):
             yield
         await store.close()
 
@@ -62,17 +66,22 @@ def create_double(settings: Settings, folder: Path, audit: AuditStore | None = N
 
 
 @asynccontextmanager
-async def _forwarding(journal: Journal, audit: AuditStore | None) -> AsyncIterator[None]:
-    if audit is None:
+async def _forwarding(journal: Journal, postgres: Postgres | None) -> AsyncIterator[None]:
+    if postgres is None:
         yield
         return
-    await audit.open()
-    work = every(FORWARD_SECONDS, "forwarding the journal", lambda: forward(journal, audit))
-    task = asyncio.create_task(work)
+    writer = Writer(postgres)
+
+    async def append(entry: AuditEntryV1, trace_id: str, key: str) -> object:
+        return await writer.append(row_of(entry, trace_id, key))
+
+    await postgres.open()
+    task = asyncio.create_task(every(FORWARD_SECONDS, "forwarding the journal", lambda: forward(journal, append)))
     yield
     task.cancel()
     await asyncio.wait({task})
-    await audit.close()
+    await writer.close()
+    await postgres.close()
 
 
 class _Envelope(Envelope):

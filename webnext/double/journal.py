@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from sqlite3 import Connection
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from webnext import logs
 from webnext.contract import AuditEntryV1, AuditItem
@@ -17,20 +17,6 @@ KEPT = timedelta(days=7)
 BATCH = 200
 
 State = Literal["waiting", "forwarded", "refused"]
-
-
-class AuditStore(Protocol):
-    """Where the journal's entries go in the end."""
-
-    async def open(self) -> None:
-        """Start; returns at once."""
-
-    async def close(self) -> None:
-        """Stop."""
-
-    async def append(self, entry: AuditEntryV1, trace_id: str, key: str) -> object:
-        """Keep the entry once for each key. Raises AwayError, and ValueError for an entry that it will never take:
-        KeyReusedError where the key is another entry's."""
 
 
 class Waiting(NamedTuple):
@@ -102,15 +88,16 @@ class Journal:
         )
 
 
-async def forward(journal: Journal, audit: AuditStore) -> None:
-    """Bring every entry that waits into `audit`, the oldest first. Raises AwayError where it is away.
+async def forward(journal: Journal, append: Callable[[AuditEntryV1, str, str], Awaitable[object]]) -> None:
+    """Give `append` every entry that waits, its trace id and its key, the oldest first.
 
-    An entry goes as it came, under its own key: an earlier try whose outcome is unknown, by whomever, doubles nothing.
+    It keeps an entry once for each key, so that an earlier try whose outcome is unknown doubles nothing. It raises
+    AwayError, which ends this, and ValueError for an entry that it will never take.
     """
     while waiting := await journal.waiting():
         for key, entry, trace_id in waiting:
             try:
-                await audit.append(entry, trace_id, key)
+                await append(entry, trace_id, key)
             except ValueError as error:
                 logs.unaudited(entry.action, {"key": key, "why": str(error), "entry": entry.model_dump(mode="json")})
                 await journal.settle(key, "refused")

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
 
 from webnext.contract import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
-from webnext.dependency import AwayError
-from webnext.settings import Adapter
+from webnext.services import Mock
 
 
-class MockEvidence:
+class MockEvidence(Mock):
     """Grants addresses under the reserved name mock.invalid and keeps nothing."""
 
-    adapter: Adapter = "mock"
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
+    name = "evidence"
 
     async def grant(self, request: EvidenceRequest) -> EvidenceAnswer:
         key = f"evidence/{request.runId or request.jobId}/{uuid.uuid4()}.zip"
@@ -34,6 +26,3 @@ class MockEvidence:
 
     async def archive(self, request: ArchiveRequest, trace_id: str) -> ArchiveAnswer:  # noqa: ARG002
         return ArchiveAnswer(key=request.key, metadataKey=f"{request.key}.json", sizeBytes=None, mock=True)
-
-    async def ping(self) -> NoReturn:
-        raise AwayError("evidence", "the adapter is a mock")

@@ -20,8 +20,8 @@ from webnext.contract import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, Evid
 from webnext.dependency import AwayError, Dependency, one_line
 from webnext.evidence.bucket import MAX_BYTES, BrokenError, Bucket, Uploaded, new_key
 from webnext.executor import Executor
-from webnext.services import Evidence, NotUploadedError, TooLargeError
-from webnext.settings import Adapter, Settings
+from webnext.services import NotUploadedError, TooLargeError
+from webnext.settings import Adapter
 
 T = TypeVar("T")
 Given = TypeVar("Given", EvidenceAnswer, ArchiveAnswer)
@@ -33,12 +33,6 @@ FRESH_SECONDS = 3.0
 """How long an answer of S3 is taken for a sign that it is up: signing alone would never notice that it is not."""
 
 _OWN_NAME = re.compile(r"/\d{8}T\d{12}Z-[0-9a-f]{8}\.zip$")
-
-
-def production_evidence(settings: Settings, executor: Executor) -> Evidence:
-    """The evidence store in the settings' bucket, with the executor behind it."""
-    assert settings.s3_bucket is not None, "Settings refuses a production adapter without a bucket"
-    return S3Evidence(Bucket(settings.s3_bucket, settings.s3_region), executor)
 
 
 class S3Evidence:

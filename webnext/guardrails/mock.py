@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from webnext.contract import GuardrailsAnswer
-from webnext.dependency import AwayError
-from webnext.settings import Adapter
+from webnext.services import Mock
 
 THRESHOLDS = {"maxDrawdown": 0.15}
 
 
-class MockGuardrails:
+class MockGuardrails(Mock):
     """Answers the same each time."""
 
-    adapter: Adapter = "mock"
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
+    name = "guardrails"
 
     async def read(self) -> GuardrailsAnswer:
         return GuardrailsAnswer(mock=True, thresholds=THRESHOLDS, lastBreach=None)
-
-    async def ping(self) -> NoReturn:
-        raise AwayError("guardrails", "the adapter is a mock")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from webnext import metrics
 from webnext.contract import GuardrailsAnswer
 from webnext.dependency import AwayError
-from webnext.executor import Executor
-from webnext.flags import Flags
 from webnext.guardrails.autopilot import Autopilot
 from webnext.guardrails.desk import Desk
 from webnext.guardrails.mock import THRESHOLDS
-from webnext.services import Audit, Guardrails
 from webnext.settings import Adapter
 
 READ_SECONDS = 1.0
@@ -52,9 +49,3 @@ class ProductionGuardrails:
 
     async def ping(self) -> None:
         await self._desk.guardrails(READ_SECONDS)
-
-
-def production_guardrails(executor: Executor, flags: Flags, audit: Audit) -> Guardrails:
-    """Return the adapter over this executor; opened, it acts on breaches as the flags say and audits what it did."""
-    desk = Desk(executor)
-    return ProductionGuardrails(desk, Autopilot(desk, flags, audit))

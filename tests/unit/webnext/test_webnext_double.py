@@ -171,10 +171,6 @@ class Target:
         self.away_after: int | None = None
         self.reused: set[str] = set()
 
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str) -> object:
         if key in self.reused:
             raise KeyReusedError(key)
@@ -193,7 +189,7 @@ def with_journal(folder: Path, now: datetime, keys: list[str], target: Target) -
         for key in keys:
             await journal.take(AuditEntryV1(action=key, result="ok", details={"n": 1}), "trace-0001", key)
         with contextlib.suppress(AwayError):
-            await forward(journal, target)
+            await forward(journal, target.append)
         waiting, listed = await journal.waiting(), await journal.newest(500)
         await store.close()
         return [one.key for one in waiting], [str(item.id) for item in listed]

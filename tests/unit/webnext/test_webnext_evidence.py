@@ -32,10 +32,9 @@ from webnext.evidence.bucket import (
     Uploaded,
     new_key,
 )
-from webnext.evidence.production import S3Evidence, production_evidence
+from webnext.evidence.production import S3Evidence
 from webnext.executor import Executor
 from webnext.services import NotUploadedError, Services, TooLargeError
-from webnext.settings import Settings
 
 REQUEST = EvidenceRequest(runId="run-1")
 ENDS = datetime(2026, 1, 1, tzinfo=UTC)
@@ -507,6 +506,6 @@ def test_a_client_is_not_made_without_credentials_and_is_made_once_they_are_ther
 
 
 def test_the_adapter_is_made_of_the_settings() -> None:
-    adapter = production_evidence(Settings(s3_bucket="b", s3_region="eu-central-1"), executor()[0])
+    adapter = S3Evidence(Bucket("b", "eu-central-1"), executor()[0])
 
     assert adapter.adapter == "production"
