@@ -31,9 +31,9 @@ class AwayError(Exception):
 class Dependency:
     """One thing that may be missing, slow or broken.
 
-    `errors` are the exceptions that mean so; every other one passes through :meth:`call` unchanged and counts as
-    an answer. A call that outlasts `seconds` is cancelled and left behind, so that a peer that hangs never holds
-    up a route, not even while its connection is being cleaned up.
+    `errors` are the exceptions that say that it is away. Every other exception counts as an answer and passes through
+    :meth:`call` unchanged. A call that takes more than `seconds` is cancelled, and its end is not waited for: a peer
+    that hangs holds no route up, not even while its connection is being cleaned up.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Dependency:
         """Return what `work()` returns. Raises AwayError when it fails with one of the errors, takes more than
         `seconds`, or is not tried because the breaker is open."""
         if self.is_open:
-            raise AwayError(self.name, "not tried, it failed a moment ago")
+            raise AwayError(self.name, "not tried: its last calls failed")
         if self._failures >= FAILURES:  # this call is the one that tries; others go on being refused meanwhile
             self._open_until = self._clock() + max(PAUSE_SECONDS, seconds or self._seconds)
         try:
@@ -121,7 +121,7 @@ async def every(seconds: float, what: str, work: Callable[[], Awaitable[object]]
         try:
             await work()
         except AwayError as error:
-            log.info("%s waits: %s", what, error)
+            log.info("%s is tried again in %g s: %s", what, seconds, error)
         except Exception:
             log.exception("%s failed", what)
         await asyncio.sleep(seconds)

@@ -102,5 +102,5 @@ def _second(whole: int) -> str:
 
 
 def unaudited(action: str, details: dict[str, object]) -> None:
-    """Say loudly that something was done and no audit log could take it: this line is then its only trace."""
+    """Log as an error what was done and no audit log could take: this line is its only record."""
     logging.getLogger("webnext.audit").error("not audited: %s", action, extra={"fields": {"details": details}})

@@ -20,13 +20,13 @@ Statement = LiteralString | bytes
 SECRET = "AUDIT_DB_URL"  # noqa: S105  (the secret's name)
 
 SECONDS = 2.0
-"""For everything that one call does: connect where no connection is ready, test it, run the statement."""
+"""For one call as a whole: connect where no connection is ready, test the connection, run the statement."""
 STATEMENT_MILLISECONDS = 1500
-"""After which the server itself ends a statement: before the caller gives up on it, so that its outcome is known."""
+"""After this time the server ends a statement: before its caller gives up, so that the outcome is known."""
 LEND_SECONDS = 0.1
 """How long to wait for a connection before looking whether making one has failed."""
 FRESH_SECONDS = 0.05
-"""A connection that was given back so recently, and after the last one that broke, is lent without a test."""
+"""A connection is lent without a test where it was given back less than this ago and none has broken since."""
 CONNECTIONS = 10
 
 
@@ -40,7 +40,7 @@ class Postgres:
 
     def __init__(self, vault: Vault) -> None:
         self.vault = vault
-        # DataError and IntegrityError are missing: those are answers, about what was sent.
+        # DataError and IntegrityError are missing: they are answers about what was sent.
         self.dependency = Dependency(
             "postgres",
             errors=(

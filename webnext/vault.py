@@ -55,7 +55,7 @@ class Vault:
             except VaultError as error:
                 if not kept:
                     raise
-                log.warning("the value read before stays in use: %s", error)
+                log.warning("the last value that was read stays in use: %s", error)
                 value = kept[1]
             self._kept[name] = (self._clock() + TTL, value)
             return value

@@ -20,7 +20,7 @@ from webnext.dependency import AwayError, one_line
 
 CONCURRENCY = 5
 LOCK_MS = 10_000
-"""How long a job whose worker was killed stays its own; a living worker renews it every quarter."""
+"""How long a job stays with a worker that was killed. A living worker renews this four times as often."""
 STALLED_MS = 5_000
 """How often jobs without a lock are looked for: such a job is tried again LOCK_MS + 2 × STALLED_MS later at most."""
 MAX_STALLED = 5
@@ -61,7 +61,7 @@ class Consumer(Worker):  # type: ignore[misc]
         self._delivered = delivered
         self._died = died
         self.on("error", lambda error, *_: log.info("BullMQ: %s", one_line(error)))
-        self.on("stalled", lambda job_id: log.warning("alert %s is taken up again: its worker is gone", job_id))
+        self.on("stalled", lambda job_id: log.warning("alert %s is tried again: its worker is gone", job_id))
 
     async def stop(self) -> None:
         """Take no more jobs, finish those that have begun within GRACE_SECONDS, end."""
@@ -76,7 +76,7 @@ class Consumer(Worker):  # type: ignore[misc]
         return await super().getNextJob(token)
 
     async def processJob(self, job: Job, token: str) -> None:  # noqa: N802
-        """In BullMQ's place, which counts a delivery whose job it could not complete as failed."""
+        """Replaces BullMQ's own, which counts a delivery as failed where it could not complete the job."""
         self.jobs.add((job, token))
         self.lockManager.track_job(job.id, token, int(time.time() * 1000))
         letter = letter_of(job)
@@ -92,7 +92,7 @@ class Consumer(Worker):  # type: ignore[misc]
             else:
                 await self._completed(job, token)
         except AwayError as error:
-            log.info("alert %s is settled later: %s", job.id, error)
+            log.info("alert %s: its outcome is recorded later: %s", job.id, error)
         except Exception:
             log.exception("alert %s could not be handled", job.id)
         finally:
@@ -105,7 +105,9 @@ class Consumer(Worker):  # type: ignore[misc]
         try:
             await job.moveToCompleted("delivered", token)
         except (RedisError, OSError, TypeError) as error:  # TypeError: the lock or the job is gone, says BullMQ
-            log.warning("alert %s was delivered and stays in the queue: %s", job.id, one_line(error))
+            log.warning(
+                "alert %s was delivered but stays in the queue, and may be delivered again: %s", job.id, one_line(error)
+            )
         await self._delivered(job.id)
 
     async def _failed(self, job: Job, token: str, error: Exception) -> None:
@@ -115,7 +117,7 @@ class Consumer(Worker):  # type: ignore[misc]
         try:
             await job.moveToFailed(error, token)
         except (RedisError, OSError, TypeError) as reason:
-            log.warning("alert %s failed and Redis does not note it: %s", job.id, one_line(reason))
+            log.warning("alert %s failed and Redis did not record it: %s", job.id, one_line(reason))
             return
         for_good = bool(job.finishedOn)
         metrics.DELIVERIES.labels("dead" if for_good else "failed").inc()

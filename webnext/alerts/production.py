@@ -75,7 +75,7 @@ class ProductionAlerts:
         except AwayError as error:
             if not kept:
                 raise AwayError("alerts", "neither Postgres nor Redis could keep the alert") from error
-            log.info("alert %s waits in the outbox: %s", letter.id, error)
+            log.info("alert %s waits in the outbox until Redis is back: %s", letter.id, error)
         if not kept:
             metrics.FALLBACKS.labels(_WEBHOOK, "postgres").inc()
         return AlertAnswer(jobId=letter.id, mock=not kept)
@@ -118,7 +118,7 @@ class ProductionAlerts:
         try:
             await self._outbox.reopened([job_id])
         except AwayError as error:  # the worker finds the job in deliver and opens the row then
-            log.info("the row of %s is reopened later: %s", job_id, error)
+            log.info("alert %s: its row in the outbox is reopened later: %s", job_id, error)
         return 1
 
     async def purge(self) -> int:

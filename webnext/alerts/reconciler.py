@@ -22,7 +22,7 @@ log = logging.getLogger("webnext.alerts")
 
 
 class Reconciler:
-    """Several may run at once: a row is claimed by one, and whatever is done twice changes nothing."""
+    """Several may run at once: one of them claims each row, and doing the same twice changes nothing."""
 
     def __init__(self, outbox: Outbox, queues: Queues) -> None:
         self._outbox = outbox
@@ -70,7 +70,7 @@ class Reconciler:
                 for row in group:
                     await self._dead(row)
             elif where is None:
-                log.info("%d alerts are not in Redis and are queued", len(group))
+                log.info("%d alerts were missing in Redis and are queued again", len(group))
                 letters = [Letter(row.id, row.alert, row.trace_id, row.errors, row.created) for row in group]
                 add = self._queues.restore if outcome == "dead" else self._queues.enqueue
                 await self._redis.call(partial(add, *letters))

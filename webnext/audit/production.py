@@ -25,15 +25,17 @@ from webnext.postgres import Postgres
 from webnext.settings import Adapter
 
 SECONDS = 6.0
-"""Within which an entry is kept or refused when everything hangs: two for Postgres, two and a half for the executor,
-the rest for the spool. Only an S3 that answers, and then takes long for this entry, is waited for longer."""
+"""An entry is kept or refused within this time, even when everything hangs: two seconds for Postgres, two and a half
+for the executor, the rest for the spool. Only an S3 that answered just now is waited for longer."""
 REPLAY_SECONDS = 5.0
 """Between two looks at the spool."""
 
 
 class ProductionAudit:
-    """Keeps each entry in the first of the three places that takes it, everywhere under the same key: a place that
-    seemed to fail and did not is then no second entry."""
+    """Keeps each entry in the first of three places that takes it: Postgres, the executor, the spool.
+
+    The key is the same in all three. Where a place that seemed to fail did keep the entry, it is still one entry.
+    """
 
     adapter: Adapter = "production"
 

@@ -29,9 +29,9 @@ _ROUTE = SimpleNamespace(path=PATH)
 
 
 def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable[PushAnswer]]:
-    """What keeps an entry of the request being answered, under the caller's key if there is one.
+    """Return the function that keeps a caller's entry, once for each of the caller's keys.
 
-    It raises AwayError, and HTTPException for the refusals that are the caller's to mend.
+    It raises AwayError where nothing can keep the entry, and HTTPException where the caller has to change it.
     """
 
     async def keep(entry: AuditEntryV1, key: str | None) -> PushAnswer:
@@ -50,8 +50,11 @@ def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable
 
 
 class StraightPush:
-    """Takes the valid entries off the way to `app`, whose route of the same path documents this one, and says of
-    everything else what is wrong with it. `handlers` are those of `app`, by the exception they answer."""
+    """Answers valid pushes itself and passes every other request on to `app`.
+
+    `app` has a route of the same path: it documents the push and refuses invalid ones. `handlers` are the exception
+    handlers of `app`.
+    """
 
     def __init__(self, app: ASGIApp, services: Services, handlers: Mapping[Any, Callable[..., Any]]) -> None:
         self._app = app

@@ -21,8 +21,8 @@ TOGETHER = 4
 
 
 class Replayer:
-    """An object goes after its entry is committed, so one that stays behind is only found to be there already.
-    Several processes may replay at once."""
+    """Deletes an object after its entry is committed. Where the deletion fails, the next replay finds the entry in
+    Postgres and deletes the object then. Several processes may replay at once."""
 
     def __init__(self, postgres: Postgres, writer: Writer, spool: Spool) -> None:
         self._postgres = postgres

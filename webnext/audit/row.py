@@ -15,12 +15,11 @@ class UnstorableError(ValueError):
 
 
 class Row(NamedTuple):
-    """What is written for one entry, under one idempotency key.
+    """What is written for one entry, and what a row under the same idempotency key is compared with.
 
-    `own_trace` is the entry's own trace id. An entry without one gets that of the request it came with, and is the
-    same entry when it comes again with another. `plain` is its details as they are stored when it comes straight to
-    Postgres, `late` as they are when it waited before, but for the time at which it was accepted: which of the two
-    lies there says nothing about the entry.
+    An entry without a trace id is stored under the request's, and `own_trace` is None: sent again by another request it
+    is the same entry. `plain` are the details of an entry that went straight to Postgres. `late` are those of one that
+    waited in the spool, without the time of its acceptance. A stored row with either of them is the same entry.
     """
 
     key: str
@@ -35,8 +34,11 @@ class Row(NamedTuple):
 
 
 def row_of(entry: AuditEntryV1, trace_id: str | None, key: str, accepted_at: datetime | None = None) -> Row:
-    """The row of an entry. One that waited has inside its details when it was accepted: its `ts` is when Postgres
-    took it, so that whoever reads on from the newest `ts` misses none."""
+    """Return the row of an entry.
+
+    Its `ts` will be the time of the insert, so that whoever reads on from the newest `ts` misses none. An entry that
+    waited has the time of its acceptance in its details instead.
+    """
     details = plain = entry.stored_details
     late = {"text": plain} if isinstance(plain, str) else plain or {}
     if accepted_at is not None:

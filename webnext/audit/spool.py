@@ -29,11 +29,11 @@ PREFIX = "spool/audit/"
 BAD = PREFIX + "bad/"
 """Where objects go that can never be replayed: a person has to look at them."""
 LEAST_SECONDS = 1.5
-"""What an entry's caller must leave for it; an entry that waits for its turn until less is left is refused."""
+"""The time that S3 needs for one entry: an entry that gets a thread with less than this left is refused."""
 ANSWER_SECONDS = 3.0
-"""How much longer the answer to an object that was sent is waited for: who gives up sooner may refuse what is kept."""
+"""How much longer to wait for an answer once an object was sent: who gives up sooner may refuse what S3 has kept."""
 LATELY_SECONDS = 0.5
-"""How long after an answer of S3's it is taken to be there."""
+"""How long S3 counts as there after it answered."""
 REPLAY_SECONDS = 5.0
 """For one object or page of the replay, which nobody waits for."""
 PAGE = 1000
@@ -87,8 +87,8 @@ class Spool:
     async def put(self, spooled: Spooled, seconds: float = REPLAY_SECONDS) -> None:
         """Keep an entry; the same one again changes nothing. Raises KeyReusedError where its key holds another.
 
-        It is sent within `seconds` or not at all, and only to an S3 that answered just now: what is sent to one that
-        hangs may be there later, after its caller was told that it is not.
+        It is sent within `seconds` or not at all, and only to an S3 that answered just now: an S3 that hangs could
+        store it later, after the caller was told that it was refused.
         """
         deadline = time.monotonic() + seconds
         lately = time.monotonic() - self._answered < LATELY_SECONDS
@@ -163,16 +163,16 @@ class Spool:
         return body
 
     async def _call(self, work: Callable[[Any], T], seconds: float = REPLAY_SECONDS, *, answer: float = 0) -> T:
-        """What `work(client)` returns, begun and done within `seconds`, or, once begun, within those and `answer`.
+        """Return what `work(client)` returns. It has `seconds` to begin, and these and `answer` seconds to end.
 
-        The breaker does not count waiting for a turn.
+        Waiting for a thread does not count as a failure of S3.
         """
         deadline = time.monotonic() + seconds
         try:
             async with asyncio.timeout(seconds if answer else seconds - LEAST_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
-            raise AwayError(self.dependency.name, "too much waits for it") from None
+            raise AwayError(self.dependency.name, f"all {THREADS} of its threads are busy") from None
         try:
             left = deadline - time.monotonic() + answer
             return await self.dependency.call(partial(self._in_thread, work), seconds=left)

@@ -34,8 +34,8 @@ def _given(fields: Sequence[str]) -> str:
     return f"json_to_recordset(%s::json) AS given(place int, {columns})"
 
 
-# Numbered in the order of arrival, then written in the order of keys: two statements that share keys wait for each
-# other, and never both.
+# Entries get their ids in the order of arrival. Keys are written in their own order, so that two statements that share
+# keys cannot deadlock.
 _INSERT = f"""
 WITH given AS (SELECT * FROM {_given(_NEW)}),
 numbered AS (SELECT key, nextval('audit_log_id_seq') AS id FROM given),
@@ -49,7 +49,7 @@ written AS (
     SELECT entry_id, entry_ts, action, result, strategy_id, trace_id, details
     FROM fresh JOIN given USING (key) ORDER BY entry_id)
 SELECT key, entry_id FROM fresh""".encode()  # noqa: S608  (constants)
-# An entry whose partition retention has dropped is taken for the same: there is nothing left to compare with.
+# Where retention has dropped the entry's partition there is nothing to compare with: it counts as the same entry.
 _KNOWN = f"""
 SELECT place, entry_id, log.id IS NULL OR (
     log.action = given.action AND log.result = given.result

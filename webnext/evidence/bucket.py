@@ -133,7 +133,7 @@ class Bucket:
     def _connect(self) -> tuple[Any, Any]:
         # Looking for credentials may hang for a minute: the threads that wait for it must not be all there are.
         if not self._lock.acquire(timeout=LOCK_SECONDS):
-            raise BrokenError("another call has been looking for credentials for a while")
+            raise BrokenError(f"no credentials yet: another call has been asking for more than {LOCK_SECONDS:g} s")
         try:
             if self._connected is None:
                 session = aws.session()

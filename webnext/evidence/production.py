@@ -30,7 +30,7 @@ CALL_SECONDS = 3.0
 THREADS = 8
 PROBE_SECONDS = 1.0
 FRESH_SECONDS = 3.0
-"""How long an answer of S3 is taken for a sign that it is up: signing alone would never notice that it is not."""
+"""How long S3 counts as up after an answer. Signing asks nobody, so it would never notice an S3 that is away."""
 
 _OWN_NAME = re.compile(r"/\d{8}T\d{12}Z-[0-9a-f]{8}\.zip$")
 

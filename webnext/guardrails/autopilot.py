@@ -75,7 +75,7 @@ class Autopilot:
             try:
                 await asyncio.wait_for(self._turn.acquire(), STOP_SECONDS)
             except TimeoutError:
-                log.warning("a turn was cut off after %g s", STOP_SECONDS)
+                log.warning("stopped in the middle of a turn, after waiting %g s for its end", STOP_SECONDS)
             self._task.cancel()
             await asyncio.wait({self._task})
         for entry in self._unaudited.values():
@@ -114,7 +114,7 @@ class Autopilot:
                 live = await self._desk.live()
                 paused = await self._desk.pause(breach.id, rules.chosen(share, breach.id, live, breach.strategyId))
             except AwayError as error:  # the next turn tries again; the other breaches have theirs now
-                log.warning("breach %s is not answered yet: %s", breach.id, error)
+                log.warning("breach %s: the pause is tried again: %s", breach.id, error)
                 return
             log.warning("breach %s: %d strategies are paused", breach.id, len(paused))
         self._answered.add(breach.id)
@@ -142,10 +142,10 @@ class Autopilot:
                 try:
                     await self._audit.append(entry, rules.trace_of(key), key)
                 except AwayError as error:
-                    log.warning("%s is not audited yet: %s", key, error)
+                    log.warning("%s: auditing is tried again: %s", key, error)
                     continue
                 except KeyReusedError:
-                    log.info("%s is audited already, by a process with another share", key)
+                    log.info("%s: a process with another share has audited it", key)
             del self._unaudited[key]
             if entry.action == "auto_pause":
                 metrics.AUTO_PAUSES.inc()

@@ -185,5 +185,5 @@ def test_a_loop_outlives_every_failure_and_logs_the_unexpected_ones(caplog: pyte
 
     with caplog.at_level(logging.INFO):
         asyncio.run(run())
-    assert "counting waits: redis: refused" in caplog.text
+    assert "counting is tried again in 0 s: redis: refused" in caplog.text
     assert "counting failed" in caplog.text
