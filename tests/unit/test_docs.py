@@ -24,7 +24,7 @@ README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 Templates = dict[str, re.Pattern[str]]
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def rows(text: str, *headings: str) -> Iterator[list[str]]:
@@ -248,3 +248,29 @@ def test_every_decision_fits_on_a_page_and_says_when_to_revisit_it() -> None:
 def test_no_page_holds_a_path_of_a_machine() -> None:
     for page in PAGES:
         assert not re.search(r"(?<![\w.~<>-])/(root|home|work|tmp|Users)/", page.read_text()), page.name
+
+
+def files_named(page: str) -> set[str]:
+    """The files and folders of this project that a page names in `code`, with or without their folder."""
+    named = re.findall(r"`([\w./-]+(?:\.(?:py|md|toml|txt|json|j2|sql)|/))`", page)
+    return {name for name in named if not name.startswith("migrations/007")}
+
+
+def test_contributing_names_files_that_there_are_and_fits_on_a_page() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    everything = {
+        path.name
+        for folder in ("infra", "cutover", "webnext", "tests", "offline")
+        for path in (ROOT / folder).rglob("*")
+    }
+    gone = {
+        name for name in files_named(page) if not (ROOT / name).exists() and ("/" in name or name not in everything)
+    }
+
+    assert gone == set()
+    assert len(files_named(page)) > 25
+    assert len(page.splitlines()) <= 80
+
+
+def test_a_file_that_is_gone_is_found() -> None:
+    assert files_named("`infra/gone.py`, `gone/` and `make up`") == {"infra/gone.py", "gone/"}
