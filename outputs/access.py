@@ -1,9 +1,11 @@
-"""The output audit_db_access: how the audit database is reached as its owner."""
+"""The output audit_db_access: how the audit database is reached as its owner, and what a stack's file wishes of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from outputs.shape import Shape
 
@@ -30,3 +32,11 @@ class DatabaseAccess(Shape):
     def __post_init__(self) -> None:
         if self.mode == "tunnel" and self.local_port is None:
             raise ValueError("mode tunnel needs a local_port")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WishedAccess(Shape):
+    """What the section `database` of a stack's file says of the way: it counts from the next update on."""
+
+    access: Mode = "direct"
+    tunnel_port: Annotated[int, Field(validation_alias="tunnelPort")] = TUNNEL_PORT

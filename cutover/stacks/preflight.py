@@ -12,8 +12,9 @@ from cutover.errors import UnreachableError
 from cutover.schema import files, migrator
 from cutover.schema.access import AuditDatabase
 from cutover.stacks.outputs import Outputs
-from outputs.access import TUNNEL_PORT
+from outputs.access import WishedAccess
 from outputs.schema import applied_checksums
+from outputs.shape import OutputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +41,22 @@ class Preflight:
 
         There is nothing to reach before the first update, nor with database.access later. Raises UnreachableError.
         """
-        way = self.config.get("web-next:database") or {}
-        mode = way.get("access", "direct")
+        wish = self._wish()
         last = self.outputs.read("audit_db_access", AuditDatabase.from_output)
-        if mode == "tunnel" and not (last and last.bastion):
+        if wish and wish.access == "tunnel" and not (last and last.bastion):
             raise UnreachableError(
                 f"database.access is tunnel, and stack {self.stack} has no bastion yet: "
                 "set web-next:database.access to later, bring it up, then set it to tunnel"
             )
-        if mode == "later" or not last:
+        if not wish or wish.access == "later" or not last:
             yield
             return
-        port = int(way.get("tunnelPort", TUNNEL_PORT))
-        with replace(last, mode=mode, local_port=port).reachable():
+        with replace(last, mode=wish.access, local_port=wish.tunnel_port).reachable():
             yield
+
+    def _wish(self) -> WishedAccess | None:
+        """What the file says of the way to the database; None when the program will refuse what it says."""
+        try:
+            return WishedAccess.from_output(self.config.get("web-next:database") or {})
+        except OutputError:
+            return None

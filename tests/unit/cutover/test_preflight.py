@@ -15,7 +15,7 @@ from cutover.schema.tunnel import LOOPBACK, listens
 from cutover.stacks.outputs import Outputs
 from cutover.stacks.preflight import Preflight
 from infra.settings.sections import DatabaseSettings
-from outputs.access import TUNNEL_PORT
+from outputs.access import WishedAccess
 from tests.support.database_output import OUTPUT, SCHEMA
 from tests.support.session_manager import FORWARDS, Sessions, plugin
 
@@ -190,5 +190,16 @@ def test_a_tunnel_that_is_open_is_used_and_left_open(sessions: Sessions, listeni
     assert listens(LOOPBACK, listening)
 
 
-def test_without_a_port_in_the_file_it_is_the_settings_default() -> None:
-    assert DatabaseSettings.model_fields["tunnel_port"].default == TUNNEL_PORT
+@pytest.mark.parametrize(
+    "section", [{}, {"access": "tunnel"}, {"access": "later", "tunnelPort": 20001}, {"tunnelPort": 20001}]
+)
+def test_the_file_is_read_as_the_settings_read_it(section: dict[str, Any]) -> None:
+    settings, wish = DatabaseSettings.model_validate(section), WishedAccess.from_output(section)
+
+    assert (wish.access, wish.tunnel_port) == (settings.access, settings.tunnel_port)
+
+
+@pytest.mark.parametrize("section", [{"access": "pigeon"}, {"tunnelPort": "many"}, "direct"])
+def test_a_section_that_the_program_will_refuse_is_left_to_it(nowhere: None, section: object) -> None:
+    with before(OUT_OF_REACH, database=section).reaching_the_database():
+        pass
