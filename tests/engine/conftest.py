@@ -124,14 +124,21 @@ def own_server() -> Iterator[postgres.Server]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def template(own_server: postgres.Server) -> Iterator[postgres.Database]:
+    """A migrated database that is only copied."""
+    with audit.migrated(own_server) as made:
+        yield made
+
+
 @pytest.fixture
 def ground(
-    own_server: postgres.Server, emulator: Emulator, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    template: postgres.Database, emulator: Emulator, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[audit.Ground]:
     """A migrated database, a bucket, an executor."""
     for name, value in audit.environment(emulator).items():
         monkeypatch.setenv(name, value)
-    with audit.new_ground(own_server, emulator, unique("web-next-audit")) as made:
+    with audit.new_ground(template, emulator, unique("web-next-audit")) as made:
         yield made
 
 

@@ -256,12 +256,19 @@ def environment(emulator: Emulator) -> dict[str, str]:
 
 
 @contextmanager
-def new_ground(server: Server, emulator: Emulator, bucket: str) -> Iterator[Ground]:
-    """A migrated database on the server, a new bucket, an executor."""
-    emulator.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+def migrated(server: Server) -> Iterator[Database]:
+    """A database on the server with all migrations, for others to be copied from."""
     with new_database(server) as database:
         with database.connect() as owner:
             migrator.apply(owner, MIGRATIONS)
+        yield database
+
+
+@contextmanager
+def new_ground(template: Database, emulator: Emulator, bucket: str) -> Iterator[Ground]:
+    """A copy of a migrated database, a new bucket, an executor."""
+    emulator.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    with new_database(template.server, template=template) as database:
         yield Ground(database, emulator, bucket)
 
 

@@ -110,14 +110,15 @@ def running(port: int | None = None) -> Iterator[Server]:
 
 
 @contextmanager
-def new_database(server: Server, name: str | None = None) -> Iterator[Database]:
-    """An empty database with the rights of the stacks, dropped at the end."""
+def new_database(server: Server, name: str | None = None, *, template: Database | None = None) -> Iterator[Database]:
+    """An empty database with the rights of the stacks, or a copy of `template`; dropped at the end."""
     made = Database(server=server, name=name or f"audit_{secrets.token_hex(4)}")
+    identifier, source = sql.Identifier(made.name), sql.Identifier(template.name if template else "template0")
     with server.connect(MASTER, "postgres") as master:
-        identifier = sql.Identifier(made.name)
-        master.execute(sql.SQL("CREATE DATABASE {} OWNER audit_owner TEMPLATE template0").format(identifier))
-    with server.connect(MASTER, made.name) as inside:
-        inside.execute(_RIGHTS)
+        master.execute(sql.SQL("CREATE DATABASE {} OWNER audit_owner TEMPLATE {}").format(identifier, source))
+    if not template:
+        with server.connect(MASTER, made.name) as inside:
+            inside.execute(_RIGHTS)
     yield made
     with server.connect(MASTER, "postgres") as master:
         master.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
