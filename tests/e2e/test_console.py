@@ -73,9 +73,12 @@ def test_chips_appear_when_postgres_stops_and_vanish_when_it_is_back(standing: S
     assert dashboard.mocked() == set()
 
     with stopped(standing.container("audit")):
+        dashboard.refresh.click()
         expect(dashboard.mock_chip("actions")).to_be_visible(timeout=APPEARS_MS)
         assert dashboard.mocked() == {"actions"}
 
+    wait_for(standing.well)
+    dashboard.refresh.click()
     expect(dashboard.mock_chip("actions")).to_be_hidden(timeout=APPEARS_MS)
     assert dashboard.mocked() == set()
 
@@ -87,6 +90,7 @@ def test_a_breach_at_the_executor_is_shown(standing: System, dashboard: Dashboar
         f"{standing.executor}/double/breach", json={"guardrail": "maxDrawdown", "value": 0.21}
     ).raise_for_status()
 
+    dashboard.refresh.click()
     expect(dashboard.panel("guardrails")).to_contain_text("21%", timeout=APPEARS_MS)
 
 
