@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -91,13 +90,11 @@ def test_the_image_says_that_it_is_healthy(service_container: tuple[str, str]) -
     )
 
 
-def test_the_image_stops_within_two_seconds(service_container: tuple[str, str]) -> None:
+def test_the_image_ends_when_it_is_told_to(service_container: tuple[str, str]) -> None:
     running, _ = service_container
-    started = time.monotonic()
     docker("stop", "--time", "10", running)
 
-    assert time.monotonic() - started < 2
-    assert docker("inspect", "--format", "{{.State.ExitCode}}", running) == "143"  # by SIGTERM
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", running) == "143", "137: it had to be killed"
 
 
 def test_the_image_refuses_a_broken_environment_in_one_line(images: dict[str, str]) -> None:
