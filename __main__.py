@@ -37,19 +37,19 @@ def stable(settings: Settings, names: Names) -> None:
     network = Network("network", NetworkArgs.of(settings, names), here)
     vault = Vault("vault", VaultArgs.of(settings, names), here)
     vault.declare("SLACK_WEBHOOK_URL")  # whoever owns the channel puts the value there
-    role = AppRole("app", AppRoleArgs(names=names, runtime=settings.runtime), here)
+    role = AppRole("app", AppRoleArgs.of(settings, names), here)
     # S3 refuses a bucket policy that names a role which does not exist yet.
     after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])
     evidence = Evidence("evidence", EvidenceArgs.of(settings, names), after_role)
     records = Records("records", RecordsArgs.of(settings, names), after_role)
     audit = Audit("audit", AuditArgs.of(settings, names, network, vault), here)
-    bastion = Bastion("bastion", BastionArgs(names=names, network=network), here) if settings.has_bastion else None
+    bastion = Bastion("bastion", BastionArgs.of(names, network), here) if settings.has_bastion else None
     roles = AuditRoles("audit-roles", AuditRolesArgs.of(settings, audit, vault), here)
-    access = roles.access(settings, bastion)
+    access = roles.access(bastion)
     schema = Schema("schema", SchemaArgs.of(settings, access), roles.before_schema) if roles.rights else None
     applied = schema.applied if schema else AppliedSchema(version=0, digest="")
     queues = Queues("queues", QueuesArgs.of(settings, names, network, vault), here)
-    flags = Flags("flags", FlagsArgs(parameters=names.flags_parameters), here)
+    flags = Flags("flags", FlagsArgs.of(names), here)
     monitoring = Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
 
     release = release_of(settings, shared_environment(settings, names, "stable"))
@@ -58,13 +58,12 @@ def stable(settings: Settings, names: Names) -> None:
     runtime = runtime_of(settings, names, release, around)
     record = schema and DeploymentRecord(
         "deployment",
-        DeploymentRecordArgs(
+        DeploymentRecordArgs.of(
+            settings,
+            release,
             bucket=records.bucket.bucket.id,
-            release=release,
             schema=applied.output(),
-            settings_digest=settings.digest,
             edge=runtime.edge.summary(url=runtime.edge_url, authority=settings.authority).output(),
-            keep=settings.keeps("records"),
         ),
         pulumi.ResourceOptions(providers=using, depends_on=[*runtime.parts, records, queues, flags]),
     )

@@ -15,7 +15,7 @@ from infra.providers import postgresql_provider
 from infra.settings.keys import Settings
 from infra.shapes import later
 from infra.vault import Vault
-from outputs.access import DatabaseAccess
+from outputs.access import DatabaseAccess, Mode
 
 OWNER, WRITER, READER = "audit_owner", "audit_writer", "audit_reader"
 ENTRIES = {OWNER: "AUDIT_DB_OWNER_URL", WRITER: "AUDIT_DB_URL", READER: "AUDIT_DB_READER_URL"}
@@ -31,15 +31,20 @@ MINUTE = 60_000
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRolesArgs:
-    """`tunnel` is host and port of a forwarded connection; None: the server's own address.
+    """`access` is how whoever deploys gets into the database: by the server's own address, by `tunnel`, host and port
+    of a forwarded connection, or later: then the roles' URLs are in the vault, and nothing is in the database.
 
-    With `later` the roles' URLs are in the vault, and nothing is in the database. `keep` refuses the roles' end.
+    `emulator` is the API's address on docker stacks; entries are kept for ever without `retention_months`. `keep`
+    refuses the roles' end.
     """
 
     audit: Audit
     vault: Vault
-    later: bool
+    access: Mode
     tunnel: tuple[str, int] | None
+    region: str
+    emulator: str | None
+    retention_months: int | None
     keep: bool
 
     @classmethod
@@ -47,8 +52,11 @@ class AuditRolesArgs:
         return cls(
             audit=audit,
             vault=vault,
-            later=settings.database.access == "later",
+            access=settings.database.access,
             tunnel=settings.database.tunnel,
+            region=settings.region,
+            emulator=settings.machine.emulator if settings.machine else None,
+            retention_months=settings.audit_retention_months,
             keep=settings.keeps("audit"),
         )
 
@@ -73,8 +81,8 @@ class AuditRoles(pulumi.ComponentResource):
             for role, entry in ENTRIES.items()
         }
         self.rights = []
-        self._endpoint = args.audit.endpoint
-        if not args.later:
+        self._args = args
+        if args.access != "later":
             host, port = args.tunnel or (args.audit.instance.address, args.audit.instance.port)
             provider = postgresql_provider(
                 name, host=host, port=port, username=MASTER, password=args.audit.master_password
@@ -95,17 +103,18 @@ class AuditRoles(pulumi.ComponentResource):
         """For whatever the owner makes: roles and rights first, so that default privileges apply to it."""
         return pulumi.ResourceOptions(depends_on=[*self.rights, *self.urls.values()])
 
-    def access(self, settings: Settings, bastion: Bastion | None) -> DatabaseAccess:
+    def access(self, bastion: Bastion | None) -> DatabaseAccess:
         """How cutover reaches the database as its owner: a stack output, and the schema's input."""
+        args = self._args
         return DatabaseAccess(
-            mode=settings.database.access,
-            endpoint=later(self._endpoint),
+            mode=args.access,
+            endpoint=later(args.audit.endpoint),
             secret_arn=later(self.urls[OWNER].secret_id),
-            region=settings.region,
-            emulator=settings.machine.emulator if settings.machine else None,
+            region=args.region,
+            emulator=args.emulator,
             bastion=later(bastion.instance.id) if bastion else None,
-            local_port=settings.database.tunnel_port if settings.database.tunnel else None,
-            retention_months=settings.audit_retention_months,
+            local_port=args.tunnel[1] if args.tunnel else None,
+            retention_months=args.retention_months,
         )
 
     def _fill(self, name: str, passwords: dict[str, pulumi.Output[str]]) -> None:

@@ -17,10 +17,14 @@ IMAGE = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-defa
 
 @dataclass(frozen=True, kw_only=True)
 class BastionArgs:
-    """`network` is the one that holds the database."""
+    """`name` is the instance's and its role's; `network` is the one that holds the database."""
 
-    names: Names
+    name: str
     network: Network
+
+    @classmethod
+    def of(cls, names: Names, network: Network) -> BastionArgs:
+        return cls(name=f"{names.prefix}-bastion", network=network)
 
 
 class Bastion(pulumi.ComponentResource):
@@ -32,7 +36,6 @@ class Bastion(pulumi.ComponentResource):
     def __init__(self, name: str, args: BastionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:network:Bastion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        called = f"{args.names.prefix}-bastion"
         group = args.network.group("bastion", "web-next: port forwarding to the audit database")
         args.network.allow("bastion", group, "database", args.network.database, POSTGRES)
         args.network.allow_https("bastion", group)
@@ -42,17 +45,17 @@ class Bastion(pulumi.ComponentResource):
                 {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
             ],
         }
-        role = aws.iam.Role(name, name=called, assume_role_policy=json.dumps(trust), opts=child)
+        role = aws.iam.Role(name, name=args.name, assume_role_policy=json.dumps(trust), opts=child)
         aws.iam.RolePolicyAttachment(
             name,
             role=role.name,
             policy_arn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
             opts=child,
         )
-        profile = aws.iam.InstanceProfile(name, name=called, role=role.name, opts=child)
+        profile = aws.iam.InstanceProfile(name, name=args.name, role=role.name, opts=child)
         template = aws.ec2.LaunchTemplate(
             name,
-            name=called,
+            name=args.name,
             image_id=IMAGE,
             instance_type="t4g.nano",
             iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(arn=profile.arn),
@@ -71,7 +74,7 @@ class Bastion(pulumi.ComponentResource):
             launch_template=aws.ec2.InstanceLaunchTemplateArgs(id=template.id, version="$Latest"),
             subnet_id=args.network.subnet_ids["app"][0],
             associate_public_ip_address=False,
-            tags={"Name": called},
+            tags={"Name": args.name},
             opts=child,
         )
         self.register_outputs({"instance": self.instance.id})

@@ -27,13 +27,12 @@ class Candidate:
         placed = candidate_of(settings, names, self.release, slot, using)
         self.record = DeploymentRecord(
             "deployment",
-            DeploymentRecordArgs(
+            DeploymentRecordArgs.of(
+                settings,
+                self.release,
                 bucket=base.apply(lambda known: known.records_bucket),
-                release=self.release,
                 schema=base.apply(lambda known: known.schema.output()),
-                settings_digest=settings.digest,
                 edge=base.apply(lambda known: known.edge.output()),
-                keep=settings.keeps("records"),
             ),
             pulumi.ResourceOptions(providers=using, depends_on=[placed]),
         )

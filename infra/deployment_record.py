@@ -11,6 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.release import Release
+from infra.settings.keys import Settings
 from infra.shapes import later
 from outputs.release import EdgeSummary, RecordPlace, SmokeTarget
 from outputs.schema import AppliedSchema
@@ -26,6 +27,25 @@ class DeploymentRecordArgs:
     settings_digest: str
     edge: pulumi.Input[Mapping[str, Any]]
     keep: bool
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        release: Release,
+        *,
+        bucket: pulumi.Input[str],
+        schema: pulumi.Input[Mapping[str, Any]],
+        edge: pulumi.Input[Mapping[str, Any]],
+    ) -> DeploymentRecordArgs:
+        return cls(
+            bucket=bucket,
+            release=release,
+            schema=schema,
+            settings_digest=settings.digest,
+            edge=edge,
+            keep=settings.keeps("records"),
+        )
 
 
 class DeploymentRecord(pulumi.ComponentResource):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.naming import Names
 from outputs.flags import FlagsParameters
 
 INITIAL = {"FEATURE_AUTO_PAUSE": 0.0, "FEATURE_BATCH_PROMOTE": 0.0, "EVIDENCE_CLEANUP_DRY_RUN": False}
@@ -19,6 +20,10 @@ class FlagsArgs:
     """`parameters` are the names of the SSM parameters."""
 
     parameters: FlagsParameters
+
+    @classmethod
+    def of(cls, names: Names) -> FlagsArgs:
+        return cls(parameters=names.flags_parameters)
 
 
 class Flags(pulumi.ComponentResource):

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from infra.evidence import APP_ACTIONS, PREFIX, SPOOL
 from infra.naming import Names
+from infra.settings.keys import Settings
 from infra.vault import APP_SECRETS
 
 
@@ -77,6 +78,10 @@ class AppRoleArgs:
 
     names: Names
     runtime: str
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names) -> AppRoleArgs:
+        return cls(names=names, runtime=settings.runtime)
 
 
 class AppRole(pulumi.ComponentResource):

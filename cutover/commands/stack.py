@@ -61,6 +61,7 @@ def bring_up(stack: str, *, refresh: bool) -> None:
 
     update = Update(stack)
     before = Preflight(stack=stack, config=config(stack), outputs=update.outputs, resources=update.resources)
+    before.require_own_layout()
     before.require_unedited(PROJECT / "migrations")
     with before.reaching_the_database():
         update.run(refresh=refresh)

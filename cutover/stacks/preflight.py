@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cutover.errors import UnreachableError
+from cutover.errors import NotPreparedError, UnreachableError
 from cutover.schema import files, migrator
 from cutover.schema.access import AuditDatabase
 from cutover.stacks.outputs import Outputs
 from outputs.access import WishedAccess
 from outputs.schema import applied_checksums
 from outputs.shape import OutputError
+
+CONTAINER = "docker:index/container:Container"
+RUNTIMES = ("::web-next:docker:Runtime$", "::web-next:docker:Candidate$")
+"""What of these is in the URN of every container."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,16 @@ class Preflight:
     config: Mapping[str, Any]
     outputs: Outputs
     resources: Sequence[Mapping[str, Any]]
+
+    def require_own_layout(self) -> None:
+        """Raises NotPreparedError for a stack of this machine that an earlier revision brought up: its resources have
+        other URNs, so that an update would make each of them a second time."""
+        urns = [str(resource["urn"]) for resource in self.resources if resource["type"] == CONTAINER]
+        if not all(any(part in urn for part in RUNTIMES) for urn in urns):
+            raise NotPreparedError(
+                f"stack {self.stack} was brought up by an earlier revision, which named its resources otherwise: "
+                "run make clean, which removes its data too, then make up"
+            )
 
     def require_unedited(self, folder: Path) -> None:
         """Raises MigrationError that names each migration whose file is not what was applied.

@@ -54,18 +54,11 @@ def runtime_of(settings: Settings, names: Names, release: Release, around: Surro
     if settings.machine:
         from infra.runtime.docker.runtime import DockerRuntime, DockerRuntimeArgs
 
-        docker = around.options(providers.docker_provider())
-        return DockerRuntime(DockerRuntimeArgs(settings=settings, names=names, release=release), docker)
+        on_docker = DockerRuntimeArgs.of(settings, names, release)
+        return DockerRuntime("runtime", on_docker, around.options(providers.docker_provider()))
     from infra.runtime.fargate.runtime import FargateRuntime, FargateRuntimeArgs
 
-    args = FargateRuntimeArgs(
-        settings=settings,
-        names=names,
-        release=release,
-        network=around.network,
-        role=around.role,
-        monitoring=around.monitoring,
-    )
+    args = FargateRuntimeArgs.of(settings, names, release, around.network, around.role, around.monitoring)
     return FargateRuntime("runtime", args, around.options())
 
 
@@ -78,11 +71,12 @@ def candidate_of(
 ) -> pulumi.Resource:
     """Declares a candidate's release in its base's slot."""
     if settings.machine:
-        from infra.runtime.docker.candidate import docker_candidate
+        from infra.runtime.docker.candidate import DockerCandidate, DockerCandidateArgs
 
+        on_docker = DockerCandidateArgs.of(settings, names, release, slot)
         options = pulumi.ResourceOptions(providers=[*using, providers.docker_provider()])
-        return docker_candidate(settings, names, release, slot, options)
+        return DockerCandidate("candidate", on_docker, options)
     from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
 
-    args = FargateCandidateArgs(settings=settings, names=names, release=release, slot=slot)
+    args = FargateCandidateArgs.of(settings, names, release, slot)
     return FargateCandidate("candidate", args, pulumi.ResourceOptions(providers=[*using]))

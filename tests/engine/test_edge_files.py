@@ -131,7 +131,7 @@ def test_an_edge_that_does_not_take_the_change_up_fails_the_update(
     monkeypatch.setattr(edge_files, "_RELOAD_SECONDS", 2)
     docker("kill", "--signal", "STOP", props["container"])
     try:
-        with pytest.raises(EdgeConfigError, match="goes on with the configuration before"):
+        with pytest.raises(EdgeConfigError, match="still serves with the configuration before"):
             PROVIDER.update("id", props, {**props, "config": text(edge_id="test-1")})
     finally:
         docker("kill", "--signal", "CONT", props["container"])

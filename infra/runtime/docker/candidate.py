@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -15,17 +16,28 @@ from infra.settings.keys import Settings
 from outputs.slots import DockerSlot
 
 
-def docker_candidate(
-    settings: Settings,
-    names: Names,
-    release: Release,
-    slot: pulumi.Output[Mapping[str, Any]],
-    opts: pulumi.ResourceOptions,
-) -> DockerRelease:
-    """Declares the candidate's container at the slot's address, with the files that the base has made."""
-    kept = slot.apply(DockerSlot.from_output)
-    files = FilesVolume(
-        volume=kept.apply(lambda known: known.files.volume), digest=kept.apply(lambda known: known.files.digest)
-    )
-    address = kept.apply(lambda known: known.address.partition(":")[0])
-    return DockerRelease("candidate", DockerServiceArgs.of(settings, names, release, files, address), opts)
+@dataclass(frozen=True, kw_only=True)
+class DockerCandidateArgs:
+    """`service` is the release at the slot's address, with the files that the base has made."""
+
+    service: DockerServiceArgs
+
+    @classmethod
+    def of(
+        cls, settings: Settings, names: Names, release: Release, slot: pulumi.Output[Mapping[str, Any]]
+    ) -> DockerCandidateArgs:
+        kept = slot.apply(DockerSlot.from_output)
+        files = FilesVolume(
+            volume=kept.apply(lambda known: known.files.volume), digest=kept.apply(lambda known: known.files.digest)
+        )
+        address = kept.apply(lambda known: known.address.partition(":")[0])
+        return cls(service=DockerServiceArgs.of(settings, names, release, files, address))
+
+
+class DockerCandidate(pulumi.ComponentResource):
+    """The candidate's container. It has no worker: the queues are stable's until production."""
+
+    def __init__(self, name: str, args: DockerCandidateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:docker:Candidate", name, None, opts)
+        DockerRelease("candidate", args.service, pulumi.ResourceOptions(parent=self))
+        self.register_outputs({})

@@ -10,8 +10,9 @@ import pulumi_docker as docker
 
 from infra.naming import Names
 from infra.nginx import FOLDER, WEIGHTS, EdgeConfig, render
+from infra.release import PORT
 from infra.runtime.docker.container import contained, listens
-from infra.runtime.docker.edge_files import CAPABILITIES, CONFIG, EdgeFiles
+from infra.runtime.docker.edge_files import CAPABILITIES, CONFIG, EdgeFiles, EdgeFilesArgs
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
@@ -21,24 +22,33 @@ from outputs.traffic import DockerTraffic
 
 @dataclass(frozen=True, kw_only=True)
 class DockerEdgeArgs:
-    """`config` is nginx.conf; `listen` its port in the container; `image` is nginx's image id."""
+    """`name` is the container's and the volume's; `url` is how the edge is reached from this machine."""
 
     name: str
-    config: str
-    listen: int
+    config: EdgeConfig
     url: str
-    image: str
     machine: MachineSettings
 
     @classmethod
-    def of(cls, settings: Settings, names: Names, config: EdgeConfig) -> DockerEdgeArgs:
-        machine = settings.require_machine()
+    def of(cls, settings: Settings, names: Names, reader: str) -> DockerEdgeArgs:
+        """The edge before both slots of a machine; `reader` is the host:port that gets its log."""
+        machine, edge = settings.require_machine(), settings.edge
+        tracks = {"stable": machine.stable_address, "candidate": machine.candidate_address}
         return cls(
             name=f"{names.prefix}-edge-{machine.clone}",
-            config=render(config),
-            listen=config.listen,
+            config=EdgeConfig(
+                edge_id=f"{names.prefix}-edge",
+                server_name=settings.domain,
+                upstreams={track: f"{address}:{PORT}" for track, address in tracks.items()},
+                rate_per_minute=edge.rate_per_minute,
+                burst=edge.burst,
+                weights=WEIGHTS,
+                trusted_proxies=[str(network) for network in edge.trusted_proxies],
+                trusted_callers=[machine.gateway, *map(str, edge.trusted_callers)],
+                pinning=edge.pinning,
+                reader=reader,
+            ),
             url=settings.origin,
-            image=machine.edge_image,
             machine=machine,
         )
 
@@ -61,15 +71,15 @@ class DockerEdge(pulumi.ComponentResource):
         volume = docker.Volume(name, name=args.name, labels=labels(docker.VolumeLabelArgs, machine), opts=child)
         files = EdgeFiles(
             name,
-            {
-                "config": args.config,
-                "container": args.name,
-                "image": args.image,
-                "labels": {"web-next.clone": machine.clone, "web-next.role": "edge-files"},
-                "network": machine.network,
-                "tls": tls,
-                "volume": volume.name,
-            },
+            EdgeFilesArgs(
+                config=render(args.config),
+                container=args.name,
+                image=machine.edge_image,
+                labels={"web-next.clone": machine.clone, "web-next.role": "edge-files"},
+                network=machine.network,
+                tls=tls,
+                volume=volume.name,
+            ),
             child,
         )
         self.container = contained(
@@ -78,12 +88,12 @@ class DockerEdge(pulumi.ComponentResource):
             role="edge",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
             memory=128,
-            health=listens(args.listen),
+            health=listens(args.config.listen),
             address=str(machine.edge_address),
             capabilities=CAPABILITIES,
             tmpfs=64,
             name=args.name,
-            image=args.image,
+            image=machine.edge_image,
             command=["nginx", "-c", CONFIG, "-g", "daemon off;"],
             volumes=[
                 # The folder, not its files: a renewed certificate is a new file under the old name.
@@ -91,7 +101,7 @@ class DockerEdge(pulumi.ComponentResource):
                 # For its root alone, who sets the weights: the workers are www-data.
                 docker.ContainerVolumeArgs(volume_name=volume.name, container_path=FOLDER),
             ],
-            ports=[docker.ContainerPortArgs(internal=args.listen, external=machine.edge_port, ip="127.0.0.1")],
+            ports=[docker.ContainerPortArgs(internal=args.config.listen, external=machine.edge_port, ip="127.0.0.1")],
         )
         self.traffic = DockerTraffic(container=later(self.container.name), folder=WEIGHTS)
         self.register_outputs({"url": self.url})

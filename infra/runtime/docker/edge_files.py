@@ -7,6 +7,7 @@ import tarfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from typing import Any
 
 import docker
@@ -21,18 +22,35 @@ SOCKET = "unix:///var/run/docker.sock"
 CONFIG = f"{FOLDER}/nginx.conf"
 CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_SETGID", "CAP_SETUID")
 """nginx starts as root, reads a key that is another's, and runs its workers as www-data."""
-_INPUTS = ("config", "container", "image", "labels", "network", "tls", "volume")
 _CHECK = f"""
 nginx -t -q -c {CONFIG}.next || exit 1
 mv -T {CONFIG}.next {CONFIG}
 [ -e {WEIGHTS}/now ] || {{ mkdir -p {WEIGHTS}/w0-initial && ln -s w0-initial {WEIGHTS}/now; }}
 """
-"""The first weight is none; whoever sets later ones keeps them: they are what runs now, not what was reviewed."""
+"""A new volume starts at weight 0. Later weights are run-time state: an update leaves them as they are."""
 _RELOAD_SECONDS = 10
 
 
 class EdgeConfigError(Exception):
-    """nginx does not take the configuration; the one before stays in force. One line."""
+    """nginx refuses the configuration, and the one before stays in force. One line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeFilesArgs:
+    """`config` is nginx.conf's text, `container` the edge's name, `image` nginx's image id. `labels` mark the
+    container that writes, which is on `network`; `tls` is the certificate's folder on this machine, `volume` the
+    name of the volume."""
+
+    config: pulumi.Input[str]
+    container: pulumi.Input[str]
+    image: pulumi.Input[str]
+    labels: Mapping[str, pulumi.Input[str]]
+    network: pulumi.Input[str]
+    tls: pulumi.Input[str]
+    volume: pulumi.Input[str]
+
+
+_INPUTS = tuple(field.name for field in fields(EdgeFilesArgs))
 
 
 class _EdgeFilesProvider(ResourceProvider):
@@ -74,10 +92,8 @@ class EdgeFiles(Resource, module="web-next", name="EdgeFiles"):
     An update fails, and all is as before, when `nginx -t` refuses the configuration where it will be read.
     """
 
-    def __init__(self, name: str, props: Mapping[str, pulumi.Input[Any]], opts: pulumi.ResourceOptions) -> None:
-        """`props` are `config`, nginx.conf's text; `container`, the edge's name; `image`; `labels`, a mapping;
-        `network`; `tls`, the certificate's folder on this machine; and `volume`, its name."""
-        super().__init__(_EdgeFilesProvider(), name, dict(props), opts)
+    def __init__(self, name: str, args: EdgeFilesArgs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(_EdgeFilesProvider(), name, dict(vars(args)), opts)
 
 
 @contextmanager
@@ -120,7 +136,7 @@ def _write(props: Mapping[str, Any]) -> None:
         problem = next((line for line in said if "[emerg]" in line), said[-1] if said else "it said nothing")
         raise EdgeConfigError(
             f"nginx refuses the configuration: {problem.partition('] ')[2] or problem}; the one before stays in force: "
-            "mend templates/nginx.conf.j2 or the setting that it names, and run up again"
+            "correct templates/nginx.conf.j2 or the setting that it names, and run up again"
         )
     _reload(str(props["container"]))
 
@@ -143,7 +159,7 @@ def _reload(name: str) -> None:
             if time.monotonic() > until:
                 last = edge.logs(tail=1, stdout=False).decode(errors="replace").strip()
                 raise EdgeConfigError(
-                    f"edge {name} goes on with the configuration before ({last}): look at docker logs {name}, "
+                    f"edge {name} still serves with the configuration before ({last}): see docker logs {name}, "
                     "then run up again"
                 )
             time.sleep(0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pulumi
@@ -14,7 +14,6 @@ from infra.naming import Names
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
-from outputs.slots import SlotFiles
 
 FOLDER = "/etc/web-next"
 AWS_CONFIG = f"{FOLDER}/aws.config"
@@ -56,6 +55,16 @@ class FilesArgs:
             machine=machine,
         )
 
+    @property
+    def volume(self) -> FilesVolume:
+        """The volume as it will be."""
+        return FilesVolume(volume=self.name, digest=self.digest)
+
+    @property
+    def digest(self) -> str:
+        """Of the contents."""
+        return hashlib.sha256(repr(sorted(self.contents.items())).encode()).hexdigest()[:12]
+
 
 @dataclass(frozen=True, kw_only=True)
 class FilesVolume:
@@ -71,8 +80,6 @@ class Files(pulumi.ComponentResource):
     """The volume, and a container that never runs: it is how Docker is handed what goes into a volume."""
 
     filled: FilesVolume
-    for_candidate: SlotFiles
-    """The same as a candidate's slot has it."""
 
     def __init__(self, name: str, args: FilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Files", name, None, opts)
@@ -92,7 +99,5 @@ class Files(pulumi.ComponentResource):
             must_run=False,
             opts=child,
         )
-        digest = hashlib.sha256(repr(sorted(args.contents.items())).encode()).hexdigest()[:12]
-        self.filled = FilesVolume(volume=args.name, digest=digest, filled_by=[self])
-        self.for_candidate = SlotFiles(volume=args.name, digest=digest)
+        self.filled = replace(args.volume, filled_by=[self])
         self.register_outputs({"volume": args.name})

@@ -35,6 +35,11 @@ class MetricsArgs:
     executor: str | None
     machine: MachineSettings
 
+    @property
+    def reader(self) -> str:
+        """Where the edge sends its log, by syslog."""
+        return f"{self.machine.reader_address}:{SYSLOG}"
+
     @classmethod
     def of(cls, settings: Settings, names: Names) -> MetricsArgs:
         machine = settings.require_machine()
@@ -51,8 +56,6 @@ class MetricsArgs:
 class Metrics(pulumi.ComponentResource):
     """The containers, with their configuration in volumes of their own; Prometheus's data outlive it in another."""
 
-    reader: str
-    """Where the edge sends its log, by syslog."""
     metrics_url: str
     """Prometheus, on this machine."""
 
@@ -60,7 +63,6 @@ class Metrics(pulumi.ComponentResource):
         super().__init__("web-next:docker:Metrics", name, None, opts)
         self._args = args
         machine = args.machine
-        self.reader = f"{machine.reader_address}:{SYSLOG}"
         self.metrics_url = f"http://127.0.0.1:{machine.prometheus_port}"
         self._reader()
         self._prometheus()

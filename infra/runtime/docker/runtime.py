@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import pulumi
 
 from infra.naming import Names
-from infra.nginx import WEIGHTS, EdgeConfig
-from infra.release import PORT, Release, shared_environment
+from infra.nginx import EdgeConfig
+from infra.release import Release, shared_environment
 from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
 from infra.runtime.docker.files import Files, FilesArgs
 from infra.runtime.docker.metrics import Metrics, MetricsArgs
 from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
 from infra.settings.keys import Settings
-from outputs.slots import DockerPlace, DockerSlot, DockerSlots
+from outputs.slots import DockerPlace, DockerSlot, DockerSlots, SlotFiles
 from outputs.traffic import DockerTraffic
 
 
 @dataclass(frozen=True, kw_only=True)
 class DockerRuntimeArgs:
-    """`release` goes into the stable slot."""
+    """`service` is the stable release in its slot; `double`, whether the executor's double runs beside it;
+    `environment` is what a candidate is told."""
 
-    settings: Settings
-    names: Names
-    release: Release
+    files: FilesArgs
+    service: DockerServiceArgs
+    double: bool
+    metrics: MetricsArgs
+    edge: DockerEdgeArgs
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of(cls, settings: Settings, names: Names, release: Release) -> DockerRuntimeArgs:
+        files, metrics = FilesArgs.of(settings, names), MetricsArgs.of(settings, names)
+        address = str(settings.require_machine().stable_address)
+        return cls(
+            files=files,
+            service=DockerServiceArgs.of(settings, names, release, files.volume, address),
+            double=settings.executor_url is None,
+            metrics=metrics,
+            edge=DockerEdgeArgs.of(settings, names, metrics.reader),
+            environment=shared_environment(settings, names, "candidate"),
+        )
 
 
-class DockerRuntime:
+class DockerRuntime(pulumi.ComponentResource):
     """App and worker of the stable release, the executor's double, metrics, and the edge before both slots."""
 
     edge_url: str
@@ -37,36 +55,23 @@ class DockerRuntime:
     metrics_url: pulumi.Input[str]
     parts: list[pulumi.Resource]
 
-    def __init__(self, args: DockerRuntimeArgs, opts: pulumi.ResourceOptions) -> None:
-        settings, names = args.settings, args.names
-        machine = settings.require_machine()
-        upstreams = {"stable": f"{machine.stable_address}:{PORT}", "candidate": f"{machine.candidate_address}:{PORT}"}
-        files = Files("files", FilesArgs.of(settings, names), opts)
-        service = DockerServiceArgs.of(settings, names, args.release, files.filled, str(machine.stable_address))
-        app = DockerRelease("stable", service, opts)
-        double = [] if settings.executor_url else [DockerExecutor("executor", service, opts)]
-        metrics = Metrics("metrics", MetricsArgs.of(settings, names), opts)
-        self.edge = EdgeConfig(
-            edge_id=f"{names.prefix}-edge",
-            server_name=settings.domain,
-            upstreams=upstreams,
-            rate_per_minute=settings.edge.rate_per_minute,
-            burst=settings.edge.burst,
-            weights=WEIGHTS,
-            trusted_proxies=[str(network) for network in settings.edge.trusted_proxies],
-            trusted_callers=[machine.gateway, *map(str, settings.edge.trusted_callers)],
-            pinning=settings.edge.pinning,
-            reader=metrics.reader,
-        )
-        edge = DockerEdge("edge", DockerEdgeArgs.of(settings, names, self.edge), opts)
-        self.edge_url, self.traffic = edge.url, edge.traffic
+    def __init__(self, name: str, args: DockerRuntimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:docker:Runtime", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        service = replace(args.service, files=Files("files", args.files, child).filled)
+        app = DockerRelease("stable", service, child)
+        double = [DockerExecutor("executor", service, child)] if args.double else []
+        metrics = Metrics("metrics", args.metrics, child)
+        edge = DockerEdge("edge", args.edge, child)
+        self.edge = args.edge.config
+        self.edge_url, self.traffic, self.metrics_url = edge.url, edge.traffic, metrics.metrics_url
         self.slots = DockerSlots(
-            stable=DockerPlace(address=upstreams["stable"]),
+            stable=DockerPlace(address=self.edge.upstreams["stable"]),
             candidate=DockerSlot(
-                address=upstreams["candidate"],
-                environment=shared_environment(settings, names, "candidate"),
-                files=files.for_candidate,
+                address=self.edge.upstreams["candidate"],
+                environment=args.environment,
+                files=SlotFiles(volume=args.files.name, digest=args.files.digest),
             ),
         )
-        self.metrics_url = metrics.metrics_url
         self.parts = [app, *double, metrics, edge]
+        self.register_outputs({"edge_url": self.edge_url})

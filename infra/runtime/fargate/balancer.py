@@ -12,7 +12,7 @@ from infra.naming import Names
 from infra.network import Network
 from infra.runtime.fargate.certificate import ConsoleCertificate
 from infra.runtime.fargate.task import EDGE_PORT
-from infra.settings.keys import Settings
+from infra.settings.sections import EdgeSettings
 
 TLS = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.2 and 1.3, ciphers with forward secrecy alone."""
@@ -33,13 +33,13 @@ class BalancerArgs:
     trusted_callers: Sequence[str]
 
     @classmethod
-    def of(cls, settings: Settings, names: Names, network: Network, certificate: ConsoleCertificate) -> BalancerArgs:
+    def of(cls, edge: EdgeSettings, names: Names, network: Network, certificate: ConsoleCertificate) -> BalancerArgs:
         return cls(
             names=names,
             network=network,
             certificate=certificate,
-            pinning=settings.edge.pinning,
-            trusted_callers=[str(caller) for caller in settings.edge.trusted_callers],
+            pinning=edge.pinning,
+            trusted_callers=[str(caller) for caller in edge.trusted_callers],
         )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.naming import Names
+from infra.settings.sections import FargateSettings
+
 WINDOW_SECONDS = 300
 
 
@@ -17,6 +20,10 @@ class FirewallArgs:
     name: str
     requests: int
     balancer: pulumi.Input[str]
+
+    @classmethod
+    def of(cls, fargate: FargateSettings, names: Names, balancer: aws.lb.LoadBalancer) -> FirewallArgs:
+        return cls(name=names.prefix, requests=fargate.waf_requests, balancer=balancer.arn)
 
 
 class Firewall(pulumi.ComponentResource):

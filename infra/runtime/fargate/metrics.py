@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.naming import Names
+from infra.runtime.fargate.balancer import Balancer
+
 REQUESTS, SECONDS = "EdgeRequests", "EdgeRequestSeconds"
 """The metrics of each track, by the dimensions Track and, of the requests, Status."""
 
@@ -23,6 +26,19 @@ class TrackMetricsArgs:
     groups: Mapping[str, pulumi.Input[str]]
     balancer: pulumi.Input[str]
     topic: pulumi.Input[str]
+
+    @classmethod
+    def of(
+        cls, names: Names, log_groups: Mapping[str, str], balancer: Balancer, topic: pulumi.Input[str]
+    ) -> TrackMetricsArgs:
+        return cls(
+            prefix=names.prefix,
+            namespace=names.metrics,
+            log_groups=log_groups,
+            groups={track: group.arn_suffix for track, group in balancer.groups.items()},
+            balancer=balancer.balancer.arn_suffix,
+            topic=topic,
+        )
 
 
 class TrackMetrics(pulumi.ComponentResource):

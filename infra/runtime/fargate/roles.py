@@ -11,6 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.naming import Names
+from infra.runtime.fargate.registry import repository_arns
 
 
 def execution_permissions(repositories: Sequence[str], log_groups: Sequence[str]) -> list[dict[str, Any]]:
@@ -33,6 +34,16 @@ class ExecutionRoleArgs:
     names: Names
     repositories: Sequence[str]
     log_groups: Sequence[str]
+
+    @classmethod
+    def of(cls, names: Names, images: Sequence[str], log_groups: Sequence[str]) -> ExecutionRoleArgs:
+        """For tasks of these images, which log into the groups of these names."""
+        start = f"arn:aws:logs:{names.region}:{names.account}:log-group"
+        return cls(
+            names=names,
+            repositories=repository_arns(*images),
+            log_groups=[f"{start}:{group}" for group in log_groups],
+        )
 
 
 class ExecutionRole(pulumi.ComponentResource):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,12 @@ from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
 from infra.runtime.fargate.certificate import ConsoleCertificate, ConsoleCertificateArgs
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
 from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
-from infra.runtime.fargate.registry import Registry, repository_arns
+from infra.runtime.fargate.registry import Registry
 from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
 from infra.settings.keys import Settings
+from infra.settings.sections import EdgeSettings, FargateSettings
 from infra.shapes import later
 from outputs.slots import FargatePlace, FargateSlot, FargateSlots, TaskEdge
 from outputs.traffic import FargateTraffic
@@ -55,14 +57,52 @@ def task_edge(track: str, told: TaskEdge) -> EdgeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FargateRuntimeArgs:
-    """`release` goes into the stable slot; `role` is the app's; alarms tell `monitoring`'s topic."""
+    """`release` goes into the stable slot; `task_role`, an ARN, is the app's; alarms tell `topic`, an ARN.
 
-    settings: Settings
+    `told` is what every task's nginx is told beside its track, `environment` what a candidate's app is told.
+    """
+
     names: Names
+    url: str
     release: Release
     network: Network
-    role: AppRole
-    monitoring: Monitoring
+    task_role: pulumi.Input[str]
+    topic: pulumi.Input[str]
+    log_days: int
+    fargate: FargateSettings
+    edge: EdgeSettings
+    certificate: ConsoleCertificateArgs
+    worker_command: Sequence[str]
+    health_command: Sequence[str]
+    told: TaskEdge
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        names: Names,
+        release: Release,
+        network: Network,
+        role: AppRole,
+        monitoring: Monitoring,
+    ) -> FargateRuntimeArgs:
+        return cls(
+            names=names,
+            url=settings.origin,
+            release=release,
+            network=network,
+            task_role=role.role.arn,
+            topic=monitoring.topic.arn,
+            log_days=settings.log_days,
+            fargate=settings.fargate,
+            edge=settings.edge,
+            certificate=ConsoleCertificateArgs.of(settings),
+            worker_command=settings.worker_command,
+            health_command=settings.health_command,
+            told=edge_settings(settings, names),
+            environment=shared_environment(settings, names, "candidate"),
+        )
 
 
 class FargateRuntime(pulumi.ComponentResource):
@@ -77,11 +117,9 @@ class FargateRuntime(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FargateRuntimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Runtime", name, None, opts)
-        settings, names, network = args.settings, args.names, args.network
+        names, network = args.names, args.network
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
-        told = edge_settings(settings, names)
-        self.edge, self.edge_url = task_edge("stable", told), settings.origin
-        self._region = settings.region
+        self.edge, self.edge_url = task_edge("stable", args.told), args.url
 
         Registry("registry", self._child)
         self._cluster = aws.ecs.Cluster(
@@ -92,23 +130,15 @@ class FargateRuntime(pulumi.ComponentResource):
         )
         self._logs = {part: f"/ecs/{names.prefix}/{part}" for part in (*TRACKS, "worker")}
         groups = [self._log_group(part) for part in self._logs]
-        self._execution = ExecutionRole("execution", self._execution_args(), self._child).role
-        certificate = ConsoleCertificate("certificate", ConsoleCertificateArgs.of(settings), self._child)
-        balancer = Balancer("balancer", BalancerArgs.of(settings, names, network, certificate), self._child)
-        firewall = FirewallArgs(
-            name=names.prefix, requests=settings.fargate.waf_requests, balancer=balancer.balancer.arn
-        )
-        Firewall("firewall", firewall, self._child)
+        images = (args.release.image, args.edge.require_image())
+        execution = ExecutionRoleArgs.of(names, images, list(self._logs.values()))
+        self._execution = ExecutionRole("execution", execution, self._child).role
+        certificate = ConsoleCertificate("certificate", args.certificate, self._child)
+        balancer = Balancer("balancer", BalancerArgs.of(args.edge, names, network, certificate), self._child)
+        Firewall("firewall", FirewallArgs.of(args.fargate, names, balancer.balancer), self._child)
         metrics = TrackMetrics(
             "tracks",
-            TrackMetricsArgs(
-                prefix=names.prefix,
-                namespace=names.metrics,
-                log_groups={track: self._logs[track] for track in TRACKS},
-                groups={track: group.arn_suffix for track, group in balancer.groups.items()},
-                balancer=balancer.balancer.arn_suffix,
-                topic=args.monitoring.topic.arn,
-            ),
+            TrackMetricsArgs.of(names, {track: self._logs[track] for track in TRACKS}, balancer, args.topic),
             pulumi.ResourceOptions(parent=self, depends_on=groups),
         )
         app = self._app(balancer, metrics, groups)
@@ -116,21 +146,21 @@ class FargateRuntime(pulumi.ComponentResource):
         self.slots = FargateSlots(
             stable=FargatePlace(target_group=later(balancer.groups["stable"].arn)),
             candidate=FargateSlot(
-                region=settings.region,
+                region=names.region,
                 cluster=later(self._cluster.arn),
                 subnets=[later(pulumi.Output.from_input(subnet)) for subnet in network.subnet_ids["app"]],
                 security_group=later(network.app.id),
                 target_group=later(balancer.groups["candidate"].arn),
                 execution_role=later(self._execution.arn),
-                task_role=later(args.role.role.arn),
+                task_role=later(pulumi.Output.from_input(args.task_role)),
                 log_group=self._logs["candidate"],
                 ready_alarm=metrics.alarms["candidate"],
-                edge=told,
-                environment=shared_environment(settings, names, "candidate"),
+                edge=args.told,
+                environment=args.environment,
             ),
         )
         self.traffic = FargateTraffic(
-            region=settings.region,
+            region=names.region,
             listener=later(balancer.listener.arn),
             stable=later(balancer.groups["stable"].arn),
             candidate=later(balancer.groups["candidate"].arn),
@@ -143,30 +173,21 @@ class FargateRuntime(pulumi.ComponentResource):
         return aws.cloudwatch.LogGroup(
             f"task-{part}",
             name=self._logs[part],
-            retention_in_days=self._args.settings.log_days,
+            retention_in_days=self._args.log_days,
             opts=self._child,
         )
 
-    def _execution_args(self) -> ExecutionRoleArgs:
-        settings, names = self._args.settings, self._args.names
-        arn = f"arn:aws:logs:{names.region}:{names.account}:log-group"
-        return ExecutionRoleArgs(
-            names=names,
-            repositories=repository_arns(settings.image, settings.edge.require_image()),
-            log_groups=[f"{arn}:{group}" for group in self._logs.values()],
-        )
-
     def _app(self, balancer: Balancer, metrics: TrackMetrics, after: list[aws.cloudwatch.LogGroup]) -> aws.ecs.Service:
-        args, settings, names = self._args, self._args.settings, self._args.names
+        args = self._args
         containers = args.release.environment.apply(
             lambda environment: app_containers(
                 image=args.release.image,
-                edge_image=settings.edge.require_image(),
+                edge_image=args.edge.require_image(),
                 edge=self.edge,
                 environment=environment,
                 log_group=self._logs["stable"],
-                region=self._region,
-                health_command=settings.health_command,
+                region=args.names.region,
+                health_command=args.health_command,
             )
         )
         made = self._task("stable", containers)
@@ -174,7 +195,7 @@ class FargateRuntime(pulumi.ComponentResource):
             name="stable",
             cluster=self._cluster.arn,
             task=made.arn,
-            tasks=settings.fargate.tasks,
+            tasks=args.fargate.tasks,
             subnets=args.network.subnet_ids["app"],
             security_group=args.network.app.id,
             target_group=balancer.groups["stable"].arn,
@@ -185,38 +206,37 @@ class FargateRuntime(pulumi.ComponentResource):
         waits = pulumi.ResourceOptions(parent=self, depends_on=[balancer, metrics, *after])
         app = service("stable", placed, waits)
         scaled = ScalingArgs(
-            resource=pulumi.Output.concat("service/", names.prefix, "/", app.name),
+            resource=pulumi.Output.concat("service/", args.names.prefix, "/", app.name),
             label=pulumi.Output.concat(balancer.balancer.arn_suffix, "/", balancer.groups["stable"].arn_suffix),
-            least=settings.fargate.tasks,
-            most=settings.fargate.most_tasks,
+            least=args.fargate.tasks,
+            most=args.fargate.most_tasks,
         )
         scaling("stable", scaled, self._child)
         return app
 
     def _worker(self, after: list[aws.cloudwatch.LogGroup]) -> aws.ecs.Service:
-        args, settings = self._args, self._args.settings
+        args = self._args
         containers = args.release.environment.apply(
             lambda environment: worker_containers(
                 image=args.release.image,
-                command=settings.worker_command,
+                command=args.worker_command,
                 environment=environment,
                 log_group=self._logs["worker"],
-                region=self._region,
-                health_command=settings.health_command,
+                region=args.names.region,
+                health_command=args.health_command,
             )
         )
         placed = ServiceArgs(
             name="worker",
             cluster=self._cluster.arn,
             task=self._task("worker", containers).arn,
-            tasks=settings.fargate.worker_tasks,
+            tasks=args.fargate.worker_tasks,
             subnets=args.network.subnet_ids["app"],
             security_group=args.network.app.id,
         )
         return service("worker", placed, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
 
     def _task(self, part: str, containers: pulumi.Output[list[dict[str, Any]]]) -> aws.ecs.TaskDefinition:
-        settings, names = self._args.settings, self._args.names
-        roles = {"execution_role": self._execution.arn, "task_role": self._args.role.role.arn}
-        args = TaskArgs.of(settings, f"{names.prefix}-{part}", containers, **roles)
-        return task_definition(part, args, self._child)
+        roles = {"execution_role": self._execution.arn, "task_role": self._args.task_role}
+        made = TaskArgs.of(self._args.fargate, f"{self._args.names.prefix}-{part}", containers, **roles)
+        return task_definition(part, made, self._child)

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from infra.nginx import EdgeConfig, render
 from infra.release import PORT
-from infra.settings.keys import Settings
+from infra.settings.sections import FargateSettings
 
 EDGE_PORT = 8080
 STOP_SECONDS = 30
@@ -108,7 +108,7 @@ class TaskArgs:
     @classmethod
     def of(
         cls,
-        settings: Settings,
+        fargate: FargateSettings,
         family: str,
         containers: pulumi.Output[list[dict[str, Any]]],
         *,
@@ -120,9 +120,9 @@ class TaskArgs:
             containers=containers.apply(json.dumps),
             execution_role=execution_role,
             task_role=task_role,
-            cpu=settings.fargate.cpu,
-            memory=settings.fargate.memory,
-            architecture=settings.fargate.architecture,
+            cpu=fargate.cpu,
+            memory=fargate.memory,
+            architecture=fargate.architecture,
         )
 
 

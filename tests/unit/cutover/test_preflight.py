@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cutover.errors import MigrationError, UnreachableError
+from cutover.errors import MigrationError, NotPreparedError, UnreachableError
 from cutover.schema.tunnel import LOOPBACK, listens
 from cutover.stacks.outputs import Outputs
 from cutover.stacks.preflight import Preflight
@@ -98,6 +98,29 @@ def test_a_state_without_applied_files_refuses_none(tmp_path: Path, resources: l
     schema(tmp_path)
 
     before(None, *resources).require_unedited(tmp_path)
+
+
+def container(*around: str) -> dict[str, Any]:
+    """A container in components of these types, as the state has it."""
+    kind = "docker:index/container:Container"
+    return {"type": kind, "urn": f"urn:pulumi:local::web-next::{'$'.join([*around, kind])}::stable"}
+
+
+@pytest.mark.parametrize("runtime", ["Runtime", "Candidate"])
+def test_a_stack_of_this_revision_has_its_containers_in_a_runtime(runtime: str) -> None:
+    before(None, container(f"web-next:docker:{runtime}", "web-next:docker:Release")).require_own_layout()
+
+
+def test_a_stack_without_containers_is_of_any_revision() -> None:
+    before(None, {"type": "aws:s3/bucket:Bucket", "urn": "urn"}).require_own_layout()
+
+
+def test_a_stack_of_an_earlier_revision_is_sent_to_make_clean_in_one_line() -> None:
+    with pytest.raises(
+        NotPreparedError, match=r"^stack prod was brought up by an earlier revision.*run make clean"
+    ) as no:
+        before(None, container("web-next:docker:Release")).require_own_layout()
+    assert "\n" not in str(no.value)
 
 
 @pytest.mark.parametrize("config", [{}, {"database": {"access": "direct"}}, {"database": {"access": "later"}}])

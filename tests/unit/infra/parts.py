@@ -51,7 +51,7 @@ class Parts:
 
     @cached_property
     def bastion(self) -> Bastion:
-        return Bastion("bastion", BastionArgs(names=self.names, network=self.network))
+        return Bastion("bastion", BastionArgs.of(self.names, self.network))
 
     @cached_property
     def queues(self) -> Queues:

@@ -243,7 +243,7 @@ def place() -> FargateCandidate:
     slot = pulumi.Output.from_input(BASE["slots"]["candidate"])
     release = release_of(chosen, slot.apply(lambda known: known["environment"]))
     names = Names.of(chosen, "canary")
-    return FargateCandidate("candidate", FargateCandidateArgs(settings=chosen, names=names, release=release, slot=slot))
+    return FargateCandidate("candidate", FargateCandidateArgs.of(chosen, names, release, slot))
 
 
 def test_a_candidate_is_a_service_in_the_bases_slot_and_nothing_else() -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import inspect
 import json
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
+from types import ModuleType
 
+import pulumi
 import pytest
 
+import infra
 from tests.unit.infra.configs import DOCKER, FARGATE, changed, without
 from tests.unit.infra.parts import run
 
@@ -26,6 +33,7 @@ TOKENS = {
     "web-next:docker:Files",
     "web-next:docker:Metrics",
     "web-next:docker:Release",
+    "web-next:docker:Runtime",
     "web-next:fargate:Balancer",
     "web-next:fargate:ConsoleCertificate",
     "web-next:fargate:ExecutionRole",
@@ -86,6 +94,25 @@ def test_every_child_lies_in_its_component(config: Mapping[str, str]) -> None:
     alone = {one.token for one in declared.registered if one.custom and one.parent.endswith("::web-next-test")}
 
     assert {token for token in alone if not token.startswith("pulumi:providers:")} <= {SCHEMA}
+
+
+def test_every_component_takes_args_that_are_built_by_of_and_carry_no_whole_settings() -> None:
+    taken = [
+        getattr(module, inspect.signature(one).parameters["args"].annotation)
+        for module in modules()
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, pulumi.ComponentResource) and one.__module__ == module.__name__
+        if "args" in inspect.signature(one).parameters
+    ]
+
+    assert len(taken) > 20
+    assert {args.__name__ for args in taken if not hasattr(args, "of")} == {"SecureBucketArgs"}
+    assert [args for args in taken if "Settings" in [field.type for field in dataclasses.fields(args)]] == []
+
+
+def modules() -> Iterator[ModuleType]:
+    for found in pkgutil.walk_packages(infra.__path__, "infra."):
+        yield importlib.import_module(found.name)
 
 
 DATA = {
@@ -152,7 +179,7 @@ def test_what_must_be_there_first_is_waited_for() -> None:
 
     assert role in waits["Evidence"], "S3 refuses a policy that names a role which does not exist"
     assert role in waits["Records"]
-    assert {role, declared.one(SCHEMA).urn} <= waits["Release"]
+    assert {role, declared.one(SCHEMA).urn} <= waits["Runtime"]
     assert {app, worker, double, edge, *parameters} <= waits["Record"]
 
 

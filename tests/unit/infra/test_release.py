@@ -116,7 +116,7 @@ def test_nothing_is_switched_on_before_a_rollout_does_it() -> None:
 
 
 def test_flags_start_as_declared_and_later_values_are_not_put_back() -> None:
-    declared = record(lambda: Flags("flags", FlagsArgs(parameters=NAMES.flags_parameters)))
+    declared = record(lambda: Flags("flags", FlagsArgs.of(NAMES)))
     parameters = declared.of("aws:ssm/parameter:Parameter")
 
     assert [one.inputs["name"] for one in parameters] == [

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.role import AppRole, AppRoleArgs, permissions, trusted
 from infra.vault import APP_SECRETS
-from tests.unit.infra.configs import NAMES
+from tests.unit.infra.configs import FARGATE, NAMES, settings
 from tests.unit.infra.recorder import Recording, record
 
 
@@ -18,7 +18,7 @@ def resources(statement: dict[str, Any]) -> list[str]:
 
 
 def role() -> Recording:
-    return record(lambda: AppRole("app", AppRoleArgs(names=NAMES, runtime="fargate")))
+    return record(lambda: AppRole("app", AppRoleArgs.of(settings(FARGATE), NAMES)))
 
 
 def statements() -> dict[str, dict[str, Any]]:

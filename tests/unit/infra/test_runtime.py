@@ -6,7 +6,6 @@ from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
@@ -215,8 +214,8 @@ def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine
     chosen, found = settings(DOUBLE), list[DockerRuntime]()
 
     def program() -> None:
-        args = DockerRuntimeArgs(settings=chosen, names=NAMES, release=release_of(chosen, {}))
-        found.append(DockerRuntime(args, pulumi.ResourceOptions()))
+        args = DockerRuntimeArgs.of(chosen, NAMES, release_of(chosen, {}))
+        found.append(DockerRuntime("runtime", args))
 
     declared = record(program)
     edge = found[0].edge
