@@ -76,7 +76,8 @@ def declared() -> dict[str, bool]:
 
 
 def test_every_resource_of_aws_is_known_in_all_its_places() -> None:
-    assert [what for token, local in declared().items() for what in Places().forgotten(token, local=local)] == []
+    forgotten = [what for token, local in declared().items() for what in Places().forgotten(token, local=local)]
+    assert not forgotten, "\n".join(["", *forgotten])
 
 
 def test_parity_lists_no_type_that_is_not_declared() -> None:
