@@ -108,7 +108,7 @@ def runway_alarm(namespace: str) -> Alarm:
     """The alarm of the partitions' upkeep, which runs hourly: silence for half a day is a shortfall too."""
     return Alarm(
         name="audit-partition-runway",
-        says="no upkeep has found three months of audit partitions ahead for 12 hours; see cutover migrate status",
+        says="for 12 hours no upkeep has found three months of audit partitions ahead: see cutover migrate status",
         namespace=namespace,
         metric=RUNWAY_METRIC,
         dimensions={},

@@ -22,9 +22,7 @@ _STACK = re.compile(r"(?=.{1,24}\Z)[a-z](-?[a-z0-9])*")
 def bucket_problem(name: str) -> str | None:
     """Why S3 would refuse a bucket of this name, or None. Dots are refused too: they break TLS by host name."""
     if not _BUCKET.fullmatch(name):
-        return (
-            "a bucket's name has 3 to 63 lower-case letters, digits and hyphens, and neither begins nor ends with one"
-        )
+        return "a bucket's name has 3 to 63 lower-case letters, digits and hyphens, no hyphen at an end"
     if name.startswith(_RESERVED_STARTS) or name.endswith(_RESERVED_ENDS):
         return (
             f"S3 reserves names that start with {', '.join(_RESERVED_STARTS)} or end with {', '.join(_RESERVED_ENDS)}"
@@ -86,7 +84,7 @@ class Names:
         if self.evidence and (problem := bucket_problem(self.evidence)):
             yield f"evidenceBucket is {self.evidence!r}: {problem}"
         if self.evidence == self.bucket("records"):
-            yield f"evidenceBucket is {self.evidence!r}: that is the records bucket, which the app must not touch"
+            yield f"evidenceBucket is {self.evidence!r}: the records bucket, closed to the app; choose another name"
 
     @property
     def vault_prefix(self) -> str:

@@ -47,4 +47,4 @@ def problems(cidr: IPv4Network, subnets: Subnets, zones: int) -> Iterator[str]:
     for tier in TIERS:
         given = len(subnets.get(tier, ()))
         if given != zones:
-            yield f"network.{tier}Subnets has {given}: one for each of {zones} zones, or none at all, to split cidr"
+            yield f"network.{tier}Subnets has {given}: name one for each of {zones} zones, or none for a split cidr"

@@ -85,7 +85,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         changed(FARGATE, evidenceBucket="Spark_Evidence"),
         [
             "evidenceBucket is 'Spark_Evidence': a bucket's name has 3 to 63 lower-case letters, digits and hyphens, "
-            "and neither begins nor ends with one"
+            "no hyphen at an end"
         ],
     ),
     "no zones": (without(FARGATE, "zones"), [ZONES]),
@@ -178,7 +178,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             network={f"{tier}Subnets": [f"10.42.{n}.0/24"] for n, tier in enumerate(("app", "data", "public"))},
         ),
         [
-            f"network.{tier}Subnets has 1: one for each of 2 zones, or none at all, to split cidr"
+            f"network.{tier}Subnets has 1: name one for each of 2 zones, or none for a split cidr"
             for tier in ("app", "data", "public")
         ],
     ),
@@ -215,7 +215,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         changed(FARGATE, evidenceBucket=f"web-next-{STACK}-records-{ACCOUNT}"),
         [
             f"evidenceBucket is 'web-next-{STACK}-records-{ACCOUNT}': "
-            "that is the records bucket, which the app must not touch"
+            "the records bucket, closed to the app; choose another name"
         ],
     ),
     "overlapping windows": (

@@ -107,14 +107,14 @@ def test_a_range_that_cannot_be_split_is_refused(cidr: str) -> None:
         (
             given(public=["10.42.2.0/26"]),
             [
-                "network.publicSubnets has 1: one for each of 2 zones, or none at all, to split cidr",
+                "network.publicSubnets has 1: name one for each of 2 zones, or none for a split cidr",
             ],
         ),
         (
             given(app=[], data=[]),
             [
-                "network.appSubnets has 0: one for each of 2 zones, or none at all, to split cidr",
-                "network.dataSubnets has 0: one for each of 2 zones, or none at all, to split cidr",
+                "network.appSubnets has 0: name one for each of 2 zones, or none for a split cidr",
+                "network.dataSubnets has 0: name one for each of 2 zones, or none for a split cidr",
             ],
         ),
     ],
