@@ -47,13 +47,13 @@ unit: ## the unit tests alone
 	@tests/check unit
 
 engine: ## the engine tests alone: real Pulumi engine, emulator, containers
-	@$(ENTER) python -m pytest tests/engine
+	@$(ENTER) python -m pytest -n 3 tests/engine
 
 browser: ## the pages' tests alone, in a headless Chromium
 	@$(ENTER) python -m pytest tests/browser
 
 e2e: ## the end-to-end tests alone: the whole system on this machine
-	@$(ENTER) python -m pytest tests/e2e
+	@$(ENTER) python -m pytest -n 3 tests/e2e
 
 soak: ## what takes long and proves more than each change needs: the whole fault matrix, the limit at the playbook's pace
 	@$(ENTER) python -m pytest -m soak tests/engine tests/e2e
