@@ -16,6 +16,7 @@ from tests.support.alerts import Stack, alert_stack
 from tests.support.containers import wait_until
 
 pytestmark = pytest.mark.engine
+soak = pytest.mark.soak
 
 RATE = 20
 """Alerts a second."""
@@ -94,22 +95,22 @@ def closed(stack: Stack) -> bool:
     return stack.postgres.rows("SELECT count(*) FROM alert_outbox WHERE outcome IS NULL") == [(0,)]
 
 
-@pytest.mark.parametrize("fault", ["pause", "kill", "lose"])
+@pytest.mark.parametrize("fault", ["pause", "lose", pytest.param("kill", marks=soak)])
 def test_no_alert_is_lost_while_redis_fails(stack: Stack, tmp_path: Path, fault: str) -> None:
     ends = {"pause": stack.redis.unpause, "kill": stack.redis.start, "lose": stack.redis.create}[fault]
     with stack.worker(tmp_path):
-        load = under_load(stack, (2, getattr(stack.redis, fault)), (5, ends))
+        load = under_load(stack, (1, getattr(stack.redis, fault)), (3, ends))
         assert load.statuses == {202}
         assert load.mocks == 0, "the outbox had them all"
         settled(stack, load)
         wait_until(lambda: closed(stack), "the rows")
 
 
-@pytest.mark.parametrize("fault", ["pause", "kill"])
+@pytest.mark.parametrize("fault", ["pause", pytest.param("kill", marks=soak)])
 def test_no_alert_is_lost_while_postgres_fails(stack: Stack, tmp_path: Path, fault: str) -> None:
     ends = {"pause": stack.postgres.unpause, "kill": stack.postgres.start}[fault]
     with stack.worker(tmp_path):
-        load = under_load(stack, (2, getattr(stack.postgres, fault)), (5, ends))
+        load = under_load(stack, (1, getattr(stack.postgres, fault)), (4, ends))
         assert load.statuses == {202}
         assert 0 < load.mocks < len(load.accepted), "Redis stood in, then the outbox was back"
         settled(stack, load)
@@ -120,9 +121,9 @@ def test_with_both_away_nothing_is_accepted_and_what_was_is_not_lost(stack: Stac
     with stack.worker(tmp_path):
         load = under_load(
             stack,
-            (2, stack.redis.kill),
+            (1, stack.redis.kill),
             (1, stack.postgres.kill),
-            (4, stack.redis.start),
+            (3, stack.redis.start),
             (0, stack.postgres.start),
         )
         assert load.statuses == {202, 503}
@@ -165,20 +166,24 @@ def test_a_webhook_that_fails_for_a_while_leaves_deliveries_and_dead_letters(sta
     assert stack.sink.accepted
 
 
-def test_a_webhook_slower_than_the_time_out_makes_dead_letters(stack: Stack, tmp_path: Path) -> None:
-    stack.sink.seconds = 8
+@pytest.mark.parametrize("seconds", [1, pytest.param(5, marks=soak)])
+def test_a_webhook_slower_than_the_time_out_makes_dead_letters(stack: Stack, tmp_path: Path, seconds: int) -> None:
+    stack.sink.seconds = seconds + 2
     stack.sink.status = 500  # whatever it says after the time-out
-    with stack.worker(tmp_path) as worker:
+    with stack.worker(tmp_path, f"slack.SECONDS = {seconds}") as worker:
         load = under_load(stack, alerts=3)
         one = next(iter(load.accepted.values()))
         wait_until(lambda: stack.redis("EXISTS", f"bull:alerts:dlq:{one}") == 1, "the dead letter", 60)
-        assert "no answer within 5 s" in stack.redis("HGET", f"bull:alerts:dlq:{one}", "data")
+        assert f"no answer within {seconds} s" in stack.redis("HGET", f"bull:alerts:dlq:{one}", "data")
         assert worker.health() == "ok\n"
 
 
-def test_what_a_killed_worker_had_begun_is_taken_up_again(stack: Stack, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "limits", ["consumer.LOCK_MS = 2000; consumer.STALLED_MS = 1000", pytest.param("pass", marks=soak)]
+)
+def test_what_a_killed_worker_had_begun_is_taken_up_again(stack: Stack, tmp_path: Path, limits: str) -> None:
     stack.sink.seconds = 4
-    with stack.worker(tmp_path) as first:
+    with stack.worker(tmp_path, limits) as first:
         load = under_load(stack, (0, lambda: None))
         wait_until(lambda: len(stack.sink.messages) >= 5, "five deliveries")
         assert stack.redis("LLEN", "bull:alerts:deliver:active") == 5, "the concurrency"
@@ -188,7 +193,7 @@ def test_what_a_killed_worker_had_begun_is_taken_up_again(stack: Stack, tmp_path
         wait_until(lambda: stack.sink.busy == 0, "the webhook, which goes on for a sender that is gone")
         stack.sink.accepted.clear()
     begun = {text for text in load.accepted if any(text in message for message in stack.sink.messages)}
-    with stack.worker(tmp_path):
+    with stack.worker(tmp_path, limits):
         wait_until(lambda: all(stack.sink.got(text) for text in begun), "the deliveries", 30)
         settled(stack, load)
 

@@ -337,11 +337,15 @@ class Stack:
             await services.close()
 
     @contextmanager
-    def worker(self, folder: Path) -> Iterator[Process]:
-        """A worker process of its own; ended with SIGKILL when the block ends, if it still runs."""
+    def worker(self, folder: Path, limits: str = "pass") -> Iterator[Process]:
+        """A worker process of its own; ended with SIGKILL when the block ends, if it still runs.
+
+        `limits` are statements that set other limits of time in the modules `consumer` and `slack`.
+        """
         port = free_port()
         program = (
             "import sys; from webnext.processes import worker; worker.PORT = int(sys.argv[1]); "
+            f"from webnext.alerts import consumer, slack; {limits}; "
             "from webnext.__main__ import main; sys.exit(main(['worker']))"
         )
         environment = {

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import botocore.session
@@ -26,6 +27,7 @@ class Emulator:
     url: str
     account: str
 
+    @cache  # noqa: B019  (a client takes most of a second to make, and an emulator lasts as long as the run)
     def client(self, service: str):  # type: ignore[no-untyped-def]
         """A client that does what the program didn't: drift."""
         return botocore.session.Session().create_client(
