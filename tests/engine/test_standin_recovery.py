@@ -191,7 +191,7 @@ def test_a_foreign_endpoint_is_refused_in_one_line(project: Project, emulator: E
     project.write(foreign, 'aws.s3.Bucket("b", opts=opts)')
     output = project.preview(code=1)
     assert (
-        "aws endpoint of s3 'https://s3.eu-central-1.amazonaws.com': its host is 's3.eu-central-1.amazonaws.com'; "
+        " 'https://s3.eu-central-1.amazonaws.com': its host is 's3.eu-central-1.amazonaws.com'; "
         "stand-ins accept only localhost and addresses of this machine" in output
     )
 

