@@ -315,17 +315,17 @@ HEAVY = ("boto3", "docker", "httpx", "jinja2", "psycopg", "pulumi", "rich", "yam
 @pytest.mark.parametrize(
     ("arguments", "allowed"),
     [
-        (["--help"], set()),
-        (["--version"], set()),
-        (["migrate", "apply", "--help"], set()),
-        (["up"], set()),
-        (["outputs", "-s", "prod"], {"yaml"}),
-        (["traffic", "-s", "prod"], {"docker", "yaml"}),
+        (["--help"], []),
+        (["--version"], []),
+        (["migrate", "apply", "--help"], []),
+        (["up"], []),
+        (["outputs", "-s", "prod"], ["yaml"]),
+        (["traffic", "-s", "prod"], ["docker", "yaml"]),
     ],
     ids=" ".join,
 )
 def test_a_command_imports_what_it_needs_and_nothing_heavy_beside(
-    arguments: list[str], allowed: set[str], tmp_path: Path
+    arguments: list[str], allowed: list[str], tmp_path: Path
 ) -> None:
     pulumi = tmp_path / "pulumi"
     pulumi.write_text("""#!/bin/sh\necho '{"traffic": {"runtime": "docker", "container": "none", "folder": "/"}}'\n""")
@@ -343,4 +343,4 @@ def test_a_command_imports_what_it_needs_and_nothing_heavy_beside(
 
     imported = set(done.stdout.split())
     assert "cutover.commands.app" in imported
-    assert imported & set(HEAVY) <= allowed
+    assert imported & set(HEAVY) <= set(allowed)
