@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cutover.errors import MigrationError, UnreachableError
-from cutover.schema import migrator
+from cutover.schema.connection import connect
 from cutover.schema.secrets import secret_value
 from cutover.schema.tunnel import LOOPBACK, Tunnel, listens
 from outputs.access import DatabaseAccess
@@ -61,6 +61,6 @@ class AuditDatabase(DatabaseAccess):
         url = secret_value(self.secret_arn, region=self.region, emulator=self.emulator)
         with (
             self.reachable(),
-            migrator.connect(url, address=self.address, database=database) as connection,
+            connect(url, address=self.address, database=database) as connection,
         ):
             yield connection

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cutover.errors import MigrationError
 from cutover.schema import description, indexes
+from cutover.schema.connection import connect, first_line
 from cutover.schema.files import Migration, load, problems
 from cutover.schema.indexes import Index
 from cutover.schema.locks import LOCK_TIMEOUT, Report, only_runner, patiently
@@ -49,8 +50,6 @@ CREATE TABLE IF NOT EXISTS cutover.schema_migrations (
 _HAS_LEDGER = """
 SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'cutover' AND c.relname = 'schema_migrations'"""
-# The server notices within a second that a runner was killed, and gives back its locks.
-_SESSION = "SET client_connection_check_interval = '1s'; SET statement_timeout = 0; SET lock_timeout = 0"
 
 
 class Versioned(Protocol):
@@ -83,39 +82,6 @@ def digest(migrations: Iterable[Versioned]) -> str:
     """One SHA-256 over the files and checksums: two databases with the same digest had the same migrations."""
     text = "".join(f"{migration.file} {migration.checksum}\n" for migration in migrations)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextmanager
-def connect(
-    url: str, *, address: tuple[str, int] | None = None, database: str | None = None
-) -> Iterator[psycopg.Connection]:
-    """A connection in autocommit mode.
-
-    `address`, an IP address and a port, is where to connect in place of the URL's host, whose name still is what
-    a certificate is checked for; `database` replaces the URL's. Raises MigrationError in one line, without the
-    URL, when none answers, and for what the database refuses inside the block.
-    """
-    import psycopg
-
-    instead: dict[str, Any] = {"dbname": database} if database else {}
-    if address:
-        instead |= {"hostaddr": address[0], "port": address[1]}
-    try:
-        connection = psycopg.connect(
-            url, autocommit=True, connect_timeout=10, application_name="cutover", client_encoding="utf8", **instead
-        )
-        connection.execute(_SESSION)
-    except psycopg.OperationalError as error:
-        raise MigrationError(f"the audit database does not answer: {_first_line(error)}") from None
-    except psycopg.ProgrammingError:
-        raise MigrationError(
-            "the audit database's secret is not a PostgreSQL URL: postgresql://USER:PASSWORD@HOST/audit"
-        ) from None
-    with connection:
-        try:
-            yield connection
-        except psycopg.Error as error:
-            raise MigrationError(f"the audit database refused: {_first_line(error)}") from None
 
 
 def applied(connection: psycopg.Connection) -> list[Applied]:
@@ -244,9 +210,5 @@ def _failure(migration: Migration, error: psycopg.Error) -> str:
     position = error.diag.statement_position
     line = f" at line {migration.sql.count(chr(10), 0, int(position) - 1) + 1}" if position else ""
     if migration.transaction:
-        return f"{migration.file} failed and was rolled back: {_first_line(error)}{line}"
-    return f"{migration.file} failed; what it left is repaired by the next run: {_first_line(error)}{line}"
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return f"{migration.file} failed and was rolled back: {first_line(error)}{line}"
+    return f"{migration.file} failed; what it left is repaired by the next run: {first_line(error)}{line}"

@@ -1,0 +1,53 @@
+"""A connection to the audit database, and what goes wrong on it in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cutover.errors import MigrationError
+
+if TYPE_CHECKING:
+    import psycopg
+
+# The server notices within a second that a runner was killed, and gives back its locks.
+_SESSION = "SET client_connection_check_interval = '1s'; SET statement_timeout = 0; SET lock_timeout = 0"
+
+
+@contextmanager
+def connect(
+    url: str, *, address: tuple[str, int] | None = None, database: str | None = None
+) -> Iterator[psycopg.Connection]:
+    """A connection in autocommit mode.
+
+    `address`, an IP address and a port, is where to connect in place of the URL's host, whose name still is what
+    a certificate is checked for; `database` replaces the URL's. Raises MigrationError in one line, without the
+    URL, when none answers, and for what the database refuses inside the block.
+    """
+    import psycopg
+
+    instead: dict[str, Any] = {"dbname": database} if database else {}
+    if address:
+        instead |= {"hostaddr": address[0], "port": address[1]}
+    try:
+        connection = psycopg.connect(
+            url, autocommit=True, connect_timeout=10, application_name="cutover", client_encoding="utf8", **instead
+        )
+        connection.execute(_SESSION)
+    except psycopg.OperationalError as error:
+        raise MigrationError(f"the audit database does not answer: {first_line(error)}") from None
+    except psycopg.ProgrammingError:
+        raise MigrationError(
+            "the audit database's secret is not a PostgreSQL URL: postgresql://USER:PASSWORD@HOST/audit"
+        ) from None
+    with connection:
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise MigrationError(f"the audit database refused: {first_line(error)}") from None
+
+
+def first_line(error: psycopg.Error) -> str:
+    """The first line of what Postgres says."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
