@@ -41,7 +41,7 @@ def props(edge_images: dict[str, str], edge_tls: Path) -> Iterator[dict[str, Any
             "config": text(),
             "container": name,
             "image": edge_images["nginx"],
-            "labels": {"web-next.test": "edge-files"},
+            "labels": {"web-next.test": name},
             "network": net,
             "tls": str(edge_tls),
             "volume": name,
@@ -53,15 +53,15 @@ def in_force(props: dict[str, Any]) -> str:
     return str((PROVIDER.read("id", props).outs or {})["config"])
 
 
-def left_over() -> str:
-    return docker("ps", "--all", "--quiet", "--filter", "label=web-next.test=edge-files")
+def left_over(props: dict[str, Any]) -> str:
+    return docker("ps", "--all", "--quiet", "--filter", f"label=web-next.test={props['labels']['web-next.test']}")
 
 
 def test_what_nginx_takes_is_written_and_nothing_is_left_over(props: dict[str, Any]) -> None:
     PROVIDER.create(props)
 
     assert in_force(props) == props["config"]
-    assert left_over() == ""
+    assert left_over(props) == ""
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_nginx_refuses_changes_nothing_and_is_said_in_a_line(
     assert "the one before stays in force" in str(refused.value)
     assert "\n" not in str(refused.value)
     assert in_force(props) == props["config"]
-    assert left_over() == ""
+    assert left_over(props) == ""
 
 
 def test_a_file_that_somebody_edited_is_drift(props: dict[str, Any]) -> None:
