@@ -9,13 +9,13 @@ from infra.audit import Audit, AuditArgs
 from infra.audit_roles import AuditRoles, AuditRolesArgs
 from infra.bastion import Bastion, BastionArgs
 from infra.candidate import Candidate
+from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.evidence import Evidence, EvidenceArgs
 from infra.flags import Flags, FlagsArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.naming import Names
 from infra.network import Network, NetworkArgs
 from infra.queues import Queues, QueuesArgs
-from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.records_bucket import Records, RecordsArgs
 from infra.release import release_of, shared_environment
 from infra.role import AppRole, AppRoleArgs
