@@ -45,7 +45,7 @@ def up(
         return
     target = outputs(stack).read("smoke_target", SmokeTarget.from_output)
     if target is None:
-        print(f"  {stack} has no verdict: its database has no schema yet; set database.access to direct or tunnel, run up")
+        print(f"  {stack} has no verdict: its database has no schema yet; set database.access, run up")
         return
     found = suite.run(target)
     report.save(found)

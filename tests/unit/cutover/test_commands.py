@@ -214,7 +214,7 @@ def test_up_of_a_stack_without_an_app_has_no_verdict_and_is_0(
     fake.values = {"audit_db_endpoint": "db:5432"}
 
     assert main(["up", "-s", "test"]) == 0
-    assert capsys.readouterr().out.endswith("set database.access to direct or tunnel, run up\n")
+    assert capsys.readouterr().out.endswith("set database.access, run up\n")
 
 
 def test_up_that_changed_nothing_is_3_when_the_fresh_verdict_is_a_no_go(
