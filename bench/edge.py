@@ -16,13 +16,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 
-from infra.nginx import WEIGHTS, EdgeConfig, render
+from infra.nginx import WEIGHTS, render
 from offline.images.build import build_all
 from tests.support.containers import container, free_port, network, wait_until
+from tests.support.edge_configs import SOUND
 
 SHARE = 0.9
 CONNECTIONS, SECONDS = 32, 5
@@ -48,17 +50,8 @@ http {
 
 def edge() -> str:
     """The edge's configuration, half of the traffic on each of two tracks that are one app."""
-    return render(
-        EdgeConfig(
-            edge_id="bench",
-            server_name="localhost",
-            upstreams={"stable": "app:3003", "candidate": "app:3003"},
-            rate_per_minute=60,
-            burst=10,
-            weights=WEIGHTS,
-            trusted_callers=["127.0.0.1"],
-        )
-    )
+    both = {"stable": "app:3003", "candidate": "app:3003"}
+    return render(replace(SOUND, upstreams=both, weights=WEIGHTS, trusted_callers=["127.0.0.1"]))
 
 
 def certificate(folder: Path) -> None:

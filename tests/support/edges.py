@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import httpx
 from cutover.traffic.docker import EdgeTraffic
 from infra.nginx import WEIGHTS, EdgeConfig, render
 from tests.support.containers import container, docker, free_port, network, wait_until
+from tests.support.edge_configs import SOUND
 
 ECHO = """
 import http.server, json, os
@@ -67,15 +68,9 @@ StartEdge = Callable[..., AbstractContextManager[Edge]]
 def config(*tracks: str, **changes: Any) -> EdgeConfig:
     """An edge before the tracks' upstreams, some fields changed; with both tracks it splits."""
     named = tracks or ("stable",)
-    fields: dict[str, Any] = {
-        "edge_id": "test-0",
-        "server_name": "localhost",
-        "upstreams": {track: f"{track}:3003" for track in named},
-        "rate_per_minute": 60,
-        "burst": 10,
-        "weights": WEIGHTS if len(named) > 1 else None,
-    }
-    return EdgeConfig(**{**fields, **changes})
+    upstreams = {track: f"{track}:3003" for track in named}
+    before = replace(SOUND, edge_id="test-0", upstreams=upstreams, weights=WEIGHTS if len(named) > 1 else None)
+    return replace(before, **changes)
 
 
 def certificate(folder: Path) -> Path:
