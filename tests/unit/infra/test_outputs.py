@@ -16,6 +16,7 @@ from outputs.traffic import traffic_from
 from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import run
 
+HERE = "tests/unit/infra/test_outputs.py"
 TEXTS = "texts by name"
 EDGE = {"url": str, "authority": str, "rate_per_minute": int, "burst": int, "config": str}
 SCHEMA = {"version": int, "digest": str}
@@ -104,7 +105,7 @@ def differences(value: Any, pinned: Any, where: str) -> list[str]:
     """How a value differs from its pinned shape, a line each; what has no value fits every shape but an object's."""
     if isinstance(pinned, dict):
         if not isinstance(value, Mapping) or value.keys() != pinned.keys():
-            return [f"{where} is {value!r}, with {', '.join(pinned)} pinned"]
+            return [f"{where} is {value!r}, with {', '.join(pinned)} pinned: a new key is pinned in {HERE}"]
         return [line for name in pinned for line in differences(value[name], pinned[name], f"{where}.{name}")]
     if isinstance(pinned, list):
         return [line for each in value for line in differences(each, pinned[0], f"{where}[]")]
