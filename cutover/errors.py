@@ -62,7 +62,7 @@ class MigrationError(CutoverError):
 
 
 class UnreachableError(CutoverError):
-    """the audit database is out of reach; nothing was changed"""
+    """the audit database or the vault is out of reach; nothing was changed"""
 
     exit_code = 8
 
@@ -82,7 +82,7 @@ class TrafficError(CutoverError):
 def exit_codes() -> dict[int, str]:
     """What each exit code means, in order."""
     means = {
-        DONE: "done; for up and smoke: GO",
+        DONE: "done; for up and smoke: GO, with or without caveats",
         WRONG_USAGE: "wrong usage: the command line is not understood",
         INTERRUPTED: "interrupted by Ctrl-C",
     }

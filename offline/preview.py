@@ -9,8 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
-
+from offline import stackfile
 from offline.machine import ROOT
 
 BASES = ROOT / "offline" / "base"
@@ -34,8 +33,8 @@ def scratch_copy(folder: Path) -> None:
 
 def base_of(stack: str) -> str | None:
     """The stack that a candidate stands on, by its file; None for a stack that stands by itself."""
-    content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()) or {}
-    return (content.get("config") or {}).get("web-next:base")
+    base: str | None = (stackfile.read(ROOT, stack).get("config") or {}).get("web-next:base")
+    return base
 
 
 def offline_shape(stack: str) -> int:
@@ -77,7 +76,12 @@ def main() -> int:
         return 2
     stack = sys.argv[1]
     if stack.startswith("local"):
-        return subprocess.run(["pulumi", "preview", "--stack", stack], cwd=ROOT, check=False).returncode
+        done = subprocess.run(
+            ["pulumi", "preview", "--stack", stack], cwd=ROOT, check=False, stderr=subprocess.PIPE, text=True
+        )
+        missing = f"preview: stack {stack} does not exist here: bring it up first, cutover up -s {stack}\n"
+        print(missing if "no stack named" in done.stderr else done.stderr, end="", file=sys.stderr)
+        return done.returncode
     if not (ROOT / f"Pulumi.{stack}.yaml").exists():
         stacks = ", ".join(sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")))
         print(f"preview: there is no Pulumi.{stack}.yaml; STACK is one of: {stacks}", file=sys.stderr)
@@ -87,4 +91,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except stackfile.StackFileError as problem:
+        sys.exit(f"preview: {problem}")

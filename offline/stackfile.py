@@ -99,10 +99,17 @@ def write(root: Path, stack: str, content: Mapping[str, Any]) -> None:
     draft.replace(path)
 
 
+class StackFileError(Exception):
+    """A stack's file cannot be read. One line, fit for a person."""
+
+
 def read(root: Path, stack: str) -> dict[str, Any]:
-    """The stack's file as it is; empty when there is none."""
+    """The stack's file as it is; empty when there is none. Raises StackFileError when it is no YAML."""
     path = root / f"Pulumi.{stack}.yaml"
-    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+    try:
+        return dict(yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise StackFileError(f"{path.name} is no YAML of a stack: {' '.join(str(error).split())}; mend it") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,4 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except StackFileError as problem:
+        sys.exit(str(problem))

@@ -79,7 +79,7 @@ def apply(
     deadline: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", help="how long to try again when another session holds a lock, 60 if not given"
+            min=0, metavar="SECONDS", help="how long to try again when another session holds a lock, 60 if not given"
         ),
     ] = None,
     as_json: AsJson = False,
@@ -198,7 +198,7 @@ def _target(stack: str | None, url_file: Path | None) -> _Target:
     if access is None:
         raise StackMissingError(
             f"stack {stack} has no output audit_db_access, so no update of this revision has ended well: "
-            "bring it up first, make up, or name the database by --url-file"
+            f"bring it up first, cutover up -s {stack}, or name the database by --url-file"
         )
     return _Target(open=access.open, access=access)
 

@@ -21,7 +21,7 @@ def smoke(stack: Stack, as_json: AsJson = False) -> None:
 
     target = outputs(stack).read("smoke_target", SmokeTarget.from_output)
     if target is None:
-        raise StackMissingError(f"stack {stack} has deployed nothing yet: bring it up first, make up")
+        raise StackMissingError(f"stack {stack} has deployed nothing yet: bring it up first, cutover up -s {stack}")
     found = suite.run(target)
     report.save(found)
     if as_json:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from cutover.errors import CutoverError
+from cutover.errors import CutoverError, UnreachableError
 
 
 def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
     """The secret's text. On docker stacks `emulator` is the API's address, and the ARN's account its credential.
 
-    Raises CutoverError naming the ARN when it cannot be read; never with the value.
+    Raises UnreachableError when nobody answers, CutoverError when it cannot be read; never with the value.
     """
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
     local = {}
     if emulator:
@@ -30,6 +30,9 @@ def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
     )
     try:
         value: str = client.get_secret_value(SecretId=arn)["SecretString"]
+    except (ConnectionError, HTTPClientError) as error:
+        way_out = "make up starts it" if emulator else "look at the network and at proxies"
+        raise UnreachableError(f"the vault that has {arn} does not answer ({error}): {way_out}") from None
     except (BotoCoreError, ClientError, KeyError) as error:
         raise CutoverError(f"secret {arn} cannot be read ({type(error).__name__}: {error})") from None
     return value

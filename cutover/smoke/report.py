@@ -39,9 +39,10 @@ class Report:
             for result in self.results
         ]
         track = "" if self.target.track == "stable" else f"{self.target.track} "
-        lines.append(
-            f"  {self.decision.verdict.value}  web-next {self.target.version} {track}at {self.target.edge.url}"
-        )
+        verdict: str = self.decision.verdict.value
+        if self.decision.verdict is Verdict.GO_WITH_CAVEATS:
+            verdict += f": {', '.join(criterion.value for criterion in self.decision.against)}"
+        lines.append(f"  {verdict}  web-next {self.target.version} {track}at {self.target.edge.url}")
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:

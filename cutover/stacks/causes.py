@@ -28,7 +28,7 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
     lines = [line.strip().removeprefix("stdout: ").removeprefix("stderr: ") for line in said.splitlines()]
     causes = [line for line in lines if line.startswith("error:")]
     if any("no stack named" in line for line in causes):
-        return StackMissingError(f"stack {stack} does not exist here: bring it up first, make up")
+        return StackMissingError(f"stack {stack} does not exist here: bring it up first, cutover up -s {stack}")
     migration = f"{MigrationError.__module__}.{MigrationError.__qualname__}: "
     for problem in problems:
         if problem.startswith(migration):

@@ -53,5 +53,5 @@ def outputs(stack: str, *, show_secrets: bool = False) -> Outputs:
         raise cause(stack, done.stderr)
     found: dict[str, Any] = json.loads(done.stdout)
     if not found:
-        raise StackMissingError(f"stack {stack} has no outputs: bring it up first, make up")
+        raise StackMissingError(f"stack {stack} has no outputs: bring it up first, cutover up -s {stack}")
     return Outputs(stack, found)

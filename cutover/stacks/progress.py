@@ -67,4 +67,4 @@ def _cause(text: str) -> str:
     lines = [line.strip() for line in text.splitlines()]
     if any(line.startswith("Traceback (") for line in lines):
         return lines[-1]
-    return " ".join(lines).removeprefix("error: ")
+    return f"{lines[0]} {'; '.join(filter(None, lines[1:]))}".strip().removeprefix("error: ")

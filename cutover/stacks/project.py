@@ -6,20 +6,23 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cutover.errors import NotPreparedError, StackMissingError
+from cutover.errors import CutoverError, NotPreparedError, StackMissingError
 
 PROJECT = Path(__file__).parents[2]
 
 
 def config(stack: str) -> dict[str, Any]:
-    """What the stack's file says. Raises StackMissingError when there is none."""
+    """What the stack's file says. Raises StackMissingError when there is none, CutoverError when it is no YAML."""
     import yaml
 
     path = PROJECT / f"Pulumi.{stack}.yaml"
     if not path.exists():
         stacks = ", ".join(sorted(file.name.split(".")[1] for file in PROJECT.glob("Pulumi.*.yaml")))
         raise StackMissingError(f"there is no Pulumi.{stack}.yaml: the stacks here are {stacks}")
-    return dict((yaml.safe_load(path.read_text()) or {}).get("config", {}))
+    try:
+        return dict((yaml.safe_load(path.read_text()) or {}).get("config", {}))
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        raise CutoverError(f"{path.name} is no YAML of a stack: {' '.join(str(error).split())}; mend it") from None
 
 
 def require_prepared(stack: str) -> None:

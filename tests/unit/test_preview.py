@@ -145,3 +145,13 @@ def test_a_candidate_is_previewed_on_the_kept_state_of_its_base(
         f"stack import --stack prod --file {tmp_path / 'base' / 'prod.json'}",
         "preview --stack canary",
     ]
+
+
+def test_a_local_stack_that_was_never_brought_up_says_how(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project.parent / "bin" / "pulumi").write_text("#!/bin/sh\necho \"error: no stack named 'local'\" >&2\nexit 255\n")
+
+    assert run(monkeypatch, "local") != 0
+    expected = "preview: stack local does not exist here: bring it up first, cutover up -s local\n"
+    assert capsys.readouterr().err == expected

@@ -206,3 +206,11 @@ def test_a_new_image_makes_the_file_outdated(project: Path, monkeypatch: pytest.
     assert stackfile.main(["--check"]) == 1
     assert stackfile.main([]) == 0
     assert stackfile.read(project, "local")["config"]["web-next:buildSha"] == "b" * 12
+
+
+@pytest.mark.parametrize("text", ["config: {a: b\n", "a text\n"])
+def test_a_file_that_is_no_yaml_is_one_line_that_names_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Pulumi.local.yaml").write_text(text)
+
+    with pytest.raises(stackfile.StackFileError, match=r"^Pulumi\.local\.yaml is no YAML of a stack: .*; mend it$"):
+        stackfile.read(tmp_path, "local")

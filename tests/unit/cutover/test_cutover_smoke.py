@@ -14,7 +14,7 @@ import pytest
 from cutover import smoke
 from cutover.errors import NoGoError, NotPreparedError
 from cutover.smoke import checks, suite
-from cutover.smoke.decision import Criterion, Outcome, Verdict
+from cutover.smoke.decision import Criterion, Decision, Outcome, Verdict
 from cutover.smoke.probe import CheckFailedError
 from outputs.release import Track
 from tests.support.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter, target
@@ -335,6 +335,13 @@ def test_every_request_asks_for_the_track_that_is_smoked(monkeypatch: pytest.Mon
     smoke.run(replace(TARGET, track=track), checks={Criterion.HEALTH: checks.health})
 
     assert seen == [(track, smoke.USER_AGENT)]
+
+
+def test_a_go_with_caveats_names_them() -> None:
+    decision = Decision(verdict=Verdict.GO_WITH_CAVEATS, against=(Criterion.RATE_LIMIT,))
+
+    last = replace(report(), decision=decision).table().splitlines()[-1]
+    assert last == "  GO with caveats: Rate limit  web-next 1.5.1 at https://localhost:8443"
 
 
 def test_the_verdict_names_a_candidate() -> None:

@@ -27,6 +27,7 @@ from cutover.errors import (
 )
 from cutover.stacks import locks, outputs, project, update
 from cutover.stacks.causes import cause
+from cutover.stacks.progress import Progress
 from tests.support.database_output import OUTPUT, SCHEMA
 
 
@@ -381,6 +382,22 @@ def test_the_first_problem_of_an_update_is_its_cause() -> None:
     error = cause("local", str(failed("error: update failed")), ["hook smoke failed", "second"])
 
     assert str(error) == "stack local: hook smoke failed"
+
+
+@pytest.mark.parametrize("text", ["config: {a: b\n", "- a list\n", "config: a text\n", "\tconfig: {}\n"])
+def test_a_stack_file_that_is_no_yaml_of_a_stack_is_one_line_that_names_it(backend: Path, text: str) -> None:
+    (project.PROJECT / "Pulumi.local.yaml").write_text(text)
+
+    with pytest.raises(CutoverError, match=r"^Pulumi\.local\.yaml is no YAML of a stack: .*; mend it$"):
+        project.config("local")
+
+
+def test_what_pulumi_says_in_several_lines_keeps_them_apart() -> None:
+    progress = Progress(write=lambda _: None)
+    event = SimpleNamespace(severity="error", message="error: 2 problem(s):\n  a is 1: too few\n  b is 2: too many\n")
+    progress.only_problems(SimpleNamespace(diagnostic_event=event))  # type: ignore[arg-type]
+
+    assert progress.problems == ["2 problem(s): a is 1: too few; b is 2: too many"]
 
 
 def test_a_stack_without_a_file_is_refused_with_those_that_have_one(backend: Path) -> None:
