@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
@@ -52,7 +53,7 @@ class Explainer:
         if kind == "extra_forbidden" and path[0].partition(".")[0] in self.sections and len(path) == 1:
             return f"  {key}: written without --path; pulumi config rm {key}, then pulumi config set --path {key} VALUE"
         if kind == "extra_forbidden":
-            known = sorted(str(field.alias) for field in self._model(path).model_fields.values())
+            known = _keys(self._model(path))
             close = difflib.get_close_matches(path[-1], known, n=1)
             advice = f"did you mean '{close[0]}'?" if close else f"valid keys: {', '.join(known)}"
             return f"  {key}: unknown key; {advice}"
@@ -86,5 +87,27 @@ class Explainer:
                 extras = [
                     one.json_schema_extra for one in (field, *field.metadata) if hasattr(one, "json_schema_extra")
                 ]
-                return next((str(extra["rule"]) for extra in extras if isinstance(extra, dict)), None)
+                stated = next((str(extra["rule"]) for extra in extras if isinstance(extra, dict)), None)
+                return stated or self._object(path) or _range(field)
         return None
+
+    def _object(self, path: list[str]) -> str | None:
+        if len(path) > 1 or path[0] not in self.sections:
+            return None
+        return f"an object, its keys are {', '.join(_keys(self.sections[path[0]]))}"
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return sorted(str(field.alias) for field in model.model_fields.values())
+
+
+def _range(field: FieldInfo) -> str | None:
+    bounds = {name: getattr(part, name) for part in field.metadata for name in ("ge", "le") if hasattr(part, name)}
+    match bounds:
+        case {"ge": low, "le": high}:
+            return f"a whole number from {low} to {high}"
+        case {"ge": low}:
+            return f"a whole number, {low} or more"
+        case {"le": high}:
+            return f"a whole number, {high} or less"
+    return None

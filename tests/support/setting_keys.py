@@ -19,3 +19,8 @@ def keys() -> dict[str, FieldInfo]:
 def leaves() -> set[str]:
     """The paths of all keys that are no sections."""
     return keys().keys() - SECTIONS.keys()
+
+
+def bounds(field: FieldInfo) -> list[str]:
+    """A number's bounds, the lower first; none where it has none."""
+    return [str(getattr(part, name)) for part in field.metadata for name in ("ge", "le") if hasattr(part, name)]

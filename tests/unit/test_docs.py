@@ -17,7 +17,7 @@ from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
 from infra.settings.keys import SECTIONS
 from infra.settings.sections import AdaptersSettings
-from tests.support.setting_keys import keys
+from tests.support.setting_keys import bounds, keys
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -57,11 +57,6 @@ def default(field: FieldInfo) -> str:
         case BaseModel():
             return "of its keys"
     return str(value)
-
-
-def bounds(field: FieldInfo) -> list[str]:
-    """A number's bounds, the lower first; none where it has none."""
-    return [str(getattr(part, name)) for part in field.metadata for name in ("ge", "le") if hasattr(part, name)]
 
 
 def documented(text: str) -> dict[str, list[str]]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field, ValidationError
 
-from infra.settings.keys import LOG_DAYS
-from infra.settings.problems import SettingsError
+from infra.settings.keys import LOG_DAYS, SECTIONS
+from infra.settings.problems import Explainer, SettingsError
 from infra.settings.reading import load
 from infra.settings.sections import AdaptersSettings
-from tests.support.setting_keys import leaves
+from tests.support.setting_keys import bounds, keys, leaves
 from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, MACHINE, OPERATORS, at, changed, settings, without
 
 
@@ -51,10 +52,10 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("buildSha", "4f2c1d", "it must be a commit"),
     ("version", "v1.5.1", "it must be three numbers, such as 1.5.1"),
     ("adapters", "mock", "it must be an object of audit, evidence, queue, guardrails, each mock or production"),
-    ("edge.ratePerMinute", "0", "input should be greater than or equal to 1"),
-    ("edge.ratePerMinute", "6001", "input should be less than or equal to 6000"),
-    ("edge.burst", "-1", "input should be greater than or equal to 0"),
-    ("edge.burst", "1001", "input should be less than or equal to 1000"),
+    ("edge.ratePerMinute", "0", "it must be a whole number from 1 to 6000"),
+    ("edge.ratePerMinute", "6001", "it must be a whole number from 1 to 6000"),
+    ("edge.burst", "-1", "it must be a whole number from 0 to 1000"),
+    ("edge.burst", "1001", "it must be a whole number from 0 to 1000"),
     ("edge.pinning", "session", "input should be 'cookie' or 'none'"),
     ("edge.trustedProxies", "10.0.0.0/8", "it must be a list of networks, such as 10.42.8.0/22"),
     ("edge.trustedCallers", "10.0.0.1", "it must be a list of networks, such as 203.0.113.7/32"),
@@ -62,39 +63,39 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("healthCommand", "node health.js", "it must be a list of words that asks /healthz in the container"),
     ("fargate.architecture", "arm64", "input should be 'X86_64' or 'ARM64'"),
     ("fargate.cpu", "300", "input should be '256', '512', '1024', '2048' or '4096'"),
-    ("fargate.memory", 511, "input should be greater than or equal to 512"),
-    ("fargate.memory", 30721, "input should be less than or equal to 30720"),
-    ("fargate.tasks", 0, "input should be greater than or equal to 1"),
-    ("fargate.mostTasks", 401, "input should be less than or equal to 400"),
-    ("fargate.workerTasks", 0, "input should be greater than or equal to 1"),
+    ("fargate.memory", 511, "it must be a whole number from 512 to 30720"),
+    ("fargate.memory", 30721, "it must be a whole number from 512 to 30720"),
+    ("fargate.tasks", 0, "it must be a whole number from 1 to 100"),
+    ("fargate.mostTasks", 401, "it must be a whole number from 1 to 400"),
+    ("fargate.workerTasks", 0, "it must be a whole number from 1 to 100"),
     ("fargate.hostedZoneId", "example.com", "it must be a Route 53 hosted zone's id, Z…"),
     ("fargate.certificateArn", "arn:aws:iam::1:x", "it must be an ACM certificate's ARN"),
-    ("fargate.wafRequests", 9, "input should be greater than or equal to 10"),
-    ("retentionDays", "0", "input should be greater than or equal to 1"),
-    ("retentionDays", "3651", "input should be less than or equal to 3650"),
+    ("fargate.wafRequests", 9, "it must be a whole number from 10 to 2000000"),
+    ("retentionDays", "0", "it must be a whole number from 1 to 3650"),
+    ("retentionDays", "3651", "it must be a whole number from 1 to 3650"),
     ("operatorRoles", "deployer", "it must be a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME"),
     ("database.class", "m7g.large", "it must be an RDS class of the families t3, "),
     ("database.class", "db.m7g.huge", "it must be an RDS class of the families t3, "),
     ("database.class", "cache.m7g.large", "it must be an RDS class"),
-    ("database.storage", "19", "input should be greater than or equal to 20"),
-    ("database.storage", "65537", "input should be less than or equal to 65536"),
-    ("database.maxStorage", "21", "input should be greater than or equal to 22"),
-    ("database.maxStorage", "65537", "input should be less than or equal to 65536"),
+    ("database.storage", "19", "it must be a whole number from 20 to 65536"),
+    ("database.storage", "65537", "it must be a whole number from 20 to 65536"),
+    ("database.maxStorage", "21", "it must be a whole number from 22 to 65536"),
+    ("database.maxStorage", "65537", "it must be a whole number from 22 to 65536"),
     ("database.multiAz", "maybe", "input should be a valid boolean, unable to interpret input"),
-    ("database.backupDays", "0", "input should be greater than or equal to 1"),
-    ("database.backupDays", "36", "input should be less than or equal to 35"),
+    ("database.backupDays", "0", "it must be a whole number from 1 to 35"),
+    ("database.backupDays", "36", "it must be a whole number from 1 to 35"),
     ("database.access", "vpn", "input should be 'direct', 'tunnel' or 'later'"),
-    ("database.tunnelPort", "1023", "input should be greater than or equal to 1024"),
-    ("database.tunnelPort", "65536", "input should be less than or equal to 65535"),
+    ("database.tunnelPort", "1023", "it must be a whole number from 1024 to 65535"),
+    ("database.tunnelPort", "65536", "it must be a whole number from 1024 to 65535"),
     ("database.clientGroups", "sg-1", "it must be a list of security group ids, sg-…"),
-    ("auditRetentionMonths", "0", "input should be greater than or equal to 1"),
-    ("auditRetentionMonths", "1201", "input should be less than or equal to 1200"),
+    ("auditRetentionMonths", "0", "it must be a whole number from 1 to 1200"),
+    ("auditRetentionMonths", "1201", "it must be a whole number from 1 to 1200"),
     ("queues.nodeType", "db.m7g.large", "it must be an ElastiCache node type of the families m5, "),
     ("queues.nodeType", "cache.m7g.huge", "it must be an ElastiCache node type"),
-    ("queues.replicas", "-1", "input should be greater than or equal to 0"),
-    ("queues.replicas", "6", "input should be less than or equal to 5"),
-    ("queues.snapshotDays", "0", "input should be greater than or equal to 1"),
-    ("queues.snapshotDays", "36", "input should be less than or equal to 35"),
+    ("queues.replicas", "-1", "it must be a whole number from 0 to 5"),
+    ("queues.replicas", "6", "it must be a whole number from 0 to 5"),
+    ("queues.snapshotDays", "0", "it must be a whole number from 1 to 35"),
+    ("queues.snapshotDays", "36", "it must be a whole number from 1 to 35"),
     ("backupWindow", "1:00-2:00", "it must be HH:MM-HH:MM in UTC"),
     ("backupWindow", "23:00-24:00", "it must be HH:MM-HH:MM in UTC"),
     ("maintenanceWindow", "03:00-04:00", "it must be ddd:HH:MM-ddd:HH:MM in UTC"),
@@ -109,6 +110,41 @@ BROKEN: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("key", "value", "rule"), BROKEN)
 def test_a_value_that_breaks_its_rule_is_named_with_the_rule(key: str, value: str, rule: str) -> None:
     assert refused(changed(**at(key, value))).startswith(f"web-next:{key} = {json.dumps(value)}: {rule}")
+
+
+BOUNDED = {key: bounds(field) for key, field in keys().items() if bounds(field)}
+
+
+@pytest.mark.parametrize("key", BOUNDED)
+def test_a_number_out_of_its_range_is_told_both_bounds(key: str) -> None:
+    low, high = BOUNDED[key]
+
+    for value in (int(low) - 1, int(high) + 1):
+        assert refused(changed(**at(key, value))).endswith(f": it must be a whole number from {low} to {high}")
+
+
+def test_a_number_with_one_bound_is_told_that_one() -> None:
+    class Bounded(BaseModel):
+        few: int = Field(alias="few", le=5)
+        many: int = Field(alias="many", ge=5)
+
+    values = {"few": 6, "many": 4}
+    explain = Explainer(namespace="x", model=Bounded, sections={}, moved={}, values=values, masked=frozenset())
+    with pytest.raises(ValidationError) as raised:
+        Bounded.model_validate(values)
+
+    assert list(explain.lines(raised.value)) == [
+        "  x:few = 6: it must be a whole number, 5 or less",
+        "  x:many = 4: it must be a whole number, 5 or more",
+    ]
+
+
+@pytest.mark.parametrize("key", sorted(SECTIONS.keys() - {"adapters"}))
+@pytest.mark.parametrize("value", ["small", "3", "{"])
+def test_a_section_that_is_no_object_is_told_its_keys(key: str, value: str) -> None:
+    inner = ", ".join(sorted(path.partition(".")[2] for path in leaves() if path.startswith(f"{key}.")))
+
+    assert refused(changed(**{key: value})).endswith(f": it must be an object, its keys are {inner}")
 
 
 UNRULED = {"base", "image", "edge.image", "evidenceBucket"}

@@ -55,7 +55,7 @@ def test_all_problems_are_reported_at_once() -> None:
     assert problems(without(changed(account="12", track="beta", edge={"burst": "many"}, acount="1"), "region")) == [
         'web-next:account = "12": it must be an account id, 12 digits; quote it in YAML',
         "web-next:acount: unknown key; did you mean 'account'?",
-        'web-next:edge.burst = "many": input should be a valid integer, unable to parse string as an integer',
+        'web-next:edge.burst = "many": it must be a whole number from 0 to 1000',
         "web-next:region: required, not set; pulumi config set web-next:region VALUE",
         "web-next:track = \"beta\": input should be 'stable' or 'candidate'",
     ]
@@ -91,7 +91,7 @@ def test_a_rule_about_one_key_of_a_section_is_judged_although_another_is_wrong()
         'web-next: edge.image is "nginx:1": it must be repository@sha256:…, never a tag',
         'web-next:database.class = "db.none": it must be an RDS class of the families t3, t4g, m5, m6g, m6i, m7g, m7i, '
         "m8g, r5, r6g, r6i, r7g, r7i, r8g, such as db.m7g.large",
-        "web-next:edge.burst = -1: input should be greater than or equal to 0",
+        "web-next:edge.burst = -1: it must be a whole number from 0 to 1000",
     ]
 
 
