@@ -19,6 +19,7 @@ from infra.settings.sections import (
     MachineSettings,
     NetworkSettings,
     QueuesSettings,
+    Whole,
     known,
     like,
 )
@@ -77,13 +78,13 @@ class Settings(BaseModel):
     fargate: FargateSettings = FargateSettings()
 
     evidence_bucket: str | None = None
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    retention_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
     operator_roles: Annotated[list[RoleArn], known("a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME")] = []
 
     network: NetworkSettings = NetworkSettings()
 
     database: DatabaseSettings = DatabaseSettings()
-    audit_retention_months: Annotated[int | None, Field(ge=1, le=1200)] = None
+    audit_retention_months: Annotated[Whole | None, Field(ge=1, le=1200)] = None
 
     queues: QueuesSettings = QueuesSettings()
     backup_window: Annotated[str, like(f"{_TIME}-{_TIME}", "HH:MM-HH:MM in UTC")] = "01:00-02:00"
@@ -92,7 +93,7 @@ class Settings(BaseModel):
     )
     apply_immediately: bool = False
     log_days: Annotated[
-        int, AfterValidator(_log_days), known(f"one of CloudWatch's: {', '.join(map(str, LOG_DAYS))}")
+        Whole, AfterValidator(_log_days), known(f"one of CloudWatch's: {', '.join(map(str, LOG_DAYS))}")
     ] = 30
     alarm_targets: Annotated[
         list[Annotated[str, Field(pattern=r"^(https://[^\s@]+|[^\s@/]+@[^\s@/]+\.[^\s@/]+)$")]],

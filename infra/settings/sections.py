@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from infra.settings import instance_classes as classes
 from infra.settings import subnets
@@ -28,7 +29,15 @@ def known(rule: str) -> Any:
     return Field(json_schema_extra={"rule": rule})
 
 
-Port = Annotated[int, Field(ge=1024, le=65535)]
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("boolean", "a boolean is no number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth)]
+"""A whole number; pydantic alone would read `true` as 1."""
+Port = Annotated[Whole, Field(ge=1024, le=65535)]
 ImageId = Annotated[str, like(SHA256, "an image id, sha256:…")]
 SubnetIds = Annotated[
     list[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]], known("a list of subnet ids, subnet-…")
@@ -92,10 +101,10 @@ class DatabaseSettings(BaseModel):
         AfterValidator(_database_class),
         known(f"an RDS class of the families {classes.database_families()}, such as db.m7g.large"),
     ] = Field(default="db.t4g.small", alias="class")
-    storage: Annotated[int, Field(ge=20, le=65536)] = 20
-    max_storage: Annotated[int | None, Field(ge=22, le=65536)] = None
+    storage: Annotated[Whole, Field(ge=20, le=65536)] = 20
+    max_storage: Annotated[Whole | None, Field(ge=22, le=65536)] = None
     multi_az: bool = False
-    backup_days: Annotated[int, Field(ge=1, le=35)] = 7
+    backup_days: Annotated[Whole, Field(ge=1, le=35)] = 7
     access: Mode = "direct"
     tunnel_port: Port = TUNNEL_PORT
     client_groups: Annotated[
@@ -118,8 +127,8 @@ class QueuesSettings(BaseModel):
         AfterValidator(_cache_node),
         known(f"an ElastiCache node type of the families {classes.cache_families()}, such as cache.m7g.large"),
     ] = "cache.t4g.small"
-    replicas: Annotated[int, Field(ge=0, le=5)] = 0
-    snapshot_days: Annotated[int, Field(ge=1, le=35)] = 7
+    replicas: Annotated[Whole, Field(ge=0, le=5)] = 0
+    snapshot_days: Annotated[Whole, Field(ge=1, le=35)] = 7
 
 
 class EdgeSettings(BaseModel):
@@ -127,8 +136,8 @@ class EdgeSettings(BaseModel):
 
     model_config = FORM
 
-    rate_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
-    burst: Annotated[int, Field(ge=0, le=1000)] = 10
+    rate_per_minute: Annotated[Whole, Field(ge=1, le=6000)] = 60
+    burst: Annotated[Whole, Field(ge=0, le=1000)] = 10
     pinning: Literal["cookie", "none"] = "cookie"
     trusted_proxies: Annotated[list[IPv4Network], known("a list of networks, such as 10.42.8.0/22")] = []
     trusted_callers: Annotated[list[IPv4Network], known("a list of networks, such as 203.0.113.7/32")] = []
@@ -160,13 +169,13 @@ class FargateSettings(BaseModel):
     architecture: Literal["X86_64", "ARM64"] = "X86_64"
     # `pulumi config set --path` writes a text of digits as a number.
     cpu: Annotated[Literal["256", "512", "1024", "2048", "4096"], BeforeValidator(str)] = "512"
-    memory: Annotated[int, Field(ge=512, le=30720)] = 1024
-    tasks: Annotated[int, Field(ge=1, le=100)] = 2
-    most_tasks: Annotated[int, Field(ge=1, le=400)] = 6
-    worker_tasks: Annotated[int, Field(ge=1, le=100)] = 1
+    memory: Annotated[Whole, Field(ge=512, le=30720)] = 1024
+    tasks: Annotated[Whole, Field(ge=1, le=100)] = 2
+    most_tasks: Annotated[Whole, Field(ge=1, le=400)] = 6
+    worker_tasks: Annotated[Whole, Field(ge=1, le=100)] = 1
     hosted_zone_id: Annotated[str | None, like(r"Z[A-Z0-9]+", "a Route 53 hosted zone's id, Z…")] = None
     certificate_arn: Annotated[str | None, like(r"arn:aws:acm:\S+:certificate/\S+", "an ACM certificate's ARN")] = None
-    waf_requests: Annotated[int, Field(ge=10, le=2_000_000)] = 300
+    waf_requests: Annotated[Whole, Field(ge=10, le=2_000_000)] = 300
 
 
 class NetworkSettings(BaseModel):

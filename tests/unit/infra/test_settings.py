@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -112,7 +113,28 @@ def test_a_value_that_breaks_its_rule_is_named_with_the_rule(key: str, value: st
     assert refused(changed(**at(key, value))).startswith(f"web-next:{key} = {json.dumps(value)}: {rule}")
 
 
+WHOLE = {key: field for key, field in keys().items() if re.search(r"\bint\b", str(field.annotation))}
 BOUNDED = {key: bounds(field) for key, field in keys().items() if bounds(field)}
+
+
+@pytest.mark.parametrize("key", WHOLE)
+@pytest.mark.parametrize("value", [True, False, 1.5, "many"])
+def test_a_whole_number_is_no_boolean_and_has_no_fraction(key: str, value: object) -> None:
+    shown = json.dumps(value) if "." in key or isinstance(value, str) else f'"{json.dumps(value)}"'
+    rule = f"a whole number from {' to '.join(BOUNDED[key])}" if key in BOUNDED else "one of CloudWatch's: "
+
+    assert refused(changed(**at(key, value))).startswith(f"web-next:{key} = {shown}: it must be {rule}")
+
+
+@pytest.mark.parametrize("key", WHOLE)
+def test_a_whole_number_may_be_written_as_a_float(key: str) -> None:
+    default = WHOLE[key].default
+    number = default if isinstance(default, int) else int(BOUNDED[key][-1])
+    read: Any = settings(**at(key, float(number))).model_dump(by_alias=True)
+    for part in key.split("."):
+        read = read[part]
+
+    assert repr(read) == str(number)
 
 
 @pytest.mark.parametrize("key", BOUNDED)
