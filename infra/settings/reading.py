@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -51,22 +52,25 @@ def load(
     """The settings in a stack's configuration.
 
     `config` maps `web-next:key` to its text, objects and lists as JSON, the way Pulumi hands them to the program;
-    keys of other namespaces are left alone. Values of `secret_keys` are masked in messages. `others` are problems
-    found elsewhere, in the migrations, which are refused together with those found here.
+    keys of other namespaces are left alone, but one that is close to `web-next` is refused. Values of `secret_keys`
+    are masked in messages. `others` are problems found elsewhere, in the migrations, which are refused together with
+    those found here.
 
     Raises SettingsError, with every problem found: the value seen, the rule, and the closest valid key.
     """
+    lines = [f"  {problem}" for problem in others]
     values: dict[str, Any] = {}
     for key, text in config.items():
         namespace, _, name = key.partition(":")
         if namespace == NAMESPACE:
             values[name] = _json(text) if name in _OBJECTS else text
+        elif difflib.get_close_matches(namespace.lower(), [NAMESPACE]):
+            lines.append(f"  {key}: no such namespace; did you mean '{NAMESPACE}:{name}'?")
     masked = frozenset(key.partition(":")[2] for key in secret_keys)
     explain = Explainer(
         namespace=NAMESPACE, model=Settings, sections=SECTIONS, moved=MOVED, values=values, masked=masked
     )
     wrong: frozenset[str] = frozenset()
-    lines = [f"  {problem}" for problem in others]
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

@@ -48,7 +48,16 @@ def test_a_text_of_digits_stays_a_text() -> None:
 
 
 def test_keys_of_other_namespaces_are_left_alone() -> None:
-    load({**DOCKER, "aws:region": "us-east-1", "pulumi:disable-default-providers": "[]"})
+    providers = {f"{provider}:region": "x" for provider in ("aws", "docker", "postgresql", "random")}
+
+    load({**DOCKER, **providers, "pulumi:disable-default-providers": "[]"})
+
+
+@pytest.mark.parametrize("namespace", ["webnext", "web_next", "Web-Next", "WEBNEXT", "web-nxt"])
+def test_a_key_of_a_misspelt_namespace_is_led_to_the_right_one(namespace: str) -> None:
+    key = f"{namespace}:edge"
+
+    assert problems({**DOCKER, key: '{"burst": 5}'}) == [f"{key}: no such namespace; did you mean 'web-next:edge'?"]
 
 
 def test_all_problems_are_reported_at_once() -> None:
