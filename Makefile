@@ -1,7 +1,7 @@
 # `make help` lists the targets. up, check, test, preview, entrypoint, doctor, down and clean run from a bare clone, the others after `make up`.
 STACK ?= local
 SHELL := /bin/sh
-ENTER := . ./.local/env &&
+ENTER := [ -f .local/env ] || { echo "this clone is not prepared: run make up first" >&2; exit 1; }; . ./.local/env &&
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(OPTIONS)
 
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ preview: ## preview STACK; prod offline, without credentials, on a scratch copy
 	@offline/bootstrap.sh tools
 	@$(ENTER) python -m offline.preview $(STACK)
 
-check: ## before each commit: format, lint, types, imports and unit tests, in about a minute
+check: ## before each commit: format, lint, types, imports and unit tests, in two minutes or so
 	@offline/bootstrap.sh tools
 	@tests/check
 

@@ -1,4 +1,6 @@
-"""`make check` is one list of stages: hooks before a commit or a push run the same ones, by the same commands."""
+"""`make check` is one list of stages: hooks before a commit or a push run the same ones, by the same commands.
+
+What needs a prepared clone says so."""
 
 from __future__ import annotations
 
@@ -70,3 +72,19 @@ def test_hooks_are_the_stages_of_check_and_need_nothing_from_elsewhere() -> None
     assert {hook["id"]: hook["entry"] for hook in local["hooks"]} == {one: f"tests/check {one}" for one in STAGES}
     assert {hook["language"] for hook in local["hooks"]} == {"system"}
     assert not any(hook["pass_filenames"] for hook in local["hooks"])
+
+
+TARGETS = ["smoke", "outputs", "lint", "unit", "engine", "browser", "e2e", "soak", "fuzz", "pins", "bench"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_clone_that_is_not_prepared_is_told_so_in_one_line(target: str, tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    for name in ("Makefile", "tests/check"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    told = subprocess.run(["make", "--silent", target], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    line, ended = (told.stdout + told.stderr).splitlines()
+    assert line == "this clone is not prepared: run make up first"
+    assert ended.startswith("make: *** ")
+    assert line in (ROOT / "docs" / "runbook.md").read_text()
