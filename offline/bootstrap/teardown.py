@@ -30,7 +30,8 @@ def down(console: Console) -> None:
     objects.stop(running)
     console.line("down", "docker", f"{len(running)} containers stopped", time.monotonic() - started)
     if process := docker.started_engine():
-        console.line("note", "docker", f"the engine that `make up` started (pid {process}) is left running")
+        left = "the engine that `make up` started is left running, for all clones"
+        console.line("note", "docker", f"{left}; `kill {process}`, as root, stops it")
 
 
 def clean(console: Console) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from offline.bootstrap import docker, golang, local, packages, plugins, pulumi, steps, teardown
+from offline.bootstrap import docker, golang, local, objects, packages, plugins, pulumi, steps, teardown
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import Job, StepError
 from offline.bootstrap.tls import Tls
@@ -298,6 +298,21 @@ def test_a_renewed_certificate_is_read_by_the_edges_that_run_here_and_nobody_els
     label = Machine.load(tmp_path).label
     assert listed == f"ps --quiet --filter label={label} --filter label=web-next.role=edge"
     assert [first, second] == ["restart edge-of-stable", "restart edge-of-canary"]
+
+
+def test_down_says_how_to_stop_the_engine_that_it_leaves_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teardown, "ROOT", tmp_path)
+    monkeypatch.setattr(docker, "engine_version", lambda: "27.0.0")
+    monkeypatch.setattr(docker, "started_engine", lambda: 4711)
+    monkeypatch.setattr(objects, "running", list)
+    monkeypatch.setattr(objects, "stop", lambda _: None)
+    out = io.StringIO()
+    teardown.down(Console(out))
+
+    told = "the engine that `make up` started is left running, for all clones; `kill 4711`, as root, stops it"
+    assert out.getvalue().splitlines()[-1].endswith(told)
 
 
 def test_forgetting_removes_the_clones_own_files_and_not_what_they_link_to(tmp_path: Path) -> None:
