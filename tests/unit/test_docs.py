@@ -15,6 +15,7 @@ from cutover.commands.app import main
 from cutover.errors import INTERRUPTED, WRONG_USAGE, errors, exit_codes
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
+from infra.nginx import FOLDER
 from infra.settings.keys import SECTIONS
 from infra.settings.sections import AdaptersSettings
 from tests.support.setting_keys import bounds, keys
@@ -229,6 +230,25 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("[there](page.md#part) [gone](gone.md) [web](https://example.com)")
     assert broken(page) == ["gone.md"]
+
+
+def edge_commands(text: str) -> list[str]:
+    """The commands in `code` that have nginx check or print its configuration."""
+    return [one for one in re.findall(r"`([^`\n]+)`", text) if re.search(r"\bnginx( .*)? -[tT]\b", one)]
+
+
+def test_every_look_at_nginx_s_configuration_names_its_file_since_the_default_is_not_the_edges() -> None:
+    commands = [command for page in PAGES for command in edge_commands(page.read_text())]
+    run = [command for command in edge_commands(RUNBOOK.read_text()) if command.startswith("docker exec")]
+
+    assert [command for command in commands if not re.search(r" -c \S+", command)] == []
+    assert run
+    assert [command for command in run if f" -c {FOLDER}/nginx.conf" not in command] == []
+
+
+def test_a_look_at_nginxs_own_default_is_found() -> None:
+    text = "`docker exec edge nginx -T`, `nginx -q -t`, `nginx -s reload`, `nginx -t -c f`"
+    assert edge_commands(text) == ["docker exec edge nginx -T", "nginx -q -t", "nginx -t -c f"]
 
 
 def test_every_decision_fits_on_a_page_and_says_when_to_revisit_it() -> None:
