@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from cutover.commands.app import main
 from cutover.errors import INTERRUPTED, WRONG_USAGE, errors, exit_codes
+from cutover.smoke.decision import Criterion
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
 from infra.nginx import FOLDER
@@ -232,6 +233,11 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     assert broken(page) == ["gone.md"]
 
 
+def test_the_changelog_names_every_criterion_of_the_smoke_suite() -> None:
+    (line,) = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("- A smoke suite")]
+    assert [criterion for criterion in Criterion if criterion not in line] == []
+
+
 def edge_commands(text: str) -> list[str]:
     """The commands in `code` that have nginx check or print its configuration."""
     return [one for one in re.findall(r"`([^`\n]+)`", text) if re.search(r"\bnginx( .*)? -[tT]\b", one)]
@@ -283,6 +289,7 @@ def test_contributing_names_files_that_there_are_and_fits_on_a_page() -> None:
     }
 
     assert gone == set()
+    assert {name for name in files_named(page) if name.startswith("test_")} == set(), "a test is named with its folder"
     assert len(files_named(page)) > 25
     assert len(page.splitlines()) <= 80
 
