@@ -82,7 +82,14 @@ def test_a_clone_that_is_not_prepared_is_told_so_in_one_line(target: str, tmp_pa
     (tmp_path / "tests").mkdir()
     for name in ("Makefile", "tests/check"):
         shutil.copy(ROOT / name, tmp_path / name)
-    told = subprocess.run(["make", "--silent", target], cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["make", "--silent", target],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},  # not that of a make which runs this test
+    )
 
     line, ended = (told.stdout + told.stderr).splitlines()
     assert line == "this clone is not prepared: run make up first"
