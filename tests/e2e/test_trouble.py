@@ -32,7 +32,7 @@ def pulumi_processes(group: int) -> list[int]:
 
 def test_outputs_of_a_stack_that_was_never_brought_up_are_one_line(system: System) -> None:
     done = system.run("python", "-m", "cutover", "outputs", "-s", system.stack, code=5)
-    assert "make up" in done.last_line
+    assert done.last_line.endswith(f"bring it up first, cutover up -s {system.stack}")
 
 
 def test_an_unknown_setting_is_refused_with_the_closest_key_and_nothing_is_created(system: System) -> None:
