@@ -79,8 +79,9 @@ def run(program: Path, environment: dict[str, str], *arguments: str) -> subproce
 def refusal(done: subprocess.CompletedProcess[str], status: int) -> str:
     """The one line that a refusal prints; no secret's value is in it."""
     assert (done.returncode, done.stdout) == (status, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("vault-exec: ")
+    line = done.stderr.removesuffix("\n")
+    assert line.startswith("vault-exec: "), done.stderr
+    assert "\n" not in line, done.stderr
     assert not any(value in line for value in SECRETS.values())
     return line
 

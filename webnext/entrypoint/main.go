@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -87,6 +88,7 @@ func fill(environment []string, prefix string, wanted, needed []string) ([]strin
 		config.WithRegion(os.Getenv("S3_REGION")), // without one the configuration's own
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attempt)),
 		config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 2) }),
+		config.WithLogger(logging.Nop{}), // what the SDK says of connections is not this program's one line
 	}
 	settings, err := config.LoadDefaultConfig(ctx, options...)
 	if err == nil && settings.BaseEndpoint != nil && os.Getenv("AWS_ENDPOINT_URL_STS") == "" {
