@@ -35,16 +35,28 @@ class Packages(Step):
                 f"{' '.join(missing)}: not installed; that takes root: run `sudo {command}`, then `make up`"
             )
         job.say(f"installs {' '.join(missing)}")
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        options = ("-o", "DPkg::Lock::Timeout=120")
-        job.phase = "package lists"
-        job.run("apt-get", *options, "update", env=environment)
-        job.phase = "install"
-        install = ("apt-get", *options, "install", "-y", "--no-install-recommends")
-        job.run(*install, *missing, env=environment)
+        update(job)
+        install(job, *missing)
         if rest := missing_packages():
-            job.run(*install, *rest, env=environment)
+            install(job, *rest)
         return f"installed {' '.join([*missing, *rest])}"
+
+
+def update(job: Job) -> None:
+    """Reads the lists of packages, as root. StepError if apt cannot."""
+    job.phase = "package lists"
+    _apt(job, "update")
+
+
+def install(job: Job, *names: str) -> None:
+    """Installs packages, as root. StepError if apt cannot."""
+    job.phase = "install"
+    _apt(job, "install", "-y", "--no-install-recommends", *names)
+
+
+def _apt(job: Job, *arguments: str) -> None:
+    options = ("-o", "DPkg::Lock::Timeout=120")
+    job.run("apt-get", *options, *arguments, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
 def missing_packages() -> list[str]:

@@ -121,6 +121,8 @@ class Step(ABC):
 
     name: str
     needs: tuple[str, ...] = ()
+    optional = False
+    """Whether the others go on, and the run counts as done, where this step cannot be."""
 
     @abstractmethod
     def check(self) -> State:
@@ -139,7 +141,7 @@ class _Outcome:
 
 
 def run(steps: Sequence[Step], console: Console, logs: Path) -> bool:
-    """Brings every step to done. True if all are; at the first failure the others are ended."""
+    """Brings every step to done. True if all but optional ones are; at the first failure the others are ended."""
     waiting = list(steps)
     jobs: dict[str, Job] = {}
     outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
@@ -162,7 +164,7 @@ def run(steps: Sequence[Step], console: Console, logs: Path) -> bool:
                 continue
             job = jobs.pop(outcome.name)
             console.line(outcome.verb, outcome.name, outcome.what, time.monotonic() - job.started)
-            if outcome.verb in ("ok", "made"):
+            if outcome.verb in ("ok", "made", "miss"):
                 done.add(outcome.name)
             elif failed_at is None:
                 failed_at = time.monotonic()
@@ -203,7 +205,7 @@ def _bring(step: Step, job: Job, outcomes: queue.SimpleQueue[_Outcome]) -> None:
         outcomes.put(_Outcome(step.name, "stop", "ended, because another step failed; run it again"))
     except (StepError, MachineError, OSError) as error:
         log = f" (log: {os.path.relpath(job.log)})" if job.log.exists() else ""
-        outcomes.put(_Outcome(step.name, "FAIL", f"{error}{log}"))
+        outcomes.put(_Outcome(step.name, "miss" if step.optional else "FAIL", f"{error}{log}"))
     except Exception as error:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with job.log.open("a") as file:

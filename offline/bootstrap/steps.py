@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from offline.bootstrap.browser import Browser
 from offline.bootstrap.candidate import Candidate
 from offline.bootstrap.docker import Engine
 from offline.bootstrap.entrypoint import Entrypoint
@@ -20,6 +21,7 @@ def all_steps() -> list[Step]:
     """Returns every step; the runner starts each as soon as those it needs are done."""
     return [
         Packages(),
+        Browser(),
         Pulumi(),
         Venv(),
         EmulatorVenv(),

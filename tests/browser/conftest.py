@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.support.chromium import chromium
+from cutover.smoke.browser import chromium
 from tests.support.page import Dashboard
 from tests.support.site import Site, running
 from webnext.settings import FlagValues, Settings

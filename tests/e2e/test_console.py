@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Error, expect
 
-from tests.support.chromium import chromium
+from cutover.smoke.browser import chromium
 from tests.support.faults import stopped
 from tests.support.page import Dashboard
 from tests.support.system import System, wait_for

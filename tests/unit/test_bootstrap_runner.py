@@ -134,6 +134,15 @@ def test_a_failure_ends_the_commands_of_other_steps(tmp_path: Path) -> None:
     assert lines[-1].startswith("stop  slow")
 
 
+def test_an_optional_step_that_cannot_be_done_is_named_and_ends_nothing(tmp_path: Path) -> None:
+    extra = Fake("extra", fail("no root"))
+    extra.optional = True
+    done, lines = run(tmp_path, extra, Fake("after", needs=("extra",)))
+    assert done
+    assert lines[0].startswith("miss  extra     no root")
+    assert lines[1].startswith("made  after")
+
+
 def test_a_machine_without_a_free_place_fails_the_step(tmp_path: Path) -> None:
     def act(job: Job) -> str:
         raise MachineError("all slots are taken: run `make clean`")
