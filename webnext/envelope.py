@@ -1,5 +1,5 @@
-"""What every request and answer has, errors included: a trace id, the security headers, limits, one line in the log,
-a place in the histogram, a span."""
+"""What every request and answer has, errors included: a trace id, the security headers, the mark of a mock, limits, one
+line in the log, a place in the metrics, a span."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
+from ipaddress import ip_address
 
 from opentelemetry import trace
 from prometheus_client import Histogram
+from pydantic_core import from_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webnext import context, metrics, tracing
-from webnext.settings import Settings
+from webnext.settings import Networks, Settings
 
 MAX_BODY = 256 * 1024
 """Bytes of a request's body."""
-SMOKE_AGENT = "web-next-smoke"
-"""The smoke suite's User-Agent: its requests are no users'."""
-
 TRACE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 """A valid trace id, as a whole."""
 BODY = "web_next.body"
 """Where a scope has the whole body of a request that may have one."""
 
-_HEALTH = ("/healthz", "/api/healthz")
+_TRAFFIC = ("user", "smoke", "health")
+_MOCK_FILE = re.compile(rb"(?:#.*\n)*# _mock: true")
 _JSON = (b"content-type", b"application/json")
 _OF_THE_BODY = (b"content-type", b"content-length")
 
@@ -67,6 +67,7 @@ class Envelope:
         self._app = app
         self._headers = [(name.lower().encode(), value.encode()) for name, value in security_headers(settings).items()]
         self._own = {b"x-trace-id", *(name for name, _ in self._headers)}
+        self._peers = settings.edge_peers
         self._tracer = tracing.tracer(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,21 +76,31 @@ class Envelope:
             return
         headers = _headers(scope)
         trace_id = trace_id_for(headers.get("x-trace-id"))
-        traffic = _traffic(scope["path"], headers)
+        traffic = self._traffic(scope, headers)
         tokens = context.trace_id.set(trace_id), context.traffic.set(traffic), context.scope.set(scope)
         span = tracing.request_span(self._tracer, scope["method"], headers, trace_id)
         started = time.monotonic()
         status = 0
+        start: Message | None = None  # waits for the body, which says whether it is a mock's
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, start
             if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *(header for header in message.get("headers", ()) if header[0] not in self._own),
+                start = message
+                return
+            if start:
+                status, given = start["status"], [*start.get("headers", ())]
+                start["headers"] = [
+                    *(header for header in given if header[0] not in self._own),
                     *self._headers,
                     (b"x-trace-id", trace_id.encode()),
                 ]
+                if _is_mock(given, message.get("body", b"")):
+                    start["headers"].append((b"x-web-next-mock", b"true"))
+                    if status < 500:
+                        metrics.FALLBACKS.labels(context.route(), context.away(), traffic).inc()
+                await send(start)
+                start = None
             await send(message)
 
         try:
@@ -111,6 +122,14 @@ class Envelope:
             context.trace_id.reset(tokens[0])
             context.traffic.reset(tokens[1])
             context.scope.reset(tokens[2])
+
+    def _traffic(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        """What the edge says of the request. Containers are asked on loopback whether they live, by no edge."""
+        peer = scope["client"][0] if scope.get("client") else ""
+        said = headers.get("x-web-next-traffic")
+        if said is None and scope["path"] == "/healthz" and peer == "127.0.0.1":
+            return "health"
+        return said if said in _TRAFFIC and _among(peer, self._peers) else "user"
 
     async def _limited(self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
@@ -167,7 +186,17 @@ async def _refuse(send: Send, status: int, why: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _traffic(path: str, headers: Mapping[str, str]) -> str:
-    if path in _HEALTH:
-        return "health"
-    return "smoke" if headers.get("user-agent", "").startswith(SMOKE_AGENT) else "user"
+def _is_mock(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+    """Whether an answer's body, or its first piece, says `_mock`: JSON by its key, an export by a line of its head."""
+    if _JSON in headers:
+        return b'"_mock":true' in body and from_json(body).get("_mock") is True
+    return bool(_MOCK_FILE.match(body))
+
+
+@lru_cache(1024)
+def _among(peer: str, networks: Networks) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:  # a Unix socket's
+        return False
+    return any(address in network for network in networks)

@@ -23,7 +23,8 @@ AUDIT_INSERTS = Counter(
 AUDIT_REFUSED = Counter("web_next_audit_refused_total", "Audit entries not accepted because nothing could keep them")
 AUDIT_WRITE = Histogram(
     "web_next_audit_write_duration_seconds",
-    "From an entry's arrival until Postgres has it committed",
+    "From an entry's arrival until Postgres has it committed, by traffic",
+    ("traffic",),
     buckets=SECONDS,
 )
 AUDIT_SPOOLED = Gauge("web_next_audit_spool_entries", "Audit entries that wait in S3 to be replayed")
@@ -36,7 +37,9 @@ DELIVERIES = Counter(
     "web_next_alert_deliveries_total", "Attempts to deliver an alert by outcome (ok, failed, dead)", ("outcome",)
 )
 FALLBACKS = Counter(
-    "web_next_fallbacks_total", "Answers by a fallback, by route and what was away", ("route", "dependency")
+    "web_next_fallbacks_total",
+    "Answers by a fallback or a mock, each once, by route, what was away first (mock: nothing was) and traffic",
+    ("route", "dependency", "traffic"),
 )
 DEPENDENCY_UP = Gauge("web_next_dependency_up", "1 while the last call of it succeeded, else 0", ("dependency",))
 FLAG = Gauge("web_next_flag", "The flags in force; booleans as 0 and 1", ("name",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Adapter = Literal["mock", "production"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 _PREFIX = re.compile(r"[A-Za-z0-9_+=.@-][A-Za-z0-9/_+=.@-]*/")
 
@@ -44,7 +46,8 @@ class Settings(BaseModel):
     """The environment of one process. Nothing here is secret: secrets come from the vault at run time.
 
     `flags` are those in force until the parameter `flags_parameter` is first read. `redis_ca_file` is an authority
-    beside the system's, for the queues. `retention_days` is how long the clean-up job keeps evidence.
+    beside the system's, for the queues. `retention_days` is how long the clean-up job keeps evidence. `edge_peers` are
+    believed when they say whose a request is.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +65,7 @@ class Settings(BaseModel):
     flags_parameter: str | None = None
     retention_days: int = 30
     metrics_port: int = 9464
+    edge_peers: Networks = (IPv4Network("127.0.0.1/32"),)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -89,6 +93,7 @@ class Settings(BaseModel):
             flags_parameter=environ.get("FLAGS_PARAMETER") or None,
             retention_days=read.number("EVIDENCE_CLEANUP_RETENTION_DAYS", 30, 1, 3650),
             metrics_port=read.number("METRICS_PORT", 9464, 1, 65535),
+            edge_peers=read.networks("EDGE_PEERS", "127.0.0.1/32"),
         )
         for adapter, needed, variable in (
             ("audit", settings.vault_prefix, "VAULT_PREFIX"),
@@ -137,6 +142,16 @@ class _Reader:
             self.problems.append(f"{name} is {value!r}: it is a whole number from {least} to {most}")
             return default
         return int(value)
+
+    def networks(self, name: str, default: str) -> Networks:
+        value = self._environ.get(name) or default
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(","))
+        except ValueError:
+            self.problems.append(
+                f"{name} is {value!r}: it is a comma list of addresses and networks, 10.0.0.0/24 for one"
+            )
+            return ()
 
     def vault_prefix(self, name: str) -> str | None:
         value = self._environ.get(name) or None

@@ -67,8 +67,8 @@ def contract(
 
     docs/contract.md has it; what the image is written in does not matter.
     The check writes: two audit entries (action contract), and with --write-alert one alert, which the image delivers to
-    wherever it delivers. What an image must refuse and does not, it keeps too. Every request has the User-Agent
-    web-next-smoke, so that gates leave it out.
+    wherever it delivers. What an image must refuse and does not, it keeps too. Every request says that it is smoke, by
+    X-Web-Next-Traffic and User-Agent, so that gates leave it out where the caller is believed.
     """
     import httpx
 
@@ -80,7 +80,7 @@ def contract(
         trust = ssl.create_default_context(cafile=ca)
     except OSError as error:
         raise CutoverError(f"{ca} is no certificate authority ({error}): --ca takes a PEM file") from None
-    agent = {"user-agent": USER_AGENT}
+    agent = {"user-agent": USER_AGENT, "x-web-next-traffic": "smoke"}
     with httpx.Client(base_url=url, verify=trust, timeout=SECONDS, headers=agent, trust_env=False) as http:
         try:
             http.get("/healthz")

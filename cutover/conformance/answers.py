@@ -7,10 +7,11 @@ import re
 import time
 from urllib.parse import urljoin, urlsplit
 
-from cutover.conformance.image import TRACE_ID, Image, Number, demand, protected, refused, said, typed
+from cutover.conformance.image import TRACE_ID, Image, Number, demand, protected, refused, said, says_mock, typed
 
 HEALTHY_SECONDS = 1.0
 """Within which /healthz answers: load balancers and containers give it little more."""
+MOCK = "x-web-next-mock"
 DETAILS_LIMIT = 16 * 1024
 BODY_LIMIT = 1024 * 1024
 """Bytes; no image takes a larger body."""
@@ -123,6 +124,18 @@ def errors(image: Image) -> str:
     for method, path, body in asked:
         refused(image.send(method, path, body), f"{method} {path} {body or ''}".strip())
     return f"{len(asked)} refusals in one shape"
+
+
+def mock_mark(image: Image) -> str:
+    """Of all that was answered so far, what says `_mock` has X-Web-Next-Mock: true, and nothing else has the header."""
+    mocks = 0
+    for answer in image.answers:
+        where, seen = f"{answer.request.method} {answer.request.url.path}", answer.headers.get(MOCK)
+        mock = says_mock(answer)
+        demand(not mock or seen == "true", f"{where}: says _mock, but {MOCK} is {seen!r}")
+        demand(mock or seen is None, f"{where}: {MOCK} is {seen!r} on an answer that does not say _mock")
+        mocks += mock
+    return f"on {mocks} of {len(image.answers)} answers"
 
 
 def invalid_json(image: Image) -> str:

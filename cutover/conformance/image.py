@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import httpx
@@ -41,7 +42,8 @@ def demand(holds: bool, seen: str) -> None:
 
 @dataclass(kw_only=True)
 class Image:
-    """The running image. `entry` is the audit entry that the rules have pushed; `write_alert` allows one alert."""
+    """The running image. `entry` is the audit entry that the rules have pushed; `write_alert` allows one alert;
+    `answers` is what all rules have been answered."""
 
     http: httpx.Client
     metrics_url: str | None = None
@@ -49,6 +51,7 @@ class Image:
     sleep: Callable[[float], None] = time.sleep
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
     entry: dict[str, Any] | None = None
+    answers: list[httpx.Response] = field(default_factory=list)
 
     @property
     def trace(self) -> str:
@@ -66,6 +69,7 @@ class Image:
             if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
             self.sleep(min(int(wait), 10) if wait.isdecimal() else 1)
+        self.answers.append(answer)
         return answer
 
     def ask(self, method: str, path: str, body: Any = None, *, status: int = 200, **headers: str) -> dict[str, Any]:
@@ -78,6 +82,18 @@ class Image:
 def said(answer: httpx.Response) -> str:
     """The status and the beginning of the text."""
     return f"{answer.status_code} {' '.join(answer.text[:100].split())!r}"
+
+
+def says_mock(answer: httpx.Response) -> bool:
+    """Whether the body says that a fallback or a mock answered: JSON by its _mock, an export by a comment."""
+    if answer.headers.get("content-type", "").startswith("text/csv"):
+        head = takewhile(lambda line: line.startswith("#"), answer.text.splitlines())
+        return any(line.startswith("# _mock: true") for line in head)
+    try:
+        value = answer.json()
+    except ValueError:
+        return False
+    return isinstance(value, dict) and value.get("_mock") is True
 
 
 def document(answer: httpx.Response) -> dict[str, Any]:

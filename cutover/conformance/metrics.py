@@ -24,16 +24,18 @@ METRICS = {
     "web_next_http_request_duration_seconds": Metric("histogram", ("route", "method", "status", "traffic")),
     "web_next_audit_inserts_total": Metric("counter", ("store", "traffic")),
     "web_next_audit_refused_total": Metric("counter"),
-    "web_next_audit_write_duration_seconds": Metric("histogram"),
+    "web_next_audit_write_duration_seconds": Metric("histogram", ("traffic",)),
     "web_next_queue_jobs": Metric("gauge", ("queue", "state")),
     "web_next_queue_oldest_job_age_seconds": Metric("gauge", ("queue",)),
-    "web_next_fallbacks_total": Metric("counter", ("route", "dependency")),
+    "web_next_fallbacks_total": Metric("counter", ("route", "dependency", "traffic")),
     "web_next_flag": Metric("gauge", ("name",)),
     "web_next_auto_pauses_total": Metric("counter"),
     "web_next_build_info": Metric("gauge", ("build_sha", "version", "environment", "role")),
 }
 """Those that an image must have. The reference has more, which say how it is built (docs/contract.md)."""
 
+USERS, EDGE = "/api/guardrails/read", "x-edge-id"
+"""What is asked as a user would, and the header of an edge, which says itself whose a request is."""
 _TYPE = re.compile(r"^# TYPE (\S+) (\w+)$", re.MULTILINE)
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? \S+", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -73,14 +75,20 @@ def metric_names(image: Image) -> str:
 
 
 def metric_labels(image: Image) -> str:
-    """Their samples have the labels that queries use, no other; this run's requests are marked traffic="smoke"."""
+    """Their samples have the labels that queries use, no other; X-Web-Next-Traffic says whose a request is, and not the
+    User-Agent."""
+    as_user = image.send("GET", USERS, **{"x-web-next-traffic": "user"})
     page = scrape(image)
     for name, metric in METRICS.items():
         for labels in page.labels(name):
             seen = [label for label in labels if label != "le"]
             demand(sorted(seen) == sorted(metric.labels), f"{name} has {sorted(seen)}, {list(metric.labels)} expected")
     requests = page.labels("web_next_http_request_duration_seconds")
-    demand(any(labels["traffic"] == "smoke" for labels in requests), 'no request is marked traffic="smoke"')
+    marked = {labels["traffic"] for labels in requests}
+    believed = "EDGE_PEERS of the image must hold this caller's address"
+    demand("smoke" in marked, f"this run's requests are marked {sorted(marked)}, smoke expected: {believed}")
+    ours = {labels["traffic"] for labels in requests if labels["route"] == USERS}
+    demand("user" in ours or EDGE in as_user.headers, f"GET {USERS} as a user is marked {sorted(ours)}, user expected")
     routes = sorted({labels["route"] for labels in requests})
     demand("/api/audit/push" in routes, f"route /api/audit/push is missing among {routes}")
     return f"{len(routes)} routes"

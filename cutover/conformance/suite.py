@@ -30,6 +30,7 @@ RULES: dict[str, Callable[[Image], str]] = {
     "webhook": routes.webhook,
     "guardrails": routes.guardrails,
     "snapshot": routes.snapshot,
+    "mock-mark": answers.mock_mark,
     "metric-names": metrics.metric_names,
     "metric-labels": metrics.metric_labels,
     "metric-bounds": metrics.metric_bounds,

@@ -56,7 +56,8 @@ class KeptAudit(MockAudit):
 
 def checked(target: Target, *, write_alert: bool = True) -> Report:
     """Every rule's outcome, the metrics included."""
-    with httpx.Client(base_url=target.url, headers={"user-agent": "web-next-smoke"}, trust_env=False) as http:
+    marks = {"user-agent": "web-next-smoke", "x-web-next-traffic": "smoke"}
+    with httpx.Client(base_url=target.url, headers=marks, trust_env=False) as http:
         return check(Image(http=http, metrics_url=f"{target.url}/metrics", write_alert=write_alert), target.url)
 
 
@@ -270,6 +271,16 @@ RED: dict[str, list[Change]] = {
         on(EXPORT, header("content-type", "application/json"), status=200),
         on(EXPORT, status(500), status=200),
     ],
+    "mock-mark": [
+        everywhere(header("x-web-next-mock", None)),
+        everywhere(header("x-web-next-mock", "1")),
+        on(HEALTH, header("x-web-next-mock", "true")),
+        on(EXPORT, header("x-web-next-mock", None), status=200),
+        on(EXPORT, text("^# _mock: true", "# _mock: false"), status=200),
+        on(LIST, becomes(_mock=True)),
+        on(ZIP, becomes(_mock=False)),
+        refusals(header("x-web-next-mock", "true"), 404),
+    ],
     "metric-names": [
         on("/metrics", text("web_next_audit_inserts", "audit_inserts")),
         on("/metrics", text("web_next_flag gauge", "web_next_flag counter")),
@@ -278,6 +289,7 @@ RED: dict[str, list[Change]] = {
     "metric-labels": [
         on("/metrics", text(r'\bmethod="', 'verb="')),
         on("/metrics", text('traffic="smoke"', 'traffic="user"')),
+        on("/metrics", text('traffic="user"', 'traffic="smoke"')),
         on("/metrics", text('route="/api/audit/push"', 'route="/api/audit/push?x=1"')),
     ],
     "metric-bounds": [

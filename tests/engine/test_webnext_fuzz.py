@@ -27,7 +27,6 @@ from tests.support.sabotage import Change, Target, becomes, everywhere, header, 
 from tests.support.serving import served
 from webnext.app import OPENAPI, create_app
 from webnext.assembly import services_for
-from webnext.envelope import SMOKE_AGENT
 from webnext.settings import Settings
 
 pytestmark = pytest.mark.engine
@@ -82,7 +81,7 @@ def ask(case: Case[Any], url: str, session: requests.Session | None = None) -> N
     case.call_and_validate(
         base_url=url,
         session=session,
-        headers={"User-Agent": f"{SMOKE_AGENT} fuzz"},
+        headers={"User-Agent": "web-next-smoke fuzz", "X-Web-Next-Traffic": "smoke"},
         excluded_checks=excluded,
         additional_checks=[no_unpromised_server_error],
     )

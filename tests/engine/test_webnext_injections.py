@@ -23,7 +23,7 @@ from tests.support.sabotage import Change, Target, header, on, refusals, says, s
 from tests.support.serving import served
 from webnext.app import create_app
 from webnext.assembly import services_for
-from webnext.envelope import MAX_BODY, SMOKE_AGENT
+from webnext.envelope import MAX_BODY
 from webnext.settings import Settings
 
 pytestmark = pytest.mark.engine
@@ -46,6 +46,7 @@ SQL = (
     "%(action)s %s {0} \\",
 )
 CLIMBS = ("../x", "..", "a/../b", "%2e%2e%2fx", "..\\x", "/etc/passwd", ".hidden", "a\x00b", "C:x", "a b", "ünï", "")
+SMOKE = {"user-agent": "web-next-smoke injections", "x-web-next-traffic": "smoke"}
 PROTOTYPES = ("__proto__", "constructor", "prototype", "__class__", "__dict__", "model_dump", "model_config", "toJSON")
 
 
@@ -60,8 +61,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def http(url: str) -> Iterator[httpx.Client]:
-    agent = {"user-agent": f"{SMOKE_AGENT} injections"}
-    with httpx.Client(base_url=url, headers=agent, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers=SMOKE, timeout=30, trust_env=False) as client:
         yield client
 
 

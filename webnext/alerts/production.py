@@ -9,7 +9,7 @@ import uuid
 from contextlib import suppress
 from typing import Any
 
-from webnext import metrics
+from webnext import context
 from webnext.alerts import redis
 from webnext.alerts.outbox import Outbox
 from webnext.alerts.queues import DELIVER, DLQ, Letter, Queues
@@ -25,8 +25,6 @@ LAST_RESORT_SECONDS = 3.0
 PING_SECONDS = 0.9
 ACCEPT_SECONDS = 1.5
 """For the row of a new alert, after which Redis is to keep it."""
-
-_WEBHOOK, _QUEUE = "/api/alerts/webhook", "/api/alerts/queue"
 
 log = logging.getLogger("webnext.alerts")
 
@@ -66,8 +64,9 @@ class ProductionAlerts:
         kept = True
         try:
             await self._outbox.add(letter.id, alert, trace_id, seconds=ACCEPT_SECONDS)
-        except AwayError:
+        except AwayError as away:
             kept = False
+            context.stand_in(away.dependency)
         try:
             await self._redis.call(
                 lambda: self._queues.enqueue(letter), seconds=REDIS_SECONDS if kept else LAST_RESORT_SECONDS
@@ -76,14 +75,13 @@ class ProductionAlerts:
             if not kept:
                 raise AwayError("alerts", "neither Postgres nor Redis could keep the alert") from error
             log.info("alert %s waits in the outbox until Redis is back: %s", letter.id, error)
-        if not kept:
-            metrics.FALLBACKS.labels(_WEBHOOK, "postgres").inc()
         return AlertAnswer(jobId=letter.id, mock=not kept)
 
     async def counts(self) -> QueueAnswer:
         try:
             depths = await self._redis.call(self._queues.depths)
-        except AwayError:
+        except AwayError as away:
+            context.stand_in(away.dependency)
             return await self._outbox_counts()
         deliver, dlq = depths[DELIVER], depths[DLQ]
         return QueueAnswer(
@@ -97,7 +95,6 @@ class ProductionAlerts:
         )
 
     async def _outbox_counts(self) -> QueueAnswer:
-        metrics.FALLBACKS.labels(_QUEUE, "redis").inc()
         try:
             rows = await self._outbox.counts()
         except AwayError:

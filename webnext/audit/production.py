@@ -72,27 +72,26 @@ class ProductionAudit:
         key = key or own_key(str(uuid.uuid4()))
         try:
             written = await self._writer.append(row_of(entry, trace_id, key))
-        except AwayError:
+        except AwayError as away:
+            context.stand_in(away.dependency)
             return await self._fall_back(entry, trace_id, key, began + SECONDS)
         if written.fresh:
             metrics.AUDIT_INSERTS.labels("postgres", context.traffic.get()).inc()
-            metrics.AUDIT_WRITE.observe(time.monotonic() - began)
+            metrics.AUDIT_WRITE.labels(context.traffic.get()).observe(time.monotonic() - began)
         return PushAnswer(id=written.id)
 
     async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
         """The newest entries, of one trace where it is given, from Postgres, else the executor, else none."""
         try:
             return ListAnswer(mock=False, items=await self._log.newest(limit, trace_id))
-        except AwayError:
-            pass
+        except AwayError as away:
+            context.stand_in(away.dependency)
         wanted = {"limit": limit} | ({"traceId": trace_id} if trace_id else {})
         try:
             answer = await self._executor.post("/audit/list", wanted)
             items = [AuditItem.model_validate(item) for item in answer["items"][:limit]]
         except (AwayError, KeyError, TypeError, ValidationError):
-            _fallen_back("postgres", "executor")
-            return ListAnswer(mock=True, items=[])
-        _fallen_back("postgres")
+            items = []
         return ListAnswer(mock=True, items=items)
 
     def since(self, hours: int) -> AsyncIterator[AuditItem]:
@@ -107,7 +106,6 @@ class ProductionAudit:
         via: Literal["executor", "spool"] = "executor"
         try:
             await self._hand_over(entry, trace_id, key)
-            _fallen_back("postgres")
         except AwayError:
             via = "spool"
             try:
@@ -115,7 +113,6 @@ class ProductionAudit:
             except AwayError:
                 metrics.AUDIT_REFUSED.inc()
                 raise
-            _fallen_back("postgres", "executor")
         metrics.AUDIT_INSERTS.labels(via, context.traffic.get()).inc()
         return PushAnswer(id=key, mock=True, via=via)
 
@@ -130,8 +127,3 @@ class ProductionAudit:
             raise AwayError("spool", "there is none: S3_BUCKET is not set")
         spooled = Spooled(key=key, acceptedAt=datetime.now(UTC), traceId=trace_id or None, entry=entry)
         await self._spool.put(spooled, max(LEAST_SECONDS, deadline - time.monotonic()))
-
-
-def _fallen_back(*away: str) -> None:
-    for dependency in away:
-        metrics.FALLBACKS.labels(context.route(), dependency).inc()

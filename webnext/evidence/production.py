@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from pydantic import ValidationError
 
-from webnext import aws, metrics
+from webnext import aws, context
 from webnext.contract import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
 from webnext.dependency import AwayError, Dependency, one_line
 from webnext.evidence.bucket import MAX_BYTES, BrokenError, Bucket, Uploaded, new_key
@@ -138,7 +138,7 @@ class S3Evidence:
             raise AwayError("evidence", f"{away}; {error}") from None
         except ValidationError:
             raise AwayError("evidence", f"{away}; executor: POST {path} answered no {shape.__name__}") from None
-        metrics.FALLBACKS.labels(f"/api{path}", away.dependency).inc()
+        context.stand_in(away.dependency)
         return given
 
     def _probing(self) -> asyncio.Task[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webnext import metrics
+from webnext import context
 from webnext.contract import GuardrailsAnswer
 from webnext.dependency import AwayError
 from webnext.guardrails.autopilot import Autopilot
@@ -34,9 +34,9 @@ class ProductionGuardrails:
         away = False
         try:
             await self._desk.guardrails(READ_SECONDS)
-        except AwayError:
+        except AwayError as error:
             away = True
-            metrics.FALLBACKS.labels("/api/guardrails/read", "executor").inc()
+            context.stand_in(error.dependency)
         known = self._desk.last
         return GuardrailsAnswer(
             mock=away,

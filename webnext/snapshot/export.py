@@ -10,13 +10,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
-from webnext import metrics
+from webnext import context
 from webnext.contract import AuditItem
 from webnext.dependency import AwayError
 from webnext.services import Services
 from webnext.snapshot.cells import cell, comment, json_cell
 
-ROUTE = "/api/snapshot/export"
 COLUMNS = ("ts", "id", "action", "result", "strategyId", "traceId", "details")
 """The time first: no row can look like a comment."""
 PIECE_BYTES = 64 * 1024
@@ -33,11 +32,11 @@ async def snapshot(services: Services, hours: int, now: datetime) -> AsyncGenera
     entries, oldest first; its last line is `# Rows: N`, or `# INCOMPLETE: …` where the source failed on the way.
     """
     buffer = io.StringIO()
-    buffer.write(await _head(services, hours, now))
     writer = csv.writer(buffer, lineterminator="\n")
     rows = _Rows(services, hours, now)
     async with aclosing(rows.entries()) as entries:
         item = await anext(entries, None)
+        buffer.write(await _head(services, hours, now))
         if rows.mock:
             buffer.write(comment("_mock", f"true, {rows.mock}"))
         writer.writerow(COLUMNS)
@@ -88,7 +87,7 @@ class _Rows:
             await _close(rows)
 
     async def _fallback(self, away: AwayError) -> AsyncIterator[AuditItem]:
-        metrics.FALLBACKS.labels(ROUTE, away.dependency).inc()
+        context.stand_in(away.dependency)
         self.mock = f"at most the newest {FALLBACK_ROWS} entries that a fallback has: {away}"
         for item in reversed((await self._audit.newest(FALLBACK_ROWS)).items):
             if item.ts.replace(tzinfo=item.ts.tzinfo or UTC) >= self._from:

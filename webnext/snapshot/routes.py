@@ -12,7 +12,7 @@ from fastapi import APIRouter
 
 from webnext.contract import Responses, SnapshotRequest
 from webnext.services import Services
-from webnext.snapshot.export import ROUTE, snapshot
+from webnext.snapshot.export import snapshot
 from webnext.snapshot.stream import CsvStream
 
 AT_ONCE = 2
@@ -32,7 +32,7 @@ def router(services: Services) -> APIRouter:
             async for piece in pieces:
                 yield piece
 
-    @routes.post(ROUTE, status_code=200, response_class=CsvStream, responses=file)
+    @routes.post("/api/snapshot/export", status_code=200, response_class=CsvStream, responses=file)
     async def export(wanted: SnapshotRequest) -> CsvStream:
         """The audit entries of the last hours, oldest first, with the flags, guardrails and queue as they are now."""
         now = datetime.now(UTC)

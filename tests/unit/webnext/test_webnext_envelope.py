@@ -1,15 +1,28 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from ipaddress import ip_network
 
+import httpx
 import pytest
 from prometheus_client import REGISTRY
+from starlette.types import ASGIApp
 
 from tests.support.memory_audit import Call, MemoryAudit
+from webnext.app import create_app
+from webnext.assembly import services_for
 from webnext.envelope import MAX_BODY
+from webnext.settings import Settings
 
 ENTRY = b'{"action": "a", "result": "ok"}'
+
+
+@pytest.fixture(scope="module")
+def app() -> ASGIApp:
+    peers = (ip_network(EDGE), ip_network("10.1.0.0/16"))
+    return create_app(services_for(Settings(edge_peers=peers)))
 
 
 def count(route: str, status: int, method: str = "POST", traffic: str = "user") -> float:
@@ -70,14 +83,40 @@ def test_requests_are_counted_by_the_routes_template_and_strangers_paths_make_no
     )
 
 
-def test_smoke_and_health_traffic_is_told_from_users(call: Call) -> None:
-    smoke, health = count("/api/audit/list", 200, traffic="smoke"), count("/api/healthz", 200, "GET", "health")
+EDGE, STRANGER, LOOPBACK = "10.0.0.7", "10.0.0.8", "127.0.0.1"
 
-    call("POST", "/api/audit/list", headers={"user-agent": "web-next-smoke"})
-    call("GET", "/api/healthz")
 
-    assert count("/api/audit/list", 200, traffic="smoke") == smoke + 1
-    assert count("/api/healthz", 200, "GET", "health") == health + 1
+@pytest.mark.parametrize(
+    ("path", "peer", "headers", "traffic"),
+    [
+        ("/api/healthz", EDGE, {"x-web-next-traffic": "smoke"}, "smoke"),
+        ("/api/healthz", EDGE, {"x-web-next-traffic": "health"}, "health"),
+        ("/healthz", EDGE, {"x-web-next-traffic": "user"}, "user"),
+        ("/healthz", EDGE, {"x-web-next-traffic": "nobody"}, "user"),
+        ("/healthz", EDGE, {}, "user"),
+        ("/api/healthz", "10.1.255.255", {"x-web-next-traffic": "smoke"}, "smoke"),
+        ("/api/healthz", STRANGER, {"x-web-next-traffic": "smoke"}, "user"),
+        ("/healthz", STRANGER, {"x-web-next-traffic": "health"}, "user"),
+        ("/healthz", LOOPBACK, {}, "health"),
+        ("/healthz", LOOPBACK, {"x-web-next-traffic": "smoke"}, "user"),
+        ("/api/healthz", LOOPBACK, {}, "user"),
+        ("/api/healthz", "a socket's name", {"x-web-next-traffic": "smoke"}, "user"),
+        ("/api/healthz", EDGE, {"user-agent": "web-next-smoke"}, "user"),
+        ("/api/healthz", EDGE, {"user-agent": "web-next-smoke", "x-forwarded-for": LOOPBACK}, "user"),
+    ],
+)
+def test_the_edge_alone_is_believed_whose_a_request_is(
+    app: ASGIApp, path: str, peer: str, headers: dict[str, str], traffic: str
+) -> None:
+    before = {kind: count(path, 200, "GET", kind) for kind in ("user", "smoke", "health")}
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(app, client=(peer, 40_000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://web-next") as client:
+            return (await client.get(path, headers=headers)).status_code
+
+    assert asyncio.run(ask()) == 200
+    assert {kind for kind, value in before.items() if count(path, 200, "GET", kind) != value} == {traffic}
 
 
 def test_the_histograms_bounds_are_the_limits_of_the_gates() -> None:

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.support.memory_audit import MemoryAudit
+from tests.support.standing_in import in_request
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.mock import MockAudit
@@ -375,21 +376,15 @@ def test_with_share_0_a_batch_stays_pending(executor: FakeExecutor, audit: Keyed
 
 
 def reading(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    before = fallbacks()
-    answer = asyncio.run(work())
-    return answer.model_dump(mode="json"), fallbacks() - before
-
-
-def fallbacks() -> float:
-    labels = {"route": "/api/guardrails/read", "dependency": "executor"}
-    return REGISTRY.get_sample_value("web_next_fallbacks_total", labels) or 0
+    answer, away = in_request(work)
+    return answer.model_dump(mode="json"), away
 
 
 def test_a_read_is_the_executors_answer(executor: FakeExecutor, audit: KeyedAudit) -> None:
     executor.breach("b-1", strategy="s-03")
     process = Process(executor, audit, pause=0.5)
 
-    answer, counted = reading(process.guardrails.read)
+    answer, away = reading(process.guardrails.read)
 
     assert answer["_mock"] is False
     assert answer["thresholds"] == {"maxDrawdown": 0.15, "maxDailyLoss": 0.05}
@@ -397,7 +392,7 @@ def test_a_read_is_the_executors_answer(executor: FakeExecutor, audit: KeyedAudi
     assert answer["strategies"] == {"live": 10}
     assert answer["autoPause"] == {"share": 0.5, "strategies": []}
     assert answer["batchPromote"] == {"share": 0.0, "strategies": []}
-    assert counted == 0
+    assert away == "mock", "nothing was"
 
 
 def test_a_read_shows_the_last_pause(executor: FakeExecutor, audit: KeyedAudit) -> None:
@@ -418,11 +413,11 @@ def test_while_the_executor_is_away_a_read_is_its_last_answer_marked_and_counted
     turns(process)
     executor.down = True
 
-    answer, counted = reading(process.guardrails.read)
+    answer, away = reading(process.guardrails.read)
 
     assert answer["_mock"] is True
     assert answer["lastBreach"]["id"] == "b-1"
-    assert counted == 1
+    assert away == "executor"
 
 
 @pytest.mark.parametrize(
@@ -434,12 +429,12 @@ def test_an_executor_that_answers_nonsense_counts_as_away(
     executor.guardrails = nonsense or [1]
     process = Process(executor, audit)
 
-    answer, counted = reading(process.guardrails.read)
+    answer, away = reading(process.guardrails.read)
 
     assert answer["_mock"] is True
     assert answer["thresholds"] == {"maxDrawdown": 0.15}
     assert answer["lastBreach"] is None
-    assert counted == 1
+    assert away == "executor"
 
 
 def test_a_ping_answers_or_says_that_the_executor_is_away(executor: FakeExecutor, audit: KeyedAudit) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from pydantic import ValidationError
 
@@ -11,6 +13,7 @@ def test_an_empty_environment_is_a_development_process_of_mocks() -> None:
 
     assert settings.vault_prefix is None
     assert settings.build_sha == "unknown"
+    assert settings.edge_peers == (ip_network("127.0.0.1"),)
     assert settings.flags == FlagValues(FEATURE_AUTO_PAUSE=0, FEATURE_BATCH_PROMOTE=0, EVIDENCE_CLEANUP_DRY_RUN=False)
     assert set(settings.adapters.model_dump().values()) == {"mock"}
 
@@ -31,6 +34,7 @@ def test_every_variable_is_read() -> None:
             "FLAGS_PARAMETER": "/web-next-local/flags",
             "REDIS_CA_FILE": "/etc/web-next/ca.pem",
             "METRICS_PORT": "9000",
+            "EDGE_PEERS": "172.20.0.2, 10.0.0.0/24",
             "ADAPTER_AUDIT": "production",
             "ADAPTER_EVIDENCE": "production",
             "ADAPTER_QUEUE": "mock",
@@ -49,6 +53,7 @@ def test_every_variable_is_read() -> None:
         flags_parameter="/web-next-local/flags",
         redis_ca_file="/etc/web-next/ca.pem",
         metrics_port=9000,
+        edge_peers=(ip_network("172.20.0.2"), ip_network("10.0.0.0/24")),
         retention_days=7,
         adapters=Adapters(audit="production", evidence="production"),
     )
@@ -68,6 +73,7 @@ def test_all_problems_are_reported_at_once_with_the_value_seen() -> None:
                 "FEATURE_AUTO_PAUSE": "10 %",
                 "EVIDENCE_CLEANUP_DRY_RUN": "yes",
                 "METRICS_PORT": "0",
+                "EDGE_PEERS": "10.0.0.1/24",
                 "ADAPTER_QUEUE": "real",
                 "ADAPTER_EVIDENCE": "production",
             }
@@ -81,6 +87,7 @@ def test_all_problems_are_reported_at_once_with_the_value_seen() -> None:
         "FEATURE_AUTO_PAUSE is '10 %'",
         "EVIDENCE_CLEANUP_DRY_RUN is 'yes'",
         "METRICS_PORT is '0'",
+        "EDGE_PEERS is '10.0.0.1/24'",
         "ADAPTER_QUEUE is 'real'",
         "ADAPTER_EVIDENCE is production and S3_BUCKET is missing",
     ):

@@ -143,7 +143,7 @@ def test_without_the_audit_log_the_fallbacks_entries_of_the_period_are_given_and
 
     away = Away()
     away.go_away()
-    counter = metrics.FALLBACKS.labels(PATH, "postgres")
+    counter = metrics.FALLBACKS.labels(PATH, "postgres", "user")
     before = counter._value.get()
 
     comments, rows = file(asyncio.run(exported(replace(services, audit=away))))
