@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webnext.contract import (
     AlertAnswer,
@@ -111,7 +111,7 @@ class Asked:
 
 @dataclass
 class Edge:
-    """Stands where nginx stands. `retry_after` limits every request to the API, `fault` answers one path otherwise."""
+    """Stands where nginx stands. `retry_after` limits every request to the API, `faults` answers a path otherwise."""
 
     app: ASGIApp
     retry_after: str | None = None
@@ -120,22 +120,37 @@ class Edge:
     slow: dict[str, float] = field(default_factory=dict)
     """path → seconds before it answers."""
     asked: list[Asked] = field(default_factory=list)
+    tracks: dict[str, str] = field(default_factory=dict)
+    """path → the track that answers it, where it is not stable."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith("/api/"):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        path = scope["path"]
+        send = _marked(send, self.tracks.get(path, "stable"))
         trace_id = Headers(scope=scope).get("x-trace-id", "")
-        self.asked.append(Asked(scope["method"], path, trace_id))
+        limited = None
+        if path.startswith("/api/"):
+            self.asked.append(Asked(scope["method"], path, trace_id))
+            limited = self.retry_after
         await asyncio.sleep(self.slow.get(path, 0))
-        if self.retry_after is not None:
+        if limited is not None:
             body = json.dumps({"_err": "rate limited", "traceId": trace_id}).encode()
-            await _answer(send, 429, "application/json", body, trace_id, [(b"retry-after", self.retry_after.encode())])
+            await _answer(send, 429, "application/json", body, trace_id, [(b"retry-after", limited.encode())])
         elif path in self.faults:
             await _answer(send, *self.faults[path], trace_id, [])
         else:
             await self.app(scope, receive, send)
+
+
+def _marked(send: Send, track: str) -> Send:
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"x-edge-track", track.encode())]
+        await send(message)
+
+    return marked
 
 
 async def _answer(

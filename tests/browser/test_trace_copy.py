@@ -1,0 +1,201 @@
+"""The smoke check TraceId copy: green on the page as it is, red on every page that a person would complain of."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cutover.smoke.browser import NoBrowserError
+from cutover.smoke.probe import CheckFailedError
+from cutover.smoke.trace_copy import LIST, STOOD_IN, WAIT, trace_copy
+from tests.support.site import Site
+from tests.support.system import wait_for
+from webnext.contract import GuardrailsAnswer, HealthAnswer, ListAnswer, QueueAnswer
+from webnext.contract.base import Answer
+from webnext.dashboard.routes import files
+
+pytestmark = pytest.mark.browser
+
+STOOD_IN_ID = STOOD_IN[LIST]["items"][0]["traceId"]
+
+
+def check(site: Site, track: str = "stable") -> str:
+    return trace_copy(site.url, None, track, {})
+
+
+def broken(site: Site, name: str, was: str, now: str) -> None:
+    """From now on a script of the page has another text in one place."""
+    served = files()[name]
+    text = served.content.decode()
+    assert text.count(was) == 1, f"{name} has {was!r} {text.count(was)} times"
+    site.edge.faults[f"/dashboard/{name}"] = (200, served.media_type, text.replace(was, now).encode())
+
+
+def test_the_page_copies_says_so_and_counts_down_and_the_edges_limit_is_left_alone(site: Site) -> None:
+    saw = check(site)
+
+    assert saw.startswith(f"{STOOD_IN_ID} copied and said so, a limit of {WAIT} s counted down")
+    assert site.edge.asked == [], "no request to /api/ leaves the browser"
+
+
+def test_what_the_suite_has_fetched_is_what_is_clicked(site: Site) -> None:
+    entry = {**STOOD_IN[LIST]["items"][0], "traceId": "smoke-of-the-suite"}
+    newer = {**entry, "id": 2, "traceId": None}
+
+    assert trace_copy(site.url, None, "stable", {LIST: {"_mock": False, "items": [newer, entry]}}).startswith(
+        "smoke-of-the-suite copied"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    list(zip(STOOD_IN, (ListAnswer, GuardrailsAnswer, QueueAnswer, HealthAnswer), strict=True)),
+    ids=list(STOOD_IN),
+)
+def test_the_answers_that_stand_in_are_the_contracts(path: str, model: type[Answer]) -> None:
+    model.model_validate(STOOD_IN[path])
+
+
+REFUSING = 'Promise.reject(new DOMException("no", "NotAllowedError"))'
+
+
+def test_a_clipboard_that_refuses_is_red(site: Site) -> None:
+    view = files()["view.js"].content.decode()
+    sabotaged = view.replace("navigator.clipboard.writeText(text)", REFUSING).replace(
+        'document.execCommand("copy")', "false"
+    )
+    assert sabotaged.count("NotAllowedError") == 1
+    site.edge.faults["/dashboard/view.js"] = (200, "text/javascript", sabotaged.encode())
+
+    with pytest.raises(CheckFailedError, match=f"a click on the trace id {STOOD_IN_ID} leaves '' on the clipboard"):
+        check(site)
+
+
+def test_a_page_that_copies_in_the_old_way_where_the_new_one_is_refused_is_green(site: Site) -> None:
+    broken(site, "view.js", "navigator.clipboard.writeText(text)", REFUSING)
+    assert check(site).startswith(STOOD_IN_ID)
+
+
+UNLIMITED = f"does not show that it is limited for {WAIT} s"
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "now", "said"),
+    [
+        pytest.param(*case, id=title)
+        for title, *case in (
+            (
+                "another text is copied",
+                *("view.js", "writeText(text)", "writeText(text.slice(1))"),
+                f"a click on the trace id {STOOD_IN_ID} leaves '{STOOD_IN_ID[1:]}' on the clipboard",
+            ),
+            (
+                "no toast",
+                *("view.js", "    toast(copied", "    if (!copied) toast(copied"),
+                "does not say that a trace id is copied",
+            ),
+            (
+                "a click does nothing",
+                *("view.js", 'addEventListener("click"', 'addEventListener("dblclick"'),
+                "does not say that a trace id is copied",
+            ),
+            (
+                "no trace ids",
+                *("panels.js", "traceId ? traceChip(traceId)", "traceId ? element('p')"),
+                f"does not show the trace id {STOOD_IN_ID} of the newest action within 3 s",
+            ),
+            (
+                "a script ends",
+                *("view.js", "export const byId", "throw Error('broken');\nexport const byId"),
+                f"{UNLIMITED} within 3 s: broken",
+            ),
+            ("no countdown", *("dashboard.js", "notice.hidden = !held", "notice.hidden = true"), UNLIMITED),
+            (
+                "a countdown that stands still",
+                *("dashboard.js", "`Limited, next try in ${held.seconds} s`,", f'"Next try in {WAIT} s",'),
+                f"does not count down from {WAIT} s",
+            ),
+            ("Retry-After unread", *("api.js", '"Retry-After"', '"Retry"'), UNLIMITED),
+        )
+    ],
+)
+def test_a_broken_page_is_red(site: Site, name: str, was: str, now: str, said: str) -> None:
+    broken(site, name, was, now)
+    with pytest.raises(CheckFailedError, match=said):
+        check(site)
+
+
+def test_a_script_of_another_track_is_named(site: Site) -> None:
+    site.edge.tracks["/dashboard/polling.js"] = "candidate"
+    said = "GET /dashboard/polling.js was answered by track candidate, stable was asked for"
+    with pytest.raises(CheckFailedError, match=said):
+        check(site)
+
+
+def test_a_pin_that_is_not_honoured_is_red(site: Site) -> None:
+    with pytest.raises(CheckFailedError, match="GET /dashboard was answered by track stable, candidate was asked for"):
+        check(site, "candidate")
+
+
+def test_a_script_that_is_missing_is_named(site: Site) -> None:
+    site.edge.faults["/dashboard/api.js"] = (404, "application/json", b"{}")
+    with pytest.raises(CheckFailedError, match=r"GET /dashboard/api\.js: 404"):
+        check(site)
+
+
+def test_an_edge_that_is_away_is_red() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(CheckFailedError, match=r"^GET /dashboard: net::ERR_CONNECTION_REFUSED"):
+        trace_copy(f"http://127.0.0.1:{port}", None, "stable", {})
+
+
+def test_without_a_browser_the_check_is_not_run(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoBrowserError, match=re.escape("apt-get install chromium")):
+        check(site)
+
+
+OPENS = (
+    "import time\nfrom cutover.smoke.browser import chromium\nwith chromium():\n  print(flush=True)\n  time.sleep(60)"
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_browser_goes_with_the_process_that_opened_it(number: signal.Signals) -> None:
+    mark = f"OPENED_BY={secrets.token_hex(8)}"
+    name, value = mark.split("=")
+    process = subprocess.Popen(
+        [sys.executable, "-c", OPENS],
+        env={**os.environ, name: value},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert len(marked(mark)) > 2
+
+    process.send_signal(number)
+    process.wait(20)
+    process.stdout.close()
+    wait_for(lambda: not marked(mark), 20)
+
+
+def marked(mark: str) -> list[str]:
+    """The processes whose environment has the mark."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in environ.read_bytes():
+                found.append(environ.parent.name)
+        except OSError:
+            continue
+    return found
