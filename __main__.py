@@ -20,13 +20,15 @@ from infra.records_bucket import Records, RecordsArgs
 from infra.release import release_of, shared_environment
 from infra.role import AppRole, AppRoleArgs
 from infra.runtime import Surroundings, runtime_of
-from infra.schema import Schema, SchemaArgs, migration_problems
+from infra.schema import Schema, SchemaArgs, migration_problems, required_version
 from infra.settings.keys import Settings
 from infra.settings.notes import notes_on
 from infra.settings.problems import SettingsError
 from infra.settings.reading import of_this_stack
 from infra.vault import Vault, VaultArgs
+from infra.shapes import later
 from outputs.schema import AppliedSchema
+from outputs.smoke import Places
 
 
 def stable(settings: Settings, names: Names) -> None:
@@ -52,18 +54,32 @@ def stable(settings: Settings, names: Names) -> None:
     flags = Flags("flags", FlagsArgs.of(names), here)
     monitoring = Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
 
-    release = release_of(settings, shared_environment(settings, names, "stable"))
+    release = release_of(settings, shared_environment(settings, names, "stable"), schema=required_version())
     data = [role, evidence, roles, *([schema] if schema else [])]
     around = Surroundings(network=network, role=role, monitoring=monitoring, using=using, after=data)
     runtime = runtime_of(settings, names, release, around)
+    edge = runtime.edge.summary(
+        url=runtime.edge_url, authority=settings.authority, most=settings.most_edges, firewall=settings.firewall
+    )
+    places = Places(
+        account=settings.account,
+        region=settings.region,
+        emulator=settings.emulator,
+        evidence_bucket=evidence.bucket.name,
+        records_bucket=later(records.bucket.bucket.id),
+        database=access,
+        metrics_url=later(pulumi.Output.from_input(runtime.metrics_url)),
+        receiver=runtime.receiver,
+    )
     record = schema and DeploymentRecord(
         "deployment",
         DeploymentRecordArgs.of(
             settings,
             release,
-            bucket=records.bucket.bucket.id,
             schema=applied.output(),
-            edge=runtime.edge.summary(url=runtime.edge_url, authority=settings.authority).output(),
+            edge=edge.output(),
+            places=places.output(),
+            processes=runtime.processes,
         ),
         pulumi.ResourceOptions(providers=using, depends_on=[*runtime.parts, records, queues, flags]),
     )

@@ -55,7 +55,7 @@ class AuditRolesArgs:
             access=settings.database.access,
             tunnel=settings.database.tunnel,
             region=settings.region,
-            emulator=settings.machine.emulator if settings.machine else None,
+            emulator=settings.emulator,
             retention_months=settings.audit_retention_months,
             keep=settings.keeps("audit"),
         )

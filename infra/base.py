@@ -8,12 +8,12 @@ from typing import Any
 
 import pulumi
 
-from outputs.release import EdgeSummary, SmokeTarget
 from outputs.schema import AppliedSchema
 from outputs.shape import OutputError
+from outputs.smoke import EdgeSummary, Places, SmokeTarget
 
 PROJECT = "web-next"
-NEEDED = ("edge_url", "records_bucket", "schema", "slots", "smoke_target")
+NEEDED = ("edge_url", "schema", "slots", "smoke_target")
 
 
 class BaseError(pulumi.RunError):
@@ -22,13 +22,13 @@ class BaseError(pulumi.RunError):
 
 @dataclass(frozen=True)
 class BaseOutputs:
-    """What a candidate takes from its base: its slot, the bucket for its record, and what its record repeats."""
+    """What a candidate takes from its base: its slot, and what its record repeats."""
 
     slot: Mapping[str, Any]
     environment: dict[str, str]
-    records_bucket: str
     schema: AppliedSchema
     edge: EdgeSummary
+    places: Places
 
     @classmethod
     def read(cls, base: str, outputs: Mapping[str, Any]) -> BaseOutputs:
@@ -41,12 +41,13 @@ class BaseOutputs:
                 "first"
             )
         try:
+            target = SmokeTarget.from_output(outputs["smoke_target"])
             return cls(
                 slot=slot,
                 environment=dict(slot["environment"]),
-                records_bucket=outputs["records_bucket"],
                 schema=AppliedSchema.from_output(outputs["schema"]),
-                edge=SmokeTarget.from_output(outputs["smoke_target"]).edge,
+                edge=target.edge,
+                places=target.places,
             )
         except OutputError as error:
             raise BaseError(f"an output of base {base} {error}") from None

@@ -10,6 +10,7 @@ from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.naming import Names
 from infra.release import Release, release_of
 from infra.runtime import candidate_of
+from infra.schema import required_version
 from infra.settings.keys import Settings
 
 
@@ -22,7 +23,7 @@ class Candidate:
     def __init__(self, settings: Settings, names: Names) -> None:
         using: list[pulumi.ProviderResource] = [providers.aws_provider(settings)]
         base = Base(settings.require_base()).read
-        self.release = release_of(settings, base.apply(lambda known: known.environment))
+        self.release = release_of(settings, base.apply(lambda known: known.environment), schema=required_version())
         slot = base.apply(lambda known: known.slot)
         placed = candidate_of(settings, names, self.release, slot, using)
         self.record = DeploymentRecord(
@@ -30,9 +31,10 @@ class Candidate:
             DeploymentRecordArgs.of(
                 settings,
                 self.release,
-                bucket=base.apply(lambda known: known.records_bucket),
                 schema=base.apply(lambda known: known.schema.output()),
                 edge=base.apply(lambda known: known.edge.output()),
+                places=base.apply(lambda known: known.places.output()),
+                processes=placed.processes,
             ),
             pulumi.ResourceOptions(providers=using, depends_on=[placed]),
         )

@@ -13,19 +13,24 @@ import pulumi_aws as aws
 from infra.release import Release
 from infra.settings.keys import Settings
 from infra.shapes import later
-from outputs.release import EdgeSummary, RecordPlace, SmokeTarget
-from outputs.schema import AppliedSchema
+from outputs.smoke import DockerProcesses, FargateProcesses, Profile, RecordPlace, Rules, SmokeTarget
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentRecordArgs:
-    """What is recorded; `schema` and `edge` are AppliedSchema and EdgeSummary as outputs have them."""
+    """What is recorded. `schema`, `edge` and `places` are AppliedSchema, EdgeSummary and Places as outputs have them.
+    Without `smoked` the record is written unproven."""
 
-    bucket: pulumi.Input[str]
     release: Release
     schema: pulumi.Input[Mapping[str, Any]]
     settings_digest: str
     edge: pulumi.Input[Mapping[str, Any]]
+    places: pulumi.Input[Mapping[str, Any]]
+    processes: DockerProcesses | FargateProcesses
+    profile: Profile
+    rules: Rules
+    on_call: str | None
+    smoked: bool
     keep: bool
 
     @classmethod
@@ -34,16 +39,22 @@ class DeploymentRecordArgs:
         settings: Settings,
         release: Release,
         *,
-        bucket: pulumi.Input[str],
         schema: pulumi.Input[Mapping[str, Any]],
         edge: pulumi.Input[Mapping[str, Any]],
+        places: pulumi.Input[Mapping[str, Any]],
+        processes: DockerProcesses | FargateProcesses,
     ) -> DeploymentRecordArgs:
         return cls(
-            bucket=bucket,
             release=release,
             schema=schema,
             settings_digest=settings.digest,
             edge=edge,
+            places=places,
+            processes=processes,
+            profile=settings.profile,
+            rules=settings.rules,
+            on_call=settings.smoke.on_call,
+            smoked=settings.smoke.run,
             keep=settings.keeps("records"),
         )
 
@@ -59,20 +70,26 @@ class DeploymentRecord(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DeploymentRecordArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:deploy:Record", name, None, opts)
-        known = pulumi.Output.all(schema=args.schema, edge=args.edge)
+        known = pulumi.Output.all(
+            schema=args.schema, edge=args.edge, places=args.places, processes=args.processes.output()
+        )
         self.document = known.apply(
-            lambda known: SmokeTarget(
-                **args.release.summary.output(),
-                stack=pulumi.get_stack(),
-                schema=AppliedSchema.from_output(known["schema"]),
-                settings_digest=args.settings_digest,
-                edge=EdgeSummary.from_output(known["edge"]),
+            lambda known: SmokeTarget.from_output(
+                {
+                    **args.release.summary.output(),
+                    **known,
+                    "stack": pulumi.get_stack(),
+                    "settings_digest": args.settings_digest,
+                    "profile": args.profile,
+                    "rules": args.rules.output(),
+                    "on_call": args.on_call,
+                }
             ).output()
         )
-        hook = pulumi.ResourceHook("smoke", _smoke)
+        hook = pulumi.ResourceHook("smoke", _smoke) if args.smoked else None
         written = aws.s3.BucketObjectv2(
             name,
-            bucket=args.bucket,
+            bucket=self.document.apply(lambda document: document["places"]["records_bucket"]),
             key=f"deployments/{args.release.track}.json",
             content=self.document.apply(lambda document: json.dumps(document, indent=2, sort_keys=True)),
             content_type="application/json",
@@ -80,7 +97,7 @@ class DeploymentRecord(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 retain_on_delete=args.keep,
-                hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook]),
+                hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook]) if hook else None,
             ),
         )
         self.record = RecordPlace(
@@ -90,10 +107,7 @@ class DeploymentRecord(pulumi.ComponentResource):
 
 
 def _smoke(args: pulumi.ResourceHookArgs) -> None:
-    """Raises NoGo, which fails the update, when a mandatory criterion does not pass."""
-    from cutover import smoke  # a preview runs no hook and needs no HTTP client
+    """Raises NoGoError, which fails the update, when a criterion that must pass does not."""
+    from cutover import smoke  # a preview runs no hook
 
-    record = json.loads((args.new_inputs or {})["content"])
-    report = smoke.run(SmokeTarget.from_output(record))
-    smoke.save(report)
-    report.require_go()
+    smoke.require_go(json.loads((args.new_inputs or {})["content"]))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from outputs.release import EdgeSummary
+from outputs.smoke import EdgeSummary
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FOLDER = "/etc/nginx/edge"
@@ -48,14 +48,17 @@ class EdgeConfig:
         """The port that nginx listens on inside its container."""
         return 8443 if self.tls else 8080
 
-    def summary(self, *, url: str, authority: str | None) -> EdgeSummary:
-        """What the deployment record says of the edge, and smoke needs; `authority` signed its certificate."""
+    def summary(self, *, url: str, authority: str | None, most: int, firewall: int | None) -> EdgeSummary:
+        """What the deployment record says of the edge, and smoke needs; `authority` signed its certificate, and the
+        rest is as EdgeSummary has it."""
         return EdgeSummary(
             url=url,
             authority=authority,
             rate_per_minute=self.rate_per_minute,
             burst=self.burst,
             config=hashlib.sha256(render(self).encode()).hexdigest(),
+            most=most,
+            firewall=firewall,
         )
 
 

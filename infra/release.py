@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,18 +19,35 @@ PORT, METRICS_PORT = 3003, 9464
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What runs in a slot. `image` is a digest or an image id; nothing in `environment` is secret."""
+    """What runs in a slot: `summary` is what identifies it, and the stack output `release`. Nothing in `environment`
+    is secret."""
 
-    track: Track
-    image: str
-    build_sha: str
-    version: str
+    summary: ReleaseSummary
     environment: pulumi.Output[dict[str, str]]
 
     @property
-    def summary(self) -> ReleaseSummary:
-        """What identifies the release: the stack output `release`."""
-        return ReleaseSummary(track=self.track, image=self.image, build_sha=self.build_sha, version=self.version)
+    def track(self) -> Track:
+        return self.summary.track
+
+    @property
+    def image(self) -> str:
+        """A digest, or on docker stacks an image id."""
+        return self.summary.image
+
+
+def digest_of(settings: Settings, schema: int) -> str:
+    """SHA-256 over what makes the release what it is, wherever and on which track it runs: image, version, commit,
+    adapters, the schema version that it requires, and how its processes are started and asked."""
+    release = {
+        "image": settings.image.rpartition("@")[2],
+        "version": settings.version,
+        "buildSha": settings.build_sha,
+        "adapters": settings.adapters.model_dump(),
+        "schema": schema,
+        "workerCommand": settings.worker_command,
+        "healthCommand": settings.health_command,
+    }
+    return hashlib.sha256(json.dumps(release, sort_keys=True).encode()).hexdigest()
 
 
 def shared_environment(settings: Settings, names: Names, track: Track) -> dict[str, str]:
@@ -59,12 +78,16 @@ def environment_of(settings: Settings, shared: Mapping[str, str]) -> dict[str, s
     }
 
 
-def release_of(settings: Settings, shared: pulumi.Input[Mapping[str, str]]) -> Release:
-    """The release that the settings describe, on a base's `shared_environment`."""
+def release_of(settings: Settings, shared: pulumi.Input[Mapping[str, str]], *, schema: int) -> Release:
+    """The release that the settings describe, on a base's `shared_environment`; it requires the version `schema`."""
     return Release(
-        track=settings.track,
-        image=settings.image,
-        build_sha=settings.build_sha,
-        version=settings.version,
+        summary=ReleaseSummary(
+            track=settings.track,
+            image=settings.image,
+            build_sha=settings.build_sha,
+            version=settings.version,
+            adapters=settings.adapters.model_dump(),
+            digest=digest_of(settings, schema),
+        ),
         environment=pulumi.Output.from_input(shared).apply(lambda known: environment_of(settings, known)),
     )

@@ -34,6 +34,11 @@ def migration_problems() -> list[str]:
     return migrator.problems(MIGRATIONS)
 
 
+def required_version() -> int:
+    """The version that a release of this checkout requires: its newest migration's number, 0 without any."""
+    return max((migration.version for migration in migrator.load(MIGRATIONS)), default=0)
+
+
 class _SchemaProvider(ResourceProvider):
     """Runs the migrator. It is told where the owner's URL is and reads the secret itself, when it migrates."""
 

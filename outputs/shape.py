@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import date
 from functools import cache
 from typing import Any, Self
 
@@ -22,8 +23,7 @@ class Shape:
 
     def output(self) -> dict[str, Any]:
         """The fields as Pulumi takes them."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value.output() if isinstance(value, Shape) else value for name, value in values.items()}
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_output(cls, value: object) -> Self:
@@ -33,6 +33,14 @@ class Shape:
         """
         shape: Self = read(cls, value)
         return shape
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Shape):
+        return value.output()
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def read(kind: Any, value: object) -> Any:

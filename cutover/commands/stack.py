@@ -26,20 +26,21 @@ def up(
 
     The verdict is the smoke hook's if it ran, else that of a fresh run of the suite.
     """
-    from cutover.smoke import report, suite
+    from cutover.smoke.kept import saved
+    from cutover.smoke.run import run_and_keep
     from cutover.stacks.outputs import outputs
-    from outputs.release import SmokeTarget
+    from outputs.smoke import SmokeTarget
 
     started = time.time()
     try:
         bring_up(stack, refresh=refresh)
     except CutoverError:
-        kept = report.saved(stack, since=started)
+        kept = saved(stack, since=started)
         if kept and kept.no_go:
             print(f"\n{kept.table}")
             raise NoGoError(f"stack {stack}: NO-GO, nothing was recorded; mend what failed and run up again") from None
         raise
-    kept = report.saved(stack, since=started)
+    kept = saved(stack, since=started)
     if kept:
         print(f"\n{kept.table}")
         return
@@ -47,10 +48,9 @@ def up(
     if target is None:
         print(f"  {stack} has no verdict: its database has no schema yet; set database.access, run up")
         return
-    found = suite.run(target)
-    report.save(found)
-    print(found.table())
-    found.require_go()
+    report = run_and_keep(target, lambda line: print(line, flush=True))
+    print(f"\n{report.table()}")
+    report.require_go()
 
 
 def bring_up(stack: str, *, refresh: bool) -> None:

@@ -1,31 +1,15 @@
-"""GO or NO-GO, from the outcomes of the criteria."""
+"""GO or NO-GO: what follows from findings and rules, the same from the same."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-
-class Criterion(StrEnum):
-    """The Go/No-Go criteria by the playbook's names."""
-
-    HEALTH = "Health"
-    AUDIT = "Audit Postgres"
-    RATE_LIMIT = "Rate limit"
-
-    @property
-    def mandatory(self) -> bool:
-        """Whether a failure means NO-GO (playbook: Audit, S3, Rate, Guardrails, Queue, Health)."""
-        return self in {Criterion.HEALTH, Criterion.AUDIT, Criterion.RATE_LIMIT}
-
-
-class Outcome(StrEnum):
-    """What became of a check."""
-
-    PASS = "pass"  # noqa: S105
-    FAIL = "fail"
-    NOT_RUN = "not run"
+from cutover.smoke.finding import Finding, Outcome
+from outputs.shape import Shape
+from outputs.smoke import Criterion, Rules
 
 
 class Verdict(StrEnum):
@@ -37,18 +21,76 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
-    """The verdict and the criteria that stood against it."""
+class CriterionResult(Shape):
+    """What one criterion comes to: the worst of its findings, and what was seen there. `waived` is whether a waiver
+    covers it."""
+
+    criterion: Criterion
+    outcome: Outcome
+    saw: str
+    seconds: float
+    must_pass: bool
+    waived: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether there can be no GO because of it."""
+        return self.must_pass and not self.outcome.stands and not self.waived
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Shape):
+    """The verdict with all nine criteria, and the caveats: each is a criterion or a check by its name."""
 
     verdict: Verdict
-    against: tuple[Criterion, ...]
+    criteria: Sequence[CriterionResult]
+    caveats: Sequence[str]
+
+    @property
+    def stopped_by(self) -> list[CriterionResult]:
+        """The criteria that make it a NO-GO."""
+        return [each for each in self.criteria if each.stops]
 
 
-def decide(outcomes: Mapping[Criterion, Outcome]) -> Decision:
-    """NO-GO when a mandatory criterion failed, did not run or is missing; caveats name the others."""
-    against = tuple(c for c in Criterion if outcomes.get(c, Outcome.NOT_RUN) is not Outcome.PASS)
-    if any(criterion.mandatory for criterion in against):
+def decide(findings: Sequence[Finding], rules: Rules, at: datetime) -> Decision:
+    """The decision at a moment.
+
+    A criterion is as its worst finding; one without any, or whose findings are older than the rules allow, did not
+    run. One that must pass and does not is a NO-GO. Every other that does not pass is a caveat, a waived one too, and
+    so is a failed check outside the nine; one of those that did not run is only shown.
+    """
+    waived = {waiver.criterion for waiver in rules.waivers if at.date() <= waiver.expires}
+    criteria = [_result(criterion, findings, rules, waived, at) for criterion in Criterion]
+    caveats = [each.criterion.value for each in criteria if not each.outcome.stands and not each.stops]
+    caveats += [each.check for each in findings if each.criterion is None and each.outcome is Outcome.FAIL]
+    if any(each.stops for each in criteria):
         verdict = Verdict.NO_GO
     else:
-        verdict = Verdict.GO_WITH_CAVEATS if against else Verdict.GO
-    return Decision(verdict=verdict, against=against)
+        verdict = Verdict.GO_WITH_CAVEATS if caveats else Verdict.GO
+    return Decision(verdict=verdict, criteria=criteria, caveats=caveats)
+
+
+_WORST_FIRST = (Outcome.FAIL, Outcome.NOT_RUN, Outcome.RETRIED, Outcome.PASS)
+
+
+def _result(
+    criterion: Criterion, findings: Sequence[Finding], rules: Rules, waived: set[Criterion], at: datetime
+) -> CriterionResult:
+    own = [finding for finding in findings if finding.criterion is criterion]
+    fresh = [each for each in own if timedelta(0) <= at - each.at <= timedelta(minutes=rules.max_age_minutes)]
+    outcome, saw = Outcome.NOT_RUN, "nothing looked at it"
+    if own and len(fresh) < len(own):
+        saw = f"seen more than {rules.max_age_minutes} min before the verdict: too old to count"
+    elif fresh:
+        worst = min(fresh, key=lambda each: _WORST_FIRST.index(each.outcome))
+        outcome, saw = worst.outcome, worst.saw
+        if outcome.stands:
+            saw = "; ".join(each.saw for each in fresh)
+    return CriterionResult(
+        criterion=criterion,
+        outcome=outcome,
+        saw=saw,
+        seconds=round(sum(each.seconds for each in own), 2),
+        must_pass=criterion in rules.must_pass,
+        waived=criterion in waived and not outcome.stands,
+    )

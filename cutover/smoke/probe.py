@@ -1,41 +1,93 @@
-"""The client that the checks share."""
+"""The client of the checks: every request is pinned to the track that is smoked, and remembered."""
 
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import httpx
 
 from cutover.errors import NotPreparedError
-from cutover.smoke.limiter import Observation
-from outputs.release import SmokeTarget
+from outputs.shape import Shape
+from outputs.smoke import SmokeTarget
 
 USER_AGENT = "web-next-smoke"
 TRACK_HEADER = "X-Web-Next-Track"
 """Asks the edge for one track, whatever the weight; it listens to trusted callers only."""
+ANSWERED_BY_TRACK, ANSWERED_BY_EDGE = "x-edge-track", "x-edge-id"
+"""In every answer of an edge: the track that was asked, and which nginx it was."""
+LIMITED = "/api/"
+"""Paths under it are limited by the edge."""
 
 
 class CheckFailedError(Exception):
     """A check saw something other than what it must; the message says what."""
 
 
+class NotRunError(Exception):
+    """A check cannot be made here; the message says why, and what would make it possible."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Shape):
+    """One request of `check`: when it was sent and answered, in seconds since the run began, and the answer's status.
+    `track` and `edge` are what the answer names; a 429 without an edge is a firewall's."""
+
+    check: str
+    method: str
+    path: str
+    sent: float
+    received: float
+    status: int
+    track: str | None = None
+    edge: str | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether a limiter has refused it."""
+        return self.status == httpx.codes.TOO_MANY_REQUESTS
+
+
+@dataclass
+class Samples:
+    """The samples of a run, of all its checks: requests from one address fill one bucket. `keep` is given each."""
+
+    keep: Callable[[Sample], object] = lambda _sample: None
+    taken: list[Sample] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, sample: Sample) -> None:
+        with self._lock:
+            self.taken.append(sample)
+            self.keep(sample)
+
+    def limited_paths(self) -> list[Sample]:
+        """Those that an edge's limiter has counted, in the order of their sending."""
+        with self._lock:
+            return sorted((each for each in self.taken if each.path.startswith(LIMITED)), key=lambda each: each.sent)
+
+
 @dataclass(kw_only=True)
 class Probe:
-    """The client the checks share. It remembers every limited request, because all of them fill one bucket."""
+    """The client as one check has it. `clock` gives seconds since the run began; `retried` says that what passed
+    passed on a second try."""
 
     http: httpx.Client
-    clock: Callable[[], float] = time.monotonic
+    target: SmokeTarget
+    check: str = ""
+    clock: Callable[[], float]
     sleep: Callable[[float], None] = time.sleep
-    observations: list[Observation] = field(default_factory=list)
+    samples: Samples = field(default_factory=Samples)
+    retried: bool = False
 
     @classmethod
     @contextmanager
-    def of(cls, target: SmokeTarget) -> Iterator[Self]:
+    def of(cls, target: SmokeTarget, samples: Samples) -> Iterator[Self]:
         """A probe of the target's track, for the block. Raises NotPreparedError without its authority's certificate."""
         try:
             trust = ssl.create_default_context(cafile=target.edge.authority)
@@ -44,30 +96,71 @@ class Probe:
                 f"{target.edge.authority} is no certificate authority ({error}): make up writes it"
             ) from None
         headers = {"user-agent": USER_AGENT, TRACK_HEADER: target.track}
+        began = time.monotonic()
         with httpx.Client(base_url=target.edge.url, verify=trust, timeout=10, headers=headers, trust_env=False) as http:
-            yield cls(http=http)
+            yield cls(http=http, target=target, clock=lambda: time.monotonic() - began, samples=samples)
+
+    def for_check(self, name: str) -> Self:
+        """The probe of one check."""
+        return replace(self, check=name, retried=False)
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> httpx.Response:
-        """One request, whatever its answer. Raises CheckFailedError when there is none."""
+        """One request through the edge, whatever its answer.
+
+        Raises CheckFailedError when there is none, and when it names another track than the one asked for.
+        """
         sent = self.clock()
         try:
             answer = self.http.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:
             raise CheckFailedError(f"{method} {path}: no answer ({type(error).__name__}: {error})") from None
-        limited = answer.status_code == httpx.codes.TOO_MANY_REQUESTS
-        self.observations.append(Observation(sent=sent, received=self.clock(), limited=limited))
+        track = answer.headers.get(ANSWERED_BY_TRACK)
+        edge = answer.headers.get(ANSWERED_BY_EDGE)
+        sample = Sample(
+            check=self.check,
+            method=method,
+            path=path,
+            sent=round(sent, 6),
+            received=round(self.clock(), 6),
+            status=answer.status_code,
+            track=track,
+            edge=edge,
+        )
+        self.samples.add(sample)
+        if edge is not None and track != self.target.track:
+            raise CheckFailedError(
+                f"{method} {path}: answered by {track or 'no track'}, {self.target.track} was asked for: this caller's "
+                "address is not in edge.trustedCallers, or the edge does not honour the pin"
+            )
+        if edge is None and not sample.limited:
+            raise CheckFailedError(
+                f"{method} {path}: {answer.status_code} without an X-Edge-Id: it did not come through the edge"
+            )
         return answer
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-        """The JSON object of a 200, waiting while the edge limits. Raises CheckFailedError on any other answer."""
+    def accepted(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        status: int = httpx.codes.OK,
+        **headers: str,
+    ) -> httpx.Response:
+        """An answer of this status, waiting while the edge limits. Raises CheckFailedError on any other."""
         for _ in range(12):
             answer = self.send(method, path, body, **headers)
             if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
             wait = answer.headers.get("retry-after", "")
-            self.sleep(int(wait) if wait.isdecimal() else 1)
-        if answer.status_code != httpx.codes.OK:
-            raise CheckFailedError(f"{method} {path}: {answer.status_code} {answer.text[:120]!r}, 200 expected")
+            self.sleep(min(int(wait), 5) if wait.isdecimal() else 1)
+        if answer.status_code != status:
+            raise CheckFailedError(f"{method} {path}: {answer.status_code} {answer.text[:120]!r}, {status} expected")
+        return answer
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+        """The JSON object of a 200, waiting while the edge limits. Raises CheckFailedError on any other answer."""
+        answer = self.accepted(method, path, body, **headers)
         try:
             document = answer.json()
         except ValueError:

@@ -1,83 +1,82 @@
-"""What the suite found: for a terminal, for machines, and kept until the next run."""
+"""What a run of the suite found, and the decision: for a terminal, for machines, and kept until the next run."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
 
 from cutover.errors import NoGoError
-from cutover.smoke.decision import Criterion, Decision, Outcome, Verdict
-from outputs.release import SmokeTarget
-
-REPORTS = Path(".local/smoke")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """One criterion's outcome; `detail` is what was seen, in a line."""
-
-    criterion: Criterion
-    outcome: Outcome
-    detail: str
-    seconds: float
+from cutover.smoke.decision import Decision, Verdict, decide
+from cutover.smoke.finding import Finding, Outcome, now
+from cutover.smoke.probe import Sample
+from outputs.shape import Shape
+from outputs.smoke import SmokeTarget
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """The suite's results and the decision that follows from them."""
+class Report(Shape):
+    """The findings of one run against a target, and the decision that followed from them `at` a time (UTC)."""
 
     target: SmokeTarget
-    results: tuple[Result, ...]
+    at: datetime
+    findings: Sequence[Finding]
     decision: Decision
+    samples: Sequence[Sample] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, target: SmokeTarget, findings: Sequence[Finding], samples: Sequence[Sample] = ()) -> Self:
+        """The report as of now."""
+        at = now()
+        decision = decide(findings, target.rules, at)
+        return cls(target=target, at=at, findings=findings, decision=decision, samples=tuple(samples))
+
+    @property
+    def no_go(self) -> bool:
+        """Whether the verdict is NO-GO."""
+        return self.decision.verdict is Verdict.NO_GO
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took: from its first check to the decision."""
+        begun = [finding.at for finding in self.findings]
+        return round((self.at - min(begun)).total_seconds(), 1) if begun else 0.0
 
     def table(self) -> str:
-        """The report for a terminal: a line for each criterion, then the verdict."""
+        """The report for a terminal: a line for each of the nine criteria, what failed beside them, the verdict."""
         lines = [
-            f"  {result.outcome.value.upper():<8} {result.criterion.value:<15} {result.seconds:5.1f} s  {result.detail}"
-            for result in self.results
+            row(each.outcome, each.criterion.value, each.seconds, each.saw + (" (waived)" if each.waived else ""))
+            for each in self.decision.criteria
+        ]
+        lines += [
+            row(each.outcome, each.check, each.seconds, each.saw)
+            for each in self.findings
+            if each.criterion is None and not each.outcome.stands
         ]
         track = "" if self.target.track == "stable" else f"{self.target.track} "
         verdict: str = self.decision.verdict.value
         if self.decision.verdict is Verdict.GO_WITH_CAVEATS:
-            verdict += f": {', '.join(criterion.value for criterion in self.decision.against)}"
+            verdict += f": {', '.join(self.decision.caveats)}"
         lines.append(f"  {verdict}  web-next {self.target.version} {track}at {self.target.edge.url}")
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:
-        """The report as JSON-ready values."""
-        return asdict(self)
+        """The report as JSON-ready values, the samples left out."""
+        return {name: value for name, value in self.output().items() if name != "samples"}
+
+    def text(self) -> str:
+        """The document as JSON, the same for the same report."""
+        return json.dumps(self.document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
     def require_go(self) -> None:
-        """Raises NoGoError, naming each mandatory criterion that does not stand, unless the verdict is a GO."""
-        if self.decision.verdict is Verdict.NO_GO:
-            seen = {result.criterion: result.detail for result in self.results}
-            failed = [criterion for criterion in self.decision.against if criterion.mandatory]
-            causes = "; ".join(f"{criterion.value}: {seen.get(criterion, 'not run')}" for criterion in failed)
-            raise NoGoError(f"NO-GO: {causes}")
+        """Raises NoGoError with a line for each criterion that stands against a GO."""
+        if self.no_go:
+            raise NoGoError("NO-GO" + "".join(f"\n  {each.criterion}: {each.saw}" for each in self.decision.stopped_by))
 
 
-@dataclass(frozen=True, kw_only=True)
-class SavedReport:
-    """The newest report of a stack, as it was printed."""
-
-    table: str
-    no_go: bool
-
-
-def save(report: Report) -> None:
-    """Keeps the newest report of its stack, as text for people and JSON for machines."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    stack = report.target.stack
-    (REPORTS / f"{stack}.json").write_text(json.dumps(report.document(), indent=2) + "\n")
-    (REPORTS / f"{stack}.txt").write_text(report.table() + "\n")
-
-
-def saved(stack: str, *, since: float) -> SavedReport | None:
-    """The stack's report if it was saved after `since` (seconds of the epoch)."""
-    document, text = REPORTS / f"{stack}.json", REPORTS / f"{stack}.txt"
-    if not text.exists() or text.stat().st_mtime < since:
-        return None
-    verdict = json.loads(document.read_text())["decision"]["verdict"]
-    return SavedReport(table=text.read_text().rstrip(), no_go=verdict == Verdict.NO_GO)
+def row(outcome: Outcome, name: str, seconds: float, saw: str) -> str:
+    """One line of the table."""
+    word = {Outcome.RETRIED: "RETRIED"}.get(outcome, outcome.value.upper())
+    return f"  {word:<8} {name:<16} {seconds:5.1f} s  {saw}"

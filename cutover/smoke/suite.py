@@ -1,35 +1,88 @@
-"""The suite: its checks in their order, and the report with the decision."""
+"""The suite: its checks side by side, the rate check when they are done, and a report of whatever ran."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
-from cutover.smoke.checks import Check, audit, health, rate_limit
-from cutover.smoke.decision import Criterion, Outcome, decide
-from cutover.smoke.probe import CheckFailedError, Probe
-from cutover.smoke.report import Report, Result
-from outputs.release import SmokeTarget
+from cutover.smoke.check import Check
+from cutover.smoke.checks import CHECKS, LAST
+from cutover.smoke.finding import Finding
+from cutover.smoke.probe import Probe, Samples
+from cutover.smoke.report import Report
+from outputs.smoke import SmokeTarget
 
-CHECKS: Mapping[Criterion, Check] = {
-    Criterion.HEALTH: health,
-    Criterion.AUDIT: audit,
-    Criterion.RATE_LIMIT: rate_limit,
-}
+HARD_STOP_SECONDS = 120.0
+"""What has not ended by then never will in a deployment that works: the whole suite takes 20."""
+TOGETHER = 4
+"""How many checks run side by side: most of them wait."""
+
+Follow = Callable[[Report], object]
 
 
-def run(target: SmokeTarget, *, probe: Probe | None = None, checks: Mapping[Criterion, Check] = CHECKS) -> Report:
-    """Runs the checks in order against the target and decides. A check that fails does not stop the others."""
-    if probe is None:
-        with Probe.of(target) as opened:
-            return run(target, probe=opened, checks=checks)
-    results = []
-    for criterion, check in checks.items():
-        started = probe.clock()
+def run(target: SmokeTarget, *, follow: Follow, samples: Samples) -> Report:
+    """Runs the suite against a target, as `checked` does, with a client of its own.
+
+    Raises NotPreparedError without the certificate of the target's authority.
+    """
+    with Probe.of(target, samples) as probe:
+        return checked(probe, follow=follow)
+
+
+def checked(
+    probe: Probe,
+    *,
+    follow: Follow = lambda _report: None,
+    checks: Sequence[Check] = CHECKS,
+    last: Sequence[Check] = LAST,
+    together: int = TOGETHER,
+    stop_after: float = HARD_STOP_SECONDS,
+) -> Report:
+    """Runs the checks of the target's profile and decides.
+
+    A check that fails does not stop the others; one that has not ended after `stop_after` seconds did not run, and is
+    left behind in its thread. `follow` is given the report as it is after each check, so that whatever ends the run
+    leaves a report of what ran. KeyboardInterrupt ends the run after such a report.
+    """
+    chosen = [[check for check in part if probe.target.profile in check.profiles] for part in (checks, last)]
+    findings: dict[str, Finding] = {}
+
+    def report(unfinished: str) -> Report:
+        made = [findings.get(each.name) or each.unfinished(unfinished) for part in chosen for each in part]
+        return Report.of(probe.target, made, probe.samples.taken)
+
+    try:
+        for part in chosen:
+            for finding in _side_by_side(part, probe, together, stop_after):
+                findings[finding.check] = finding
+                follow(report("the run has not come to it"))
+    except KeyboardInterrupt:
+        follow(report("the run was interrupted"))
+        raise
+    done = report(f"stopped: it had not ended after {stop_after:g} s")
+    follow(done)
+    return done
+
+
+def _side_by_side(checks: Sequence[Check], probe: Probe, together: int, stop_after: float) -> Iterator[Finding]:
+    """The findings as they come, until the run is `stop_after` seconds old."""
+    waiting, done = queue.SimpleQueue[Check](), queue.SimpleQueue[Finding]()
+    for check in checks:
+        waiting.put(check)
+
+    def work() -> None:
+        while True:
+            try:
+                check = waiting.get_nowait()
+            except queue.Empty:
+                return
+            done.put(check.run(probe))
+
+    for _ in range(min(together, len(checks))):
+        threading.Thread(target=work, daemon=True).start()
+    for _ in checks:
         try:
-            outcome, detail = Outcome.PASS, check(probe, target)
-        except CheckFailedError as failure:
-            outcome, detail = Outcome.FAIL, str(failure)
-        seconds = round(probe.clock() - started, 2)
-        results.append(Result(criterion=criterion, outcome=outcome, detail=detail, seconds=seconds))
-    decision = decide({result.criterion: result.outcome for result in results})
-    return Report(target=target, results=tuple(results), decision=decision)
+            yield done.get(timeout=max(0.0, stop_after - probe.clock()))
+        except queue.Empty:
+            return

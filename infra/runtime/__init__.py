@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 
@@ -17,7 +17,12 @@ from infra.release import Release
 from infra.role import AppRole
 from infra.settings.keys import Settings
 from outputs.slots import DockerSlots, FargateSlots
+from outputs.smoke import DockerProcesses, FargateProcesses
 from outputs.traffic import DockerTraffic, FargateTraffic
+
+if TYPE_CHECKING:
+    from infra.runtime.docker.candidate import DockerCandidate
+    from infra.runtime.fargate.candidate import FargateCandidate
 
 
 class Runtime(Protocol):
@@ -27,11 +32,14 @@ class Runtime(Protocol):
     edge: EdgeConfig
     metrics_url: pulumi.Input[str]
     parts: list[pulumi.Resource]
+    receiver: str | None
 
     @property
     def slots(self) -> DockerSlots | FargateSlots: ...
     @property
     def traffic(self) -> DockerTraffic | FargateTraffic: ...
+    @property
+    def processes(self) -> DockerProcesses | FargateProcesses: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +76,7 @@ def candidate_of(
     release: Release,
     slot: pulumi.Output[Mapping[str, Any]],
     using: Sequence[pulumi.ProviderResource],
-) -> pulumi.Resource:
+) -> DockerCandidate | FargateCandidate:
     """Declares a candidate's release in its base's slot."""
     if settings.machine:
         from infra.runtime.docker.candidate import DockerCandidate, DockerCandidateArgs

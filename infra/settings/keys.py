@@ -19,10 +19,12 @@ from infra.settings.sections import (
     MachineSettings,
     NetworkSettings,
     QueuesSettings,
+    SmokeSettings,
     Whole,
     known,
     like,
 )
+from outputs.smoke import Profile, Rules, Waiver
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """The retentions that CloudWatch Logs has."""
@@ -101,6 +103,8 @@ class Settings(BaseModel):
     ] = []
     may_destroy: list[Keepsake] = []
 
+    smoke: SmokeSettings = SmokeSettings()
+
     machine: MachineSettings | None = None
 
     @property
@@ -138,6 +142,32 @@ class Settings(BaseModel):
     def authority(self) -> str | None:
         """The file of the authority that signed the edge's certificate; None where it is a public one."""
         return self.machine.authority if self.machine else None
+
+    @property
+    def emulator(self) -> str | None:
+        """The address of AWS's APIs on a machine; None where they are AWS's own."""
+        return self.machine.emulator if self.machine else None
+
+    @property
+    def most_edges(self) -> int:
+        """How many nginx there are at most, each with a limit of its own."""
+        return 1 if self.machine else self.fargate.most_tasks
+
+    @property
+    def firewall(self) -> int | None:
+        """What one address may send in 300 s, where a firewall is before the edge."""
+        return None if self.machine else self.fargate.waf_requests
+
+    @property
+    def rules(self) -> Rules:
+        """What a verdict on this stack is made by."""
+        waivers = [Waiver(**waiver.model_dump()) for waiver in self.smoke.waivers]
+        return Rules(must_pass=self.smoke.must_pass, max_age_minutes=self.smoke.max_age_minutes, waivers=waivers)
+
+    @property
+    def profile(self) -> Profile:
+        """What the smoke suite may do: all on a machine, where nobody trades; else what leaves others alone."""
+        return self.smoke.profile or ("full" if self.machine else "prod")
 
     def require_base(self) -> str:
         """The stack that a candidate stands on. Raises SettingsError on a stable track."""

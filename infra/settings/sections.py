@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,9 +15,10 @@ from infra.settings import instance_classes as classes
 from infra.settings import subnets
 from infra.settings.problems import SettingsError
 from outputs.access import TUNNEL_PORT, Mode
+from outputs.release import Adapter
+from outputs.smoke import MUST_PASS, Criterion, Profile
 
 SHA256 = r"sha256:[0-9a-f]{64}"
-Adapter = Literal["mock", "production"]
 
 
 def like(pattern: str, rule: str) -> Any:
@@ -148,6 +150,32 @@ class EdgeSettings(BaseModel):
         if self.image is None:
             raise SettingsError("edge.image is not set: on fargate nginx runs beside the app; name its image by digest")
         return self.image
+
+
+class WaiverSettings(BaseModel):
+    """A criterion that may fail for a while."""
+
+    model_config = FORM
+
+    criterion: Criterion
+    reason: Annotated[str, Field(min_length=1)]
+    owner: Annotated[str, Field(min_length=1)]
+    expires: date
+
+
+class SmokeSettings(BaseModel):
+    """What a deployment is proven by, and what its verdict is made by."""
+
+    model_config = FORM
+
+    run: bool = True
+    profile: Annotated[Profile | None, known("full or prod")] = None
+    must_pass: Annotated[list[Criterion], known(f"a list of criteria: {', '.join(Criterion)}")] = list(MUST_PASS)
+    max_age_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 30
+    waivers: Annotated[
+        list[WaiverSettings], known("a list of objects of criterion, reason, owner, expires (a date, YYYY-MM-DD)")
+    ] = []
+    on_call: str | None = None
 
 
 class AdaptersSettings(BaseModel):

@@ -34,6 +34,9 @@ SERVED = (
 HEALTH, DATABASES = ADMIN_PATHS = ("/_ministack/health", "/_emulator/databases")
 """For processes of this machine. The emulator's other paths of its own are nobody's."""
 
+METADATA = "/latest/"
+"""Instance metadata, where a process without credentials gets its own."""
+
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
@@ -113,6 +116,13 @@ class Admission:
             raise NotAdmittedError(
                 f"path {path[:80]!r} is not answered: the emulator's own are {', '.join(ADMIN_PATHS)}"
             )
+
+        signed = (
+            any(name == b"authorization" for name, _ in scope["headers"])
+            or b"X-Amz-Signature=" in scope["query_string"]
+        )
+        if not signed and scope["method"] != "OPTIONS" and not path.startswith((*ADMIN_PATHS, METADATA)):
+            raise NotAdmittedError(f"{scope['method']} {path[:80]!r} is not signed: a stranger gets nothing")
 
     def _cross_origin(self, scope: Any) -> cors.Headers:
         request = cors.Request.of(scope)

@@ -14,6 +14,7 @@ from infra.runtime.docker.files import FilesVolume
 from infra.runtime.docker.service import DockerRelease, DockerServiceArgs
 from infra.settings.keys import Settings
 from outputs.slots import DockerSlot
+from outputs.smoke import DockerProcesses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,10 @@ class DockerCandidateArgs:
 class DockerCandidate(pulumi.ComponentResource):
     """The candidate's container. It has no worker: the queues are stable's until production."""
 
+    processes: DockerProcesses
+
     def __init__(self, name: str, args: DockerCandidateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Candidate", name, None, opts)
         DockerRelease("candidate", args.service, pulumi.ResourceOptions(parent=self))
+        self.processes = args.service.processes
         self.register_outputs({})

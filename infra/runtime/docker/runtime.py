@@ -16,6 +16,7 @@ from infra.runtime.docker.metrics import Metrics, MetricsArgs
 from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
 from infra.settings.keys import Settings
 from outputs.slots import DockerPlace, DockerSlot, DockerSlots, SlotFiles
+from outputs.smoke import DockerProcesses
 from outputs.traffic import DockerTraffic
 
 
@@ -54,6 +55,8 @@ class DockerRuntime(pulumi.ComponentResource):
     traffic: DockerTraffic
     metrics_url: pulumi.Input[str]
     parts: list[pulumi.Resource]
+    processes: DockerProcesses
+    receiver: str | None
 
     def __init__(self, name: str, args: DockerRuntimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Runtime", name, None, opts)
@@ -73,5 +76,7 @@ class DockerRuntime(pulumi.ComponentResource):
                 files=SlotFiles(volume=args.files.name, digest=args.files.digest),
             ),
         )
+        self.processes = args.service.processes
+        self.receiver = None
         self.parts = [app, *double, metrics, edge]
         self.register_outputs({"edge_url": self.edge_url})

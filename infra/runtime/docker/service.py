@@ -15,6 +15,7 @@ from infra.runtime.docker.labels import labels
 from infra.runtime.docker.process import Process
 from infra.settings.keys import EXECUTOR_PORT, Settings
 from infra.settings.sections import MachineSettings
+from outputs.smoke import DockerProcesses
 
 DOUBLE_DATA = "/var/lib/web-next-executor"
 
@@ -53,6 +54,12 @@ class DockerServiceArgs:
     def called(self, part: str) -> str:
         """The name of a container or volume."""
         return f"{self.prefix}-{part}-{self.machine.clone}"
+
+    @property
+    def processes(self) -> DockerProcesses:
+        """The release's containers."""
+        track = self.release.track
+        return DockerProcesses(app=self.called(track), worker=self.called("worker") if track == "stable" else None)
 
 
 class DockerRelease(pulumi.ComponentResource):

@@ -15,7 +15,9 @@ from infra.runtime.fargate.service import ServiceArgs, service
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition
 from infra.settings.keys import Settings
 from infra.settings.sections import FargateSettings
+from infra.shapes import later
 from outputs.slots import FargateSlot
+from outputs.smoke import FargateProcesses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class FargateCandidateArgs:
 class FargateCandidate(pulumi.ComponentResource):
     """The candidate's task definition and service. It has no worker: the queues are stable's until production."""
 
+    processes: FargateProcesses
+
     def __init__(self, name: str, args: FargateCandidateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Candidate", name, None, opts)
         release, slot = args.release, args.slot
@@ -72,7 +76,7 @@ class FargateCandidate(pulumi.ComponentResource):
             ),
             child,
         )
-        service(
+        app = service(
             "candidate",
             ServiceArgs(
                 name="candidate",
@@ -86,4 +90,5 @@ class FargateCandidate(pulumi.ComponentResource):
             ),
             child,
         )
+        self.processes = FargateProcesses(cluster=later(slot.apply(lambda known: known.cluster)), app=later(app.name))
         self.register_outputs({})

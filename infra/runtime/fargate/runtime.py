@@ -27,6 +27,7 @@ from infra.settings.keys import Settings
 from infra.settings.sections import EdgeSettings, FargateSettings
 from infra.shapes import later
 from outputs.slots import FargatePlace, FargateSlot, FargateSlots, TaskEdge
+from outputs.smoke import FargateProcesses
 from outputs.traffic import FargateTraffic
 
 
@@ -114,6 +115,9 @@ class FargateRuntime(pulumi.ComponentResource):
     traffic: FargateTraffic
     metrics_url: pulumi.Input[str]
     parts: list[pulumi.Resource]
+    processes: FargateProcesses
+    receiver: str | None = None
+    """Alerts go where the vault says, and nowhere that smoke could look."""
 
     def __init__(self, name: str, args: FargateRuntimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Runtime", name, None, opts)
@@ -166,6 +170,9 @@ class FargateRuntime(pulumi.ComponentResource):
             candidate=later(balancer.groups["candidate"].arn),
         )
         self.metrics_url = f"cloudwatch:{names.metrics}"
+        self.processes = FargateProcesses(
+            cluster=later(self._cluster.arn), app=later(app.name), worker=later(worker.name)
+        )
         self.parts = [app, worker, balancer, metrics]
         self.register_outputs({"edge_url": self.edge_url})
 

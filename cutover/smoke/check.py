@@ -1,0 +1,55 @@
+"""A check: one small proof, by its name and the criterion that it counts for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cutover.smoke.finding import Finding, Outcome, now
+from cutover.smoke.probe import CheckFailedError, NotRunError, Probe
+from outputs.smoke import Criterion, Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """`look` says in a clause what it saw, or raises CheckFailedError or NotRunError; `did` says what it does.
+
+    Without a criterion it counts for none of the nine. It runs in these profiles alone.
+    """
+
+    name: str
+    criterion: Criterion | None
+    did: str
+    look: Callable[[Probe], str]
+    profiles: tuple[Profile, ...] = ("full", "prod")
+
+    def run(self, probe: Probe) -> Finding:
+        """Runs the check. What goes wrong inside it is a finding too: an error of its own is a failure."""
+        own, began, at = probe.for_check(self.name), probe.clock(), now()
+        try:
+            saw = self.look(own)
+            outcome = Outcome.RETRIED if own.retried else Outcome.PASS
+        except CheckFailedError as failure:
+            outcome, saw = Outcome.FAIL, str(failure)
+        except NotRunError as reason:
+            outcome, saw = Outcome.NOT_RUN, str(reason)
+        except Exception as error:
+            outcome, saw = Outcome.FAIL, f"the check itself broke ({type(error).__name__}: {error})"
+        return self._finding(outcome, saw, at=at, seconds=probe.clock() - began)
+
+    def unfinished(self, why: str) -> Finding:
+        """The finding of a check that did not come to its end."""
+        return self._finding(Outcome.NOT_RUN, why, at=now(), seconds=0.0)
+
+    def _finding(self, outcome: Outcome, saw: str, *, at: datetime, seconds: float) -> Finding:
+        one_line = " ".join(saw.split())
+        return Finding(
+            check=self.name,
+            criterion=self.criterion,
+            did=self.did,
+            saw=one_line,
+            outcome=outcome,
+            at=at,
+            seconds=round(seconds, 2),
+        )

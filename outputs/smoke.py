@@ -1,0 +1,137 @@
+"""The outputs smoke_target and deployment_record: what is smoked, what is expected of it, where that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from outputs.access import DatabaseAccess
+from outputs.release import ReleaseSummary
+from outputs.schema import AppliedSchema
+from outputs.shape import Shape
+
+Profile = Literal["full", "prod"]
+
+
+class Criterion(StrEnum):
+    """The nine Go/No-Go criteria by the playbook's names, in its order (row 7)."""
+
+    HEALTH = "Health"
+    AUDIT = "Audit Postgres"
+    EVIDENCE = "Evidence S3"
+    RATE_LIMIT = "Rate limit"
+    GUARDRAILS = "Guardrails"
+    QUEUE = "Queue stats"
+    HEADERS = "Security headers"
+    TRACE_COPY = "TraceId copy"
+    BUILD = "Build SHA"
+
+
+MUST_PASS = (
+    Criterion.HEALTH,
+    Criterion.AUDIT,
+    Criterion.EVIDENCE,
+    Criterion.RATE_LIMIT,
+    Criterion.GUARDRAILS,
+    Criterion.QUEUE,
+)
+"""Those without which the playbook has no GO."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeSummary(Shape):
+    """The edge as clients meet it: `authority`, a file, signed its certificate if none of the public ones did;
+    requests are limited to `rate_per_minute` with `burst` for each client; `config` is the digest of nginx.conf.
+    There are at most `most` nginx, each with a limit of its own. Where a firewall stands before them, one address may
+    send `firewall` requests in 300 s."""
+
+    url: str
+    authority: str | None = None
+    rate_per_minute: int
+    burst: int
+    config: str
+    most: int = 1
+    firewall: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places(Shape):
+    """What of the base the proofs need that HTTP alone cannot give: where its data and metrics are. `emulator` is the
+    API's address and `receiver` where alerts arrive, both on docker stacks alone; `account` owns the buckets."""
+
+    account: str
+    region: str
+    emulator: str | None = None
+    evidence_bucket: str
+    records_bucket: str
+    database: DatabaseAccess
+    metrics_url: str
+    receiver: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerProcesses(Shape):
+    """The containers of the release; a candidate has no worker."""
+
+    runtime: Literal["docker"] = "docker"
+    app: str
+    worker: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FargateProcesses(Shape):
+    """The services of the release in the cluster `cluster`, an ARN; a candidate has no worker."""
+
+    runtime: Literal["fargate"] = "fargate"
+    cluster: str
+    app: str
+    worker: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver(Shape):
+    """A criterion that may fail until the end of the day `expires`, in UTC, because `owner` says so."""
+
+    criterion: Criterion
+    reason: str
+    owner: str
+    expires: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules(Shape):
+    """What a verdict is made by: the criteria without which there is no GO, the minutes after which an observation
+    does not count, and the waivers."""
+
+    must_pass: Sequence[Criterion]
+    max_age_minutes: int
+    waivers: Sequence[Waiver] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokeTarget(ReleaseSummary):
+    """What is smoked and what is expected of it: the content of the deployment record."""
+
+    stack: str
+    schema: AppliedSchema
+    settings_digest: str
+    edge: EdgeSummary
+    places: Places
+    processes: Annotated[DockerProcesses | FargateProcesses, Field(discriminator="runtime")]
+    profile: Profile
+    rules: Rules
+    on_call: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordPlace(Shape):
+    """Where the deployment record lies: bucket, key, and the version of the object."""
+
+    bucket: str
+    key: str
+    version: str
