@@ -104,7 +104,9 @@ class Probe:
         """The probe of one check."""
         return replace(self, check=name, retried=False)
 
-    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> httpx.Response:
+    def send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         """One request through the edge, whatever its answer.
 
         Raises CheckFailedError when there is none, and when it names another track than the one asked for.
@@ -145,11 +147,11 @@ class Probe:
         body: Mapping[str, Any] | None = None,
         *,
         status: int = httpx.codes.OK,
-        **headers: str,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """An answer of this status, waiting while the edge limits. Raises CheckFailedError on any other."""
         for _ in range(12):
-            answer = self.send(method, path, body, **headers)
+            answer = self.send(method, path, body, headers=headers)
             if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
             wait = answer.headers.get("retry-after", "")
@@ -158,9 +160,11 @@ class Probe:
             raise CheckFailedError(f"{method} {path}: {answer.status_code} {answer.text[:120]!r}, {status} expected")
         return answer
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+    def ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """The JSON object of a 200, waiting while the edge limits. Raises CheckFailedError on any other answer."""
-        answer = self.accepted(method, path, body, **headers)
+        answer = self.accepted(method, path, body, headers=headers)
         try:
             document = answer.json()
         except ValueError:

@@ -13,7 +13,7 @@ def look(probe: Probe) -> str:
     """Which entry was written and read."""
     trace = f"smoke-{uuid.uuid4()}"
     body = {"action": "smoke", "result": "ok", "details": {"traffic": "smoke"}}
-    pushed = probe.ask("POST", "/api/audit/push", body, **{"x-trace-id": trace})
+    pushed = probe.ask("POST", "/api/audit/push", body, headers={"x-trace-id": trace})
     if pushed.get("ok") is not True:
         raise CheckFailedError(f"push was not accepted: {pushed.get('_err', pushed)}")
     listed = probe.ask("POST", "/api/audit/list", {"limit": 50})
