@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import date
+from enum import StrEnum
 from functools import cache
 from typing import Any, Self
 
@@ -40,6 +41,8 @@ def _plain(value: Any) -> Any:
         return value.output()
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, StrEnum):
+        return value.value
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -43,6 +43,7 @@ def smoke(
     """
     import dataclasses
 
+    from cutover.smoke.checks import SUITE
     from cutover.smoke.run import run_and_keep
 
     if (stack is None) == (target is None):
@@ -50,7 +51,7 @@ def smoke(
     what = target_of(stack) if stack else given(target or "-")
     if profile:
         what = dataclasses.replace(what, profile=profile)
-    report = run_and_keep(what, lambda line: print(line, file=sys.stderr, flush=True))
+    report = run_and_keep(SUITE, what, lambda line: print(line, file=sys.stderr, flush=True))
     if as_json:
         print_json(report.document())
     else:

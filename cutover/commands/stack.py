@@ -26,6 +26,7 @@ def up(
 
     The verdict is the smoke hook's if it ran, else that of a fresh run of the suite.
     """
+    from cutover.smoke.checks import SUITE
     from cutover.smoke.kept import saved
     from cutover.smoke.run import run_and_keep
     from cutover.stacks.outputs import outputs
@@ -48,7 +49,7 @@ def up(
     if target is None:
         print(f"  {stack} has no verdict: its database has no schema yet; set database.access, run up")
         return
-    report = run_and_keep(target, lambda line: print(line, flush=True))
+    report = run_and_keep(SUITE, target, lambda line: print(line, flush=True))
     print(f"\n{report.table()}")
     report.require_go()
 

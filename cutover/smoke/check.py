@@ -53,3 +53,11 @@ class Check:
             at=at,
             seconds=round(seconds, 2),
         )
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The checks that run side by side, what waits longest first, and those that begin when they have ended."""
+
+    together: tuple[Check, ...]
+    last: tuple[Check, ...] = ()

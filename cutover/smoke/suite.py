@@ -6,37 +6,22 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from cutover.smoke.check import Check
-from cutover.smoke.checks import CHECKS, LAST
+from cutover.smoke.check import Check, Suite
 from cutover.smoke.finding import Finding
-from cutover.smoke.probe import Probe, Samples
+from cutover.smoke.probe import Probe
 from cutover.smoke.report import Report
-from outputs.smoke import SmokeTarget
 
 HARD_STOP_SECONDS = 120.0
 """What has not ended by then never will in a deployment that works: the whole suite takes 20."""
 TOGETHER = 4
 """How many checks run side by side: most of them wait."""
 
-Follow = Callable[[Report], object]
 
-
-def run(target: SmokeTarget, *, follow: Follow, samples: Samples) -> Report:
-    """Runs the suite against a target, as `checked` does, with a client of its own.
-
-    Raises NotPreparedError without the certificate of the target's authority.
-    """
-    with Probe.of(target, samples) as probe:
-        return checked(probe, follow=follow)
-
-
-def checked(
+def run(
+    suite: Suite,
     probe: Probe,
     *,
-    follow: Follow = lambda _report: None,
-    checks: Sequence[Check] = CHECKS,
-    last: Sequence[Check] = LAST,
-    together: int = TOGETHER,
+    follow: Callable[[Report], object] = lambda _report: None,
     stop_after: float = HARD_STOP_SECONDS,
 ) -> Report:
     """Runs the checks of the target's profile and decides.
@@ -45,7 +30,9 @@ def checked(
     left behind in its thread. `follow` is given the report as it is after each check, so that whatever ends the run
     leaves a report of what ran. KeyboardInterrupt ends the run after such a report.
     """
-    chosen = [[check for check in part if probe.target.profile in check.profiles] for part in (checks, last)]
+    chosen = [
+        [check for check in part if probe.target.profile in check.profiles] for part in (suite.together, suite.last)
+    ]
     findings: dict[str, Finding] = {}
 
     def report(unfinished: str) -> Report:
@@ -54,7 +41,7 @@ def checked(
 
     try:
         for part in chosen:
-            for finding in _side_by_side(part, probe, together, stop_after):
+            for finding in _side_by_side(part, probe, stop_after):
                 findings[finding.check] = finding
                 follow(report("the run has not come to it"))
     except KeyboardInterrupt:
@@ -65,7 +52,7 @@ def checked(
     return done
 
 
-def _side_by_side(checks: Sequence[Check], probe: Probe, together: int, stop_after: float) -> Iterator[Finding]:
+def _side_by_side(checks: Sequence[Check], probe: Probe, stop_after: float) -> Iterator[Finding]:
     """The findings as they come, until the run is `stop_after` seconds old."""
     waiting, done = queue.SimpleQueue[Check](), queue.SimpleQueue[Finding]()
     for check in checks:
@@ -79,7 +66,9 @@ def _side_by_side(checks: Sequence[Check], probe: Probe, together: int, stop_aft
                 return
             done.put(check.run(probe))
 
-    for _ in range(min(together, len(checks))):
+    if probe.clock() >= stop_after:
+        return
+    for _ in range(min(TOGETHER, len(checks))):
         threading.Thread(target=work, daemon=True).start()
     for _ in checks:
         try:

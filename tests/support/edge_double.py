@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 
 from cutover.smoke.probe import Probe
-from outputs.release import EdgeSummary, SmokeTarget
+from outputs.access import DatabaseAccess
 from outputs.schema import AppliedSchema
+from outputs.smoke import MUST_PASS, DockerProcesses, EdgeSummary, Places, Rules, SmokeTarget
 
 TARGET = SmokeTarget(
     stack="test",
@@ -22,7 +23,21 @@ TARGET = SmokeTarget(
     version="1.5.1",
     schema=AppliedSchema(version=1, digest="d"),
     settings_digest="s",
+    adapters={"audit": "production", "evidence": "production", "queue": "production", "guardrails": "production"},
+    digest="r",
     edge=EdgeSummary(url="https://localhost:8443", rate_per_minute=60, burst=10, config="c"),
+    places=Places(
+        account="123456789012",
+        region="eu-central-1",
+        emulator="http://127.0.0.1:4566",
+        evidence_bucket="evidence",
+        records_bucket="records",
+        database=DatabaseAccess(mode="direct", endpoint="127.0.0.1:5432", secret_arn="a", region="eu-central-1"),
+        metrics_url="http://127.0.0.1:9090",
+    ),
+    processes=DockerProcesses(app="web-next-test-stable", worker="web-next-test-worker"),
+    profile="full",
+    rules=Rules(must_pass=list(MUST_PASS), max_age_minutes=30, waivers=[]),
 )
 
 
@@ -35,7 +50,7 @@ def target(**edge: Any) -> SmokeTarget:
 class Clock:
     """Seconds that pass only when somebody sleeps or travels."""
 
-    now: float = 1000.0
+    now: float = 0.0
 
     def __call__(self) -> float:
         return self.now
@@ -87,10 +102,13 @@ class Edge:
     latency: Callable[[], float] = lambda: 0.001
     answers: dict[str, Answer] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    target: SmokeTarget = TARGET
+    named: dict[str, str] = field(default_factory=lambda: {"x-edge-id": "edge-1", "x-edge-track": "stable"})
+    """The headers of every answer that name edge and track."""
 
     def probe(self) -> Probe:
         http = httpx.Client(base_url=TARGET.edge.url, transport=httpx.MockTransport(self._handle), trust_env=False)
-        return Probe(http=http, clock=self.clock, sleep=self.clock.sleep)
+        return Probe(http=http, target=self.target, clock=self.clock, sleep=self.clock.sleep)
 
     def answer(self, path: str, document: Any, status: int = 200) -> None:
         """From now on `path` answers with this."""
@@ -106,6 +124,7 @@ class Edge:
         else:
             response = self._app(path, request)
         self.clock.sleep(self.latency())
+        response.headers.update(self.named)
         return response
 
     def _app(self, path: str, request: httpx.Request) -> httpx.Response:

@@ -49,7 +49,19 @@ INSIDE_THE_DATABASE = {
     "Role audit_writer",
 }
 LOG_GROUPS = ("audit-postgresql", "audit-upgrade", "queues", "task-candidate", "task-stable", "task-worker")
+WAIVER = {"criterion": "Health", "reason": "r", "owner": "o", "expires": "2027-01-31"}
 CHANGES = [
+    *(
+        Change(settings={f"smoke.{name}": value}, lines=set())
+        for name, value in {
+            "run": False,
+            "profile": "full",
+            "mustPass": ["Health"],
+            "maxAgeMinutes": 31,
+            "waivers": [WAIVER],
+            "onCall": "a rota",
+        }.items()
+    ),
     Change(
         settings={"retentionDays": "60"},
         lines={

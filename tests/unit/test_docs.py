@@ -13,12 +13,12 @@ from pydantic.fields import FieldInfo
 
 from cutover.commands.app import main
 from cutover.errors import INTERRUPTED, WRONG_USAGE, errors, exit_codes
-from cutover.smoke.decision import Criterion
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
 from infra.nginx import FOLDER
 from infra.settings.keys import SECTIONS
 from infra.settings.sections import AdaptersSettings
+from outputs.smoke import Criterion
 from tests.support.setting_keys import bounds, keys
 
 ROOT = Path(__file__).parents[2]
@@ -151,7 +151,7 @@ def test_every_choice_that_a_setting_has_is_in_the_reference() -> None:
     choices = {key: re.findall(r"'([^']+)'", str(field.annotation)) for key, field in keys().items()}
     chosen = {key: words for key, words in choices.items() if "Literal" in str(keys()[key].annotation)}
     adapters = {f"adapters.{name}" for name in AdaptersSettings.model_fields}
-    own = {"track", "runtime", "edge.pinning", "database.access", "mayDestroy"}
+    own = {"track", "runtime", "edge.pinning", "database.access", "mayDestroy", "smoke.profile"}
     assert chosen.keys() == {*own, "network.nat", "fargate.architecture", "fargate.cpu", *adapters}
     assert {key: words for key, words in chosen.items() if [w for w in words if f"`{w}`" not in said[key][0]]} == {}
 

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from datetime import date
 from typing import Any
 
 import pytest
 
 from outputs.access import DatabaseAccess
 from outputs.flags import FlagsParameters
-from outputs.release import EdgeSummary, RecordPlace, ReleaseSummary, SmokeTarget
+from outputs.release import ReleaseSummary
 from outputs.schema import AppliedSchema, applied_checksums
 from outputs.shape import OutputError, Shape
 from outputs.slots import DockerPlace, DockerSlot, FargatePlace, FargateSlot, SlotFiles, TaskEdge
+from outputs.smoke import (
+    Criterion,
+    DockerProcesses,
+    EdgeSummary,
+    FargateProcesses,
+    RecordPlace,
+    Rules,
+    SmokeTarget,
+    Waiver,
+)
 from outputs.traffic import DockerTraffic, FargateTraffic, traffic_from
 from tests.support.database_output import SCHEMA
 from tests.support.edge_double import TARGET
 
 EDGE = TaskEdge(edge_id="e", server_name="s", rate_per_minute=60, burst=10, trusted_proxies=["10.0.0.0/20"])
+WAIVER = Waiver(criterion=Criterion.BUILD, reason="r", owner="o", expires=date(2027, 1, 31))
 SHAPES: list[Shape] = [
     DatabaseAccess(mode="tunnel", endpoint="db:5432", secret_arn="a", region="r", bastion="i-1", local_port=15432),
     FlagsParameters(stable="/s", candidate="/c"),
     RecordPlace(bucket="b", key="k", version="v"),
-    ReleaseSummary(track="candidate", image="i", build_sha="s", version="1"),
+    ReleaseSummary(track="candidate", image="i", build_sha="s", version="1", adapters={"audit": "mock"}, digest="d"),
+    DockerProcesses(app="a", worker="w"),
+    FargateProcesses(cluster="c", app="a"),
+    Rules(must_pass=[Criterion.HEALTH], max_age_minutes=30, waivers=[WAIVER]),
     TARGET,
     AppliedSchema(version=6, digest="d"),
     DockerPlace(address="10.0.0.2:3003"),

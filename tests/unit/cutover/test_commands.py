@@ -30,8 +30,9 @@ from cutover.errors import (
     StackMissingError,
 )
 from cutover.schema import migrator
-from cutover.smoke import report, suite
-from cutover.smoke.decision import Outcome
+from cutover.smoke import run
+from cutover.smoke.finding import Outcome
+from cutover.smoke.kept import Kept
 from cutover.smoke.report import Report
 from cutover.stacks import outputs, project
 from cutover.stacks.outputs import Outputs
@@ -39,6 +40,11 @@ from tests.support.smoked import RECORD
 from tests.support.smoked import report as found
 
 COMMANDS = (["up", "-s", "test"], ["smoke", "-s", "test"], ["outputs", "-s", "test"])
+
+
+def keep(report: Report) -> None:
+    with Kept.begin("test") as kept:
+        kept.report(report)
 
 
 class Fake:
@@ -52,7 +58,7 @@ class Fake:
 
     def up(self, name: str, *, refresh: bool) -> None:
         if self.smoked:
-            report.save(self.smoked)
+            keep(self.smoked)
         if self.failure:
             raise self.failure
 
@@ -70,7 +76,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fake:
     monkeypatch.setattr(stack, "bring_up", made.up)
     monkeypatch.setattr(outputs, "outputs", made.outputs)
     monkeypatch.setattr(command, "PROJECT", tmp_path)
-    monkeypatch.setattr(suite, "run", lambda _target: found())
+    monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: found())
     return made
 
 
@@ -154,12 +160,9 @@ def test_outputs_are_json_with_secrets_on_request_only(fake: Fake, capsys: pytes
     assert json.loads(capsys.readouterr().out) == fake.values | {"hidden": "shown"}
 
 
-def test_smoke_prints_the_table_and_keeps_the_report(
-    fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_smoke_prints_the_table(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["smoke", "-s", "test"]) == 0
     assert capsys.readouterr().out == found().table() + "\n"
-    assert (tmp_path / report.REPORTS / "test.json").exists(), "beside the project, wherever the command was called"
 
 
 def test_smoke_prints_json_on_request(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,12 +173,12 @@ def test_smoke_prints_json_on_request(fake: Fake, capsys: pytest.CaptureFixture[
 def test_smoke_with_a_no_go_is_3_after_the_table(
     fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(suite, "run", lambda _target: found(health=Outcome.FAIL))
+    monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: found(health=Outcome.FAIL))
 
     assert main(["smoke", "-s", "test"]) == 3
     printed = capsys.readouterr()
     assert "FAIL     Health" in printed.out
-    assert printed.err == "cutover: NO-GO: Health: saw Health\n"
+    assert printed.err == "cutover: NO-GO\n  Health: saw Health\n"
 
 
 def test_smoke_on_a_stack_that_deployed_nothing_is_5(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,7 +198,7 @@ def test_smoke_on_a_target_of_another_revision_is_1(fake: Fake, capsys: pytest.C
 def test_up_ends_with_the_hooks_verdict_when_it_ran(
     fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(suite, "run", lambda _target: pytest.fail("the hook has just run it"))
+    monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: pytest.fail("the hook has just run it"))
     fake.smoked = found()
 
     assert main(["up", "-s", "test"]) == 0
@@ -210,7 +213,7 @@ def test_up_that_changed_nothing_ends_with_a_fresh_verdict(fake: Fake, capsys: p
 def test_up_of_a_stack_without_an_app_has_no_verdict_and_is_0(
     fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(suite, "run", lambda _target: pytest.fail("there is nothing to smoke"))
+    monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: pytest.fail("there is nothing to smoke"))
     fake.values = {"audit_db_endpoint": "db:5432"}
 
     assert main(["up", "-s", "test"]) == 0
@@ -220,7 +223,7 @@ def test_up_of_a_stack_without_an_app_has_no_verdict_and_is_0(
 def test_up_that_changed_nothing_is_3_when_the_fresh_verdict_is_a_no_go(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suite, "run", lambda _target: found(rate=Outcome.FAIL))
+    monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: found(rate=Outcome.FAIL))
 
     assert main(["up", "-s", "test"]) == 3
 
@@ -242,7 +245,7 @@ def test_up_that_failed_after_a_go_is_its_own_failure(fake: Fake) -> None:
 
 def test_an_older_no_go_does_not_explain_a_failure(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    report.save(found(rate=Outcome.FAIL))
+    keep(found(rate=Outcome.FAIL))
     monkeypatch.setattr(time, "time", lambda: 9e9)
     fake.failure = CutoverError("disk full")
 

@@ -1,51 +1,145 @@
+"""GO or NO-GO: what follows from findings, rules and the moment."""
+
 from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from cutover.smoke.decision import Criterion, Outcome, Verdict, decide
+from cutover.smoke.decision import Decision, Verdict, decide
+from cutover.smoke.finding import Finding, Outcome
+from outputs.smoke import MUST_PASS, Criterion, Rules, Waiver
+from tests.support.smoked import finding
 
-ALL_PASS = dict.fromkeys(Criterion, Outcome.PASS)
-MANDATORY = [criterion for criterion in Criterion if criterion.mandatory]
+AT = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+RULES = Rules(must_pass=list(MUST_PASS), max_age_minutes=30)
+OTHERS = [criterion for criterion in Criterion if criterion not in MUST_PASS]
+RED = pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.NOT_RUN])
 
 
-def test_everything_passed_is_a_go() -> None:
-    decision = decide(ALL_PASS)
+def findings(*changed: Finding, without: Criterion | None = None) -> list[Finding]:
+    """A finding of each criterion, all passed but those changed, made a minute before the verdict."""
+    instead = {each.criterion: each for each in changed if each.criterion}
+    made = [instead.get(criterion) or finding(criterion) for criterion in Criterion if criterion is not without]
+    extra = [each for each in changed if each.criterion is None]
+    return [replace(each, at=AT - timedelta(minutes=1)) for each in [*made, *extra]]
+
+
+def decided(*changed: Finding, rules: Rules = RULES, without: Criterion | None = None) -> Decision:
+    return decide(findings(*changed, without=without), rules, AT)
+
+
+def test_everything_passed_is_a_go_without_caveats() -> None:
+    decision = decided()
 
     assert decision.verdict is Verdict.GO
-    assert decision.against == ()
+    assert decision.caveats == []
+    assert [each.criterion for each in decision.criteria] == list(Criterion)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.NOT_RUN])
-@pytest.mark.parametrize("criterion", MANDATORY)
-def test_a_mandatory_criterion_that_failed_or_did_not_run_is_a_no_go(criterion: Criterion, outcome: Outcome) -> None:
-    decision = decide({**ALL_PASS, criterion: outcome})
+def test_the_playbooks_six_must_pass() -> None:
+    assert {criterion.value for criterion in MUST_PASS} == {
+        "Audit Postgres",
+        "Evidence S3",
+        "Rate limit",
+        "Guardrails",
+        "Queue stats",
+        "Health",
+    }
+
+
+@RED
+@pytest.mark.parametrize("criterion", MUST_PASS)
+def test_one_of_the_six_that_failed_or_did_not_run_is_a_no_go(criterion: Criterion, outcome: Outcome) -> None:
+    decision = decided(finding(criterion, outcome))
 
     assert decision.verdict is Verdict.NO_GO
-    assert decision.against == (criterion,)
+    assert [each.criterion for each in decision.stopped_by] == [criterion]
 
 
-@pytest.mark.parametrize("criterion", MANDATORY)
-def test_a_mandatory_criterion_that_is_missing_is_a_no_go(criterion: Criterion) -> None:
-    decision = decide({other: outcome for other, outcome in ALL_PASS.items() if other is not criterion})
+@pytest.mark.parametrize("criterion", MUST_PASS)
+def test_one_of_the_six_that_nothing_looked_at_is_a_no_go(criterion: Criterion) -> None:
+    decision = decided(without=criterion)
 
     assert decision.verdict is Verdict.NO_GO
-    assert decision.against == (criterion,)
+    assert [each.saw for each in decision.stopped_by] == ["nothing looked at it"]
 
 
-def test_nothing_checked_is_a_no_go() -> None:
-    assert decide({}).verdict is Verdict.NO_GO
-
-
-def test_another_criterion_that_failed_is_a_caveat_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Criterion, "mandatory", property(lambda self: self is not Criterion.RATE_LIMIT))
-
-    decision = decide({**ALL_PASS, Criterion.RATE_LIMIT: Outcome.FAIL})
+@RED
+@pytest.mark.parametrize("criterion", OTHERS)
+def test_another_criterion_is_a_caveat_by_its_name(criterion: Criterion, outcome: Outcome) -> None:
+    decision = decided(finding(criterion, outcome))
 
     assert decision.verdict is Verdict.GO_WITH_CAVEATS
-    assert decision.against == (Criterion.RATE_LIMIT,)
+    assert decision.caveats == [criterion.value]
 
 
-def test_the_playbooks_mandatory_criteria_are_mandatory() -> None:
-    playbook = {"Audit Postgres", "Evidence S3", "Rate limit", "Guardrails", "Queue stats", "Health"}
+def test_a_criterion_may_be_added_to_those_that_must_pass() -> None:
+    rules = replace(RULES, must_pass=[*MUST_PASS, Criterion.BUILD])
 
-    assert {criterion.value for criterion in MANDATORY} == playbook & {criterion.value for criterion in Criterion}
+    assert decided(finding(Criterion.BUILD, Outcome.FAIL), rules=rules).verdict is Verdict.NO_GO
+
+
+def test_what_passed_on_retry_has_passed_and_shows_it() -> None:
+    decision = decided(finding(Criterion.RATE_LIMIT, Outcome.RETRIED))
+
+    assert decision.verdict is Verdict.GO
+    assert Outcome.RETRIED in [each.outcome for each in decision.criteria]
+
+
+def test_a_check_outside_the_nine_is_a_caveat_where_it_failed_and_none_where_it_did_not_run() -> None:
+    assert decided(finding(None, Outcome.FAIL, "monitoring")).caveats == ["monitoring"]
+    assert decided(finding(None, Outcome.NOT_RUN, "dashboards")).verdict is Verdict.GO
+
+
+def test_of_two_findings_of_a_criterion_the_worse_counts() -> None:
+    both = [*findings(), *findings(finding(Criterion.AUDIT, Outcome.FAIL))]
+
+    assert decide(both, RULES, AT).verdict is Verdict.NO_GO
+    assert decide(list(reversed(both)), RULES, AT).verdict is Verdict.NO_GO
+
+
+@pytest.mark.parametrize(("minutes", "verdict"), [(30, Verdict.GO), (31, Verdict.NO_GO), (-1, Verdict.NO_GO)])
+def test_an_observation_that_is_too_old_or_of_tomorrow_does_not_count(minutes: int, verdict: Verdict) -> None:
+    old = [
+        replace(each, at=AT - timedelta(minutes=minutes)) if each.criterion is Criterion.AUDIT else each
+        for each in findings()
+    ]
+
+    assert decide(old, RULES, AT).verdict is verdict
+
+
+def waived(until: date) -> Rules:
+    waiver = Waiver(criterion=Criterion.EVIDENCE, reason="the bucket moves", owner="ops", expires=until)
+    return replace(RULES, waivers=[waiver])
+
+
+@pytest.mark.parametrize(
+    ("until", "verdict"),
+    [(AT.date(), Verdict.GO_WITH_CAVEATS), (AT.date() - timedelta(days=1), Verdict.NO_GO)],
+)
+def test_a_waiver_makes_a_caveat_of_a_no_go_until_the_end_of_its_day(until: date, verdict: Verdict) -> None:
+    decision = decided(finding(Criterion.EVIDENCE, Outcome.FAIL), rules=waived(until))
+
+    assert decision.verdict is verdict
+    assert (decision.caveats == ["Evidence S3"]) is (verdict is Verdict.GO_WITH_CAVEATS)
+
+
+def test_a_waiver_of_what_passes_changes_nothing() -> None:
+    decision = decided(rules=waived(AT.date()))
+
+    assert decision.verdict is Verdict.GO
+    assert not any(each.waived for each in decision.criteria)
+
+
+def test_the_same_findings_give_the_same_decision() -> None:
+    same = findings(finding(Criterion.BUILD, Outcome.FAIL))
+
+    assert decide(same, RULES, AT) == decide(same, RULES, AT)
+
+
+def test_a_decision_is_read_back_as_it_was_written() -> None:
+    decision = decided(finding(Criterion.BUILD, Outcome.FAIL))
+
+    assert Decision.from_output(decision.output()) == decision

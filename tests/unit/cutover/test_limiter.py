@@ -6,8 +6,10 @@ import random
 
 import pytest
 
-from cutover.smoke.checks import judged
+from cutover.smoke.checks import rate_limit
 from cutover.smoke.limiter import Observation, Prediction, judge
+from cutover.smoke.probe import Sample
+from outputs.smoke import SmokeTarget
 from tests.support.edge_double import TARGET, Clock, Edge, Nginx, NoLimit, jitter, target
 
 
@@ -25,6 +27,15 @@ def observe(
         clock.sleep(0.0001 + longest * dice.random() ** 4)
         seen.append(Observation(sent=sent, received=clock(), limited=not passed))
     return seen
+
+
+def judged(seen: list[Observation], target: SmokeTarget, *, idle_before: bool) -> str:
+    """What the check says of these observations."""
+    samples = [
+        Sample(check="", method="GET", path="/", sent=each.sent, received=each.received, status=429 * each.limited)
+        for each in seen
+    ]
+    return rate_limit.judged(samples, target, idle_before=idle_before)
 
 
 def traffic(dice: random.Random) -> list[float]:
@@ -114,5 +125,6 @@ def test_the_paced_run_fits_the_model_too() -> None:
         probe.send("GET", "/api/healthz")
         edge.clock.sleep(0.775 - (edge.clock() - started))
 
-    assert sum(not seen.limited for seen in probe.observations) == 60
-    assert judged(probe.observations, TARGET, idle_before=True) == ""
+    taken = probe.samples.taken
+    assert sum(not seen.limited for seen in taken) == 60
+    assert rate_limit.judged(taken, TARGET, idle_before=True) == ""

@@ -12,7 +12,6 @@ from tests.support.edge_double import TARGET
 
 WHOLE: dict[str, Any] = {
     "edge_url": "https://localhost:8450",
-    "records_bucket": "records",
     "schema": {"version": 6.0, "digest": "d"},
     "slots": {
         "stable": {"address": "10.213.7.11:3003"},
@@ -29,10 +28,10 @@ def test_a_whole_base_gives_the_slot_and_what_a_record_repeats() -> None:
     assert read.environment == {"VAULT_PREFIX": "web-next-test/"}
     assert read.schema == AppliedSchema(version=6, digest="d")
     assert read.edge == TARGET.edge
-    assert read.records_bucket == "records"
+    assert read.places == TARGET.places
 
 
-@pytest.mark.parametrize("name", ["edge_url", "records_bucket", "schema", "slots", "smoke_target"])
+@pytest.mark.parametrize("name", ["edge_url", "schema", "slots", "smoke_target"])
 def test_a_half_deployed_base_is_refused_by_what_it_lacks(name: str) -> None:
     with pytest.raises(BaseError, match=rf"base local has no output {name}: .*run cutover up -s local first"):
         BaseOutputs.read("local", {key: value for key, value in WHOLE.items() if key != name})
@@ -44,7 +43,7 @@ def test_a_base_that_was_never_up_is_refused_in_one_line_with_all_it_lacks() -> 
 
     line = str(refused.value)
     assert "\n" not in line
-    assert "output edge_url, output records_bucket, output schema, output slots, output smoke_target" in line
+    assert "output edge_url, output schema, output slots, output smoke_target" in line
 
 
 def test_a_base_from_before_there_were_slots_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,23 +14,30 @@ from cutover import smoke
 from cutover.errors import NoGoError
 from infra import deployment_record
 from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
-from infra.release import release_of
-from outputs.release import SmokeTarget, Track
-from tests.unit.infra.configs import NAMES, settings
+from infra.release import Release, release_of
+from outputs.release import Track
+from tests.support.edge_double import TARGET
+from tests.unit.infra.configs import settings
 from tests.unit.infra.recorder import Recording, record
 
 EDGE = {"url": "https://localhost:8450", "authority": "ca.pem", "rate_per_minute": 60, "burst": 10, "config": "c"}
+EDGE_READ = EDGE | {"most": 1, "firewall": None}
 RECORD = "aws:s3/bucketObjectv2:BucketObjectv2"
 
 
 def declare_record(**changes: Any) -> DeploymentRecord:
     chosen = settings()
     args: dict[str, Any] = {
-        "bucket": NAMES.bucket("records"),
-        "release": release_of(chosen, {}),
+        "release": release_of(chosen, {}, schema=7),
         "schema": {"version": 1.0, "digest": "d"},
         "settings_digest": chosen.digest,
         "edge": EDGE,
+        "places": TARGET.places.output(),
+        "processes": TARGET.processes,
+        "profile": chosen.profile,
+        "rules": chosen.rules,
+        "on_call": None,
+        "smoked": True,
         "keep": False,
     }
     return DeploymentRecord("deployment", DeploymentRecordArgs(**{**args, **changes}))
@@ -52,10 +60,29 @@ def test_a_record_says_what_was_deployed_and_what_smoke_needs_without_clock_or_n
         "image": settings().image,
         "build_sha": "4f2c1d9",
         "version": "1.5.1",
+        "adapters": dict.fromkeys(("audit", "evidence", "queue", "guardrails"), "production"),
+        "digest": release_of(settings(), {}, schema=7).summary.digest,
         "schema": {"version": 1, "digest": "d"},
         "settings_digest": settings().digest,
-        "edge": EDGE,
+        "edge": EDGE_READ,
+        "places": TARGET.places.output(),
+        "processes": TARGET.processes.output(),
+        "profile": "full",
+        "rules": settings().rules.output(),
+        "on_call": None,
     }
+    assert written["bucket"] == TARGET.places.records_bucket
+
+
+def test_settings_may_have_a_record_written_unproven() -> None:
+    written = record(lambda: declare_record(smoked=False)).one(RECORD)
+
+    assert (written.before_create, written.before_update) == ((), ())
+
+
+def of_track(track: Track) -> Release:
+    release = release_of(settings(), {}, schema=7)
+    return replace(release, summary=replace(release.summary, track=track))
 
 
 def hook_arguments(declared: Recording) -> pulumi.ResourceHookArgs:
@@ -65,27 +92,21 @@ def hook_arguments(declared: Recording) -> pulumi.ResourceHookArgs:
 
 @pytest.mark.parametrize("track", ["stable", "candidate"])
 def test_each_track_has_a_record_of_its_own(track: Track) -> None:
-    declared = record(lambda: declare_record(release=replace(release_of(settings(), {}), track=track)))
+    declared = record(lambda: declare_record(release=of_track(track)))
 
     assert declared.one(RECORD).inputs["key"] == f"deployments/{track}.json"
 
 
 def test_the_hook_smokes_what_is_about_to_be_recorded_and_fails_on_a_no_go(monkeypatch: pytest.MonkeyPatch) -> None:
     declared = record(declare_record)
-    steps: list[str] = []
+    asked: list[Mapping[str, Any]] = []
 
-    class NoGo:
-        def require_go(self) -> None:
-            steps.append("required")
-            raise NoGoError("NO-GO: Health: down")
+    def refuse(target: Mapping[str, Any]) -> None:
+        asked.append(target)
+        raise NoGoError("NO-GO")
 
-    def run(target: SmokeTarget) -> NoGo:
-        steps.append(target.edge.url)
-        return NoGo()
+    monkeypatch.setattr(smoke, "require_go", refuse)
 
-    monkeypatch.setattr(smoke, "run", run)
-    monkeypatch.setattr(smoke, "save", lambda _report: steps.append("saved"))
-
-    with pytest.raises(NoGoError, match="Health: down"):
+    with pytest.raises(NoGoError):
         deployment_record._smoke(hook_arguments(declared))
-    assert steps == ["https://localhost:8450", "saved", "required"], "the report is kept before it stops the update"
+    assert asked == [json.loads(declared.one(RECORD).inputs["content"])]

@@ -59,6 +59,12 @@ SET: dict[str, Any] = {
     "logDays": "60",
     "alarmTargets": ["on-call@web-next.test"],
     "mayDestroy": ["audit"],
+    "smoke.run": False,
+    "smoke.profile": "prod",
+    "smoke.mustPass": ["Health"],
+    "smoke.maxAgeMinutes": 31,
+    "smoke.waivers": [{"criterion": "Health", "reason": "r", "owner": "o", "expires": "2027-01-31"}],
+    "smoke.onCall": "a rota",
     **{f"adapters.{adapter}": "mock" for adapter in AdaptersSettings.model_fields},
 }
 """Another value for every key but those that need others beside them."""

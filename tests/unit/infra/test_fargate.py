@@ -241,7 +241,7 @@ def test_each_tracks_log_becomes_metrics_and_smoke_is_left_out(prod: Recording) 
 def place() -> FargateCandidate:
     chosen = settings(FARGATE, track="candidate", base="prod")
     slot = pulumi.Output.from_input(BASE["slots"]["candidate"])
-    release = release_of(chosen, slot.apply(lambda known: known["environment"]))
+    release = release_of(chosen, slot.apply(lambda known: known["environment"]), schema=7)
     names = Names.of(chosen, "canary")
     return FargateCandidate("candidate", FargateCandidateArgs.of(chosen, names, release, slot))
 

@@ -11,7 +11,7 @@ import pytest
 
 from infra import nginx
 from infra.nginx import EdgeConfig, render
-from outputs.release import EdgeSummary
+from outputs.smoke import EdgeSummary
 from tests.support.edge_configs import beside_an_app, on_docker
 
 EDGES = pytest.mark.parametrize("config", [on_docker(), beside_an_app()], ids=["docker", "fargate"])
@@ -110,7 +110,7 @@ def test_a_template_that_names_what_is_not_there_is_an_error(tmp_path: Any, monk
 
 def test_what_a_record_says_of_the_edge_changes_with_its_configuration() -> None:
     first, second = (
-        config.summary(url="https://localhost:8450", authority="ca.pem")
+        config.summary(url="https://localhost:8450", authority="ca.pem", most=6, firewall=300)
         for config in (on_docker(), on_docker(burst=11))
     )
 
@@ -120,6 +120,8 @@ def test_what_a_record_says_of_the_edge_changes_with_its_configuration() -> None
         rate_per_minute=60,
         burst=10,
         config=hashlib.sha256(render(on_docker()).encode()).hexdigest(),
+        most=6,
+        firewall=300,
     )
     assert first.config != second.config
 

@@ -9,22 +9,52 @@ import pytest
 
 from outputs.access import DatabaseAccess
 from outputs.flags import FlagsParameters
-from outputs.release import RecordPlace, ReleaseSummary, SmokeTarget
+from outputs.release import ReleaseSummary
 from outputs.schema import AppliedSchema
 from outputs.slots import DockerSlots, FargateSlots
+from outputs.smoke import RecordPlace, SmokeTarget
 from outputs.traffic import traffic_from
 from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import run
 
 HERE = "tests/unit/infra/test_outputs.py"
 TEXTS = "texts by name"
-EDGE = {"url": str, "authority": str, "rate_per_minute": int, "burst": int, "config": str}
+EDGE = {"url": str, "authority": str, "rate_per_minute": int, "burst": int, "config": str, "most": int, "firewall": int}
 SCHEMA = {"version": int, "digest": str}
-RELEASE = {"track": str, "image": str, "build_sha": str, "version": str}
-TARGET = RELEASE | {"stack": str, "schema": SCHEMA, "settings_digest": str, "edge": EDGE}
+RELEASE = {"track": str, "image": str, "build_sha": str, "version": str, "adapters": TEXTS, "digest": str}
+DATABASE = {
+    "mode": str,
+    "endpoint": str,
+    "secret_arn": str,
+    "region": str,
+    "emulator": str,
+    "bastion": str,
+    "local_port": int,
+    "retention_months": int,
+}
+PLACES = {
+    "account": str,
+    "region": str,
+    "emulator": str,
+    "evidence_bucket": str,
+    "records_bucket": str,
+    "database": DATABASE,
+    "metrics_url": str,
+    "receiver": str,
+}
+RULES = {"must_pass": [str], "max_age_minutes": int, "waivers": [TEXTS]}
+
+
+def target(**processes: type) -> dict[str, Any]:
+    """The shape of a smoke target on a runtime."""
+    own = {"stack": str, "schema": SCHEMA, "settings_digest": str, "profile": str, "on_call": str}
+    return RELEASE | own | {"edge": EDGE, "places": PLACES, "rules": RULES, "processes": processes}
+
+
+ON_FARGATE_TARGET = target(runtime=str, cluster=str, app=str, worker=str)
 ANY_TRACK: dict[str, Any] = {
     "release": RELEASE,
-    "smoke_target": TARGET,
+    "smoke_target": ON_FARGATE_TARGET,
     "deployment_record": {"bucket": str, "key": str, "version": str},
 }
 ANY_STABLE = ANY_TRACK | {
@@ -39,18 +69,10 @@ ANY_STABLE = ANY_TRACK | {
     "flags_parameters": {"stable": str, "candidate": str},
     "vault": TEXTS,
     "schema": SCHEMA,
-    "audit_db_access": {
-        "mode": str,
-        "endpoint": str,
-        "secret_arn": str,
-        "region": str,
-        "emulator": str,
-        "bastion": str,
-        "local_port": int,
-        "retention_months": int,
-    },
+    "audit_db_access": DATABASE,
 }
 ON_DOCKER = ANY_STABLE | {
+    "smoke_target": target(runtime=str, app=str, worker=str),
     "slots": {
         "stable": {"address": str},
         "candidate": {"address": str, "environment": TEXTS, "files": {"volume": str, "digest": str}},

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from infra import release
 from infra.flags import INITIAL, Flags, FlagsArgs
-from infra.release import Release, environment_of, release_of, shared_environment
+from infra.release import Release, digest_of, environment_of, release_of, shared_environment
 from infra.settings.keys import Settings
 from tests.unit.infra.configs import DOCKER, FARGATE, NAMES, settings, without
 from tests.unit.infra.recorder import record
@@ -100,15 +101,47 @@ def test_without_an_executor_none_is_named_except_on_a_machine_its_double() -> N
 
 def test_a_release_is_identified_by_its_summary() -> None:
     found: list[Release] = []
-    record(lambda: found.append(release_of(settings(), {})))
+    record(lambda: found.append(release_of(settings(), {}, schema=7)))
 
     assert found[0].summary.output() == {
         "track": "stable",
         "image": settings().image,
         "build_sha": "4f2c1d9",
         "version": "1.5.1",
+        "adapters": dict.fromkeys(("audit", "evidence", "queue", "guardrails"), "production"),
+        "digest": digest_of(settings(), 7),
     }
     assert release.PORT == 3003
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "sha256:" + "d" * 64},
+        {"version": "1.5.2"},
+        {"buildSha": "0a1b2c3"},
+        {"adapters": {"queue": "mock"}},
+        {"workerCommand": ["worker"]},
+        {"healthCommand": ["healthy"]},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_each_thing_that_makes_a_release_changes_its_digest(change: dict[str, Any]) -> None:
+    assert digest_of(settings(**change), 7) != digest_of(settings(), 7)
+
+
+def test_the_schema_that_it_requires_changes_a_releases_digest() -> None:
+    assert digest_of(settings(), 8) != digest_of(settings(), 7)
+
+
+def test_a_release_has_the_same_digest_on_both_tracks_and_whatever_is_around_it() -> None:
+    candidate = settings(track="candidate", base="local", edge={"burst": 20}, database={"storage": 40})
+
+    assert digest_of(candidate, 7) == digest_of(settings(), 7)
+
+
+def test_a_repositorys_name_does_not_make_another_release() -> None:
+    assert digest_of(settings(FARGATE), 7) == digest_of(settings(), 7)
 
 
 def test_nothing_is_switched_on_before_a_rollout_does_it() -> None:

@@ -214,7 +214,7 @@ def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine
     chosen, found = settings(DOUBLE), list[DockerRuntime]()
 
     def program() -> None:
-        args = DockerRuntimeArgs.of(chosen, NAMES, release_of(chosen, {}))
+        args = DockerRuntimeArgs.of(chosen, NAMES, release_of(chosen, {}, schema=7))
         found.append(DockerRuntime("runtime", args))
 
     declared = record(program)

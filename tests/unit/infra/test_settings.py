@@ -40,6 +40,12 @@ def test_settings_do_not_change_after_they_are_read() -> None:
 
 
 BROKEN: list[tuple[str, Any, str]] = [
+    ("smoke.run", "perhaps", "input should be a valid boolean, unable to interpret input"),
+    ("smoke.profile", "half", "it must be full or prod"),
+    ("smoke.mustPass", "Health", "it must be a list of criteria: Health, Audit Postgres, Evidence S3, Rate limit"),
+    ("smoke.maxAgeMinutes", 0, "it must be a whole number from 1 to 1440"),
+    ("smoke.waivers", "none", "it must be a list of objects of criterion, reason, owner, expires"),
+    ("smoke.onCall", 7, "input should be a valid string"),
     ("track", "beta", "input should be 'stable' or 'candidate'"),
     ("runtime", "kubernetes", "input should be 'docker' or 'fargate'"),
     ("account", "11112222333", "it must be an account id, 12 digits; quote it in YAML"),
