@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 GROUPS = (
-    ("e2e/test_service", "e2e/test_console", "e2e/test_data_layer", "e2e/test_candidate", "e2e/test_faults"),
+    ("e2e/test_playbook", "e2e/test_console", "e2e/test_data_layer", "e2e/test_candidate", "e2e/test_faults"),
     ("e2e/test_verdict",),
     ("e2e/test_second_clone",),
     ("engine/test_emulator",),

@@ -138,15 +138,19 @@ class System:
         assert len(found) == 1, f"{len(found)} containers match {name.pattern}"
         return found[0]
 
-    def vault(self) -> Any:
-        """Secrets Manager, seen by the account."""
+    def client(self, service: str) -> Any:
+        """An AWS service, seen by the account."""
         return boto3.client(
-            "secretsmanager",
+            service,
             region_name="eu-central-1",
             endpoint_url=self.machine.emulator,
             aws_access_key_id=self.machine.account,
             aws_secret_access_key="local",
         )
+
+    def vault(self) -> Any:
+        """Secrets Manager, seen by the account."""
+        return self.client("secretsmanager")
 
     def secret(self, name: str) -> str:
         text: str = self.vault().get_secret_value(SecretId=f"web-next-{self.stack}/{name}")["SecretString"]
