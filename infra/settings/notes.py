@@ -32,6 +32,8 @@ def notes_on(settings: Settings, *, preview: bool) -> list[str]:
             "database.access is later: the audit database gets NO roles, rights or schema, and nobody can write to it; "
             f"set {NAMESPACE}:database.access to direct or tunnel and run up again"
         )
+    if not settings.smoke.run:
+        found.append("smoke.run is false: the deployment is recorded unproven, whatever state it is in; set it to true")
     return found
 
 

@@ -6,12 +6,16 @@ The tests tell one story and run in order, on one system.
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 
 import docker
 import httpx
 import pytest
 
+from outputs.smoke import Criterion
 from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
@@ -72,7 +76,62 @@ def test_once_postgres_is_back_the_next_up_is_a_go_with_the_change(system: Syste
 def test_smoke_alone_gives_the_same_verdict_as_text_and_as_json(system: System) -> None:
     assert "GO  web-next" in system.smoke().last_line
     done = system.run(sys.executable, "-m", "cutover", "smoke", "-s", system.stack, "--json")
-    assert json.loads(done.text)["decision"] == {"verdict": "GO", "against": []}
+    report = json.loads(done.text[done.text.index("{") :])
+    assert report["decision"]["verdict"] == "GO"
+    assert [each["criterion"] for each in report["decision"]["criteria"]] == list(Criterion)
+
+
+def test_smoke_takes_its_target_from_a_deployment_record_without_pulumi(system: System) -> None:
+    target = system.outputs()["smoke_target"]
+
+    done = piped(system, target | {"build_sha": "0000000"})
+
+    assert done.returncode == 0, done.stderr
+    caveats = json.loads(done.stdout)["decision"]["caveats"]
+    assert "Build SHA" in caveats
+    assert "smoke    1 of " in done.stderr, "it says how far it is while it runs"
+
+
+def test_a_target_that_is_none_is_refused_in_a_line(system: System) -> None:
+    done = piped(system, {"stack": system.stack})
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "a deployment record is needed" in done.stderr
+
+
+def piped(system: System, target: object) -> subprocess.CompletedProcess[str]:
+    """`cutover smoke` with its target on standard input, in an environment that knows no Pulumi."""
+    bare = {name: value for name, value in system.environment.items() if not name.startswith("PULUMI")}
+    return subprocess.run(
+        [sys.executable, "-m", "cutover", "smoke", "--target", "-", "--json"],
+        cwd=system.folder,
+        env=bare,
+        input=json.dumps(target),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
+
+
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_run_that_is_ended_leaves_a_report_of_what_ran(system: System, end: signal.Signals, code: int) -> None:
+    process = system.start(sys.executable, "-m", "cutover", "smoke", "-s", system.stack)
+    assert process.stdout is not None
+    assert "smoke    1 of " in process.stdout.readline()
+    os.killpg(process.pid, end)
+    process.communicate(timeout=30)
+
+    assert process.returncode == code
+    kept = system.folder / ".local" / "smoke" / system.stack
+    report = json.loads((kept / "report.json").read_text())
+    outcomes = [finding["outcome"] for finding in report["findings"]]
+    assert "pass" in outcomes
+    assert "not run" in outcomes
+    assert report["decision"]["verdict"] == "NO-GO"
+    assert "NO-GO" in (kept / "report.txt").read_text()
+    assert (kept / "samples.jsonl").read_text().count("\n") >= 1
 
 
 def test_smoke_notices_a_limiter_that_is_twice_as_strict(system: System) -> None:
