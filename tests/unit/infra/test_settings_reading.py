@@ -215,9 +215,13 @@ def test_a_machine_without_its_authority_is_sent_to_make_up() -> None:
             notes_on(settings(DOCKER, machine={**MACHINE, "tlsFolder": "nowhere"}), preview=preview)
 
 
+def test_a_deployment_that_nothing_proves_is_noted() -> None:
+    (note,) = notes_on(settings(DOCKER, smoke={"run": False}), preview=True)
+
+    assert note.startswith("smoke.run is false: the deployment is recorded unproven")
+
+
 def test_a_database_that_is_left_empty_is_noted_loudly_in_one_line() -> None:
-    (unproven,) = notes_on(settings(DOCKER, smoke={"run": False}), preview=True)
-    assert "smoke.run is false: the deployment is recorded unproven" in unproven
     (note,) = notes_on(settings(DOCKER, database={"access": "later"}), preview=False)
 
     assert note.startswith("database.access is later: the audit database gets NO roles, rights or schema")
