@@ -6,7 +6,7 @@ import pulumi
 
 from infra import providers
 from infra.audit import Audit, AuditArgs
-from infra.audit_roles import AuditRoles, AuditRolesArgs
+from infra.audit_roles import READER, AuditRoles, AuditRolesArgs
 from infra.bastion import Bastion, BastionArgs
 from infra.candidate import Candidate
 from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
@@ -62,14 +62,17 @@ def stable(settings: Settings, names: Names) -> None:
         url=runtime.edge_url, authority=settings.authority, most=settings.most_edges, firewall=settings.firewall
     )
     places = Places(
+        environment=names.stack,
         account=settings.account,
         region=settings.region,
         emulator=settings.emulator,
         evidence_bucket=evidence.bucket.name,
         records_bucket=later(records.bucket.bucket.id),
-        database=access,
+        database=roles.access(bastion, READER),
+        executor=settings.executor,
         metrics_url=later(pulumi.Output.from_input(runtime.metrics_url)),
         receiver=runtime.receiver,
+        grafana=runtime.grafana,
     )
     record = schema and DeploymentRecord(
         "deployment",

@@ -103,13 +103,13 @@ class AuditRoles(pulumi.ComponentResource):
         """For whatever the owner makes: roles and rights first, so that default privileges apply to it."""
         return pulumi.ResourceOptions(depends_on=[*self.rights, *self.urls.values()])
 
-    def access(self, bastion: Bastion | None) -> DatabaseAccess:
-        """How cutover reaches the database as its owner: a stack output, and the schema's input."""
+    def access(self, bastion: Bastion | None, role: str = OWNER) -> DatabaseAccess:
+        """How cutover reaches the database: as its owner for the schema, as its reader for whoever only looks."""
         args = self._args
         return DatabaseAccess(
             mode=args.access,
             endpoint=later(args.audit.endpoint),
-            secret_arn=later(self.urls[OWNER].secret_id),
+            secret_arn=later(self.urls[role].secret_id),
             region=args.region,
             emulator=args.emulator,
             bastion=later(bastion.instance.id) if bastion else None,

@@ -1,4 +1,4 @@
-"""The output audit_db_access: how the audit database is reached as its owner, and what a stack's file wishes of it."""
+"""The output audit_db_access: how the audit database is reached, and what a stack's file wishes of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TUNNEL_PORT = 15432
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccess(Shape):
     """`mode` is direct, tunnel (a session through `bastion` that ends at `local_port` of this machine) or later (roles
-    and schema come another time). `endpoint` is the server's host:port, `secret_arn` the owner's URL in the vault,
+    and schema come another time). `endpoint` is the server's host:port, `secret_arn` a role's URL in the vault,
     `emulator` the API's address on docker stacks. Entries are kept for ever without `retention_months`."""
 
     mode: Mode

@@ -62,8 +62,11 @@ class EdgeSummary(Shape):
 @dataclass(frozen=True, kw_only=True)
 class Places(Shape):
     """What of the base the proofs need that HTTP alone cannot give: where its data and metrics are. `emulator` is the
-    API's address and `receiver` where alerts arrive, both on docker stacks alone; `account` owns the buckets."""
+    API's address, `receiver` where alerts arrive and `grafana` a container, all on docker stacks alone; `account` owns
+    the buckets. `database` is the audit database for its reader. `executor` is the origin that pages may connect to,
+    `environment` the name by which the app knows the stack."""
 
+    environment: str
     account: str
     region: str
     emulator: str | None = None
@@ -71,7 +74,9 @@ class Places(Shape):
     records_bucket: str
     database: DatabaseAccess
     metrics_url: str
+    executor: str | None = None
     receiver: str | None = None
+    grafana: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

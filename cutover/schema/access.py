@@ -1,4 +1,4 @@
-"""The audit database of a stack: how it is reached, and a connection to it as its owner."""
+"""The audit database of a stack: how it is reached, and a connection to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AuditDatabase(DatabaseAccess):
-    """The audit database that a stack's output audit_db_access describes."""
+    """The audit database as an output describes it: audit_db_access for its owner, smoke_target for its reader."""
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -48,7 +48,7 @@ class AuditDatabase(DatabaseAccess):
 
     @contextmanager
     def open(self, database: str | None = None) -> Iterator[psycopg.Connection]:
-        """A connection as the owner, to the audit database or the one named.
+        """A connection as the role whose secret it is, to the audit database or the one named.
 
         Raises MigrationError when the stack put the database off, UnreachableError when nothing answers there,
         CutoverError when the vault does not give the secret.

@@ -33,6 +33,7 @@ class Runtime(Protocol):
     metrics_url: pulumi.Input[str]
     parts: list[pulumi.Resource]
     receiver: str | None
+    grafana: str | None
 
     @property
     def slots(self) -> DockerSlots | FargateSlots: ...

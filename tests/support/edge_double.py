@@ -27,6 +27,7 @@ TARGET = SmokeTarget(
     digest="r",
     edge=EdgeSummary(url="https://localhost:8443", rate_per_minute=60, burst=10, config="c"),
     places=Places(
+        environment="test",
         account="123456789012",
         region="eu-central-1",
         emulator="http://127.0.0.1:4566",
@@ -39,6 +40,15 @@ TARGET = SmokeTarget(
     profile="full",
     rules=Rules(must_pass=list(MUST_PASS), max_age_minutes=30, waivers=[]),
 )
+
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "strict-transport-security": "max-age=31536000",
+    "content-security-policy": "default-src 'none'",
+}
+"""What every answer has."""
 
 
 def target(**edge: Any) -> SmokeTarget:
@@ -103,8 +113,8 @@ class Edge:
     answers: dict[str, Answer] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     target: SmokeTarget = TARGET
-    named: dict[str, str] = field(default_factory=lambda: {"x-edge-id": "edge-1", "x-edge-track": "stable"})
-    """The headers of every answer that name edge and track."""
+    named: dict[str, str] = field(default_factory=lambda: HEADERS | {"x-edge-id": "edge-1", "x-edge-track": "stable"})
+    """The headers of every answer that has not set its own."""
 
     def probe(self) -> Probe:
         http = httpx.Client(base_url=TARGET.edge.url, transport=httpx.MockTransport(self._handle), trust_env=False)
@@ -124,7 +134,9 @@ class Edge:
         else:
             response = self._app(path, request)
         self.clock.sleep(self.latency())
-        response.headers.update(self.named)
+        trace = request.headers.get("x-trace-id", "made-by-the-edge")
+        for name, value in ({"x-trace-id": trace} | self.named).items():
+            response.headers.setdefault(name, value)
         return response
 
     def _app(self, path: str, request: httpx.Request) -> httpx.Response:

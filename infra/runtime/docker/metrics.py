@@ -58,6 +58,8 @@ class Metrics(pulumi.ComponentResource):
 
     metrics_url: str
     """Prometheus, on this machine."""
+    grafana: str | None
+    """The name of Grafana's container, where there is one."""
 
     def __init__(self, name: str, args: MetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Metrics", name, None, opts)
@@ -66,8 +68,7 @@ class Metrics(pulumi.ComponentResource):
         self.metrics_url = f"http://127.0.0.1:{machine.prometheus_port}"
         self._reader()
         self._prometheus()
-        if machine.grafana_image:
-            self._grafana(machine.grafana_image)
+        self.grafana = self._grafana(machine.grafana_image) if machine.grafana_image else None
         self.register_outputs({"metrics_url": self.metrics_url})
 
     def _reader(self) -> None:
@@ -119,7 +120,7 @@ class Metrics(pulumi.ComponentResource):
             ],
         )
 
-    def _grafana(self, image: str) -> None:
+    def _grafana(self, image: str) -> str:
         folder = TEMPLATES / "grafana"
         contents = {
             f"{PROVISIONING}/{path.relative_to(folder)}": path.read_text()
@@ -144,6 +145,7 @@ class Metrics(pulumi.ComponentResource):
             ports=[docker.ContainerPortArgs(internal=GRAFANA, ip="127.0.0.1")],  # `docker port` has it
             envs=[f"{key}={value}" for key, value in sorted(own.items())],
         )
+        return self._called("grafana")
 
     def _called(self, part: str) -> str:
         return f"{self._args.prefix}-{part}-{self._args.machine.clone}"

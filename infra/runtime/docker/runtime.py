@@ -57,6 +57,7 @@ class DockerRuntime(pulumi.ComponentResource):
     parts: list[pulumi.Resource]
     processes: DockerProcesses
     receiver: str | None
+    grafana: str | None
 
     def __init__(self, name: str, args: DockerRuntimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Runtime", name, None, opts)
@@ -78,5 +79,6 @@ class DockerRuntime(pulumi.ComponentResource):
         )
         self.processes = args.service.processes
         self.receiver = None
+        self.grafana = metrics.grafana
         self.parts = [app, *double, metrics, edge]
         self.register_outputs({"edge_url": self.edge_url})

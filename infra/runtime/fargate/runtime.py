@@ -118,6 +118,8 @@ class FargateRuntime(pulumi.ComponentResource):
     processes: FargateProcesses
     receiver: str | None = None
     """Alerts go where the vault says, and nowhere that smoke could look."""
+    grafana: str | None = None
+    """Nobody runs one: the dashboards are a machine's."""
 
     def __init__(self, name: str, args: FargateRuntimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Runtime", name, None, opts)

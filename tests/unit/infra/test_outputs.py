@@ -33,6 +33,7 @@ DATABASE = {
     "retention_months": int,
 }
 PLACES = {
+    "environment": str,
     "account": str,
     "region": str,
     "emulator": str,
@@ -40,7 +41,9 @@ PLACES = {
     "records_bucket": str,
     "database": DATABASE,
     "metrics_url": str,
+    "executor": str,
     "receiver": str,
+    "grafana": str,
 }
 RULES = {"must_pass": [str], "max_age_minutes": int, "waivers": [TEXTS]}
 
