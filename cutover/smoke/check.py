@@ -57,7 +57,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Suite:
-    """The checks that run side by side, what waits longest first, and those that begin when they have ended."""
+    """The checks that run side by side, what waits longest first; those that begin when they have ended; and after
+    them those that judge the answers of all others."""
 
     together: tuple[Check, ...]
     last: tuple[Check, ...] = ()
+    judges: tuple[Check, ...] = ()

@@ -6,15 +6,18 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 from cutover.errors import NotPreparedError
 from outputs.shape import Shape
 from outputs.smoke import SmokeTarget
+
+if TYPE_CHECKING:
+    import psycopg
 
 USER_AGENT = "web-next-smoke"
 TRACK_HEADER = "X-Web-Next-Track"
@@ -55,15 +58,18 @@ class Sample(Shape):
 
 @dataclass
 class Samples:
-    """The samples of a run, of all its checks: requests from one address fill one bucket. `keep` is given each."""
+    """The samples of a run, of all its checks: requests from one address fill one bucket. `keep` is given each.
+    `headers` are those of the answers, in the samples' order."""
 
     keep: Callable[[Sample], object] = lambda _sample: None
     taken: list[Sample] = field(default_factory=list)
+    headers: list[httpx.Headers] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: Sample, headers: httpx.Headers) -> None:
         with self._lock:
             self.taken.append(sample)
+            self.headers.append(headers)
             self.keep(sample)
 
     def limited_paths(self) -> list[Sample]:
@@ -72,10 +78,18 @@ class Samples:
             return sorted((each for each in self.taken if each.path.startswith(LIMITED)), key=lambda each: each.sent)
 
 
+@dataclass
+class Shared:
+    """What several checks of a run need and one of them asks for: the answer of each path, or why there is none."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    answers: dict[str, dict[str, Any] | CheckFailedError] = field(default_factory=dict)
+
+
 @dataclass(kw_only=True)
 class Probe:
-    """The client as one check has it. `clock` gives seconds since the run began; `retried` says that what passed
-    passed on a second try."""
+    """The client as one check has it. `clock` gives seconds since the run began; `database` opens a connection to the
+    audit database as its reader; `retried` says that what passed passed on a second try."""
 
     http: httpx.Client
     target: SmokeTarget
@@ -83,6 +97,8 @@ class Probe:
     clock: Callable[[], float]
     sleep: Callable[[float], None] = time.sleep
     samples: Samples = field(default_factory=Samples)
+    shared: Shared = field(default_factory=Shared)
+    database: Callable[[], AbstractContextManager[psycopg.Connection]] | None = None
     retried: bool = False
 
     @classmethod
@@ -128,7 +144,7 @@ class Probe:
             track=track,
             edge=edge,
         )
-        self.samples.add(sample)
+        self.samples.add(sample, answer.headers)
         if edge is not None and track != self.target.track:
             raise CheckFailedError(
                 f"{method} {path}: answered by {track or 'no track'}, {self.target.track} was asked for: this caller's "
@@ -161,10 +177,17 @@ class Probe:
         return answer
 
     def ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        status: int = httpx.codes.OK,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """The JSON object of a 200, waiting while the edge limits. Raises CheckFailedError on any other answer."""
-        answer = self.accepted(method, path, body, headers=headers)
+        """The JSON object of an answer of this status, waiting while the edge limits. Raises CheckFailedError on any
+        other answer."""
+        answer = self.accepted(method, path, body, status=status, headers=headers)
         try:
             document = answer.json()
         except ValueError:
@@ -172,3 +195,16 @@ class Probe:
         if not isinstance(document, dict):
             raise CheckFailedError(f"{method} {path}: not a JSON object: {answer.text[:120]!r}")
         return document
+
+    def once(self, path: str) -> dict[str, Any]:
+        """What `ask` says of a GET, which is sent once a run, however many checks need it."""
+        with self.shared.lock:
+            if path not in self.shared.answers:
+                try:
+                    self.shared.answers[path] = self.ask("GET", path)
+                except CheckFailedError as failure:
+                    self.shared.answers[path] = failure
+            known = self.shared.answers[path]
+        if isinstance(known, CheckFailedError):
+            raise CheckFailedError(str(known))
+        return known

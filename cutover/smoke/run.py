@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cutover.schema.access import AuditDatabase
 from cutover.smoke import suite
 from cutover.smoke.check import Suite
 from cutover.smoke.finding import Outcome
@@ -21,6 +22,7 @@ def run_and_keep(checks: Suite, target: SmokeTarget, say: Callable[[str], object
     """
     said: set[str] = set()
     with Kept.begin(target.stack) as kept, Probe.of(target, Samples(keep=kept.sample)) as probe:
+        probe.database = AuditDatabase.from_output(target.places.database.output()).open
 
         def follow(report: Report) -> None:
             kept.report(report)

@@ -30,9 +30,8 @@ def run(
     left behind in its thread. `follow` is given the report as it is after each check, so that whatever ends the run
     leaves a report of what ran. KeyboardInterrupt ends the run after such a report.
     """
-    chosen = [
-        [check for check in part if probe.target.profile in check.profiles] for part in (suite.together, suite.last)
-    ]
+    parts = (suite.together, suite.last, suite.judges)
+    chosen = [[check for check in part if probe.target.profile in check.profiles] for part in parts]
     findings: dict[str, Finding] = {}
 
     def report(unfinished: str) -> Report:

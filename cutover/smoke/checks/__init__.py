@@ -1,7 +1,20 @@
 """The checks of the suite, one a module."""
 
 from cutover.smoke.check import Suite
-from cutover.smoke.checks import audit, build, evidence, export, guardrails, headers, health, queue, rate_limit
+from cutover.smoke.checks import (
+    audit,
+    build,
+    dashboards,
+    evidence,
+    export,
+    guardrails,
+    headers,
+    health,
+    monitoring,
+    queue,
+    rate_limit,
+    replicas,
+)
 
 SUITE = Suite(
     together=(
@@ -10,9 +23,11 @@ SUITE = Suite(
         audit.CHECK,
         evidence.CHECK,
         guardrails.CHECK,
-        headers.CHECK,
         build.CHECK,
         export.CHECK,
+        monitoring.CHECK,
+        dashboards.CHECK,
     ),
-    last=(rate_limit.CHECK,),  # it fills the bucket of this address
+    last=(rate_limit.CHECK,),  # it fills the bucket of this address: nothing that is limited comes after it
+    judges=(replicas.CHECK, headers.CHECK),
 )

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, Probe
+from cutover.smoke.running import Process, processes
 from outputs.smoke import Criterion
 
 
 def look(probe: Probe) -> str:
-    """The commit and the version."""
-    answer = probe.ask("GET", "/api/healthz")
-    target = probe.target
+    """The commit, the version, and the image in how many processes."""
+    answer, target = probe.once("/api/healthz"), probe.target
     for key, expected in (("buildSha", target.build_sha), ("version", target.version)):
         if answer.get(key) != expected:
             raise CheckFailedError(f"healthz {key} is {answer.get(key)!r}, {expected!r} expected")
-    return f"build {target.build_sha}, version {target.version}"
+    for name, check in (answer.get("checks") or {}).items():
+        adapter = check.get("adapter") if isinstance(check, dict) else None
+        if adapter and adapter != target.adapters.get(name):
+            raise CheckFailedError(f"healthz says that {name} is {adapter}, {target.adapters.get(name)} expected")
+    intended = target.image.rpartition("@")[2]
+    running = processes(target)
+    for each in running:
+        if each.wrong:
+            raise CheckFailedError(f"{each.part} {each.name} {each.wrong}")
+        if each.image != intended:
+            raise CheckFailedError(f"{each.part} {each.name} runs image {each.image or 'unknown'}, not {intended}")
+    parts = " and ".join(f"{sum(each.part == part for each in running)} {part}" for part in _parts(running))
+    return f"build {target.build_sha}, version {target.version}; {intended[:19]} runs in {parts}"
 
 
-CHECK = Check(name="build", criterion=Criterion.BUILD, did="asked /api/healthz for commit and version", look=look)
+def _parts(running: list[Process]) -> list[str]:
+    return list(dict.fromkeys(each.part for each in running))
+
+
+CHECK = Check(
+    name="build",
+    criterion=Criterion.BUILD,
+    did="asked /api/healthz for commit and version, and what runs for its image",
+    look=look,
+)

@@ -8,15 +8,24 @@ from outputs.smoke import Criterion
 
 
 def look(probe: Probe) -> str:
-    """The drawdown at which trading stops."""
+    """The drawdown at which trading stops, and whether it was ever reached.
+
+    The figure is the executor's to set; the playbook's 0.15 is an example. It is a share.
+    """
     answer = probe.ask("GET", "/api/guardrails/read")
     if answer.get("_mock") is not False:
         raise CheckFailedError(f"guardrails are answered by a fallback: _mock is {answer.get('_mock')!r}")
     thresholds = answer.get("thresholds")
     drawdown = thresholds.get("maxDrawdown") if isinstance(thresholds, dict) else None
-    if not isinstance(drawdown, int | float) or isinstance(drawdown, bool):
-        raise CheckFailedError(f"thresholds.maxDrawdown is {drawdown!r}, a number expected")
-    return f"maxDrawdown {drawdown:g}, from the executor"
+    if not isinstance(drawdown, int | float) or isinstance(drawdown, bool) or not 0 < drawdown <= 1:
+        raise CheckFailedError(f"thresholds.maxDrawdown is {drawdown!r}, a share above 0 and up to 1 expected")
+    breach = answer.get("lastBreach", ...)
+    if breach is not None and not isinstance(breach, dict):
+        raise CheckFailedError(
+            f"lastBreach is {'missing' if breach is ... else repr(breach)}, null or a breach expected"
+        )
+    last = f"last breach {breach.get('at')}" if breach else "never breached"
+    return f"maxDrawdown {drawdown:g} from the executor, {last}"
 
 
 CHECK = Check(name="guardrails", criterion=Criterion.GUARDRAILS, did="read the guardrails", look=look)

@@ -1,0 +1,103 @@
+"""Monitoring: each metric that the rollout's gates read has a sample that is younger than two minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cutover.smoke import aws
+from cutover.smoke.check import Check
+from cutover.smoke.probe import CheckFailedError, Probe
+from cutover.smoke.prometheus import Prometheus
+from outputs.smoke import SmokeTarget
+
+YOUNG_SECONDS = 120
+"""Playbook row 9, decision 16: monitoring is live while no sample is older."""
+WAIT_SECONDS = 10
+"""Scrapes are 5 s apart: a stack that has just come up is measured by the second."""
+CLOUDWATCH = "cloudwatch:"
+CLOUDWATCH_SECONDS = 300
+"""CloudWatch has a figure for whole minutes, and shows it some minutes later."""
+EDGE = '{job="edge", track="TRACK"}'
+APP = '{job="app", track="TRACK"}'
+METRICS = {
+    "web_next_edge_requests_total": EDGE,
+    "web_next_edge_request_seconds_count": EDGE,
+    "web_next_http_request_duration_seconds_count": APP,
+    "web_next_audit_inserts_total": APP,
+    "web_next_audit_write_duration_seconds_count": APP,
+    "web_next_auto_pauses_total": APP,
+    "web_next_queue_jobs": '{job="worker"}',
+}
+"""What a gate or a panel reads, of the track where a track has its own. Fallbacks have no series until the first."""
+ON_AWS = ("EdgeRequests", "EdgeRequestSeconds")
+
+
+def look(probe: Probe) -> str:
+    """How many metrics are fresh, and the age of the oldest."""
+    target = probe.target
+    if target.places.metrics_url.startswith(CLOUDWATCH):
+        ages = on_aws(target, aws.client("cloudwatch", target.places))
+        wrong = stale(ages, CLOUDWATCH_SECONDS)
+    else:
+        began = probe.clock()
+        with Prometheus.at(target.places.metrics_url) as prometheus:
+            while (wrong := stale(ages := on_docker(target, prometheus), YOUNG_SECONDS)) and (
+                probe.clock() - began < WAIT_SECONDS
+            ):
+                probe.sleep(1)
+    if wrong:
+        raise CheckFailedError(wrong)
+    return f"{len(ages)} metrics, the oldest sample {max(age for age in ages.values() if age is not None):.0f} s old"
+
+
+def stale(ages: Mapping[str, float | None], limit: float) -> str | None:
+    """Which metrics have no sample, or an old one, in a clause."""
+    absent = [name for name, age in ages.items() if age is None]
+    old = [f"{name} {age:.0f} s" for name, age in ages.items() if age is not None and age > limit]
+    clauses = [f"no sample of {', '.join(absent)}"] if absent else []
+    clauses += [f"older than {limit:g} s: {', '.join(old)}"] if old else []
+    return "; ".join(clauses) or None
+
+
+def on_docker(target: SmokeTarget, prometheus: Prometheus) -> dict[str, float | None]:
+    """The age in seconds of each metric's newest sample in Prometheus; None without any."""
+    ages: dict[str, float | None] = {}
+    for name, selector in METRICS.items():
+        series = name + selector.replace("TRACK", target.track)
+        found = prometheus.query(f"min(time() - timestamp({series}))")
+        ages[name] = float(found[0]["value"][1]) if found else None
+    return ages
+
+
+def on_aws(target: SmokeTarget, cloudwatch: Any) -> dict[str, float | None]:
+    """The same of CloudWatch."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    namespace, until = target.places.metrics_url.removeprefix(CLOUDWATCH), datetime.now(UTC)
+    queries = [
+        {
+            "Id": f"m{number}",
+            "Label": name,
+            "Expression": f'SEARCH(\'Namespace="{namespace}" MetricName="{name}" Track="{target.track}"\', '
+            "'SampleCount', 60)",
+        }
+        for number, name in enumerate(ON_AWS)
+    ]
+    try:
+        answer = cloudwatch.get_metric_data(
+            MetricDataQueries=queries, StartTime=until - timedelta(hours=1), EndTime=until
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise CheckFailedError(f"CloudWatch does not answer ({error})") from None
+    times: dict[str, list[datetime]] = {query["Id"]: [] for query in queries}
+    for result in answer["MetricDataResults"]:
+        times[result["Id"]] += result["Timestamps"]
+    return {
+        query["Label"]: (until - max(times[query["Id"]])).total_seconds() if times[query["Id"]] else None
+        for query in queries
+    }
+
+
+CHECK = Check(name="monitoring", criterion=None, did="asked how old each metric's newest sample is", look=look)

@@ -1,0 +1,102 @@
+"""What runs of a release: each process of it, on Docker or on ECS, and the image that it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cutover.smoke import aws
+from cutover.smoke.probe import CheckFailedError
+from outputs.smoke import DockerProcesses, FargateProcesses, SmokeTarget
+
+SECONDS = 5
+AT_ONCE = 100
+"""Tasks that ECS describes in one call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process: `part` is app or worker, `image` a digest, or on Docker an image id. `wrong` says in a clause what
+    keeps it from running as it should."""
+
+    part: str
+    name: str
+    image: str
+    wrong: str | None = None
+
+
+def processes(target: SmokeTarget) -> list[Process]:
+    """All processes of the release. Raises CheckFailedError where one is missing or nobody can say what runs."""
+    if isinstance(target.processes, DockerProcesses):
+        return on_docker(target.processes)
+    return on_fargate(target.processes, aws.client("ecs", target.places))
+
+
+def on_docker(release: DockerProcesses) -> list[Process]:
+    """The release's containers."""
+    import docker
+    from docker.errors import DockerException, NotFound
+
+    found = []
+    try:
+        client = docker.DockerClient(base_url="unix:///var/run/docker.sock", timeout=SECONDS)
+        try:
+            for part, name in _parts(release):
+                try:
+                    container = client.containers.get(name)
+                except NotFound:
+                    raise CheckFailedError(f"there is no container {name}, the {part}") from None
+                state = container.attrs["State"]
+                runs = state["Running"] and not state["Restarting"] and not state["Paused"]
+                health = (state.get("Health") or {}).get("Status")
+                wrong = f"is {state['Status']}" if not runs else f"is {health}" if health == "unhealthy" else None
+                found.append(Process(part=part, name=name, image=container.attrs["Image"], wrong=wrong))
+        finally:
+            client.close()
+    except DockerException as error:
+        raise CheckFailedError(f"Docker does not say what runs ({error})") from None
+    return found
+
+
+def on_fargate(release: FargateProcesses, ecs: Any) -> list[Process]:
+    """The running tasks of the release's services, which may have no deployment under way."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return [each for part, name in _parts(release) for each in _tasks(part, name, release.cluster, ecs)]
+    except (BotoCoreError, ClientError) as error:
+        raise CheckFailedError(f"ECS does not say what runs ({error})") from None
+
+
+def _tasks(part: str, name: str, cluster: str, ecs: Any) -> Iterator[Process]:
+    services = ecs.describe_services(cluster=cluster, services=[name])["services"]
+    if not services:
+        raise CheckFailedError(f"there is no service {name}, the {part}")
+    (service,) = services
+    deployments = service["deployments"]
+    if len(deployments) != 1 or deployments[0].get("rolloutState") != "COMPLETED":
+        states = ", ".join(f"{each['status']} {each.get('rolloutState')}" for each in deployments)
+        raise CheckFailedError(f"service {name} has a deployment under way ({states})")
+    definition = service["taskDefinition"]
+    pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=name, desiredStatus="RUNNING")
+    arns = [arn for page in pages for arn in page["taskArns"]]
+    if not arns:
+        raise CheckFailedError(f"service {name} runs no task")
+    for first in range(0, len(arns), AT_ONCE):
+        for task in ecs.describe_tasks(cluster=cluster, tasks=arns[first : first + AT_ONCE])["tasks"]:
+            images = {each["name"]: each.get("imageDigest", "") for each in task["containers"]}
+            wrong = None
+            if task["lastStatus"] != "RUNNING":
+                wrong = f"is {task['lastStatus']}"
+            elif task["taskDefinitionArn"] != definition:
+                wrong = f"runs {_last(task['taskDefinitionArn'])}, the service has {_last(definition)}"
+            yield Process(part=part, name=f"{name} {_last(task['taskArn'])}", image=images.get(part, ""), wrong=wrong)
+
+
+def _parts(release: DockerProcesses | FargateProcesses) -> list[tuple[str, str]]:
+    return [("app", release.app), *([("worker", release.worker)] if release.worker else [])]
+
+
+def _last(arn: str) -> str:
+    return arn.rpartition("/")[2]

@@ -1,0 +1,182 @@
+"""The build check: what answers and what runs is the release that was deployed, on Docker and on ECS."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import docker
+import pytest
+from botocore.stub import Stubber
+from docker.errors import DockerException
+
+from cutover.smoke import running
+from cutover.smoke.checks import build
+from cutover.smoke.probe import CheckFailedError
+from outputs.smoke import DockerProcesses, FargateProcesses
+from tests.support.edge_double import TARGET, Edge
+from tests.support.outside import containers
+from tests.support.outside import running as container
+
+APP, WORKER = "web-next-test-stable", "web-next-test-worker"
+OTHER = "sha256:" + "b" * 64
+
+
+def look(edge: Edge) -> str:
+    return build.look(edge.probe())
+
+
+@pytest.fixture
+def edge(monkeypatch: pytest.MonkeyPatch) -> Edge:
+    containers(monkeypatch, {APP: container(TARGET.image), WORKER: container(TARGET.image)})
+    return Edge()
+
+
+def test_commit_version_and_the_image_of_both_processes_pass(edge: Edge) -> None:
+    assert look(edge) == "build 4f2c1d9, version 1.5.1; sha256:aaaaaaaaaaaa runs in 1 app and 1 worker"
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"buildSha": "0000000"}, "buildSha is '0000000', '4f2c1d9' expected"),
+        ({"version": "1.5.0"}, "version is '1.5.0', '1.5.1' expected"),
+        ({"checks": {"audit": {"ok": False, "adapter": "mock"}}}, "audit is mock, production expected"),
+    ],
+)
+def test_another_release_that_answers_fails(edge: Edge, said: dict[str, Any], complaint: str) -> None:
+    edge.answer("/api/healthz", {"ok": True, "buildSha": TARGET.build_sha, "version": TARGET.version} | said)
+
+    with pytest.raises(CheckFailedError, match=complaint):
+        look(edge)
+
+
+@pytest.mark.parametrize(
+    ("found", "complaint"),
+    [
+        ({APP: container(OTHER), WORKER: container(TARGET.image)}, f"app {APP} runs image {OTHER}, not {TARGET.image}"),
+        ({APP: container(TARGET.image), WORKER: container(OTHER)}, f"worker {WORKER} runs image {OTHER}"),
+        ({APP: container(TARGET.image)}, f"there is no container {WORKER}, the worker"),
+        ({WORKER: container(TARGET.image)}, f"there is no container {APP}, the app"),
+        (
+            {APP: container(TARGET.image), WORKER: container(TARGET.image, Running=False, Status="exited")},
+            f"worker {WORKER} is exited",
+        ),
+        (
+            {APP: container(TARGET.image), WORKER: container(TARGET.image, Restarting=True, Status="restarting")},
+            f"worker {WORKER} is restarting",
+        ),
+        (
+            {APP: container(TARGET.image), WORKER: container(TARGET.image, Health={"Status": "unhealthy"})},
+            f"worker {WORKER} is unhealthy",
+        ),
+    ],
+    ids=["stale app", "stale worker", "no worker", "no app", "worker ended", "worker restarts", "worker unwell"],
+)
+def test_what_runs_and_is_not_the_release_fails_by_name(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], complaint: str
+) -> None:
+    containers(monkeypatch, found)
+
+    with pytest.raises(CheckFailedError, match=complaint):
+        look(Edge())
+
+
+def test_a_candidate_has_no_worker_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    containers(monkeypatch, {"candidate": container(TARGET.image)})
+
+    (found,) = running.processes(replace(TARGET, processes=DockerProcesses(app="candidate")))
+    assert found == running.Process(part="app", name="candidate", image=TARGET.image)
+
+
+def test_a_docker_that_does_not_answer_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(**_: Any) -> None:
+        raise DockerException("permission denied")
+
+    monkeypatch.setattr(docker, "DockerClient", away)
+
+    with pytest.raises(CheckFailedError, match=r"Docker does not say what runs \(permission denied\)"):
+        look(Edge())
+
+
+CLUSTER = "arn:aws:ecs:eu-central-1:123456789012:cluster/web-next-prod"
+DEFINITION = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-next-prod-stable:7"
+SERVICES = FargateProcesses(cluster=CLUSTER, app="stable", worker=None)
+DONE = [{"status": "PRIMARY", "rolloutState": "COMPLETED"}]
+
+
+def task(number: int, **given: Any) -> dict[str, Any]:
+    known = {
+        "taskArn": f"arn:aws:ecs:eu-central-1:123456789012:task/web-next-prod/t{number}",
+        "taskDefinitionArn": DEFINITION,
+        "lastStatus": "RUNNING",
+        "containers": [{"name": "app", "imageDigest": TARGET.image}, {"name": "edge", "imageDigest": OTHER}],
+    }
+    return known | given
+
+
+def on_ecs(
+    *tasks: dict[str, Any], deployments: list[dict[str, Any]] = DONE, services: int = 1
+) -> list[running.Process]:
+    """What is found of a service with these tasks."""
+    ecs = boto3.client("ecs", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
+    service = {"serviceName": "stable", "taskDefinition": DEFINITION, "deployments": deployments}
+    arns = [each["taskArn"] for each in tasks]
+    with Stubber(ecs) as stub:
+        stub.add_response(
+            "describe_services", {"services": [service] * services}, {"cluster": CLUSTER, "services": ["stable"]}
+        )
+        stub.add_response(
+            "list_tasks", {"taskArns": arns}, {"cluster": CLUSTER, "serviceName": "stable", "desiredStatus": "RUNNING"}
+        )
+        stub.add_response("describe_tasks", {"tasks": list(tasks)}, {"cluster": CLUSTER, "tasks": arns})
+        return running.on_fargate(SERVICES, ecs)
+
+
+def test_every_running_task_is_found_with_the_digest_of_its_own_part() -> None:
+    assert on_ecs(task(1), task(2)) == [
+        running.Process(part="app", name="stable t1", image=TARGET.image),
+        running.Process(part="app", name="stable t2", image=TARGET.image),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong"),
+    [
+        (task(1, lastStatus="PENDING", containers=[{"name": "app"}]), "is PENDING"),
+        (
+            task(1, taskDefinitionArn=DEFINITION[:-1] + "6"),
+            "runs web-next-prod-stable:6, the service has web-next-prod-stable:7",
+        ),
+    ],
+)
+def test_a_task_that_is_not_what_the_service_says_is_wrong(found: dict[str, Any], wrong: str) -> None:
+    assert [each.wrong for each in on_ecs(found)] == [wrong]
+
+
+def test_a_deployment_under_way_a_missing_service_and_no_task_fail() -> None:
+    under_way = [
+        {"status": "PRIMARY", "rolloutState": "IN_PROGRESS"},
+        {"status": "ACTIVE", "rolloutState": "COMPLETED"},
+    ]
+    with pytest.raises(CheckFailedError, match=r"stable has a deployment under way \(PRIMARY IN_PROGRESS, ACTIVE COMP"):
+        on_ecs(task(1), deployments=under_way)
+    with pytest.raises(CheckFailedError, match="there is no service stable, the app"):
+        on_ecs(task(1), services=0)
+    with pytest.raises(CheckFailedError, match="service stable runs no task"):
+        on_ecs()
+
+
+def test_an_ecs_that_refuses_is_a_failure() -> None:
+    ecs = boto3.client("ecs", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(ecs) as stub:
+        stub.add_client_error("describe_services", "AccessDeniedException", "no")
+        with pytest.raises(CheckFailedError, match=r"ECS does not say what runs .*AccessDenied"):
+            running.on_fargate(SERVICES, ecs)
+
+
+def test_a_repository_is_no_part_of_the_image_that_is_compared(edge: Edge) -> None:
+    edge.target = replace(TARGET, image=f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-next@{TARGET.image}")
+
+    assert "sha256:aaaaaaaaaaaa runs" in look(edge)
