@@ -29,11 +29,13 @@ def look(probe: Probe) -> str:
             asked += 1
             if not prometheus.query(expression):
                 empty.append(title)
-    saw = f"{asked} queries answer" + (f", no data yet for {', '.join(dict.fromkeys(empty))}" if empty else "")
     if places.grafana is None:
-        raise NotRunError(f"no Grafana here, which machine.grafanaImage would bring; {saw}")
+        raise NotRunError(
+            f"no Grafana here, machine.grafanaImage names none; {asked} queries answer, {len(empty)} have no data yet"
+        )
     address = published(places.grafana)
     _served(address, [dashboard["uid"] for dashboard in dashboards])
+    saw = f"{asked} queries answer" + (f", no data yet for {', '.join(dict.fromkeys(empty))}" if empty else "")
     return f"{saw}; Grafana at {address} serves {len(dashboards)} dashboards"
 
 
