@@ -38,7 +38,8 @@ def stable(settings: Settings, names: Names) -> None:
 
     network = Network("network", NetworkArgs.of(settings, names), here)
     vault = Vault("vault", VaultArgs.of(settings, names), here)
-    vault.declare("SLACK_WEBHOOK_URL")  # whoever owns the channel puts the value there
+    # Whoever owns the channel puts the value there. The executor's double, where there is one, takes alerts until then.
+    vault.declare("SLACK_WEBHOOK_URL", first=settings.double and f"{settings.double}/alerts/receive")
     role = AppRole("app", AppRoleArgs.of(settings, names), here)
     # S3 refuses a bucket policy that names a role which does not exist yet.
     after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])

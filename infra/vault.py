@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -85,8 +86,9 @@ class Vault(pulumi.ComponentResource):
         password = random.RandomPassword(name, length=32, special=False, opts=pulumi.ResourceOptions(parent=self))
         return password.result
 
-    def declare(self, name: str) -> aws.secretsmanager.Secret:
-        """The entry `<prefix><name>` without a value, which is put there out of band; its ARN is in `arns`."""
+    def declare(self, name: str, first: str | None = None) -> aws.secretsmanager.Secret:
+        """The entry `<prefix><name>`, whose value is put there out of band; its ARN is in `arns`. It begins with the
+        value `first` where one is given, and whatever comes after that is left alone."""
         secret = aws.secretsmanager.Secret(
             name,
             name=f"{self._args.prefix}{name}",
@@ -103,13 +105,20 @@ class Vault(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arns[name] = secret.arn
+        if first:
+            self._store(name, secret, first, ignore_changes=["secretString"])
         return secret
 
     def put(self, name: str, value: pulumi.Input[str]) -> aws.secretsmanager.SecretVersion:
         """Stores `value` as the entry `<prefix><name>`. The value is a secret in state."""
+        return self._store(name, self.declare(name), value)
+
+    def _store(
+        self, name: str, secret: aws.secretsmanager.Secret, value: pulumi.Input[str], **options: Any
+    ) -> aws.secretsmanager.SecretVersion:
         return aws.secretsmanager.SecretVersion(
             name,
-            secret_id=self.declare(name).id,
+            secret_id=secret.id,
             secret_string=value,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, **options),
         )

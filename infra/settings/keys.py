@@ -113,11 +113,16 @@ class Settings(BaseModel):
         return f"https://{self.domain}" + (f":{self.machine.edge_port}" if self.machine else "")
 
     @property
-    def executor(self) -> str | None:
-        """The executor's address: the one that is set, else, on a machine, the double's."""
+    def double(self) -> str | None:
+        """The address of the executor's double, which runs on a machine unless an executor is set; else None."""
         if self.executor_url is None and self.machine:
             return f"http://{self.machine.executor_address}:{EXECUTOR_PORT}"
-        return self.executor_url
+        return None
+
+    @property
+    def executor(self) -> str | None:
+        """The executor's address: the one that is set, else the double's."""
+        return self.executor_url or self.double
 
     @property
     def placed_in(self) -> list[str]:

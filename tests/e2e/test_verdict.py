@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from outputs.smoke import Criterion
-from tests.support.system import System
+from tests.support.system import System, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -44,6 +44,15 @@ def test_once_the_limiter_is_back_the_next_up_is_a_go(system: System) -> None:
 
     assert "GO  web-next" in done.last_line
     assert "NO-GO" not in done.text
+
+
+def test_a_newcomers_first_alert_is_delivered_to_the_stacks_own_receiver(system: System) -> None:
+    headers, answer = {"x-trace-id": "newcomer-0001"}, f"{system.executor}/alerts/received?traceId=newcomer-0001"
+    taken = httpx.post(f"{system.app}/api/alerts/webhook", json={"title": "hello"}, headers=headers, timeout=10)
+    assert (taken.status_code, taken.json()["_mock"]) == (202, False)
+    wait_for(lambda: bool(httpx.get(answer, timeout=10).json()["items"]))
+    (message,) = httpx.get(answer, timeout=10).json()["items"]
+    assert (message["taken"], message["text"]) == (True, "*hello*\ntrace newcomer-0001")
 
 
 def test_then_up_reports_no_changes_and_the_world_matches_the_state(system: System) -> None:

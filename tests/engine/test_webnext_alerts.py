@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.support import executor as doubles
 from tests.support.alerts import KEY, Process, Stack, alert_stack
 from tests.support.containers import wait_until
 from tests.support.postgres import READER, WRITER
@@ -149,6 +151,53 @@ def test_a_dead_letter_put_back_is_delivered_under_its_id(stack: Stack, worker: 
     assert moved.json() == {"ok": True, "action": "retry", "moved": 1, "purged": 0}
     wait_until(lambda: row(stack, answer["jobId"]) == ("delivered", True), "the delivery")
     assert dead(stack) == []
+
+
+def test_an_alert_dies_is_put_back_and_is_delivered_all_by_the_api_and_seen_at_the_receiver(
+    stack: Stack, worker: Process, tmp_path: Path
+) -> None:
+    double = doubles.Process(doubles.DOUBLE, tmp_path, (str(tmp_path / "double"),))
+    trace = "walk-0001"
+
+    def messages() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = double.get(f"/alerts/received?traceId={trace}").json()["items"]
+        return items[::-1]
+
+    async def until(holds: Callable[[dict[str, Any]], bool], client: httpx.AsyncClient) -> dict[str, Any]:
+        """The counts once they are so."""
+        counts: dict[str, Any] = {}
+        async with asyncio.timeout(30):
+            while not (counts and holds(counts)):
+                await asyncio.sleep(0.1)
+                counts = (await client.get("/api/alerts/queue")).json()
+        return counts
+
+    async def walk(client: httpx.AsyncClient) -> None:
+        taken = await client.post("/api/alerts/webhook", json=ALERT, headers={"x-trace-id": trace})
+        again = {"action": "retry", "jobId": taken.json()["jobId"]}
+        await until(lambda counts: counts["delayed"] == 1, client)
+        early = await client.post("/api/alerts/queue", json=again)
+        assert (early.status_code, early.json()["_err"]) == (404, "no dead letter has that id")
+
+        dead = await until(lambda counts: counts["dlq"] == 1, client)
+        assert dead["pending"] == 0
+        assert [message["taken"] for message in messages()] == [False] * 3
+        first, second, third = (datetime.fromisoformat(message["at"]).timestamp() for message in messages())
+        assert second - first >= 1
+        assert third - second >= 2
+
+        assert (await client.post("/api/alerts/queue", json=again)).json()["moved"] == 1
+        await until(lambda counts: counts["pending"] == counts["dlq"] == 0, client)
+        assert [message["taken"] for message in messages()] == [False] * 3 + [True]
+        assert (await client.post("/api/alerts/queue", json=again)).status_code == 404
+
+    double.start()
+    try:
+        stack.secrets.values["SLACK_WEBHOOK_URL"] = f"{double.url}/alerts/receive"
+        double.post("/alerts/refuse", {"traceId": trace, "times": 3})
+        with_app(stack, walk)
+    finally:
+        double.kill()
 
 
 @pytest.mark.parametrize("name", ["nothing", "meta", "events", "", "a:b"])

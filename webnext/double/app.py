@@ -18,6 +18,7 @@ from webnext.dependency import every
 from webnext.double import routes
 from webnext.double.journal import Journal, forward
 from webnext.double.objects import Objects, SignatureError, SizeError
+from webnext.double.receiver import Receiver
 from webnext.double.store import Store
 from webnext.double.trading import NonsenseError, TradingDesk, UnknownError
 from webnext.envelope import Envelope
@@ -58,7 +59,7 @@ def create_double(settings: Settings, folder: Path, postgres: Postgres | None = 
         routes.trading(desk),
         routes.audit(journal),
         routes.evidence(objects, settings.executor_url),
-        routes.slack(store),
+        routes.alerts(Receiver(store)),
     ):
         app.include_router(router)
     refusals.install(app, _STATUSES)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
-from sqlite3 import Connection
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import FileResponse, PlainTextResponse
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, StringConstraints
 from starlette.requests import ClientDisconnect
 
 from webnext import context, contract
 from webnext.audit.own import own_key
-from webnext.contract import ArchiveRequest, AuditEntryV1, Breach, EvidenceRequest, Identifier, ListRequest, Storable
+from webnext.contract import ArchiveRequest, AuditEntryV1, Breach, EvidenceRequest, Identifier, ListRequest
 from webnext.double.journal import Journal
 from webnext.double.objects import MAX_BYTES, PATH, Objects
-from webnext.double.store import Store
+from webnext.double.receiver import Receiver
 from webnext.double.trading import Batch, TradingDesk
-
-MESSAGES = 1000
-"""How many of the sink's messages are kept."""
+from webnext.envelope import TRACE_ID
 
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
@@ -31,6 +27,7 @@ Key = Annotated[str | None, Header(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
 Strategies = Annotated[list[Identifier], Field(max_length=1000)]
 Expires = Annotated[int, Query(ge=0, le=10**12)]
 Signature = Annotated[str, Query(pattern=r"^[0-9a-f]{64}$")]
+Trace = Annotated[str, StringConstraints(pattern=f"^{TRACE_ID.pattern}$")]
 Size = Annotated[int | None, Query(ge=1, le=MAX_BYTES)]
 
 
@@ -54,6 +51,19 @@ class BreachRequest(contract.Request):
     guardrail: contract.Text = "maxDrawdown"
     value: FiniteFloat | None = None
     strategyId: Identifier | None = None  # noqa: N815
+
+
+class Message(contract.Request):
+    """What Slack's webhook takes, as far as it is looked at: Slack cuts a text at 40 000 characters."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=40_000)]
+
+
+class RefuseRequest(contract.Request):
+    """Whose messages to refuse, and how many; 0 ends it."""
+
+    traceId: Trace  # noqa: N815
+    times: Annotated[int, Field(ge=0, le=100)]
 
 
 def trading(desk: TradingDesk) -> APIRouter:
@@ -153,25 +163,23 @@ def evidence(objects: Objects, origin: str | None) -> APIRouter:
     return routes
 
 
-def slack(store: Store) -> APIRouter:
-    """A sink in the place of Slack's webhook."""
+def alerts(receiver: Receiver) -> APIRouter:
+    """A webhook for alerts, what it was sent, and how to have it refuse some."""
     routes = APIRouter()
 
-    @routes.post("/double/slack")
-    async def take(message: Annotated[Any, Body(), Storable]) -> dict[str, bool]:
-        document = json.dumps(message)
-
-        def write(database: Connection) -> None:
-            last = database.execute("INSERT INTO messages (message) VALUES (?)", (document,)).lastrowid or 0
-            database.execute("DELETE FROM messages WHERE seq <= ?", (last - MESSAGES,))
-
-        await store.run(write)
+    @routes.post("/alerts/receive")
+    async def receive(message: Message) -> dict[str, bool]:
+        if not await receiver.take(message.text):
+            raise HTTPException(500, "refused, as POST /alerts/refuse asked for")
         return {"ok": True}
 
-    @routes.get("/double/slack")
-    async def messages() -> dict[str, Any]:
-        """What was posted, the newest last, as far back as one budget reaches."""
-        rows = await store.read("SELECT message FROM messages ORDER BY seq DESC")
-        return {"messages": [json.loads(document) for (document,) in reversed(rows)]}
+    @routes.get("/alerts/received")
+    async def received(traceId: Trace | None = None) -> dict[str, Any]:  # noqa: N803
+        return {"items": await receiver.received(traceId)}
+
+    @routes.post("/alerts/refuse")
+    async def refuse(wanted: RefuseRequest) -> dict[str, bool]:
+        receiver.refuse(wanted.traceId, wanted.times)
+        return {"ok": True}
 
     return routes

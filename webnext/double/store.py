@@ -27,7 +27,13 @@ CREATE TABLE IF NOT EXISTS journal (
 CREATE INDEX IF NOT EXISTS journal_waiting ON journal (seq) WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS journal_trace ON journal (trace_id, seq);
 CREATE TABLE IF NOT EXISTS desk (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS messages (seq INTEGER PRIMARY KEY AUTOINCREMENT, message TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS received (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    at          TEXT NOT NULL,
+    trace_id    TEXT,
+    taken       INTEGER NOT NULL,
+    text        TEXT NOT NULL
+);
 """
 
 

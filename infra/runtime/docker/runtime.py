@@ -22,12 +22,12 @@ from outputs.traffic import DockerTraffic
 
 @dataclass(frozen=True, kw_only=True)
 class DockerRuntimeArgs:
-    """`service` is the stable release in its slot; `double`, whether the executor's double runs beside it;
-    `environment` is what a candidate is told."""
+    """`service` is the stable release in its slot; `receiver` is where the executor's double, which runs beside it,
+    takes alerts, None where there is no double; `environment` is what a candidate is told."""
 
     files: FilesArgs
     service: DockerServiceArgs
-    double: bool
+    receiver: str | None
     metrics: MetricsArgs
     edge: DockerEdgeArgs
     environment: Mapping[str, str]
@@ -39,7 +39,7 @@ class DockerRuntimeArgs:
         return cls(
             files=files,
             service=DockerServiceArgs.of(settings, names, release, files.volume, address),
-            double=settings.executor_url is None,
+            receiver=settings.double,
             metrics=metrics,
             edge=DockerEdgeArgs.of(settings, names, metrics.reader),
             environment=shared_environment(settings, names, "candidate"),
@@ -64,10 +64,10 @@ class DockerRuntime(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         service = replace(args.service, files=Files("files", args.files, child).filled)
         app = DockerRelease("stable", service, child)
-        double = [DockerExecutor("executor", service, child)] if args.double else []
+        double = [DockerExecutor("executor", service, child)] if args.receiver else []
         metrics = Metrics("metrics", args.metrics, child)
         edge = DockerEdge("edge", args.edge, child)
-        self.edge = args.edge.config
+        self.edge, self.receiver = args.edge.config, args.receiver
         self.edge_url, self.traffic, self.metrics_url = edge.url, edge.traffic, metrics.metrics_url
         self.slots = DockerSlots(
             stable=DockerPlace(address=self.edge.upstreams["stable"]),
@@ -78,7 +78,6 @@ class DockerRuntime(pulumi.ComponentResource):
             ),
         )
         self.processes = args.service.processes
-        self.receiver = None
         self.grafana = metrics.grafana
         self.parts = [app, *double, metrics, edge]
         self.register_outputs({"edge_url": self.edge_url})

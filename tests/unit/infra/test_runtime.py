@@ -224,6 +224,7 @@ def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine
     assert edge.trusted_callers == ["10.213.7.1"]
     assert edge.reader == "10.213.7.14:1514"
     assert found[0].metrics_url == "http://127.0.0.1:9097"
+    assert found[0].receiver == "http://10.213.7.12:3010"
     assert declared.one(EDGE_FILES).inputs["config"] == render(edge)
     assert found[0].traffic.folder == WEIGHTS
 

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from infra.vault import APP_SECRETS, Vault, VaultArgs
-from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS
+from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, without
 from tests.unit.infra.parts import Parts, run
 from tests.unit.infra.recorder import Recording, record
 
@@ -112,6 +112,19 @@ def test_the_webhooks_entry_is_declared_and_its_value_is_put_there_by_somebody_e
 
     assert {secret.name for secret in declared.of(SECRET)} == ENTRIES
     assert {version.name for version in declared.of(SECRET_VERSION)} == ENTRIES - {"SLACK_WEBHOOK_URL"}
+
+
+def test_the_webhooks_entry_begins_with_the_doubles_receiver_and_keeps_what_comes_later() -> None:
+    first = run(without(DOCKER, "executorUrl")).one(SECRET_VERSION, "SLACK_WEBHOOK_URL")
+
+    assert first.inputs["secretString"] == "http://10.213.7.12:3010/alerts/receive"
+    assert first.ignore_changes == ("secretString",)
+
+
+def test_without_a_double_the_webhooks_entry_is_empty_locally_too() -> None:
+    declared = run(DOCKER)
+
+    assert "SLACK_WEBHOOK_URL" not in {version.name for version in declared.of(SECRET_VERSION)}
 
 
 def test_every_entry_of_the_stack_can_be_found_in_its_outputs() -> None:

@@ -49,7 +49,8 @@ def test_the_doubles_lists_end_where_a_budget_does(tmp_path: Path) -> None:
     with running(tmp_path) as double:
         for number in range(10):
             post(double, "/audit/push", ENTRY | {"details": "x" * 200_000}, Idempotency_Key=str(number))
-            post(double, "/double/slack", {"n": number, "text": "x" * 200_000})
+        for number in range(40):
+            post(double, "/alerts/receive", {"text": "x" * 39_000 + str(number)})
 
         assert [item["id"] for item in post(double, "/audit/list", {"limit": 500})["items"]] == [
             "9",
@@ -58,7 +59,8 @@ def test_the_doubles_lists_end_where_a_budget_does(tmp_path: Path) -> None:
             "6",
             "5",
         ]
-        assert [message["n"] for message in double.get("/double/slack").json()["messages"]] == [5, 6, 7, 8, 9]
+        received = double.get("/alerts/received").json()["items"]
+        assert [int(message["text"].lstrip("x")) for message in received] == list(range(39, 39 - BYTES // 39_030, -1))
 
 
 def test_an_alert_may_have_64_kib(call: Call) -> None:

@@ -20,6 +20,8 @@ from webnext.contract import AuditEntryV1
 from webnext.dependency import AwayError
 from webnext.double.journal import KEPT, Journal, forward
 from webnext.double.objects import MAX_BYTES, SECONDS, Objects
+from webnext.double.receiver import KEPT as MESSAGES
+from webnext.double.receiver import REFUSALS
 from webnext.double.store import Store
 from webnext.processes import executor
 from webnext.services import KeyReusedError
@@ -110,7 +112,7 @@ def test_the_desk_the_journal_and_the_messages_survive_a_restart(tmp_path: Path)
         post(double, "/strategies/pause", {"breachId": breach["id"], "strategyIds": ["s-01"]})
         batch = post(double, "/double/batch", {})
         post(double, "/audit/push", ENTRY, Idempotency_Key="one")
-        post(double, "/double/slack", {"text": "hello"})
+        post(double, "/alerts/receive", {"text": "hello"})
 
     with running(tmp_path) as double:
         assert double.get("/guardrails").json()["lastBreach"] == breach
@@ -118,7 +120,7 @@ def test_the_desk_the_journal_and_the_messages_survive_a_restart(tmp_path: Path)
         assert post(double, "/strategies/pause", again) == {"paused": ["s-01"]}
         assert double.get("/batches").json() == {"pending": batch}
         assert [item["id"] for item in post(double, "/audit/list", {})["items"]] == ["one"]
-        assert double.get("/double/slack").json() == {"messages": [{"text": "hello"}]}
+        assert [message["text"] for message in double.get("/alerts/received").json()["items"]] == ["hello"]
 
 
 # Audit
@@ -327,6 +329,61 @@ def test_only_zips_are_put(double: Client) -> None:
     assert double.put(up, content=b"PK", headers={"content-type": "text/html"}).status_code == 415
 
 
+# Alerts
+
+
+def message(trace: str, words: str = "words") -> dict[str, str]:
+    return {"text": f"*[info] title*\n{words}\ntrace {trace}"}
+
+
+def received(double: Client, query: str = "") -> list[tuple[str, bool]]:
+    """The messages' texts without their last lines, and whether each was taken."""
+    items = double.get(f"/alerts/received{query}").json()["items"]
+    return [(item["text"].split("\n")[1], item["taken"]) for item in items]
+
+
+def test_messages_are_listed_newest_first_with_their_time_all_or_those_of_one_trace(double: Client) -> None:
+    for trace, words in (("trace-0001", "first"), ("trace-0002", "second"), ("trace-0001", "third")):
+        post(double, "/alerts/receive", message(trace, words) | {"blocks": []})
+
+    assert received(double) == [("third", True), ("second", True), ("first", True)]
+    assert received(double, "?traceId=trace-0001") == [("third", True), ("first", True)]
+    assert received(double, "?traceId=trace-0003") == []
+    newest = double.get("/alerts/received").json()["items"][0]
+    assert newest == {"at": newest["at"], "traceId": "trace-0001", "taken": True, **message("trace-0001", "third")}
+    assert datetime.now(UTC) - datetime.fromisoformat(newest["at"]) < timedelta(seconds=30)
+    assert double.get("/alerts/received?traceId=a%20b").status_code == 422
+
+
+def test_as_many_messages_of_a_trace_are_refused_as_was_asked_and_no_others(double: Client) -> None:
+    post(double, "/alerts/refuse", {"traceId": "trace-0001", "times": 2})
+    texts = [message("trace-0002"), {"text": "trace trace-0001\nin its first line"}, {"text": "trace-0001"}]
+    assert [double.post("/alerts/receive", json=text).status_code for text in texts] == [200] * 3
+
+    statuses = [double.post("/alerts/receive", json=message("trace-0001")).status_code for _ in range(3)]
+
+    assert statuses == [500, 500, 200]
+    assert received(double, "?traceId=trace-0001") == [("words", True), ("words", False), ("words", False)]
+
+
+def test_a_wish_to_refuse_is_replaced_by_the_next_and_0_ends_it(double: Client) -> None:
+    for times in (5, 1, 0):
+        post(double, "/alerts/refuse", {"traceId": "trace-0001", "times": times})
+    assert double.post("/alerts/receive", json=message("trace-0001")).status_code == 200
+
+
+def test_few_messages_and_few_wishes_are_kept(double: Client) -> None:
+    for number in range(REFUSALS + 1):
+        post(double, "/alerts/refuse", {"traceId": f"trace-{number:04}", "times": 1})
+    statuses = [double.post("/alerts/receive", json=message(f"trace-{one:04}")).status_code for one in (0, 1)]
+    assert statuses == [200, 500]
+
+    for number in range(MESSAGES):
+        post(double, "/alerts/receive", message("trace-9999", str(number)))
+    kept = [words for words, _ in received(double)]
+    assert kept == [str(number) for number in reversed(range(MESSAGES))]
+
+
 # Nonsense
 
 
@@ -349,7 +406,15 @@ def test_only_zips_are_put(double: Client) -> None:
         ("/evidence/zip", {"runId": "../x"}, 422),
         ("/evidence/archive", {"key": "evidence/run/none.zip"}, 404),
         ("/evidence/archive", {"key": "../etc/passwd"}, 422),
-        ("/double/slack", {"text": "\ud800"}, 422),
+        ("/alerts/receive", {"text": "\ud800"}, 422),
+        ("/alerts/receive", {"text": ""}, 422),
+        ("/alerts/receive", {"text": "x" * 40_001}, 422),
+        ("/alerts/receive", {"blocks": []}, 422),
+        ("/alerts/refuse", {"traceId": "trace-0001"}, 422),
+        ("/alerts/refuse", {"traceId": "a b c d e", "times": 1}, 422),
+        ("/alerts/refuse", {"traceId": "trace-0001", "times": -1}, 422),
+        ("/alerts/refuse", {"traceId": "trace-0001", "times": 101}, 422),
+        ("/alerts/received", {}, 405),
         ("/nowhere", {}, 404),
         ("/guardrails", {}, 405),
     ],
@@ -365,13 +430,15 @@ def test_nonsense_is_refused_in_json_with_the_trace_id(double: Client, path: str
 @pytest.mark.parametrize(
     "body", [b"{", b"[" * 100_000, b'{"value": 1e999}', b'{"value": NaN}', b"\xff", b"1" * 5000, b"[]", b'"x"']
 )
-@pytest.mark.parametrize("path", ["/double/breach", "/audit/push", "/double/slack", "/strategies/pause"])
+@pytest.mark.parametrize(
+    "path", ["/double/breach", "/audit/push", "/alerts/receive", "/alerts/refuse", "/strategies/pause"]
+)
 def test_no_body_fails_the_double(double: Client, path: str, body: bytes) -> None:
     answer = double.post(path, content=body)
 
     assert answer.status_code < 500
     assert answer.headers["content-type"] == "application/json"
-    assert double.get("/guardrails").status_code == double.get("/double/slack").status_code == 200
+    assert double.get("/guardrails").status_code == double.get("/alerts/received").status_code == 200
 
 
 @pytest.mark.parametrize(
