@@ -14,14 +14,17 @@ import shutil
 import subprocess
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import docker
 import httpx
 import pytest
 
-from cutover.smoke.probe import CheckFailedError
-from cutover.smoke.trace_copy import trace_copy
+from cutover.smoke.checks import trace_copy
+from cutover.smoke.finding import Finding, Outcome
+from cutover.smoke.probe import Probe
+from outputs.smoke import SmokeTarget
 from tests.support.system import System, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -292,24 +295,34 @@ def test_security_headers_and_the_trace_id(standing: System) -> None:
     assert f"connect-src 'self' {standing.executor}" in head
 
 
-def test_a_trace_id_of_the_page_is_copied(standing: System) -> None:
-    saw = trace_copy(standing.outputs()["edge_url"], authority(standing), "stable", {})
+def page_check(system: System, authority: str) -> Finding:
+    """The smoke check of the page, under another authority where one is given."""
+    deployed = SmokeTarget.from_output(system.outputs()["smoke_target"])
+    aimed = replace(deployed, edge=replace(deployed.edge, authority=authority))
+    return trace_copy.CHECK.run(Probe(http=httpx.Client(), target=aimed, clock=time.monotonic))
 
-    assert "copied and said so" in saw
-    assert "files of track stable are the deployed ones" in saw
+
+def test_a_trace_id_of_the_page_is_copied(standing: System) -> None:
+    found = page_check(standing, authority(standing))
+
+    assert found.outcome is Outcome.PASS, found.saw
+    assert found.saw.startswith("copied and said so")
 
 
 def test_the_page_is_not_opened_under_a_certificate_of_another_authority(standing: System) -> None:
-    other = str(standing.folder / ".local" / "tls" / "databases.pem")
-    with pytest.raises(CheckFailedError, match="certificate verify failed"):
-        trace_copy(standing.outputs()["edge_url"], other, "stable", {})
+    found = page_check(standing, str(standing.folder / ".local" / "tls" / "databases.pem"))
+
+    assert found.outcome is Outcome.FAIL
+    assert "certificate verify failed" in found.saw
 
 
 def test_the_browser_trusts_no_key_but_the_verified_one(standing: System, monkeypatch: pytest.MonkeyPatch) -> None:
     another = base64.b64encode(bytes(32)).decode()
-    monkeypatch.setattr("cutover.smoke.trace_copy.verified_key", lambda _url, _authority: another)
-    with pytest.raises(CheckFailedError, match="net::ERR_CERT_AUTHORITY_INVALID"):
-        trace_copy(standing.outputs()["edge_url"], authority(standing), "stable", {})
+    monkeypatch.setattr(trace_copy, "verified_key", lambda _url, _authority: another)
+    found = page_check(standing, authority(standing))
+
+    assert found.outcome is Outcome.FAIL
+    assert "net::ERR_CERT_AUTHORITY_INVALID" in found.saw
 
 
 # 5. nginx

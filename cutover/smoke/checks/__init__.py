@@ -14,11 +14,13 @@ from cutover.smoke.checks import (
     queue,
     rate_limit,
     replicas,
+    trace_copy,
 )
 
 SUITE = Suite(
     together=(
         queue.CHECK,
+        trace_copy.CHECK,
         health.CHECK,
         audit.CHECK,
         evidence.CHECK,
