@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+import httpx
+
 from cutover.smoke.browser import NoBrowserError, chromium
 from cutover.smoke.check import Check
 from cutover.smoke.probe import (
@@ -250,7 +252,7 @@ class Visit:
             track=track,
             edge=response.headers.get(ANSWERED_BY_EDGE),
         )
-        self.probe.samples.add(sample)
+        self.probe.samples.add(sample, httpx.Headers(response.headers))
         self.files.add(address.path)
         if track != self.probe.target.track:
             self.wrong.append(
