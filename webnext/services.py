@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from webnext.contract import (
     AlertAnswer,
@@ -117,13 +117,6 @@ class Guardrails(Part, Protocol):
 
     async def read(self) -> GuardrailsAnswer:
         """Thresholds and last breach. Never raises for what is away."""
-
-
-class Checked(NamedTuple):
-    """A part's state for /api/healthz."""
-
-    ok: bool
-    adapter: Adapter
 
 
 @dataclass(frozen=True, kw_only=True)

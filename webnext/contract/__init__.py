@@ -2,7 +2,7 @@
 
 from webnext.contract.alerts import Alert, AlertAnswer, QueueActionAnswer, QueueAnswer, QueueRequest
 from webnext.contract.audit import MAX_DETAILS, AuditEntryV1, AuditItem, ListAnswer, ListRequest, PushAnswer
-from webnext.contract.base import ErrorAnswer, Identifier, Request, Responses, Storable, Text, UnavailableAnswer
+from webnext.contract.base import ErrorAnswer, Identifier, Request, Responses, Text, UnavailableAnswer
 from webnext.contract.evidence import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
 from webnext.contract.guardrails import Automation, Breach, GuardrailsAnswer
 from webnext.contract.health import AdapterCheck, Checks, HealthAnswer, MemoryCheck, UptimeCheck
@@ -38,7 +38,6 @@ __all__ = [
     "Responses",
     "SignalData",
     "SnapshotRequest",
-    "Storable",
     "Text",
     "UnavailableAnswer",
     "UptimeCheck",

@@ -7,7 +7,6 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -47,7 +46,6 @@ Responses = dict[int | str, dict[str, Any]]
 """What a route answers beside 200, as FastAPI documents it."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Storable = AfterValidator(storable)
 
 
 def _whole(value: Any) -> Any:
