@@ -18,6 +18,8 @@ FOLDER = "/etc/nginx/edge"
 """What the docker runtime's edge reads: nginx.conf, and in weights/ which buckets are the candidate's."""
 WEIGHTS = f"{FOLDER}/weights"
 """`now` in it leads to a folder with a file for each of the hundred buckets that go to the candidate."""
+LINES = "/var/log/edge"
+"""The log in memory: nginx writes `lines`, and its reader follows `read` (templates/edge.sh)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,8 @@ class EdgeConfig:
     `candidate` by the files in it; without, there is one upstream, and it answers all. `rate_per_minute` and `burst`
     are for each client address. `tls` is False where a load balancer in front ends TLS; `trusted_proxies` are the
     networks whose X-Forwarded-For is believed, `trusted_callers` those that may ask for a track by X-Web-Next-Track.
-    `pinning` "cookie" keeps a browser on its bucket. `reader` is the host:port that gets the access log by syslog.
+    `pinning` "cookie" keeps a browser on its bucket. `lines` is a file that gets the access log beside standard output.
+    `edge_id` is followed by what each start of nginx adds.
     """
 
     edge_id: str
@@ -41,7 +44,7 @@ class EdgeConfig:
     trusted_proxies: Sequence[str] = ()
     trusted_callers: Sequence[str] = ()
     pinning: Literal["cookie", "none"] = "cookie"
-    reader: str | None = None
+    lines: str | None = None
 
     @property
     def listen(self) -> int:

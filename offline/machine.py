@@ -48,6 +48,17 @@ class Machine:
         return f"http://{self.gateway}:{self.emulator_port}"
 
     @property
+    def metrics_network(self) -> str:
+        """The network of what measures. Docker publishes a port on the first of a container's networks by name, and
+        Prometheus listens on this one."""
+        return f"metrics-{self.network}"
+
+    @property
+    def metrics_subnet(self) -> str:
+        """The metrics network's: of the same number in a pool of its own."""
+        return str(_beside(self.subnet))
+
+    @property
     def prometheus_port(self) -> int:
         """Where Prometheus answers on 127.0.0.1."""
         return self.edge_port - EDGE_BASE + PROMETHEUS_BASE
@@ -60,6 +71,10 @@ class Machine:
     def address(self, host: int) -> str:
         """The subnet's address number `host` (2..63 the program's, 64..127 the emulator's databases)."""
         return str(ipaddress.IPv4Network(self.subnet)[host])
+
+    def metrics_address(self, host: int) -> str:
+        """The metrics subnet's address number `host` (2..63 the program's)."""
+        return str(ipaddress.IPv4Network(self.metrics_subnet)[host])
 
     @classmethod
     def allocate(
@@ -80,7 +95,10 @@ class Machine:
             slot = (int(digest[:8], 16) + step) % SLOTS
             subnet = ipaddress.IPv4Network(f"10.213.{slot}.0/24")
             ports = (4566 + slot, EDGE_BASE + slot, 20000 + PORTS_PER_BASE * slot, 25000 + PORTS_PER_BASE * slot)
-            if any(subnet.overlaps(other) for other in used) or not all(map(is_free, (*ports, PROMETHEUS_BASE + slot))):
+            mine = (subnet, _beside(str(subnet)))
+            if any(one.overlaps(other) for one in mine for other in used) or not all(
+                map(is_free, (*ports, PROMETHEUS_BASE + slot))
+            ):
                 continue
             return cls(
                 clone=digest[:8],
@@ -94,7 +112,7 @@ class Machine:
                 elasticache_base_port=ports[3],
             )
         raise MachineError(
-            "all 256 subnets 10.213.N.0/24 or their ports are in use; each clone needs one of its own: "
+            "all 256 subnets 10.213.N.0/24, 10.214.N.0/24 or their ports are in use; each clone needs its own: "
             "run `make clean` in clones you no longer need"
         )
 
@@ -182,6 +200,11 @@ def _port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _beside(subnet: str) -> ipaddress.IPv4Network:
+    network = ipaddress.IPv4Network(subnet)
+    return ipaddress.IPv4Network((int(network.network_address) + 2**16, network.prefixlen))
 
 
 def _digest(root: Path) -> str:

@@ -56,6 +56,7 @@ class TaskEdge(Shape):
     rate_per_minute: int
     burst: int
     trusted_proxies: Sequence[str]
+    trusted_callers: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)

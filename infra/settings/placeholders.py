@@ -17,6 +17,7 @@ PLACEHOLDERS = {
     "image": "0{64}|111122223333",
     "buildSha": "0000000",
     "edge.image": "0{64}|111122223333",
+    "edge.trustedCallers": r"203\.0\.113\.",
     "fargate.hostedZoneId": "Z0{20}",
     "alarmTargets": _EXAMPLE,
     "operatorRoles": "111122223333",

@@ -124,6 +124,18 @@ def _the_balancers_addresses_are_known(settings: Settings, _stack: str) -> Itera
         yield "edge.trustedProxies is empty: in an existing VPC name the ranges of the load balancer's subnets"
 
 
+@_needs("runtime", "track", "edge.trustedCallers")
+def _somebody_may_ask_for_a_track_on_aws(settings: Settings, _stack: str) -> Iterator[str]:
+    callers = settings.edge.trusted_callers
+    if settings.runtime == "fargate" and settings.track == "stable" and not 1 <= len(callers) <= MOST_CALLERS:
+        yield (
+            f"edge.trustedCallers has {len(callers)} networks: name one to {MOST_CALLERS}, where smoke runs and people "
+            "look at a candidate; nobody else may ask for a track"
+        )
+
+
+MOST_CALLERS = 4
+"""A listener rule takes five values in all, and one is the track."""
 _MEMORY = {
     "256": [512, 1024, 2048],
     "512": list(range(1024, 4097, 1024)),

@@ -56,6 +56,7 @@ class MachineSettings(BaseModel):
     clone: Annotated[str, like(r"[0-9a-f]{8}", "8 hex digits")]
     emulator: Annotated[str, like(r"http://[0-9.]+:\d+", "http://ADDRESS:PORT")]
     network: str
+    metrics_network: str
     edge_address: IPv4Address
     stable_address: IPv4Address
     executor_address: IPv4Address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from offline.bootstrap import objects
@@ -13,7 +14,8 @@ from offline.machine import ROOT, Machine, cache_folder, machine_file
 
 
 class Network(Step):
-    """This clone's place on the machine (`.local/machine.json`) and its Docker network.
+    """This clone's place on the machine (`.local/machine.json`) and its two Docker networks: one for what is served,
+    one for what measures it.
 
     A folder that was removed without `make clean` leaves containers, volumes and the network behind, under the
     id that a new clone at the same path has too. The keys to their data went with the folder, so they are
@@ -30,16 +32,10 @@ class Network(Step):
         if not machine_file(self._root).exists():
             return State(False, "not allocated")
         machine = Machine.load(self._root)
-        asked = docker("network", "inspect", machine.network)
-        if asked.returncode != 0:
-            return State(False, f"{machine.network} is not there")
-        found = [entry.get("Subnet") for entry in json.loads(asked.stdout)[0]["IPAM"]["Config"]]
-        if found != [machine.subnet]:
-            raise StepError(
-                f"network {machine.network} has {found}, machine.json says {machine.subnet}; "
-                "restore machine.json. Else run `make clean`, which removes this clone's data, and `make up`"
-            )
-        return State(True, f"{machine.network} {machine.subnet}")
+        missing = _missing(machine)
+        if missing:
+            return State(False, f"{', '.join(missing)} is not there")
+        return State(True, f"{machine.network} {machine.subnet}, metrics {machine.metrics_subnet}")
 
     def act(self, job: Job) -> str:
         removed = ""
@@ -50,16 +46,18 @@ class Network(Step):
                 removed = self._remove_leftovers(job)
                 machine = Machine.allocate(self._root)
                 machine.save(self._root)
-            job.run(
-                "docker", "network", "create",
-                "--subnet", machine.subnet,
-                "--gateway", machine.gateway,
-                "--ip-range", machine.address(128) + "/25",
-                "--opt", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1",
-                "--label", machine.label,
-                machine.network,
-            )  # fmt: skip
-        made = f"{machine.network} {machine.subnet}"
+            for name in _missing(machine):
+                subnet = _networks(machine)[name]
+                job.run(
+                    "docker", "network", "create",
+                    "--subnet", str(subnet),
+                    "--gateway", str(subnet[1]),
+                    "--ip-range", f"{subnet[128]}/25",
+                    "--opt", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1",
+                    "--label", machine.label,
+                    name,
+                )  # fmt: skip
+        made = f"{machine.network} {machine.subnet}, metrics {machine.metrics_subnet}"
         return f"{made}; removed what an earlier clone at this path left: {removed}" if removed else made
 
     def _remove_leftovers(self, job: Job) -> str:
@@ -70,3 +68,27 @@ class Network(Step):
             )
         job.phase = "removes what an earlier clone at this path left"
         return objects.remove(self._root)
+
+
+def _networks(machine: Machine) -> dict[str, IPv4Network]:
+    return {
+        machine.network: IPv4Network(machine.subnet),
+        machine.metrics_network: IPv4Network(machine.metrics_subnet),
+    }
+
+
+def _missing(machine: Machine) -> list[str]:
+    """The networks that are not there. Raises StepError for one with another subnet."""
+    missing = []
+    for name, subnet in _networks(machine).items():
+        asked = docker("network", "inspect", name)
+        if asked.returncode != 0:
+            missing.append(name)
+            continue
+        found = [entry.get("Subnet") for entry in json.loads(asked.stdout)[0]["IPAM"]["Config"]]
+        if found != [str(subnet)]:
+            raise StepError(
+                f"network {name} has {found}, machine.json says {subnet}; "
+                "restore machine.json. Else run `make clean`, which removes this clone's data, and `make up`"
+            )
+    return missing

@@ -178,6 +178,6 @@ def start_edge(
     edge_images: dict[str, str], edge_tls: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> edges.StartEdge:
     """Starts an nginx with a configuration, before upstreams that echo."""
-    return lambda configuration, change=str: edges.running(
-        edge_images, edge_tls, tmp_path_factory.mktemp("edge"), configuration, change
+    return lambda configuration, change=str, **lines: edges.running(
+        edge_images, edge_tls, tmp_path_factory.mktemp("edge"), configuration, change, **lines
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
@@ -19,6 +20,11 @@ from tests.support.edges import Edge, StartEdge, config
 
 pytestmark = pytest.mark.engine
 
+ASK = """
+import ssl, sys, urllib.request
+asked = urllib.request.Request(f"https://{sys.argv[1]}", headers={"user-agent": "web-next-smoke/1"})
+print(urllib.request.urlopen(asked, context=ssl._create_unverified_context()).read().decode())
+"""
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -91,7 +97,7 @@ def test_a_refusal_is_json_with_retry_after_the_headers_and_the_trace_id(edge: E
     assert refused.headers["content-type"] == "application/json"
     assert refused.headers["retry-after"] == "1"
     assert refused.headers["x-trace-id"] == "page-1234"
-    assert refused.headers["x-edge-id"] == "test-0"
+    assert refused.headers["x-edge-id"] == "test-0-0"
     assert SECURITY_HEADERS.items() <= dict(refused.headers).items()
 
 
@@ -178,9 +184,61 @@ def test_the_log_has_one_json_line_for_each_request_refusals_included(edge: Edge
 
     assert [entry["status"] for entry in entries] == [answer.status_code for answer in answers]
     for entry in entries:
-        assert (entry["track"], entry["path"], entry["edge"]) == ("stable", "/api/healthz", "test-0")
+        assert (entry["track"], entry["path"], entry["edge"]) == ("stable", "/api/healthz", "test-0-0")
         assert entry["requestTime"] >= 0
         assert (entry["upstreamTime"] == "") == (entry["status"] == 429)
+
+
+def test_the_log_says_who_answered_with_which_status_and_whether_it_was_a_mock(edge: Edge) -> None:
+    for path in ("/a", "/mock", "/own-502", "/api/own-429", "/api/mock/own-503"):
+        edge.client.get(path)
+    edge.client.post("/too-much", content=b"x" * (2**20 + 1))
+    back_to_back(edge.client, 15)
+    docker("kill", edge.upstream)
+    edge.client.get("/away")
+    seen = {
+        entry["path"]: (entry["status"], entry["answeredBy"], entry["upstreamStatus"], entry["mock"])
+        for entry in edge.log()
+    }
+
+    assert seen["/a"] == (200, "app", "200", False)
+    assert seen["/mock"] == (200, "app", "200", True)
+    assert seen["/own-502"] == (502, "app", "502", False)
+    assert seen["/api/own-429"] == (429, "app", "429", False)
+    assert seen["/api/mock/own-503"] == (503, "app", "503", True)
+    assert seen["/too-much"] == (413, "edge", "", False)
+    assert seen["/api/healthz"] == (429, "edge", "", False)
+    assert seen["/away"][1:] == ("edge", str(seen["/away"][0]), False)
+
+
+def test_a_smoke_agent_is_believed_of_a_trusted_caller_alone_and_the_app_is_told(start_edge: StartEdge) -> None:
+    """The other address on the network is the app's container."""
+    with start_edge(config(trusted_callers=["GATEWAY"])) as edge:
+        smoke = {"user-agent": "web-next-smoke/1", "x-web-next-traffic": "smoke"}
+        told = [edge.client.get("/trusted", headers=smoke).json(), edge.client.get("/healthz").json()]
+        told.append(edge.client.get("/forged", headers={"x-web-next-traffic": "smoke"}).json())
+        for path in ("/untrusted", "/healthz"):
+            told.append(json.loads(docker("exec", edge.upstream, "python3", "-c", ASK, f"{edge.address}{path}")))
+        logged = [entry["traffic"] for entry in edge.log() if entry["path"] != "/healthz"]
+
+    assert [one["x-web-next-traffic"] for one in told] == ["smoke", "health", "user", "user", "user"]
+    assert logged == ["smoke", "user", "user"]
+
+
+def test_a_balancers_own_check_is_health_and_a_clients_through_it_is_not(start_edge: StartEdge) -> None:
+    behind = config(tls=False, trusted_proxies=["GATEWAY"], trusted_callers=["203.0.113.0/24"])
+    with start_edge(behind) as edge:
+
+        def traffic(path: str, agent: str, **headers: str) -> str:
+            answer = edge.client.get(path, headers={"user-agent": agent, **headers})
+            return str(answer.json()["x-web-next-traffic"])
+
+        assert traffic("/healthz", "ELB-HealthChecker/2.0") == "health"
+        assert traffic("/healthz", "x", **{"x-forwarded-for": "198.51.100.7"}) == "user"
+        assert traffic("/healthz", "x", **{"x-forwarded-for": "203.0.113.7"}) == "health"
+        assert traffic("/page", "web-next-smoke/1", **{"x-forwarded-for": "203.0.113.7"}) == "smoke"
+        assert traffic("/page", "web-next-smoke/1", **{"x-forwarded-for": "203.0.113.7, 198.51.100.7"}) == "user"
+        assert traffic("/page", "web-next-smoke/1") == "user"
 
 
 def test_without_the_app_the_answer_is_json_with_the_headers_until_it_is_back(edge: Edge) -> None:

@@ -106,7 +106,7 @@ def edge(props: dict[str, Any], edge_tls: Path) -> Iterator[int]:
     command = ("nginx", "-c", edge_files.CONFIG, "-g", "daemon off;")
     with container(props["image"], *options, command=command) as running:
         props["container"] = running
-        wait_until(lambda: edge_id(port) == "test-0", "the edge")
+        wait_until(lambda: edge_id(port) == "test-0-0", "the edge")
         yield port
 
 
@@ -121,7 +121,7 @@ def test_a_change_is_in_force_when_the_update_ends_and_the_edge_was_not_restarte
     started = docker("inspect", "--format", "{{.State.StartedAt}}", props["container"])
     for change in range(1, 6):
         PROVIDER.update("id", props, {**props, "config": text(edge_id=f"test-{change}")})
-        assert {edge_id(edge) for _ in range(20)} == {f"test-{change}"}, "a worker of before accepts connections"
+        assert {edge_id(edge) for _ in range(20)} == {f"test-{change}-0"}, "a worker of before accepts connections"
     assert docker("inspect", "--format", "{{.State.StartedAt}}", props["container"]) == started
 
 
@@ -135,7 +135,7 @@ def test_an_edge_that_does_not_take_the_change_up_fails_the_update(
             PROVIDER.update("id", props, {**props, "config": text(edge_id="test-1")})
     finally:
         docker("kill", "--signal", "CONT", props["container"])
-    wait_until(lambda: edge_id(edge) == "test-1", "the edge that goes on")
+    wait_until(lambda: edge_id(edge) == "test-1-0", "the edge that goes on")
 
 
 def test_the_first_weight_is_none_and_later_ones_are_left_alone(props: dict[str, Any], edge: int) -> None:

@@ -185,4 +185,4 @@ def test_log_lines_are_json_whatever_a_request_holds_and_name_track_and_traffic(
 
     assert [line["traffic"] for line in own] == ["user", "user", "user", "smoke"]
     assert {line["track"] for line in own} == {"candidate"}
-    assert {line["traffic"] for line in lines if line["path"] == "/healthz"} == {"smoke"}
+    assert {line["traffic"] for line in lines if line["path"] == "/healthz"} == {"health"}

@@ -4,42 +4,46 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from infra.nginx import TEMPLATES, rendered
-from tests.support.containers import container, docker, free_port, wait_until
+from tests.support.containers import docker, wait_until
+from tests.support.edge_lines import ANSWERS, Reader, reader
 
 pytestmark = pytest.mark.engine
 
 LINE = (
-    '<190>Nov 24 12:00:00 edge: {{"time":"t","edge":"e","track":"{track}","status":{status},"method":"GET",'
-    '"path":"/a \\"b","requestTime":{seconds},"upstreamTime":"-","traceId":"x","remoteAddr":"1.1.1.1",'
-    '"traffic":"{traffic}"}}\n'
+    '{{"time":"t","edge":"e","track":"{track}","status":{status},"requestTime":{seconds},"answeredBy":"{by}",'
+    '"mock":{mock},"traffic":"{traffic}","method":"GET","path":"/a \\"mock\\":true,\\"b",'
+    '"upstreamStatus":"","remoteAddr":"1.1.1.1"}}\n'
 )
+STATUS = '{{"edge":"{edge}","at":{at},"served":{served},"before":{before}}}\n'
 CONFIG = {"app": {"stable": "a:1", "candidate": "b:1"}, "worker": "c:1", "executor": "d:1", "reader": "e:1"}
+CONFIG["prometheus"] = "f:1"
 TEST = """
 rule_files: [rules.yml]
-evaluation_interval: 1m
+evaluation_interval: 2s
 tests:
   - interval: 1m
     input_series:
-      - series: 'web_next_edge_requests_total{track="stable", status="200", traffic="user"}'
-        values: "0+90x10"
-      - series: 'web_next_edge_requests_total{track="stable", status="500", traffic="user"}'
+      - series: 'web_next_edge_answers_total{track="stable", outcome="other", mock="false", traffic="user"}'
+        values: "0+85x10"
+      - series: 'web_next_edge_answers_total{track="stable", outcome="other", mock="true", traffic="user"}'
+        values: "0+5x10"
+      - series: 'web_next_edge_answers_total{track="stable", outcome="error", mock="false", traffic="user"}'
         values: "0+6x10"
-      - series: 'web_next_edge_requests_total{track="stable", status="429", traffic="user"}'
+      - series: 'web_next_edge_answers_total{track="stable", outcome="limited", mock="false", traffic="user"}'
         values: "0+4x10"
-      - series: 'web_next_edge_requests_total{track="stable", status="500", traffic="smoke"}'
+      - series: 'web_next_edge_answers_total{track="stable", outcome="error", mock="false", traffic="smoke"}'
         values: "0+900x10"
-      - series: 'web_next_edge_requests_total{track="candidate", status="200", traffic="user"}'
+      - series: 'web_next_edge_answers_total{track="candidate", outcome="other", mock="false", traffic="user"}'
         values: "0+10x10"
+      - series: 'web_next_edge_answers_total{track="candidate", outcome="error", mock="false", traffic="user"}'
+        values: "0x10"
       - series: 'web_next_edge_request_seconds_bucket{track="stable", traffic="user", le="1.2"}'
         values: "0+95x10"
       - series: 'web_next_edge_request_seconds_bucket{track="stable", traffic="user", le="+Inf"}'
@@ -57,6 +61,9 @@ tests:
       - expr: track:edge_limited:ratio5m{track="stable"}
         eval_time: 10m
         exp_samples: [{labels: 'track:edge_limited:ratio5m{track="stable"}', value: 0.04}]
+      - expr: track:edge_mock:ratio5m
+        eval_time: 10m
+        exp_samples: [{labels: 'track:edge_mock:ratio5m{track="stable"}', value: 0.05}]
       - expr: round(track:edge_request_seconds:p95_5m, 0.001)
         eval_time: 10m
         exp_samples: [{labels: '{track="stable"}', value: 1.2}]
@@ -69,6 +76,67 @@ tests:
         exp_alerts:
           - exp_labels: {severity: page, track: stable}
             exp_annotations: {summary: "stable answers 6% of requests with 5xx"}
+  - name: 200 first errors within one scrape, of a reader that runs, and before its first scrape
+    interval: 2s
+    input_series:
+      - series: 'web_next_edge_answers_total{instance="a", track="stable", outcome="error", traffic="user"}'
+        values: "0x299 200x300"
+      - series: 'web_next_edge_answers_total{instance="a", track="candidate", outcome="error", traffic="user"}'
+        values: "_x450 200x149"
+      - series: 'process_start_time_seconds{instance="a", job="edge"}'
+        values: "_x450 899x149"
+    promql_expr_test:
+      - expr: round(track:edge_answers:increase5m{track="stable"})
+        eval_time: 12m
+        exp_samples: [{labels: '{track="stable", outcome="error"}', value: 200}]
+      - expr: track:edge_errors:ratio5m
+        eval_time: 12m
+        exp_samples: [{labels: 'track:edge_errors:ratio5m{track="stable"}', value: 1}]
+      - expr: track:edge_answers:increase5m{track="candidate"}
+        eval_time: 15m10s
+        exp_samples:
+          - {labels: 'track:edge_answers:increase5m{track="candidate", outcome="error"}', value: 200}
+  - name: what a reader counted long before Prometheus came is no rise
+    interval: 2s
+    input_series:
+      - series: 'web_next_edge_answers_total{instance="a", track="stable", outcome="error", traffic="user"}'
+        values: "_x450 200x149"
+      - series: 'process_start_time_seconds{instance="a", job="edge"}'
+        values: "_x450 100x149"
+    promql_expr_test:
+      - expr: track:edge_answers:increase5m
+        eval_time: 15m10s
+        exp_samples: [{labels: 'track:edge_answers:increase5m{track="stable", outcome="error"}', value: 0}]
+  - name: lost lines are told of once
+    interval: 2s
+    input_series:
+      - series: 'web_next_edge_lost_lines{edge="old"}'
+        values: "7x600"
+      - series: 'web_next_edge_lost_lines{edge="new"}'
+        values: "_x299 12x300"
+      - series: 'web_next_edge_status_time_seconds{edge="new"}'
+        values: "0+2x600"
+    alert_rule_test:
+      - alertname: EdgeLogLost
+        eval_time: 10m2s
+        exp_alerts:
+          - exp_labels: {severity: page, edge: new}
+            exp_annotations: {summary: "12 requests that new answered within the last 5 minutes are in no metric"}
+      - alertname: EdgeLogLost
+        eval_time: 19m
+        exp_alerts: []
+  - name: a log that nobody looks at
+    interval: 2s
+    input_series:
+      - series: 'web_next_edge_status_time_seconds{edge="new"}'
+        values: "0+2x10 20x10"
+    alert_rule_test:
+      - {alertname: EdgeLogUnchecked, eval_time: 26s, exp_alerts: []}
+      - alertname: EdgeLogUnchecked
+        eval_time: 28s
+        exp_alerts:
+          - exp_labels: {severity: page}
+            exp_annotations: {summary: The edge's log has not been held against its requests for more than 6 seconds}
 """
 
 
@@ -91,7 +159,7 @@ def promtool(images: dict[str, str], folder: Path, *arguments: str) -> str:
 def test_configuration_and_rules_are_ones_that_prometheus_takes(edge_images: dict[str, str], folder: Path) -> None:
     said = promtool(edge_images, folder, "check", "config", "prometheus.yml")
 
-    assert "12 rules found" in said
+    assert "18 rules found" in said
     assert "is valid prometheus config file syntax" in said
 
 
@@ -109,44 +177,63 @@ def test_without_a_double_of_the_executor_none_is_asked(edge_images: dict[str, s
 
 
 @pytest.fixture
-def reader(edge_images: dict[str, str], folder: Path) -> Iterator[tuple[str, int, int]]:
-    """A reader's container, its syslog port and the port of its metrics."""
-    syslog, metrics = free_port(), free_port()
-    options = ("--volume", f"{folder}:/etc/mtail:ro", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
-    ports = ("--publish", f"127.0.0.1:{syslog}:1514/udp", "--publish", f"127.0.0.1:{metrics}:3903")
-    command = ("-progs", "/etc/mtail/edge.mtail", "-logs", "udp://:1514", "-address", "", "-logtostderr")
-    with container(edge_images["mtail"], *options, *ports, command=command) as running:
-        wait_until(lambda: httpx.get(f"http://127.0.0.1:{metrics}/metrics").status_code == 200, "the reader")
-        yield running, syslog, metrics
+def lines(tmp_path: Path) -> Path:
+    """The file that a reader follows."""
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "read").touch()
+    return tmp_path / "log" / "read"
 
 
-def send(port: int, *lines: str) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for line in lines:
-            sender.sendto(line.encode(), ("127.0.0.1", port))
+@pytest.fixture
+def read(edge_images: dict[str, str], lines: Path, tmp_path: Path) -> Iterator[Reader]:
+    """A reader of that file."""
+    (tmp_path / "program").mkdir()
+    with reader(edge_images, tmp_path / "program", str(lines.parent)) as running:
+        yield running
 
 
-def figures(port: int) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        text = answer.read().decode().replace('prog="edge.mtail",', "").replace('{prog="edge.mtail"}', "")
-    return {name: float(value) for name, value in re.findall(r"^(web_next_\S+?(?:\{.*\})?) (\S+)$", text, re.MULTILINE)}
-
-
-def test_what_the_edge_logs_is_what_prometheus_can_read(reader: tuple[str, int, int]) -> None:
-    _, syslog, metrics = reader
-    lines = [LINE.format(track="stable", status=200, seconds="0.004", traffic="user")] * 90
-    lines += [LINE.format(track="stable", status=429, seconds="0.000", traffic="user")] * 10
-    lines += [LINE.format(track="candidate", status=502, seconds="1.300", traffic="smoke")] * 5
-    send(syslog, *lines, "<190>Nov 24 12:00:00 edge: no JSON at all\n")
+def test_what_the_edge_logs_is_what_prometheus_can_read(lines: Path, read: Reader) -> None:
+    app = {"by": "app", "mock": "false", "traffic": "user"}
+    written = LINE.format(track="stable", status=200, seconds="0.004", **app) * 90
+    written += LINE.format(track="stable", status=200, seconds="0.004", **{**app, "mock": "true"}) * 3
+    written += LINE.format(track="stable", status=429, seconds="0.000", **{**app, "by": "edge"}) * 10
+    written += LINE.format(track="candidate", status=502, seconds="1.300", **{**app, "traffic": "smoke"}) * 5
+    with lines.open("a") as log:
+        log.write(written + "no JSON at all\n" + LINE.format(track="", status=400, seconds="0.000", **app)[:90] + "\n")
     counted = 'web_next_edge_requests_total{status="%d",track="%s",traffic="%s"}'
-    wait_until(lambda: figures(metrics).get(counted % (502, "candidate", "smoke")) == 5, "all lines")
-    seen = figures(metrics)
+    wait_until(lambda: read.figures().get("web_next_edge_unread_lines_total") == 2, "all lines")
+    seen = read.figures()
 
-    assert seen[counted % (200, "stable", "user")] == 90
+    assert seen[counted % (502, "candidate", "smoke")] == 5
+    assert seen[counted % (200, "stable", "user")] == 93
     assert seen[counted % (429, "stable", "user")] == 10
+    assert seen[ANSWERS % ("app", "true", "other", "stable", "user")] == 3
+    assert seen[ANSWERS % ("edge", "false", "limited", "stable", "user")] == 10
+    assert seen[ANSWERS % ("app", "false", "error", "candidate", "smoke")] == 5
     seconds = 'web_next_edge_request_seconds_bucket{track="candidate",traffic="smoke",le="%s"}'
     assert (seen[seconds % "1.2"], seen[seconds % "1.5"]) == (0, 5)
-    assert seen["web_next_edge_unread_lines_total"] == 1
+
+
+def test_a_line_is_lost_when_two_looks_in_turn_miss_it_and_not_when_it_is_late_or_early(
+    lines: Path, read: Reader
+) -> None:
+    line = LINE.format(track="stable", status=200, seconds="0.004", by="app", mock="false", traffic="user")
+    steps = [
+        (line * 5, 5, (0, 0), "all there"),
+        (line * 3, 6, (-2, 0), "more came while nginx was asked"),
+        ("", 18, (10, 0), "a busy worker"),
+        (line * 10, 18, (0, 0), "its lines"),
+        ("", 22, (4, 0), "four are missing"),
+        (line, 24, (5, 4), "four are still"),
+        ("", 24, (5, 5), "and so is the fifth"),
+        (line * 9, 30, (2, 5), "a look while requests come says less, and takes nothing back"),
+    ]
+    for at, (written, served, expected, what) in enumerate(steps, 1):
+        with lines.open("a") as log:
+            log.write(written + STATUS.format(edge="e", at=at, served=served + 100, before=100))
+        wait_until(lambda at=at: read.total("web_next_edge_status_time_seconds") == at, what)  # type: ignore[misc]
+        seen = read.total("web_next_edge_missing_lines"), read.total("web_next_edge_lost_lines")
+        assert seen == expected, what
 
 
 DASHBOARDS = sorted((TEMPLATES / "grafana" / "dashboards").glob("*.json"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from infra.nginx import WEIGHTS, EdgeConfig
+from infra.nginx import LINES, WEIGHTS, EdgeConfig
 
 SOUND = EdgeConfig(
     edge_id="web-next-test-edge",
@@ -24,7 +24,7 @@ def on_docker(**changes: Any) -> EdgeConfig:
         upstreams={"stable": "10.213.7.11:3003", "candidate": "10.213.7.13:3003"},
         weights=WEIGHTS,
         trusted_callers=["10.213.7.1"],
-        reader="10.213.7.14:1514",
+        lines=f"{LINES}/lines",
     )
     return replace(edge, **changes)
 
@@ -37,5 +37,6 @@ def beside_an_app(track: str = "stable", **changes: Any) -> EdgeConfig:
         upstreams={track: "127.0.0.1:3003"},
         tls=False,
         trusted_proxies=["10.42.128.0/20"],
+        trusted_callers=["198.51.100.0/24"],
     )
     return replace(edge, **changes)

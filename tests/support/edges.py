@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 
 from cutover.traffic.docker import EdgeTraffic
-from infra.nginx import WEIGHTS, EdgeConfig, render
+from infra.nginx import LINES, TEMPLATES, WEIGHTS, EdgeConfig, render
+from infra.runtime.docker.edge import FILE_BYTES
 from tests.support.containers import container, docker, free_port, network, wait_until
 from tests.support.edge_configs import SOUND
 
@@ -26,7 +27,9 @@ class Echo(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         body = json.dumps({k.lower(): v for k, v in self.headers.items()} | {"track": os.environ["TRACK"]}).encode()
-        self.send_response(429 if self.path == "/api/own-429" else 200)
+        self.send_response(int(self.path.rpartition("/own-")[2]) if "/own-" in self.path else 200)
+        if "mock" in self.path:
+            self.send_header("x-web-next-mock", "true")
         self.send_header("content-length", str(len(body)))
         self.send_header("x-frame-options", "SAMEORIGIN")
         if self.path == "/dashboard":
@@ -45,9 +48,10 @@ FLUSH_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Edge:
-    """A running nginx, its client, its split, and the stable track's container."""
+    """A running nginx, its client, its split, and the stable track's container, all in `network`."""
 
     id: str
+    network: str
     client: httpx.Client
     port: int
     upstream: str
@@ -55,6 +59,12 @@ class Edge:
     @property
     def traffic(self) -> EdgeTraffic:
         return EdgeTraffic(container=self.id, folder=WEIGHTS)
+
+    @property
+    def address(self) -> str:
+        """Its host:port on the network."""
+        found = docker("inspect", self.id, "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
+        return f"{found}:8443"
 
     def log(self) -> list[dict[str, Any]]:
         """Return the access log's entries so far, once nginx has written them."""
@@ -91,9 +101,15 @@ def running(
     folder: Path,
     configuration: EdgeConfig,
     change: Callable[[str], str] = str,
+    *,
+    lines: str | None = None,
+    file_bytes: int = FILE_BYTES,
 ) -> Iterator[Edge]:
-    """An nginx with a configuration, changed by `change`, as the stack runs it: read-only root, few capabilities."""
-    (folder / "nginx.conf").write_text(change(render(configuration)))
+    """An nginx with a configuration, changed by `change`, as the stack runs it: read-only root, few capabilities.
+
+    With `lines`, a volume, it has its log there too, and starts as a machine's edge does; else it is nginx alone.
+    Where the configuration says GATEWAY it gets this machine's address on the network.
+    """
     (folder / "weights").mkdir()
     folder.chmod(0o755)  # nginx's workers are not root
     port = free_port()
@@ -101,11 +117,16 @@ def running(
     for capability in ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"):
         options += ["--cap-add", capability]
     options += ["--volume", f"{folder}:/etc/nginx/edge", "--volume", f"{tls}:/etc/nginx/tls:ro"]
+    if lines:
+        configuration = replace(configuration, lines=f"{LINES}/lines")
+        options += ["--volume", f"{lines}:{LINES}"]
     options += ["--publish", f"127.0.0.1:{port}:{configuration.listen}"]
     trusted = ssl.create_default_context(cafile=str(tls / "edge.pem"))
     scheme = "https" if configuration.tls else "http"
     with ExitStack() as running:
         net = running.enter_context(network())
+        gateway = docker("network", "inspect", net, "--format", "{{(index .IPAM.Config 0).Gateway}}")
+        (folder / "nginx.conf").write_text(change(render(configuration)).replace("GATEWAY", gateway))
         upstreams = {
             track: running.enter_context(
                 container(
@@ -117,9 +138,12 @@ def running(
             for track in configuration.upstreams
         }
         nginx = ("nginx", "-c", "/etc/nginx/edge/nginx.conf", "-g", "daemon off;")
+        if lines:
+            script = (TEMPLATES / "edge.sh").read_text()
+            nginx = ("bash", "-c", script, configuration.edge_id, str(file_bytes))
         edge = running.enter_context(container(images["nginx"], "--network", net, *options, command=nginx))
         client = running.enter_context(
             httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", verify=trusted, trust_env=False)
         )
         wait_until(lambda: client.get("/healthz").status_code == 200, "edge in front of the upstream")
-        yield Edge(edge, client, port, next(iter(upstreams.values())))
+        yield Edge(edge, net, client, port, next(iter(upstreams.values())))

@@ -25,6 +25,7 @@ SOUND = {
     "executorUrl": "https://executor.web-next.test",
     "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'a' * 64}",
     "edge.image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'e' * 64}",
+    "edge.trustedCallers": ["198.51.100.0/24"],
     "fargate.hostedZoneId": "Z0123456789ABCDEFGHIJ",
     "buildSha": "4f2c1d9",
     "alarmTargets": ["on-call@web-next.test"],

@@ -229,7 +229,10 @@ CHANGES = [
     ),
     Change(
         settings={"edge.trustedCallers": ["203.0.113.7/32"]},
-        lines={f"+ ListenerRule balancer-{track}" for track in ("stable", "candidate")},
+        lines={
+            "TaskDefinition stable: containerDefinitions",  # nginx believes them too
+            *(f"ListenerRule balancer-{track}: conditions[1].sourceIp.values" for track in ("stable", "candidate")),
+        },
     ),
     Change(
         settings={

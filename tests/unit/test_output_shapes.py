@@ -28,7 +28,14 @@ from outputs.traffic import DockerTraffic, FargateTraffic, traffic_from
 from tests.support.database_output import SCHEMA
 from tests.support.edge_double import TARGET
 
-EDGE = TaskEdge(edge_id="e", server_name="s", rate_per_minute=60, burst=10, trusted_proxies=["10.0.0.0/20"])
+EDGE = TaskEdge(
+    edge_id="e",
+    server_name="s",
+    rate_per_minute=60,
+    burst=10,
+    trusted_proxies=["10.0.0.0/20"],
+    trusted_callers=["198.51.100.0/24"],
+)
 WAIVER = Waiver(criterion=Criterion.BUILD, reason="r", owner="o", expires=date(2027, 1, 31))
 SHAPES: list[Shape] = [
     DatabaseAccess(mode="tunnel", endpoint="db:5432", secret_arn="a", region="r", bastion="i-1", local_port=15432),

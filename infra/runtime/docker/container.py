@@ -21,6 +21,7 @@ def contained(
     memory: int,
     health: Sequence[str],
     address: pulumi.Input[str] | None = None,
+    networks: Mapping[str, pulumi.Input[str] | None] | None = None,
     capabilities: Sequence[str] = (),
     marks: Mapping[str, pulumi.Input[str]] | None = None,
     tmpfs: int = 16,
@@ -29,11 +30,15 @@ def contained(
     """Declares a container on the clone's network, which counts as created when its `health` command succeeds.
 
     Its root is read-only but for `tmpfs` MiB of /tmp, it gains no privileges and has only these `capabilities`;
-    `memory` is in MiB. Without an `address` it gets any. `role` and `marks` are labels; `own` is the container's own.
+    `memory` is in MiB. Without an `address` it gets any. `networks`, each with its address, are instead of
+    the clone's. `role` and `marks` are labels; `own` is the container's own.
     """
     return docker.Container(
         resource,
-        networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=machine.network, ipv4_address=address)],
+        networks_advanced=[
+            docker.ContainerNetworksAdvancedArgs(name=network, ipv4_address=own_address)
+            for network, own_address in (networks or {machine.network: address}).items()
+        ],
         labels=labels(docker.ContainerLabelArgs, machine, role=role, **(marks or {})),
         read_only=True,
         tmpfs={"/tmp": f"size={tmpfs}m,mode=1777"},  # noqa: S108 - the container's own, gone with it
@@ -53,6 +58,6 @@ def contained(
     )
 
 
-def listens(port: int) -> list[str]:
-    """The health command of an image with bash: something listens on the port."""
-    return ["bash", "-c", f"</dev/tcp/127.0.0.1/{port}"]
+def listens(port: int, address: str = "127.0.0.1") -> list[str]:
+    """The health command of an image with bash: something listens on the port of the container's own address."""
+    return ["bash", "-c", f"</dev/tcp/{address}/{port}"]

@@ -9,33 +9,39 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.naming import Names
-from infra.nginx import FOLDER, WEIGHTS, EdgeConfig, render
+from infra.nginx import FOLDER, LINES, TEMPLATES, WEIGHTS, EdgeConfig, render
 from infra.release import PORT
 from infra.runtime.docker.container import contained, listens
-from infra.runtime.docker.edge_files import CAPABILITIES, CONFIG, EdgeFiles, EdgeFilesArgs
+from infra.runtime.docker.edge_files import CAPABILITIES, EdgeFiles, EdgeFilesArgs
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
 from infra.shapes import later
 from outputs.traffic import DockerTraffic
 
+LINES_MIB, FILE_BYTES = 32, 8 * 2**20
+"""The memory for the log, and where its file is begun anew, after some 22,000 lines: a new reader reads it again."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DockerEdgeArgs:
-    """`name` is the container's and the volume's; `url` is how the edge is reached from this machine."""
+    """`name` is the container's and its configuration's volume, `lines` the log's; `url` is how the edge is reached
+    from this machine."""
 
     name: str
+    lines: str
     config: EdgeConfig
     url: str
     machine: MachineSettings
 
     @classmethod
-    def of(cls, settings: Settings, names: Names, reader: str) -> DockerEdgeArgs:
-        """The edge before both slots of a machine; `reader` is the host:port that gets its log."""
+    def of(cls, settings: Settings, names: Names) -> DockerEdgeArgs:
+        """The edge before both slots of a machine."""
         machine, edge = settings.require_machine(), settings.edge
         tracks = {"stable": machine.stable_address, "candidate": machine.candidate_address}
         return cls(
             name=f"{names.prefix}-edge-{machine.clone}",
+            lines=f"{names.prefix}-edge-lines-{machine.clone}",
             config=EdgeConfig(
                 edge_id=f"{names.prefix}-edge",
                 server_name=settings.domain,
@@ -46,7 +52,7 @@ class DockerEdgeArgs:
                 trusted_proxies=[str(network) for network in edge.trusted_proxies],
                 trusted_callers=[machine.gateway, *map(str, edge.trusted_callers)],
                 pinning=edge.pinning,
-                reader=reader,
+                lines=f"{LINES}/lines",
             ),
             url=settings.origin,
             machine=machine,
@@ -58,6 +64,8 @@ class DockerEdge(pulumi.ComponentResource):
     volume, so that a change of it is a HUP and no other container."""
 
     container: docker.Container
+    lines: docker.Volume
+    """The log in memory, for its reader."""
     url: str
     traffic: DockerTraffic
     """Where the split between the tracks is set."""
@@ -69,6 +77,18 @@ class DockerEdge(pulumi.ComponentResource):
         tls = str(Path(machine.tls_folder).resolve())
         self.url = args.url
         volume = docker.Volume(name, name=args.name, labels=labels(docker.VolumeLabelArgs, machine), opts=child)
+        self.lines = docker.Volume(
+            f"{name}-lines",
+            name=args.lines,
+            driver="local",
+            driver_opts={
+                "type": "tmpfs",
+                "device": "tmpfs",
+                "o": f"size={LINES_MIB}m,mode=0755,nodev,nosuid,noexec",
+            },
+            labels=labels(docker.VolumeLabelArgs, machine),
+            opts=child,
+        )
         files = EdgeFiles(
             name,
             EdgeFilesArgs(
@@ -87,19 +107,20 @@ class DockerEdge(pulumi.ComponentResource):
             machine=machine,
             role="edge",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
-            memory=128,
+            memory=128 + LINES_MIB,
             health=listens(args.config.listen),
             address=str(machine.edge_address),
             capabilities=CAPABILITIES,
             tmpfs=64,
             name=args.name,
             image=machine.edge_image,
-            command=["nginx", "-c", CONFIG, "-g", "daemon off;"],
+            command=["bash", "-c", (TEMPLATES / "edge.sh").read_text(), args.config.edge_id, str(FILE_BYTES)],
             volumes=[
                 # The folder, not its files: a renewed certificate is a new file under the old name.
                 docker.ContainerVolumeArgs(host_path=tls, container_path="/etc/nginx/tls", read_only=True),
                 # For its root alone, who sets the weights: the workers are www-data.
                 docker.ContainerVolumeArgs(volume_name=volume.name, container_path=FOLDER),
+                docker.ContainerVolumeArgs(volume_name=self.lines.name, container_path=LINES),
             ],
             ports=[docker.ContainerPortArgs(internal=args.config.listen, external=machine.edge_port, ip="127.0.0.1")],
         )

@@ -16,7 +16,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from infra.nginx import FOLDER, WEIGHTS
+from infra.nginx import FOLDER, LINES, WEIGHTS
 
 SOCKET = "unix:///var/run/docker.sock"
 CONFIG = f"{FOLDER}/nginx.conf"
@@ -111,7 +111,8 @@ def _beside(props: Mapping[str, Any], command: str) -> Iterator[Container]:
                 str(props["tls"]): {"bind": "/etc/nginx/tls", "mode": "ro"},
             },
             read_only=True,
-            tmpfs={"/tmp": "size=16m"},  # noqa: S108 - the container's own
+            # nginx opens its logs when it checks, too: not the edge's.
+            tmpfs={"/tmp": "size=16m", LINES: "size=1m"},  # noqa: S108 - the container's own
             cap_drop=["ALL"],
             cap_add=list(CAPABILITIES),
             security_opt=["no-new-privileges:true"],

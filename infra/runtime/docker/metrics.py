@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.naming import Names
-from infra.nginx import TEMPLATES, rendered
+from infra.nginx import LINES, TEMPLATES, rendered
 from infra.release import METRICS_PORT
 from infra.runtime.docker.container import contained, listens
 from infra.runtime.docker.files import Files, FilesArgs
@@ -17,7 +17,7 @@ from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
 
-SYSLOG, READER_METRICS, PROMETHEUS, GRAFANA = 1514, 3903, 9090, 3000
+READER_METRICS, PROMETHEUS, GRAFANA = 3903, 9090, 3000
 KEPT, KEPT_SIZE = "15d", "1GB"
 """How long and how much Prometheus keeps, whichever ends first."""
 CONFIG, DATA = "/etc/prometheus", "/var/lib/prometheus"
@@ -27,21 +27,17 @@ PROVISIONING = "/etc/grafana/provisioning"
 @dataclass(frozen=True, kw_only=True)
 class MetricsArgs:
     """`prefix` starts the containers' names; `app` is the apps' metrics by track, `worker` and `executor` theirs,
-    each as host:port."""
+    each as host:port; `lines` is the volume with the edge's log."""
 
     prefix: str
     app: Mapping[str, str]
     worker: str
     executor: str | None
+    lines: pulumi.Input[str]
     machine: MachineSettings
 
-    @property
-    def reader(self) -> str:
-        """Where the edge sends its log, by syslog."""
-        return f"{self.machine.reader_address}:{SYSLOG}"
-
     @classmethod
-    def of(cls, settings: Settings, names: Names) -> MetricsArgs:
+    def of(cls, settings: Settings, names: Names, lines: str) -> MetricsArgs:
         machine = settings.require_machine()
         tracks = {"stable": machine.stable_address, "candidate": machine.candidate_address}
         return cls(
@@ -49,12 +45,16 @@ class MetricsArgs:
             app={track: f"{address}:{METRICS_PORT}" for track, address in tracks.items()},
             worker=f"{names.prefix}-worker-{machine.clone}:{METRICS_PORT}",
             executor=None if settings.executor_url else f"{machine.executor_address}:{METRICS_PORT}",
+            lines=lines,
             machine=machine,
         )
 
 
 class Metrics(pulumi.ComponentResource):
-    """The containers, with their configuration in volumes of their own; Prometheus's data outlive it in another."""
+    """The containers, with their configuration in volumes of their own; Prometheus's data outlive it in another.
+
+    They listen on the metrics network alone, where no process of the service is: nobody who is measured reaches them.
+    """
 
     metrics_url: str
     """Prometheus, on this machine."""
@@ -72,8 +72,8 @@ class Metrics(pulumi.ComponentResource):
         self.register_outputs({"metrics_url": self.metrics_url})
 
     def _reader(self) -> None:
-        program = "/etc/mtail/edge.mtail"
-        files = self._files("reader", {program: (TEMPLATES / "edge.mtail").read_text()}, "/etc/mtail")
+        told = {f"/etc/mtail/{name}": (TEMPLATES / name).read_text() for name in ("edge.mtail", "reader.sh")}
+        files = self._files("reader", told, "/etc/mtail")
         self._run(
             "reader",
             self._args.machine.reader_image,
@@ -82,7 +82,9 @@ class Metrics(pulumi.ComponentResource):
             memory=64,
             port=READER_METRICS,
             address=str(self._args.machine.reader_address),
-            command=["-progs", program, "-logs", f"udp://:{SYSLOG}", "-address", "", "-logtostderr"],
+            entrypoints=["bash", "/etc/mtail/reader.sh"],
+            command=[str(self._args.machine.reader_address)],
+            data={LINES: (self._args.lines, True)},
         )
 
     def _prometheus(self) -> None:
@@ -93,6 +95,7 @@ class Metrics(pulumi.ComponentResource):
             worker=args.worker,
             executor=args.executor,
             reader=f"{machine.reader_address}:{READER_METRICS}",
+            prometheus=f"{machine.prometheus_address}:{PROMETHEUS}",
         )
         rules = (TEMPLATES / "prometheus.rules.yml").read_text()
         files = self._files("prometheus", {f"{CONFIG}/prometheus.yml": config, f"{CONFIG}/rules.yml": rules}, CONFIG)
@@ -111,8 +114,10 @@ class Metrics(pulumi.ComponentResource):
             port=PROMETHEUS,
             address=str(machine.prometheus_address),
             ports=[docker.ContainerPortArgs(internal=PROMETHEUS, external=machine.prometheus_port, ip="127.0.0.1")],
-            data={DATA: data.name},
+            data={DATA: (data.name, False)},
+            networks={machine.network: None},
             command=[
+                f"--web.listen-address={machine.prometheus_address}:{PROMETHEUS}",
                 f"--config.file={CONFIG}/prometheus.yml",
                 f"--storage.tsdb.path={DATA}",
                 f"--storage.tsdb.retention.time={KEPT}",
@@ -166,7 +171,9 @@ class Metrics(pulumi.ComponentResource):
         port: int,
         address: str | None = None,
         ports: list[docker.ContainerPortArgs] | None = None,
-        data: Mapping[str, pulumi.Input[str]] | None = None,
+        networks: Mapping[str, str | None] | None = None,
+        data: Mapping[str, tuple[pulumi.Input[str], bool]] | None = None,
+        entrypoints: list[str] | None = None,
         command: list[str] | None = None,
         envs: list[str] | None = None,
     ) -> docker.Container:
@@ -176,20 +183,21 @@ class Metrics(pulumi.ComponentResource):
             role=part,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
             memory=memory,
-            health=listens(port),
-            address=address,
+            health=listens(port, address or "127.0.0.1"),
+            networks={self._args.machine.metrics_network: address, **(networks or {})},
             marks={"files": files.filled.digest},
             tmpfs=64,
             name=self._called(part),
             image=image,
+            entrypoints=entrypoints,
             command=command,
             envs=envs,
             ports=ports,
             volumes=[
                 docker.ContainerVolumeArgs(volume_name=files.filled.volume, container_path=folder, read_only=True),
                 *(
-                    docker.ContainerVolumeArgs(volume_name=volume, container_path=path)
-                    for path, volume in (data or {}).items()
+                    docker.ContainerVolumeArgs(volume_name=volume, container_path=path, read_only=read_only)
+                    for path, (volume, read_only) in (data or {}).items()
                 ),
             ],
         )

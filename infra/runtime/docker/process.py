@@ -41,6 +41,7 @@ class Process:
         own = {
             "AWS_CONFIG_FILE": AWS_CONFIG,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.machine.emulator,
+            "EDGE_PEERS": str(self.machine.edge_address),
             "REDIS_CA_FILE": AUTHORITY,
             **self.environment,
         }

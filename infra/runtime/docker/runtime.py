@@ -34,14 +34,14 @@ class DockerRuntimeArgs:
 
     @classmethod
     def of(cls, settings: Settings, names: Names, release: Release) -> DockerRuntimeArgs:
-        files, metrics = FilesArgs.of(settings, names), MetricsArgs.of(settings, names)
+        files, edge = FilesArgs.of(settings, names), DockerEdgeArgs.of(settings, names)
         address = str(settings.require_machine().stable_address)
         return cls(
             files=files,
             service=DockerServiceArgs.of(settings, names, release, files.volume, address),
             receiver=settings.double,
-            metrics=metrics,
-            edge=DockerEdgeArgs.of(settings, names, metrics.reader),
+            metrics=MetricsArgs.of(settings, names, edge.lines),
+            edge=edge,
             environment=shared_environment(settings, names, "candidate"),
         )
 
@@ -65,8 +65,8 @@ class DockerRuntime(pulumi.ComponentResource):
         service = replace(args.service, files=Files("files", args.files, child).filled)
         app = DockerRelease("stable", service, child)
         double = [DockerExecutor("executor", service, child)] if args.receiver else []
-        metrics = Metrics("metrics", args.metrics, child)
         edge = DockerEdge("edge", args.edge, child)
+        metrics = Metrics("metrics", replace(args.metrics, lines=edge.lines.name), child)
         self.edge, self.receiver = args.edge.config, args.receiver
         self.edge_url, self.traffic, self.metrics_url = edge.url, edge.traffic, metrics.metrics_url
         self.slots = DockerSlots(

@@ -75,9 +75,8 @@ class Balancer(pulumi.ComponentResource):
         self.groups = {track: self._group(track) for track in TRACKS}
         self._http()
         self.listener = self._https()
-        if args.trusted_callers:
-            for priority, track in enumerate(TRACKS, 1):
-                self._pin(track, priority)
+        for priority, track in enumerate(TRACKS, 1):
+            self._pin(track, priority)
         args.certificate.lead_to(self.balancer)
         self.register_outputs({"listener": self.listener.arn})
 

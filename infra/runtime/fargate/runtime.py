@@ -40,6 +40,7 @@ def edge_settings(settings: Settings, names: Names) -> TaskEdge:
         rate_per_minute=settings.edge.rate_per_minute,
         burst=settings.edge.burst,
         trusted_proxies=[str(network) for network in [*balancers, *settings.edge.trusted_proxies]],
+        trusted_callers=[str(network) for network in settings.edge.trusted_callers],
     )
 
 
@@ -53,6 +54,7 @@ def task_edge(track: str, told: TaskEdge) -> EdgeConfig:
         burst=told.burst,
         tls=False,
         trusted_proxies=told.trusted_proxies,
+        trusted_callers=told.trusted_callers,
     )
 
 

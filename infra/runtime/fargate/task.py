@@ -18,7 +18,10 @@ EDGE_PORT = 8080
 STOP_SECONDS = 30
 """Longer than the app's grace; shorter than two minutes, Fargate's most."""
 _HEALTHY = "import urllib.request as r; r.urlopen('http://127.0.0.1:{port}/healthz', timeout=2)"
-_EDGE = "printf '%s' \"$EDGE_CONFIG\" >/tmp/nginx.conf && exec nginx -c /tmp/nginx.conf -g 'daemon off;'"
+_EDGE = """read -r random </proc/sys/kernel/random/uuid
+echo "instance ${random%%-*};" >/tmp/instance.map
+printf '%s' "$EDGE_CONFIG" >/tmp/nginx.conf && exec nginx -c /tmp/nginx.conf -g 'daemon off;'"""
+"""nginx under an id of the task's own."""
 
 
 def app_containers(

@@ -69,7 +69,7 @@ TAG = r"[\w .:/=+\-@]{0,256}"
 PROD = changed(
     FARGATE,
     database={"access": "tunnel", "clientGroups": ["sg-0a1b2c3d"]},
-    edge={"trustedCallers": ["203.0.113.7/32"]},
+    edge={"trustedCallers": ["198.51.100.7/32"]},
     network={"nat": "per-zone"},
 )
 CANARY = changed(without(FARGATE, "zones"), track="candidate", base="prod")

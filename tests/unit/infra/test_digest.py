@@ -116,7 +116,13 @@ def test_those_are_all_the_networks_settings() -> None:
 
 @pytest.mark.parametrize("key", sorted(map(to_camel, MachineSettings.model_fields)))
 def test_the_digest_changes_with_any_fact_of_the_machine(key: str) -> None:
-    others = {"clone": "ffffffff", "emulator": "http://10.9.9.9:1", "network": "n", "edgeAddress": "10.9.9.9"}
+    others = {
+        "clone": "ffffffff",
+        "emulator": "http://10.9.9.9:1",
+        "network": "n",
+        "metricsNetwork": "m",
+        "edgeAddress": "10.9.9.9",
+    }
     others |= {"stableAddress": "10.9.9.9", "executorAddress": "10.9.9.9"}
     others |= {f"{part}Address": "10.9.9.9" for part in ("candidate", "reader", "prometheus")}
     others |= {f"{part}Image": "sha256:" + "d" * 64 for part in ("prometheus", "reader", "grafana")}

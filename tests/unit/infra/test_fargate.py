@@ -62,15 +62,13 @@ def test_without_pinning_the_balancer_keeps_nobody() -> None:
 
 
 def test_a_track_is_asked_for_by_trusted_callers_alone() -> None:
-    assert run(FARGATE).of(RULE) == []
-
-    declared = run(changed(FARGATE, edge={"trustedCallers": ["203.0.113.7/32"]}))
+    declared = run(changed(FARGATE, edge={"trustedCallers": ["198.51.100.7/32"]}))
     rules = {rule.name.rpartition("-")[2]: rule.inputs for rule in declared.of(RULE)}
     assert rules.keys() == {"stable", "candidate"}
     for track, rule in rules.items():
         header, source = rule["conditions"]
         assert header["httpHeader"] == {"httpHeaderName": "X-Web-Next-Track", "values": [track]}
-        assert source["sourceIp"] == {"values": ["203.0.113.7/32"]}
+        assert source["sourceIp"] == {"values": ["198.51.100.7/32"]}
         assert rule["actions"][0]["targetGroupArn"].endswith(f"balancer-{track}")
 
 
@@ -110,7 +108,7 @@ def test_a_tasks_containers_can_do_nothing_but_their_work(prod: Recording, task:
 def test_nginx_stands_beside_the_app_and_believes_the_balancers_subnets_alone(prod: Recording) -> None:
     run_by = containers(prod, "stable")
     subnets = [one.inputs["cidrBlock"] for one in prod.of("aws:ec2/subnet:Subnet") if "-public-" in one.name]
-    expected = beside_an_app(trusted_proxies=subnets)
+    expected = beside_an_app(trusted_proxies=subnets, trusted_callers=["198.51.100.0/24"])
 
     assert run_by.keys() == {"app", "edge"}
     assert told(run_by["edge"])["EDGE_CONFIG"] == render(expected)

@@ -66,7 +66,7 @@ def test_without_a_split_the_track_is_the_tasks_own() -> None:
     told = lines(beside_an_app("candidate"))
 
     assert "set $track candidate;" in told
-    assert not [line for line in told if "split_clients" in line or "web_next_bucket" in line or line.startswith("geo")]
+    assert not [line for line in told if "split_clients" in line or "web_next_bucket" in line or "$pinned" in line]
 
 
 def test_a_browser_is_kept_on_its_bucket_where_that_is_set() -> None:
@@ -92,12 +92,23 @@ def test_a_forwarded_address_is_believed_of_trusted_proxies_alone() -> None:
     assert not [line for line in lines(on_docker()) if "real_ip" in line]
 
 
-def test_the_log_goes_to_the_reader_too_where_there_is_one() -> None:
-    syslog = "access_log syslog:server=10.213.7.14:1514,nohostname,tag=edge edge_lines;"
+def test_the_log_is_in_memory_too_where_somebody_reads_it_and_is_held_against_what_was_answered() -> None:
+    assert "access_log /var/log/edge/lines edge buffer=16k flush=100ms;" in lines(on_docker())
+    assert "access_log /dev/stdout edge buffer=4k flush=100ms;" in lines(on_docker())
+    assert lines(on_docker()).count("stub_status;") == 1
+    assert not [line for line in lines(beside_an_app()) if "/var/log" in line or "stub_status" in line]
 
-    assert syslog in lines(on_docker())
-    assert "access_log /dev/stdout edge buffer=16k flush=100ms;" in lines(on_docker())
-    assert not [line for line in lines(beside_an_app()) if "syslog" in line]
+
+@EDGES
+def test_what_the_gates_leave_out_is_believed_of_trusted_callers_alone(config: EdgeConfig) -> None:
+    geos = {
+        name: set(re.findall(r"(\S+) 1;", body))
+        for name, body in re.findall(r"geo \$(\w+) \{(.*?)\}", render(config), re.DOTALL)
+    }
+
+    assert geos["trusted_caller"] == set(config.trusted_callers)
+    assert geos["health_asker"] == {*config.trusted_callers, *config.trusted_proxies}
+    assert "proxy_set_header X-Web-Next-Traffic $traffic;" in lines(config)
 
 
 def test_a_template_that_names_what_is_not_there_is_an_error(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,7 @@ ON_FARGATE = ANY_STABLE | {
                 "rate_per_minute": int,
                 "burst": int,
                 "trusted_proxies": [str],
+                "trusted_callers": [str],
             },
             "environment": TEXTS,
         },

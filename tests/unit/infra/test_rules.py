@@ -139,8 +139,22 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         ["edge.trustedProxies is empty: in an existing VPC name the ranges of the load balancer's subnets"],
     ),
     "no image of nginx": (
-        without(FARGATE, "edge"),
+        {**FARGATE, "web-next:edge": json.dumps({"trustedCallers": ["198.51.100.0/24"]})},
         ["edge.image is not set: on fargate nginx runs beside the app; name its image, repository@sha256:…"],
+    ),
+    "nobody may ask for a track": (
+        changed(FARGATE, edge={"trustedCallers": []}),
+        [
+            "edge.trustedCallers has 0 networks: name one to 4, where smoke runs and people look at a candidate; "
+            "nobody else may ask for a track"
+        ],
+    ),
+    "more callers than a listener rule takes": (
+        changed(FARGATE, edge={"trustedCallers": [f"198.51.100.{host}/32" for host in range(5)]}),
+        [
+            "edge.trustedCallers has 5 networks: name one to 4, where smoke runs and people look at a candidate; "
+            "nobody else may ask for a track"
+        ],
     ),
     "a tag of nginx": (
         changed(FARGATE, edge={"image": "nginx:1.26"}),

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from infra.nginx import FOLDER as EDGE_FOLDER
-from infra.nginx import WEIGHTS, render
+from infra.nginx import LINES, WEIGHTS, render
 from infra.release import environment_of, release_of, shared_environment
+from infra.runtime.docker.edge import FILE_BYTES, LINES_MIB
 from infra.runtime.docker.files import FOLDER, aws_config
 from infra.runtime.docker.runtime import DockerRuntime, DockerRuntimeArgs
 from tests.unit.infra.configs import DOCKER, MACHINE, NAMES, changed, settings, without
@@ -89,6 +90,7 @@ def test_all_processes_have_the_releases_environment_and_the_executor_its_folder
 
     assert released < environments["stable"] == environments["worker"]
     assert "REDIS_CA_FILE=/etc/web-next/ca.pem" in environments["worker"]
+    assert "EDGE_PEERS=10.213.7.10" in environments["stable"]
     assert "NEXT_PUBLIC_EXECUTOR_URL=http://10.213.7.12:3010" in environments["stable"]
     assert environments["executor"] - environments["stable"] == {"DOUBLE_DATA=/var/lib/web-next-executor"}
 
@@ -109,7 +111,8 @@ def test_what_is_no_process_of_the_service_counts_as_created_when_it_listens(nam
     container = declared.one(CONTAINER, name).inputs
 
     assert container["wait"] is True
-    assert container["healthcheck"]["tests"][-1] == f"</dev/tcp/127.0.0.1/{port}"
+    address = {"reader": "10.214.7.14", "prometheus": "10.214.7.15"}.get(name, "127.0.0.1")
+    assert container["healthcheck"]["tests"][-1] == f"</dev/tcp/{address}/{port}"
 
 
 def test_only_edge_and_prometheus_have_a_port_and_it_is_on_loopback() -> None:
@@ -125,7 +128,7 @@ def test_only_edge_and_prometheus_have_a_port_and_it_is_on_loopback() -> None:
 def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_anywhere() -> None:
     declared = run(DOUBLE)
     addresses = {
-        one.name: [network.get("ipv4Address") for network in one.inputs.get("networksAdvanced", [])]
+        one.name: [(network["name"], network.get("ipv4Address")) for network in one.inputs.get("networksAdvanced", [])]
         for one in declared.of(CONTAINER)
     }
 
@@ -133,19 +136,39 @@ def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_an
         "files": [],
         "reader-files": [],
         "prometheus-files": [],
-        "reader": ["10.213.7.14"],
-        "prometheus": ["10.213.7.15"],
-        "stable": ["10.213.7.11"],
-        "worker": [None],
-        "executor": ["10.213.7.12"],
-        "edge": ["10.213.7.10"],
+        "reader": [("metrics-web-next-0a1b2c3d", "10.214.7.14")],
+        "prometheus": [("metrics-web-next-0a1b2c3d", "10.214.7.15"), ("web-next-0a1b2c3d", None)],
+        "stable": [("web-next-0a1b2c3d", "10.213.7.11")],
+        "worker": [("web-next-0a1b2c3d", None)],
+        "executor": [("web-next-0a1b2c3d", "10.213.7.12")],
+        "edge": [("web-next-0a1b2c3d", "10.213.7.10")],
     }
+
+
+def test_reader_and_prometheus_listen_on_the_metrics_network_alone_where_no_process_of_the_service_is() -> None:
+    declared = run(DOUBLE)
+
+    assert declared.one(CONTAINER, "reader").inputs["command"] == ["10.214.7.14"]
+    assert "--web.listen-address=10.214.7.15:9090" in declared.one(CONTAINER, "prometheus").inputs["command"]
+
+
+def test_the_log_is_memory_that_the_edge_writes_and_the_reader_reads() -> None:
+    declared = run(DOUBLE)
+    volume = declared.one(VOLUME, "edge-lines").inputs
+    edge, reader = (declared.one(CONTAINER, name).inputs for name in ("edge", "reader"))
+
+    assert volume["driverOpts"]["type"] == volume["driverOpts"]["device"] == "tmpfs"
+    assert volume["driverOpts"]["o"].startswith("size=32m,mode=0755")
+    assert mounts(edge)[LINES] == (volume["name"], True)
+    assert mounts(reader)[LINES] == (volume["name"], False)
+    assert 2 * FILE_BYTES < LINES_MIB * 2**20, "the file that begins is there before the old one is gone"
+    assert edge["memory"] >= 128 + LINES_MIB, "what is written is the edge's memory"
 
 
 def test_everything_is_found_by_the_clones_label_and_nothing_shares_a_name() -> None:
     declared = run(DOUBLE)
 
-    for token, count in ((CONTAINER, 9), (VOLUME, 6)):
+    for token, count in ((CONTAINER, 9), (VOLUME, 7)):
         made = [one.inputs for one in declared.of(token)]
         assert len({one["name"] for one in made}) == count
         assert {labels(one)["web-next.clone"] for one in made} == {"0a1b2c3d"}
@@ -195,8 +218,11 @@ def test_the_edge_reads_its_configuration_from_a_volume_and_its_key_from_a_mount
     assert mounts(container) == {
         "/etc/nginx/tls": ("a folder", False),
         EDGE_FOLDER: ("web-next-test-edge-0a1b2c3d", True),
+        LINES: ("web-next-test-edge-lines-0a1b2c3d", True),
     }
-    assert container["command"][:3] == ["nginx", "-c", "/etc/nginx/edge/nginx.conf"]
+    assert container["command"][:2] == ["bash", "-c"]
+    assert container["command"][2].endswith("exec nginx -c /etc/nginx/edge/nginx.conf -g 'daemon off;'\n")
+    assert container["command"][3:] == ["web-next-test-edge", str(FILE_BYTES)]
 
 
 def test_another_configuration_of_the_edge_is_another_file_and_the_same_container() -> None:
@@ -222,7 +248,7 @@ def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine
 
     assert edge.upstreams == {"stable": "10.213.7.11:3003", "candidate": "10.213.7.13:3003"}
     assert edge.trusted_callers == ["10.213.7.1"]
-    assert edge.reader == "10.213.7.14:1514"
+    assert edge.lines == f"{LINES}/lines"
     assert found[0].metrics_url == "http://127.0.0.1:9097"
     assert found[0].receiver == "http://10.213.7.12:3010"
     assert declared.one(EDGE_FILES).inputs["config"] == render(edge)
@@ -243,8 +269,8 @@ def test_prometheus_measures_every_process_by_its_job() -> None:
         "app": ["10.213.7.11:9464", "10.213.7.13:9464"],
         "worker": ["web-next-test-worker-0a1b2c3d:9464"],
         "executor": ["10.213.7.12:9464"],
-        "edge": ["10.213.7.14:3903"],
-        "prometheus": ["127.0.0.1:9090"],
+        "edge": ["10.214.7.14:3903"],
+        "prometheus": ["10.214.7.15:9090"],
     }
     assert [group["labels"]["track"] for group in config["scrape_configs"][0]["static_configs"]] == [
         "stable",

@@ -108,7 +108,8 @@ def test_a_rule_about_one_key_of_a_section_is_judged_although_another_is_wrong()
 def test_a_key_from_before_the_sections_is_refused_with_its_new_path_and_nothing_else_is_said(
     before: str, now: str
 ) -> None:
-    config = without(FARGATE, "edge") if now == "edge.image" else FARGATE
+    edge = {key: value for key, value in json.loads(FARGATE["web-next:edge"]).items() if now != f"edge.{key}"}
+    config = FARGATE | {"web-next:edge": json.dumps(edge)}
 
     assert problems(changed(config, **{before: "x"})) == [f"web-next:{before} is now {now}: move it there"]
 
