@@ -228,7 +228,7 @@ CHANGES = [
         lines={"Listener balancer-https: defaultActions[0].forward.stickiness.enabled"},
     ),
     Change(
-        settings={"edge.trustedCallers": ["203.0.113.7/32"]},
+        settings={"edge.trustedCallers": ["198.51.100.7/32"]},
         lines={
             "TaskDefinition stable: containerDefinitions",  # nginx believes them too
             *(f"ListenerRule balancer-{track}: conditions[1].sourceIp.values" for track in ("stable", "candidate")),
