@@ -25,7 +25,7 @@ def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
     client = boto3.client(
         "secretsmanager",
         region_name=region,
-        config=Config(connect_timeout=5, retries={"max_attempts": 3}),
+        config=Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 3}),
         **local,
     )
     try:

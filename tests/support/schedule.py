@@ -5,6 +5,7 @@ from __future__ import annotations
 GROUPS = (
     ("e2e/test_playbook", "e2e/test_console", "e2e/test_data_layer", "e2e/test_candidate", "e2e/test_faults"),
     ("e2e/test_verdict",),
+    ("e2e/test_smoke_red",),
     ("e2e/test_second_clone",),
     ("engine/test_emulator",),
     ("engine/test_webnext_alerts_faults",),

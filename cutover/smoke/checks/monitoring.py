@@ -23,6 +23,7 @@ EDGE = '{job="edge", track="TRACK"}'
 APP = '{job="app", track="TRACK"}'
 METRICS = {
     "web_next_edge_requests_total": EDGE,
+    "web_next_edge_answers_total": EDGE,
     "web_next_edge_request_seconds_count": EDGE,
     "web_next_http_request_duration_seconds_count": APP,
     "web_next_audit_inserts_total": APP,

@@ -25,8 +25,11 @@ def look(probe: Probe) -> str:
     if url is None:
         job, _ = _alert(probe, trace)
         return f"alert {job} accepted, where it arrives cannot be seen from here; {_counts(probe)}"
-    with Receiver.at(url, trace) as receiver:
-        saw = _walk(probe, receiver) if probe.target.profile == "full" else _delivery(probe, receiver)
+    try:
+        with Receiver.at(url, trace) as receiver:
+            saw = _walk(probe, receiver) if probe.target.profile == "full" else _delivery(probe, receiver)
+    except CheckFailedError as failure:
+        raise CheckFailedError(f"{failure}; {_counts_or_why_not(probe)}") from None
     return f"{saw}; {_counts(probe)}"
 
 
@@ -91,6 +94,13 @@ def _counts(probe: Probe) -> str:
             f"the oldest of {counts['pending']} alerts waits for {oldest:.0f} s: no worker takes them"
         )
     return f"{counts['pending']} pending, {counts['dlq']} dead letters"
+
+
+def _counts_or_why_not(probe: Probe) -> str:
+    try:
+        return _counts(probe)
+    except CheckFailedError as cause:
+        return str(cause)
 
 
 CHECK = Check(

@@ -40,7 +40,7 @@ def prometheus(age: Callable[[str], float | None]) -> Callable[[httpx.Request], 
 def test_fresh_samples_pass_and_are_asked_for_on_the_track(outside: Outside) -> None:
     outside.answers["GET", QUERY] = prometheus(lambda _: 3.2)
 
-    assert monitoring.look(Edge().probe()) == "7 metrics, the oldest sample 3 s old"
+    assert monitoring.look(Edge().probe()) == "8 metrics, the oldest sample 3 s old"
     asked = [request.url.params["query"] for request in outside.asked]
     assert 'min(time() - timestamp(web_next_audit_inserts_total{job="app", track="stable"}))' in asked
     assert 'min(time() - timestamp(web_next_queue_jobs{job="worker"}))' in asked
@@ -50,7 +50,7 @@ def test_a_stack_that_has_just_come_up_is_waited_for(outside: Outside) -> None:
     edge = Edge()
     outside.answers["GET", QUERY] = prometheus(lambda _: 0.5 if edge.clock() >= 4 else None)
 
-    assert monitoring.look(edge.probe()) == "7 metrics, the oldest sample 0 s old"
+    assert monitoring.look(edge.probe()) == "8 metrics, the oldest sample 0 s old"
     assert edge.clock() == 4
 
 
@@ -61,7 +61,7 @@ def test_a_stack_that_has_just_come_up_is_waited_for(outside: Outside) -> None:
         (lambda query: 121.0 if "queue_jobs" in query else 1.0, "^older than 120 s: web_next_queue_jobs 121 s$"),
         (
             lambda query: None if "edge_" in query else 300.0 if "pauses" in query else 1.0,
-            "^no sample of web_next_edge_requests_total, web_next_edge_request_seconds_count; older than 120 s: web_n",
+            "^no sample of web_next_edge_requests_total, web_next_edge_answers_total, web_next_edge_request_s.*; older",
         ),
     ],
 )
