@@ -9,12 +9,31 @@ from typing import Any, Self
 
 import httpx
 
+from cutover.smoke import aws
 from cutover.smoke.probe import CheckFailedError, Probe
+from outputs.smoke import Places
 
 SECONDS = 5
 WAIT_SECONDS = 10
 """For each of the steps that the worker makes."""
 EVERY_SECONDS = 0.1
+
+
+def in_use(places: Places) -> str | None:
+    """The receiver's address where the stack's alerts go there; None where there is none, or somebody put another
+    address into the vault. Raises CheckFailedError where the vault cannot be read."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if places.receiver is None:
+        return None
+    entry = f"web-next-{places.environment}/SLACK_WEBHOOK_URL"
+    try:
+        value = aws.client("secretsmanager", places).get_secret_value(SecretId=entry)
+    except (BotoCoreError, ClientError) as error:
+        raise CheckFailedError(
+            f"{entry}, which says where alerts go, cannot be read from the vault ({error})"
+        ) from None
+    return places.receiver if value.get("SecretString", "").startswith(f"{places.receiver}/") else None
 
 
 @dataclass(frozen=True)

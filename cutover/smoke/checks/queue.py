@@ -8,7 +8,7 @@ import httpx
 
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, Probe
-from cutover.smoke.receiver import Receiver
+from cutover.smoke.receiver import Receiver, in_use
 from outputs.smoke import Criterion
 
 ATTEMPTS = 3
@@ -21,7 +21,7 @@ OLDEST_SECONDS = 120
 
 def look(probe: Probe) -> str:
     """What became of an alert of its own, and what waits. Dead letters of others stay as they are."""
-    url, trace = probe.target.places.receiver, f"smoke-{uuid.uuid4()}"
+    url, trace = in_use(probe.target.places), f"smoke-{uuid.uuid4()}"
     if url is None:
         job, _ = _alert(probe, trace)
         return f"alert {job} accepted, where it arrives cannot be seen from here; {_counts(probe)}"

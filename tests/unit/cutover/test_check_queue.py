@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
+from cutover.smoke import aws
 from cutover.smoke.checks import queue
 from cutover.smoke.probe import CheckFailedError
 from tests.support.edge_double import TARGET, Edge
@@ -37,9 +39,18 @@ class Alerts:
         self.edge.answers["/api/alerts/queue"] = self._queue
         self.outside.answers["POST", "/alerts/refuse"] = self._refuse
         self.outside.answers["GET", "/alerts/received"] = self._received
+        self.webhook = f"{receiver}/alerts/receive"
+        monkeypatch.setattr(aws, "client", lambda _service, _places: self)
 
     def look(self) -> str:
         return queue.look(self.edge.probe())
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803
+        """What the vault says of the webhook; without an address there it is away."""
+        assert SecretId == "web-next-test/SLACK_WEBHOOK_URL"
+        if not self.webhook:
+            raise ReadTimeoutError(endpoint_url="http://vault")
+        return {"SecretString": self.webhook}
 
     def _webhook(self, request: httpx.Request) -> httpx.Response:
         self.alerts.append(json.loads(request.content))
@@ -106,6 +117,25 @@ def test_without_a_receiver_it_says_that_the_delivery_is_not_seen(
 
     assert alerts.look() == ("alert 7 accepted, where it arrives cannot be seen from here; 0 pending, 2 dead letters")
     assert alerts.outside.asked == []
+
+
+@pytest.mark.parametrize("address", ["https://hooks.example.com/services/T0", f"{RECEIVER}.example.com/x"])
+def test_where_somebody_put_another_address_nothing_is_refused_and_the_delivery_is_not_seen(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    alerts = Alerts(monkeypatch)
+    alerts.webhook = address
+
+    assert alerts.look() == ("alert 7 accepted, where it arrives cannot be seen from here; 0 pending, 2 dead letters")
+    assert alerts.outside.asked == []
+
+
+def test_a_vault_that_does_not_say_where_alerts_go_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts = Alerts(monkeypatch)
+    alerts.webhook = ""
+
+    with pytest.raises(CheckFailedError, match=r"^web-next-test/SLACK_WEBHOOK_URL, .* cannot be read from the vault"):
+        alerts.look()
 
 
 def test_where_others_use_the_queues_nothing_is_refused_and_nothing_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
