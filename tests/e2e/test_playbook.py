@@ -150,7 +150,7 @@ def test_the_evidence_bucket_can_be_listed_and_empties_after_30_days(standing: S
         s3.list_objects_v2(Bucket=bucket)
         rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
 
-    evidence = next(rule for rule in rules if rule["ID"] == "evidence-retention-30d")
+    evidence = {rule["ID"]: rule for rule in rules}["evidence-retention-30d"]
     assert evidence["Status"] == "Enabled"
     assert evidence["Filter"]["Prefix"] == "evidence/"
     assert evidence["Expiration"]["Days"] == 30
