@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from cutover.smoke.checks import rate_limit
-from cutover.smoke.probe import CheckFailedError
-from tests.support.edge_double import Edge, Nginx, NoLimit, jitter, target
+from cutover.smoke.finding import Outcome
+from cutover.smoke.probe import CheckFailedError, NotRunError
+from tests.support.edge_double import TARGET, Edge, Nginx, NoLimit, jitter, target
 
 
 @pytest.fixture
@@ -16,41 +19,60 @@ def edge() -> Edge:
     return Edge()
 
 
-def test_the_playbooks_limit_shows_itself_from_idle(edge: Edge) -> None:
-    seen = rate_limit.look(edge.probe())
+@dataclass
+class Drained:
+    """nginx that somebody else asks as fast as he can before each of one's own requests."""
 
-    assert seen == "11 of 65 passed, the rest 429; refills at 60/min"
+    nginx: Nginx
+
+    def passes(self, now: float) -> bool:
+        while self.nginx.passes(now):
+            pass
+        return self.nginx.passes(now)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_the_true_limit_passes_whatever_the_latency_and_the_traffic_before(seed: int) -> None:
-    edge = Edge(latency=jitter(seed, longest=0.06))
-    for _ in range(seed % 14):
-        edge.limiter.passes(edge.clock())
+def test_the_playbooks_limit_shows_itself_from_idle_within_eight_seconds(edge: Edge) -> None:
+    finding = rate_limit.CHECK.run(edge.probe())
+
+    assert finding.outcome is Outcome.PASS
+    assert finding.saw == "11 of 65 passed at once and 6 of 48 after them: 60/min with burst 10"
+    assert finding.seconds < 8
+
+
+def test_what_the_other_checks_sent_is_waited_for(edge: Edge) -> None:
     probe = edge.probe()
-
     for _ in range(3):
         probe.accepted("GET", "/api/healthz")
-    rate_limit.look(probe)
+    began = edge.clock()
+
+    assert rate_limit.look(probe).startswith("11 of 65 passed at once")
+    assert 2 < edge.clock() - began < 8 + 3
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_the_true_limit_passes_whatever_the_latency_and_the_traffic_before(seed: int) -> None:
+    edge = Edge(latency=jitter(seed, longest=0.06))
+    for _ in range(seed):
+        edge.limiter.passes(edge.clock())
+
+    rate_limit.look(edge.probe())
 
 
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize(
     ("limiter", "complaint"),
     [
-        (lambda: NoLimit(), "65 of 65 passed; .* passed that 60/min with burst 10 refuses"),
-        (lambda: Nginx(30, 10), "refused that 60/min with burst 10 passes"),
-        (lambda: Nginx(120, 10), "passed that 60/min with burst 10 refuses"),
-        (lambda: Nginx(60, 5), "6 of 65 passed; .* refused that 60/min with burst 10 passes"),
-        (lambda: Nginx(60, 20), "passed that 60/min with burst 10 refuses"),
+        (lambda: NoLimit(), "65 of 65 passed at once .*: edge-1 answered as with no limit, not 60/min with burst 10"),
+        (lambda: Nginx(30, 10), "edge-1 answered as with 30/min with burst 10, not 60/min with burst 10"),
+        (lambda: Nginx(120, 10), "edge-1 answered as with 120/min with burst 10, not 60/min with burst 10"),
+        (lambda: Nginx(60, 0), "edge-1 answered as with 60/min with burst [05], not 60/min with burst 10"),
+        (lambda: Nginx(60, 5), "6 of 65 passed at once .* as with 60/min with burst 5, not 60/min with burst 10"),
+        (lambda: Nginx(60, 20), "edge-1 answered as with (no limit|60/min with burst 20), not 60/min with burst 10"),
     ],
-    ids=["no limiter", "half the rate", "double the rate", "burst 5", "burst 20"],
+    ids=["no limiter", "half the rate", "double the rate", "burst 0", "burst 5", "burst 20"],
 )
-def test_another_limit_is_noticed_from_an_idle_and_from_a_full_bucket(
-    limiter: Any, complaint: str, seed: int, full: bool
-) -> None:
-    edge = Edge(limiter=limiter(), latency=jitter(seed, longest=0.004))
+def test_another_limit_is_noticed_from_an_idle_and_from_a_full_bucket(limiter: Any, complaint: str, full: bool) -> None:
+    edge = Edge(limiter=limiter(), latency=jitter(1, longest=0.004))
     for _ in range(30 if full else 0):
         edge.limiter.passes(edge.clock())
 
@@ -58,17 +80,29 @@ def test_another_limit_is_noticed_from_an_idle_and_from_a_full_bucket(
         rate_limit.look(edge.probe())
 
 
-def test_a_bucket_that_others_filled_is_waited_for_once() -> None:
+def test_a_bucket_that_others_filled_is_waited_for_and_passes_on_retry() -> None:
     edge = Edge()
     while edge.limiter.passes(edge.clock()):
         pass
     began = edge.clock()
 
-    assert rate_limit.look(edge.probe()).startswith("11 of 65 passed")
-    assert edge.clock() - began > 11, "the bucket has to be empty before the second burst"
+    finding = rate_limit.CHECK.run(edge.probe())
+
+    assert (finding.outcome, finding.saw.split(" and")[0]) == (Outcome.RETRIED, "11 of 65 passed at once")
+    assert edge.clock() - began > 21, "a bucket of twice the burst has to be empty before the second burst"
 
 
-@pytest.mark.parametrize(("rate", "burst"), [(30, 10), (600, 20), (60, 100), (50, 0)])
+def test_a_bucket_that_somebody_keeps_full_proves_nothing_within_the_suites_time() -> None:
+    edge = Edge(limiter=Drained(Nginx(60, 10)))  # type: ignore[arg-type]
+
+    finding = rate_limit.CHECK.run(edge.probe())
+
+    assert finding.outcome in (Outcome.NOT_RUN, Outcome.FAIL)
+    assert finding.saw.startswith("0 of 65 passed at once")
+    assert finding.seconds < 100
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(30, 10), (600, 20), (60, 30), (50, 0)])
 def test_other_limits_are_proven_by_enough_requests(rate: int, burst: int) -> None:
     limited = target(rate_per_minute=rate, burst=burst)
 
@@ -78,11 +112,9 @@ def test_other_limits_are_proven_by_enough_requests(rate: int, burst: int) -> No
 
 
 def test_requests_too_slow_to_meet_the_limit_prove_nothing() -> None:
-    edge = Edge(limiter=NoLimit(), latency=lambda: 0.6)
+    edge = Edge(limiter=NoLimit(), latency=lambda: 0.6, target=replace(TARGET, profile="prod"))
 
-    with pytest.raises(
-        CheckFailedError, match="65 of 65 passed; the limit was never reached, the edge answers too slowly"
-    ):
+    with pytest.raises(NotRunError, match=r"12 of 12 .*, which decides nothing: the limit was never reached at edge-1"):
         rate_limit.look(edge.probe())
 
 
@@ -90,4 +122,44 @@ def test_requests_too_slow_to_meet_the_limit_prove_nothing() -> None:
 def test_the_limiter_is_judged_whatever_the_app_answers(edge: Edge, status: int) -> None:
     edge.answer(rate_limit.LIMITED_PATH, {}, status=status)
 
-    assert rate_limit.look(edge.probe()).startswith("11 of 65 passed")
+    assert rate_limit.look(edge.probe()).startswith("11 of 65 passed at once")
+
+
+def test_a_429_of_a_firewall_is_named_as_such(edge: Edge) -> None:
+    edge.answer(rate_limit.LIMITED_PATH, {"_err": "blocked"}, status=429)
+    edge.named = {"x-edge-track": "stable"}
+
+    with pytest.raises(CheckFailedError, match=r"refused without an X-Edge-Id: by a firewall or somebody else"):
+        rate_limit.look(edge.probe())
+
+
+def test_the_paced_check_passes_60_of_65_and_takes_50_seconds(edge: Edge) -> None:
+    finding = rate_limit.PACED.run(edge.probe())
+
+    assert (finding.outcome, finding.saw) == (Outcome.PASS, "60 of 65 passed: 60/min with burst 10")
+    assert 49 < finding.seconds < 51
+
+
+@pytest.mark.parametrize(("firewall", "sent"), [(None, 32), (300, 32), (40, 20)])
+@pytest.mark.parametrize("earlier", [0, 14])
+def test_a_run_of_prod_sends_twelve_for_its_edge_and_twenty_and_half_of_what_the_firewall_allows(
+    firewall: int | None, sent: int, earlier: int
+) -> None:
+    edge = Edge(target=replace(target(firewall=firewall), profile="prod"))
+    probe = edge.probe()
+    for _ in range(earlier):
+        probe.send("GET", "/api/healthz")
+        edge.clock.sleep(2)
+
+    finding = rate_limit.CHECK.run(probe)
+
+    assert len(probe.samples.taken) == sent
+    assert (finding.outcome is Outcome.PASS) == (sent - earlier >= 18), finding.saw
+    assert re.match(r"\d+ of \d+ passed at once", finding.saw)
+
+
+def test_before_a_firewall_the_whole_suite_is_as_sparse_as_in_prod() -> None:
+    edge = Edge(target=target(firewall=300))
+
+    assert rate_limit.CHECK.run(edge.probe()).outcome is Outcome.PASS
+    assert TARGET.profile == "full"
