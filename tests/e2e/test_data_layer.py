@@ -132,7 +132,8 @@ def test_a_planted_secret_is_found_nowhere_but_in_the_vault(standing: System) ->
         "migrate": migrate(standing, "status").text,
     }
     places = {**printed, "state": standing.state_text()}
-    places["reports"] = "".join(path.read_text() for path in (standing.folder / ".local" / "smoke").glob("*"))
+    reports = [path for path in (standing.folder / ".local" / "smoke").rglob("*") if path.is_file()]
+    places["reports"] = "".join(path.read_text(errors="replace") for path in reports)
     engine = docker.from_env()
     for container in engine.containers.list(all=True, filters={"label": standing.machine.label}):
         places[f"{container.name}: settings"] = json.dumps(container.attrs)
