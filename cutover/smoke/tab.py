@@ -33,8 +33,8 @@ from cutover.smoke.probe import (
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request, Response, Route
 
-LOAD_SECONDS = 8
-STEP_SECONDS = 3
+LOAD_SECONDS = 10
+STEP_SECONDS = 5
 
 
 def verified_key(url: str, authority: str) -> str:

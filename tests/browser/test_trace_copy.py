@@ -123,12 +123,12 @@ UNLIMITED = f"does not show that it is limited for {RETRY_AFTER} s"
             (
                 "no trace ids",
                 *("panels.js", "traceId ? traceChip(traceId)", "traceId ? element('p')"),
-                "does not show the trace id of the newest action within 3 s",
+                "does not show the trace id of the newest action within 5 s",
             ),
             (
                 "a script ends",
                 *("view.js", "export const byId", "throw Error('broken');\nexport const byId"),
-                "does not show the trace id of the newest action within 3 s: broken",
+                "does not show the trace id of the newest action within 5 s: broken",
             ),
             ("no countdown", *("dashboard.js", "notice.hidden = !held", "notice.hidden = true"), UNLIMITED),
             (
