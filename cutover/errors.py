@@ -8,7 +8,8 @@
     ├── MigrationError         7
     ├── UnreachableError       8
     ├── ContractError          9
-    └── TrafficError          10
+    ├── TrafficError          10
+    └── PackError             15
 
 The first paragraph of each docstring is its row in `cutover --help` and in the runbook. What a check of a suite finds
 is no error: it is a line of a report.
@@ -62,7 +63,7 @@ class MigrationError(CutoverError):
 
 
 class UnreachableError(CutoverError):
-    """the audit database or the vault is out of reach; nothing was changed"""
+    """the audit database, the vault or the records bucket is out of reach; nothing was changed"""
 
     exit_code = 8
 
@@ -77,6 +78,15 @@ class TrafficError(CutoverError):
     """the split of the traffic cannot be read or set; it is as it was"""
 
     exit_code = 10
+
+
+class PackError(CutoverError):
+    """the evidence pack does not verify: it is not what was written, or its verdict does not follow
+
+    11 to 14 are kept for the rollout.
+    """
+
+    exit_code = 15
 
 
 def exit_codes() -> dict[int, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cutover.commands.command import AsJson, Command, absolute, print_json, verbatim
-from cutover.errors import CutoverError, StackMissingError
+from cutover.errors import CutoverError
 
 if TYPE_CHECKING:
+    from cutover.evidence.document import AppChecks
     from outputs.smoke import SmokeTarget
 
 
@@ -35,39 +37,37 @@ def smoke(
     profile: Annotated[
         Literal["full", "prod"] | None, typer.Option(help="what the suite may do; else what the stack's file says")
     ] = None,
+    app_ci: Annotated[
+        Path | None,
+        typer.Option(parser=absolute, metavar="FILE", help="what the app's CI says, in JSON, for the approval record"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the smoke suite against what a stack deployed last.
 
-    What it says as it goes is on standard error, the report on standard output.
+    What it says as it goes is on standard error, the report on standard output. A whole run leaves an evidence pack.
     """
     import dataclasses
 
+    from cutover.evidence.keeping import keep_pack
     from cutover.smoke.checks import SUITE
     from cutover.smoke.run import run_and_keep
+    from cutover.stacks.outputs import deployed
 
     if (stack is None) == (target is None):
         raise typer.BadParameter("name the stack, -s STACK, or a deployment record, --target FILE")
-    what = target_of(stack) if stack else given(target or "-")
+    what = deployed(stack) if stack else given(target or "-")
     if profile:
         what = dataclasses.replace(what, profile=profile)
+    said = app_checks(app_ci, what) if app_ci else None
     report = run_and_keep(SUITE, what, lambda line: print(line, file=sys.stderr, flush=True))
+    pack = keep_pack(report, said)
     if as_json:
-        print_json(report.document())
+        print_json({**report.document(), "pack": pack})
     else:
         print(report.table())
+        print(f"  pack  {pack}")
     report.require_go()
-
-
-def target_of(stack: str) -> SmokeTarget:
-    """What the stack deployed last. Raises StackMissingError when it has deployed nothing."""
-    from cutover.stacks.outputs import outputs
-    from outputs.smoke import SmokeTarget
-
-    target = outputs(stack).read("smoke_target", SmokeTarget.from_output)
-    if target is None:
-        raise StackMissingError(f"stack {stack} has deployed nothing yet: bring it up first, cutover up -s {stack}")
-    return target
 
 
 def given(path: str) -> SmokeTarget:
@@ -84,3 +84,24 @@ def given(path: str) -> SmokeTarget:
         raise CutoverError(
             f"target {path}: {error}; a deployment record is needed, as cutover outputs has it in smoke_target"
         ) from None
+
+
+def app_checks(path: Path, target: SmokeTarget) -> AppChecks:
+    """What the app's CI says, from its file. Raises CutoverError when it is none, or is of another build."""
+    import json
+
+    from cutover.evidence.document import AppChecks
+
+    try:
+        found = AppChecks.from_output(json.loads(path.read_text()))
+    except OSError as error:
+        raise CutoverError(f"--app-ci {path}: {error.strerror}; name a file") from None
+    except ValueError:
+        raise CutoverError(
+            f'--app-ci {path} is another form than {{"build_sha": "…", "typescript_errors": 0, "build_clean": true}}'
+        ) from None
+    if found.build_sha != target.build_sha:
+        raise CutoverError(
+            f"--app-ci {path} is of build {found.build_sha}, and {target.build_sha} is smoked: take that build's file"
+        )
+    return found

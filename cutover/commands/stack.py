@@ -26,6 +26,7 @@ def up(
 
     The verdict is the smoke hook's if it ran, else that of a fresh run of the suite.
     """
+    from cutover.evidence.keeping import keep_pack
     from cutover.smoke.checks import SUITE
     from cutover.smoke.kept import saved
     from cutover.smoke.run import run_and_keep
@@ -38,20 +39,26 @@ def up(
     except CutoverError:
         kept = saved(stack, since=started)
         if kept and kept.no_go:
-            print(f"\n{kept.table}")
+            _print_end(kept.table, kept.url, kept.pack)
             raise NoGoError(f"stack {stack}: NO-GO, nothing was recorded; mend what failed and run up again") from None
         raise
     kept = saved(stack, since=started)
     if kept:
-        print(f"\n{kept.table}")
+        _print_end(kept.table, kept.url, kept.pack)
         return
     target = outputs(stack).read("smoke_target", SmokeTarget.from_output)
     if target is None:
         print(f"  {stack} has no verdict: its database has no schema yet; set database.access, run up")
         return
     report = run_and_keep(SUITE, target, lambda line: print(line, flush=True))
-    print(f"\n{report.table()}")
+    _print_end(report.table(), target.edge.url, keep_pack(report))
     report.require_go()
+
+
+def _print_end(table: str, url: str, pack: str | None) -> None:
+    print(f"\n{table}\n  dashboard  {url}/dashboard")
+    if pack:
+        print(f"  pack       {pack}")
 
 
 def bring_up(stack: str, *, refresh: bool) -> None:

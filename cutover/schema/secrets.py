@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cutover import aws
 from cutover.errors import CutoverError, UnreachableError
 
 
@@ -10,26 +11,12 @@ def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
 
     Raises UnreachableError when nobody answers, CutoverError when it cannot be read; never with the value.
     """
-    import boto3
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-    local = {}
-    if emulator:
-        account = arn.split(":")[4]
-        local = {
-            "endpoint_url": emulator,
-            "aws_access_key_id": account,
-            "aws_secret_access_key": "emulator",
-        }
-    client = boto3.client(
-        "secretsmanager",
-        region_name=region,
-        config=Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 3}),
-        **local,
-    )
+    account = aws.Account(account=arn.split(":")[4], region=region, emulator=emulator)
+    vault = aws.client("secretsmanager", account)
     try:
-        value: str = client.get_secret_value(SecretId=arn)["SecretString"]
+        value: str = vault.get_secret_value(SecretId=arn)["SecretString"]
     except (ConnectionError, HTTPClientError) as error:
         way_out = "make up starts it" if emulator else "look at the network and at proxies"
         raise UnreachableError(f"the vault that has {arn} does not answer ({error}): {way_out}") from None

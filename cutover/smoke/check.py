@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cutover.smoke.finding import Finding, Outcome, now
 from cutover.smoke.probe import CheckFailedError, NotRunError, Probe
+from cutover.smoke.redaction import redacted
 from outputs.smoke import Criterion, Profile
 
 
@@ -43,7 +44,7 @@ class Check:
         return self._finding(Outcome.NOT_RUN, why, at=now(), seconds=0.0)
 
     def _finding(self, outcome: Outcome, saw: str, *, at: datetime, seconds: float) -> Finding:
-        one_line = " ".join(saw.split())
+        one_line = redacted(" ".join(saw.encode(errors="replace").decode().split()))
         return Finding(
             check=self.name,
             criterion=self.criterion,

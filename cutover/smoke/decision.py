@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from cutover.smoke.finding import Finding, Outcome
@@ -59,7 +59,7 @@ def decide(findings: Sequence[Finding], rules: Rules, at: datetime) -> Decision:
     run. One that must pass and does not is a NO-GO. Every other that does not pass is a caveat, a waived one too, and
     so is a failed check outside the nine; one of those that did not run is only shown.
     """
-    waived = {waiver.criterion for waiver in rules.waivers if at.date() <= waiver.expires}
+    waived = {waiver.criterion for waiver in rules.waivers if at.astimezone(UTC).date() <= waiver.expires}
     criteria = [_result(criterion, findings, rules, waived, at) for criterion in Criterion]
     caveats = [each.criterion.value for each in criteria if not each.outcome.stands and not each.stops]
     caveats += [each.check for each in findings if each.criterion is None and each.outcome is Outcome.FAIL]
@@ -76,16 +76,13 @@ _WORST_FIRST = (Outcome.FAIL, Outcome.NOT_RUN, Outcome.RETRIED, Outcome.PASS)
 def _result(
     criterion: Criterion, findings: Sequence[Finding], rules: Rules, waived: set[Criterion], at: datetime
 ) -> CriterionResult:
-    own = [finding for finding in findings if finding.criterion is criterion]
-    fresh = [each for each in own if timedelta(0) <= at - each.at <= timedelta(minutes=rules.max_age_minutes)]
+    own = [_counted(finding, rules, at) for finding in findings if finding.criterion is criterion]
     outcome, saw = Outcome.NOT_RUN, "nothing looked at it"
-    if own and len(fresh) < len(own):
-        saw = f"seen more than {rules.max_age_minutes} min before the verdict: too old to count"
-    elif fresh:
-        worst = min(fresh, key=lambda each: _WORST_FIRST.index(each.outcome))
+    if own:
+        worst = min(own, key=lambda each: _WORST_FIRST.index(each.outcome))
         outcome, saw = worst.outcome, worst.saw
         if outcome.stands:
-            saw = "; ".join(each.saw for each in fresh)
+            saw = "; ".join(each.saw for each in own)
     return CriterionResult(
         criterion=criterion,
         outcome=outcome,
@@ -94,3 +91,11 @@ def _result(
         must_pass=criterion in rules.must_pass,
         waived=criterion in waived and not outcome.stands,
     )
+
+
+def _counted(finding: Finding, rules: Rules, at: datetime) -> Finding:
+    """The finding, as one that did not run where it was made too long before the verdict, or after it."""
+    if timedelta(0) <= at - finding.at <= timedelta(minutes=rules.max_age_minutes):
+        return finding
+    saw = f"seen more than {rules.max_age_minutes} min before the verdict: too old to count"
+    return replace(finding, outcome=Outcome.NOT_RUN, saw=saw)

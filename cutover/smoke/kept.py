@@ -28,7 +28,7 @@ class Kept:
         """Room for a new run, for the block: what was kept of the one before is gone."""
         folder = KEPT / stack
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("report.json", "report.txt"):
+        for name in ("report.json", "report.txt", "pack.txt"):
             (folder / name).unlink(missing_ok=True)
         with (folder / "samples.jsonl").open("w") as requests:
             yield cls(folder, requests)
@@ -46,12 +46,19 @@ class Kept:
             new.replace(self.folder / name)
 
 
+def note_pack(stack: str, line: str) -> None:
+    """Keeps where the pack of the stack's newest run lies."""
+    (KEPT / stack / "pack.txt").write_text(line + "\n")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SavedReport:
-    """The newest report of a stack, as it was printed."""
+    """The newest report of a stack, as it was printed, its address, and where its pack lies if the run was whole."""
 
     table: str
     no_go: bool
+    url: str
+    pack: str | None
 
 
 def saved(stack: str, *, since: float) -> SavedReport | None:
@@ -59,5 +66,11 @@ def saved(stack: str, *, since: float) -> SavedReport | None:
     document, text = KEPT / stack / "report.json", KEPT / stack / "report.txt"
     if not text.exists() or text.stat().st_mtime < since:
         return None
-    verdict = json.loads(document.read_text())["decision"]["verdict"]
-    return SavedReport(table=text.read_text().rstrip(), no_go=verdict == "NO-GO")
+    kept = json.loads(document.read_text())
+    pack = KEPT / stack / "pack.txt"
+    return SavedReport(
+        table=text.read_text().rstrip(),
+        no_go=kept["decision"]["verdict"] == "NO-GO",
+        url=kept["target"]["edge"]["url"],
+        pack=pack.read_text().rstrip() if pack.exists() else None,
+    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from cutover.errors import NotPreparedError
+from cutover.smoke.redaction import redacted
 from outputs.shape import Shape
 from outputs.smoke import SmokeTarget
 
@@ -34,6 +35,11 @@ class CheckFailedError(Exception):
 
 class NotRunError(Exception):
     """A check cannot be made here; the message says why, and what would make it possible."""
+
+
+def excerpt(answer: httpx.Response) -> str:
+    """The begin of an answer's text. A secret is taken out before the text is cut: half of one has no form."""
+    return redacted(answer.text)[:120]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +143,7 @@ class Probe:
         sample = Sample(
             check=self.check,
             method=method,
-            path=path,
+            path=redacted(path),
             sent=round(sent, 6),
             received=round(self.clock(), 6),
             status=answer.status_code,
@@ -173,7 +179,7 @@ class Probe:
             wait = answer.headers.get("retry-after", "")
             self.sleep(min(int(wait), 5) if wait.isdecimal() else 1)
         if answer.status_code != status:
-            raise CheckFailedError(f"{method} {path}: {answer.status_code} {answer.text[:120]!r}, {status} expected")
+            raise CheckFailedError(f"{method} {path}: {answer.status_code} {excerpt(answer)!r}, {status} expected")
         return answer
 
     def ask(
@@ -193,7 +199,7 @@ class Probe:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise CheckFailedError(f"{method} {path}: not a JSON object: {answer.text[:120]!r}")
+            raise CheckFailedError(f"{method} {path}: not a JSON object: {excerpt(answer)!r}")
         return document
 
     def once(self, path: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.smoke import aws
+from cutover import aws
 from cutover.smoke.probe import CheckFailedError
 from outputs.smoke import DockerProcesses, FargateProcesses, SmokeTarget
 

@@ -12,6 +12,7 @@ from cutover.errors import CutoverError, StackMissingError
 from cutover.stacks.causes import cause, no_pulumi
 from cutover.stacks.project import PROJECT, require_prepared
 from outputs.shape import OutputError
+from outputs.smoke import SmokeTarget
 
 T = TypeVar("T")
 
@@ -55,3 +56,11 @@ def outputs(stack: str, *, show_secrets: bool = False) -> Outputs:
     if not found:
         raise StackMissingError(f"stack {stack} has no outputs: bring it up first, cutover up -s {stack}")
     return Outputs(stack, found)
+
+
+def deployed(stack: str) -> SmokeTarget:
+    """What the stack deployed last. Raises as `outputs` does, and StackMissingError when it has deployed nothing."""
+    target = outputs(stack).read("smoke_target", SmokeTarget.from_output)
+    if target is None:
+        raise StackMissingError(f"stack {stack} has deployed nothing yet: bring it up first, cutover up -s {stack}")
+    return target

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from cutover.smoke import aws
+from cutover import aws
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, Probe
 from outputs.smoke import Criterion, Places

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cutover.smoke import aws
+from cutover import aws
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, Probe
 from cutover.smoke.prometheus import Prometheus

@@ -12,7 +12,7 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from cutover.smoke import aws
+from cutover import aws
 from cutover.smoke.checks import evidence
 from cutover.smoke.probe import CheckFailedError
 from tests.support.edge_double import TARGET, Edge

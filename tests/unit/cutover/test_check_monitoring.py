@@ -12,7 +12,7 @@ import httpx
 import pytest
 from botocore.stub import Stubber
 
-from cutover.smoke import aws
+from cutover import aws
 from cutover.smoke.checks import monitoring
 from cutover.smoke.probe import CheckFailedError
 from tests.support.edge_double import TARGET, Edge

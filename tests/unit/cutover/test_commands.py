@@ -29,10 +29,11 @@ from cutover.errors import (
     StackLockedError,
     StackMissingError,
 )
+from cutover.evidence import keeping
 from cutover.schema import migrator
 from cutover.smoke import run
 from cutover.smoke.finding import Outcome
-from cutover.smoke.kept import Kept
+from cutover.smoke.kept import Kept, note_pack
 from cutover.smoke.report import Report
 from cutover.stacks import outputs, project
 from cutover.stacks.outputs import Outputs
@@ -45,6 +46,7 @@ COMMANDS = (["up", "-s", "test"], ["smoke", "-s", "test"], ["outputs", "-s", "te
 def keep(report: Report) -> None:
     with Kept.begin("test") as kept:
         kept.report(report)
+    note_pack("test", "the hook's")
 
 
 class Fake:
@@ -77,6 +79,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fake:
     monkeypatch.setattr(outputs, "outputs", made.outputs)
     monkeypatch.setattr(command, "PROJECT", tmp_path)
     monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: found())
+    monkeypatch.setattr(keeping, "keep_pack", lambda _report, _app_checks=None: "PACK")
     return made
 
 
@@ -160,14 +163,15 @@ def test_outputs_are_json_with_secrets_on_request_only(fake: Fake, capsys: pytes
     assert json.loads(capsys.readouterr().out) == fake.values | {"hidden": "shown"}
 
 
-def test_smoke_prints_the_table(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_smoke_prints_the_table_and_where_the_pack_lies(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["smoke", "-s", "test"]) == 0
-    assert capsys.readouterr().out == found().table() + "\n"
+    assert capsys.readouterr().out == found().table() + "\n  pack  PACK\n"
 
 
 def test_smoke_prints_json_on_request(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["smoke", "-s", "test", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["decision"]["verdict"] == "GO"
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["decision"]["verdict"], printed["pack"]) == ("GO", "PACK")
 
 
 def test_smoke_with_a_no_go_is_3_after_the_table(
@@ -202,12 +206,14 @@ def test_up_ends_with_the_hooks_verdict_when_it_ran(
     fake.smoked = found()
 
     assert main(["up", "-s", "test"]) == 0
-    assert capsys.readouterr().out.endswith(found().table() + "\n")
+    end = "\n  dashboard  https://localhost:8443/dashboard\n  pack       the hook's\n"
+    assert capsys.readouterr().out.endswith(found().table() + end)
 
 
 def test_up_that_changed_nothing_ends_with_a_fresh_verdict(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["up", "-s", "test"]) == 0
-    assert found().table() in capsys.readouterr().out
+    end = "\n  dashboard  https://localhost:8443/dashboard\n  pack       PACK\n"
+    assert capsys.readouterr().out.endswith(found().table() + end)
 
 
 def test_up_of_a_stack_without_an_app_has_no_verdict_and_is_0(
@@ -275,7 +281,7 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
 
 
 VERBS = [
-    *(["up"], ["outputs"], ["smoke"], ["traffic"], ["contract"]),
+    *(["up"], ["outputs"], ["smoke"], ["verify"], ["approve"], ["approvals"], ["traffic"], ["contract"]),
     *(["migrate", verb] for verb in ("plan", "apply", "verify", "status")),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -108,6 +108,27 @@ def test_an_observation_that_is_too_old_or_of_tomorrow_does_not_count(minutes: i
     ]
 
     assert decide(old, RULES, AT).verdict is verdict
+
+
+def test_a_failure_shows_even_where_another_finding_of_its_criterion_is_too_old() -> None:
+    old = replace(finding(Criterion.AUDIT), at=AT - timedelta(hours=1))
+    decision = decide([*findings(finding(Criterion.AUDIT, Outcome.FAIL)), old], RULES, AT)
+
+    assert [(each.outcome, each.saw) for each in decision.stopped_by] == [(Outcome.FAIL, "saw Audit Postgres")]
+
+
+def test_an_old_finding_says_that_it_is_too_old() -> None:
+    decision = decide([replace(each, at=AT - timedelta(hours=1)) for each in findings()], RULES, AT)
+
+    assert {each.saw for each in decision.criteria} == {"seen more than 30 min before the verdict: too old to count"}
+
+
+def test_a_waiver_s_day_is_that_of_utc_wherever_the_verdict_was_written() -> None:
+    east = AT.replace(hour=23).astimezone(timezone(timedelta(hours=5)))
+    failed = [replace(each, at=east) for each in findings(finding(Criterion.EVIDENCE, Outcome.FAIL))]
+
+    assert east.date() > AT.date()
+    assert decide(failed, waived(AT.date()), east).verdict is Verdict.GO_WITH_CAVEATS
 
 
 def waived(until: date) -> Rules:

@@ -364,3 +364,12 @@ def test_findings_and_targets_are_shapes() -> None:
 
     assert Finding.from_output(json.loads(json.dumps(found.output()))) == found
     assert SmokeTarget.from_output(json.loads(json.dumps(TARGET.output()))) == TARGET
+
+
+def test_what_utf_8_cannot_write_does_not_stop_the_report() -> None:
+    odd = Check(name="odd", criterion=None, did="looked", look=lambda _: "half \ud800 a pair")
+
+    report = suite.run(Suite(together=(odd,)), Edge().probe())
+
+    assert report.findings[0].saw == "half ? a pair"
+    assert report.text().encode()

@@ -1,0 +1,152 @@
+"""The commands `cutover verify`, `cutover approve` and `cutover approvals`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cutover.commands.command import AsJson, Command, absolute, print_json, verbatim
+from cutover.errors import NoGoError, PackError
+
+if TYPE_CHECKING:
+    from cutover.evidence.bucket import RecordsBucket
+    from cutover.evidence.verification import Verified
+
+SHORTEST_ID = 12
+"""Characters of an id that tell packs apart; less could be met by chance."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A pack by what was typed: a key in the bucket, or the folder from where the command was called."""
+
+    key: str
+    folder: Path
+
+    @classmethod
+    def parse(cls, text: str) -> Named:
+        return cls(text.strip("/"), absolute(text))
+
+
+PackName = Annotated[
+    Named,
+    typer.Argument(parser=Named.parse, metavar="PACK", help="a pack's folder, or with -s its key packs/RELEASE/TIME"),
+]
+InBucket = Annotated[str | None, typer.Option("--stack", "-s", help="the stack in whose records bucket the pack lies")]
+
+
+def _id(text: str | None) -> str | None:
+    if text is not None and (len(text) < SHORTEST_ID or set(text) - set("0123456789abcdef")):
+        raise typer.BadParameter(f"an id is a SHA-256 in hex, {SHORTEST_ID} characters of it at least")
+    return text
+
+
+Id = Annotated[str | None, typer.Option("--id", callback=_id, help="the id that the pack had when it was made")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the three to the command line."""
+    folder, key = ".local/packs/RELEASE/20261129T021500Z", "packs/RELEASE/20261129T021500Z"
+    app.command(
+        cls=Command,
+        epilog=verbatim("Examples", f"cutover verify {folder}", f"cutover verify {key} -s prod --id 5d3f0c7a9b12"),
+    )(verify)
+    app.command(
+        cls=Command, epilog=verbatim("Example", f"cutover approve {key} -s prod --role devops --by 'Ada Lovelace'")
+    )(approve)
+    app.command(
+        cls=Command,
+        epilog=verbatim("Examples", f"cutover approvals {key} -s prod", f"cutover approvals {folder} --json"),
+    )(approvals)
+
+
+def verify(pack: PackName, stack: InBucket = None, pack_id: Id = None, as_json: AsJson = False) -> None:
+    """Recompute a pack's hashes, verdict and pages, and name what does not hold.
+
+    A folder needs no network. Without its id a pack that was made anew as a whole cannot be told from the first one.
+    """
+    found, _ = _verified(pack, stack, pack_id)
+    target, verdict = found.pack.document.target, found.pack.document.decision.verdict
+    if as_json:
+        print_json(
+            {
+                "id": found.pack.id,
+                "release": target.digest,
+                "key": found.pack.document.key,
+                "verdict": verdict,
+                "at": found.pack.document.at.isoformat(),
+                "notes": list(found.notes),
+            }
+        )
+        return
+    for note in found.notes:
+        print(f"  note  {note}")
+    print(f"  {verdict}  web-next {target.version} on {target.stack}: every byte holds, and the verdict follows")
+    print(f"  id {found.pack.id}")
+
+
+def approve(
+    pack: PackName,
+    role: Annotated[Literal["devops", "backend", "frontend"], typer.Option(help="for whom")],
+    by: Annotated[str, typer.Option("--by", help="the name of who approves")],
+    stack: InBucket = None,
+    pack_id: Id = None,
+) -> None:
+    """Sign a pack for one of the three roles, once and for good.
+
+    A pack that is a NO-GO or does not verify is refused. One that is only on this machine goes to the bucket first.
+    """
+    from cutover.evidence import approvals as signed
+    from cutover.evidence.bucket import RecordsBucket
+    from cutover.evidence.form import Role
+    from cutover.evidence.places import require_kept
+
+    found, bucket = _verified(pack, stack, pack_id)
+    document = found.pack.document
+    if document.report.no_go:
+        stops = ", ".join(each.criterion.value for each in document.decision.stopped_by)
+        raise NoGoError(f"the pack is a NO-GO ({stops}): mend what failed, run the suite, and approve that pack")
+    bucket = bucket or RecordsBucket.of(document.target.places)
+    require_kept(bucket, found.pack)
+    given = signed.approve(bucket, document.target.digest, found.pack.id, Role(role), by)
+    missing = signed.approved(bucket, document.target.digest, found.pack.id).missing
+    print(f"  {given.role}: {given.by} approves web-next {document.target.version}, pack {found.pack.id[:SHORTEST_ID]}")
+    print(f"  still missing: {', '.join(missing)}" if missing else "  all three have approved")
+
+
+def approvals(pack: PackName, stack: InBucket = None, pack_id: Id = None, as_json: AsJson = False) -> None:
+    """Print the approval record of a pack with who has signed it, and say whether all three have."""
+    from cutover.evidence.approvals import approved
+    from cutover.evidence.bucket import RecordsBucket
+    from cutover.evidence.form import approval_form
+
+    found, bucket = _verified(pack, stack, pack_id)
+    document = found.pack.document
+    given = approved(bucket or RecordsBucket.of(document.target.places), document.target.digest, found.pack.id)
+    if as_json:
+        by_role = {role: approval.output() for role, approval in given.given.items()}
+        print_json({"complete": given.complete, "missing": given.missing, "given": by_role, "pack": found.pack.id})
+        return
+    print(approval_form(document, found.pack.id, given.given))
+    print("  all three have approved" if given.complete else f"  still missing: {', '.join(given.missing)}")
+
+
+def _verified(pack: Named, stack: str | None, pack_id: str | None) -> tuple[Verified, RecordsBucket | None]:
+    """The pack, and its bucket where it was read from there. Raises PackError when it does not verify, or lies at
+    another place than its own."""
+    from cutover.evidence.bucket import RecordsBucket
+    from cutover.evidence.places import in_bucket, in_folder
+    from cutover.evidence.verification import verified
+
+    if stack is None:
+        return verified(in_folder(pack.folder), pack_id), None
+    from cutover.stacks.outputs import deployed
+
+    bucket = RecordsBucket.of(deployed(stack).places)
+    found = verified(in_bucket(bucket, pack.key), pack_id)
+    if found.pack.document.key != pack.key:
+        raise PackError(f"{bucket.at(pack.key)} is the pack {found.pack.document.key}: it was moved; take that one")
+    return found, bucket

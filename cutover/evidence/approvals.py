@@ -1,0 +1,73 @@
+"""Who has signed a pack: one write-once object for each role, bound to the pack and to the release."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cutover.errors import CutoverError
+from cutover.evidence.bucket import ExistsError, RecordsBucket
+from cutover.evidence.form import Approval, Role
+from cutover.smoke.finding import now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approvals:
+    """The approvals of one pack, by role."""
+
+    release: str
+    pack: str
+    given: Mapping[Role, Approval]
+
+    @property
+    def missing(self) -> list[Role]:
+        """The roles that have not signed."""
+        return [role for role in Role if role not in self.given]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all three have signed."""
+        return not self.missing
+
+
+def approved(bucket: RecordsBucket, release: str, pack: str) -> Approvals:
+    """The approvals of the pack with this id, for the release with this digest.
+
+    Raises what `RecordsBucket` does, and CutoverError for an object that is no approval of them.
+    """
+    given = {}
+    for role in Role:
+        key = _key(release, pack, role)
+        content = bucket.get(key)
+        if content is None:
+            continue
+        try:
+            approval = Approval.from_output(json.loads(content))
+        except ValueError as error:
+            raise CutoverError(f"{bucket.at(key)} is no approval ({error}): look who wrote it") from None
+        if (approval.release, approval.pack, approval.role) != (release, pack, role):
+            raise CutoverError(f"{bucket.at(key)} approves something else than its name says: look who wrote it")
+        given[role] = approval
+    return Approvals(release=release, pack=pack, given=given)
+
+
+def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str) -> Approval:
+    """Signs, once and for good. Raises CutoverError when the role has signed this pack already, or without a name."""
+    if not " ".join(by.split()):
+        raise CutoverError("--by is empty: an approval has the name of who gives it")
+    approval = Approval(release=release, pack=pack, role=role, by=" ".join(by.split()), at=now())
+    key = _key(release, pack, role)
+    try:
+        bucket.put_new(key, json.dumps(approval.output(), indent=2, sort_keys=True, ensure_ascii=False).encode())
+    except ExistsError:
+        before = approved(bucket, release, pack).given[role]
+        raise CutoverError(
+            f"{role} has approved this pack already: {before.by}, {before.at:%Y-%m-%d %H:%M} UTC; an approval is "
+            "written once"
+        ) from None
+    return approval
+
+
+def _key(release: str, pack: str, role: Role) -> str:
+    return f"approvals/{release}/{pack}/{role}.json"

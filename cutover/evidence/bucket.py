@@ -1,0 +1,77 @@
+"""The records bucket, as packs and approvals use it: what is there is never written again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from cutover import aws
+from cutover.errors import CutoverError, UnreachableError
+from outputs.smoke import Places
+
+
+class ExistsError(Exception):
+    """An object of that name is there already."""
+
+
+@dataclass(frozen=True)
+class RecordsBucket:
+    """The bucket `name` through a client of S3.
+
+    Every call raises UnreachableError when nobody answers, CutoverError when it is refused.
+    """
+
+    name: str
+    client: Any = field(repr=False)
+
+    @classmethod
+    def of(cls, places: Places) -> Self:
+        """The bucket of a base: the emulator's on docker stacks, else with the credentials of the environment."""
+        return cls(places.records_bucket, aws.client("s3", places))
+
+    def at(self, key: str) -> str:
+        """The address of a key, for people."""
+        return f"s3://{self.name}/{key}"
+
+    def put_new(self, key: str, content: bytes, content_type: str = "application/json") -> None:
+        """Writes an object that is not there yet. Raises ExistsError when it is."""
+        with self._said(key):
+            self.client.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type, IfNoneMatch="*")
+
+    def get(self, key: str) -> bytes | None:
+        """An object's content; None when there is none."""
+        with self._said(key):
+            try:
+                content: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+            except self.client.exceptions.NoSuchKey:
+                return None
+            return content
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that begin with the prefix."""
+        with self._said(prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+            return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+    @contextmanager
+    def _said(self, key: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+        try:
+            yield
+        except (ConnectionError, HTTPClientError) as error:
+            raise UnreachableError(
+                f"the records bucket {self.name} does not answer ({error}): make up starts the emulator; on AWS look "
+                "at the network and at proxies"
+            ) from None
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+                raise ExistsError(self.at(key)) from None
+            raise CutoverError(
+                f"{self.at(key)}: S3 answered {code} ({error.response['Error'].get('Message')})"
+            ) from None
+        except BotoCoreError as error:
+            raise CutoverError(f"{self.at(key)}: {error}; the credentials are those of the environment") from None

@@ -1,0 +1,87 @@
+"""Where packs lie: a folder of this machine, and the records bucket."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from cutover.errors import CutoverError, PackError
+from cutover.evidence.bucket import ExistsError, RecordsBucket
+from cutover.evidence.document import Rehearsal
+from cutover.evidence.pack import CONTENT_TYPES, MANIFEST, Pack
+from outputs.release import ReleaseSummary
+from outputs.shape import Shape
+
+T = TypeVar("T", bound=Shape)
+
+LOCAL = Path(".local")
+"""Packs lie below it under the keys that they have in the bucket."""
+REHEARSAL, STABLE = "rehearsals/latest.json", "deployments/stable.json"
+
+
+def in_folder(folder: Path) -> dict[str, bytes]:
+    """The files in a folder by name, those of folders in it too. Raises CutoverError when there is no such folder."""
+    if not folder.is_dir():
+        raise CutoverError(f"there is no folder {folder}: name a pack's folder, or its key in the bucket with -s STACK")
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def in_bucket(bucket: RecordsBucket, key: str) -> dict[str, bytes]:
+    """The files of a pack in the bucket by name. Raises CutoverError when there is none, and what the bucket does."""
+    prefix = f"{key.strip('/')}/"
+    found = {name.removeprefix(prefix): bucket.get(name) for name in bucket.keys(prefix)}
+    if not found:
+        raise CutoverError(
+            f"{bucket.at(prefix)}: there is no pack; aws s3 ls {bucket.at('packs/')} --recursive lists all"
+        )
+    return {name: content for name, content in found.items() if content is not None}
+
+
+def upload(bucket: RecordsBucket, pack: Pack) -> None:
+    """Writes a pack that is not in the bucket yet, its manifest last; what a broken upload left is gone on with.
+
+    Raises what the bucket does, and CutoverError when something else lies there.
+    """
+    for name, content in pack.files.items():
+        key = f"{pack.document.key}/{name}"
+        try:
+            bucket.put_new(key, content, CONTENT_TYPES[Path(name).suffix])
+        except ExistsError:
+            if bucket.get(key) != content:
+                raise CutoverError(
+                    f"{bucket.at(key)} is there already, with another content: run the suite again"
+                ) from None
+
+
+def require_kept(bucket: RecordsBucket, pack: Pack) -> None:
+    """Has the pack in the bucket: one that is not there yet is written. Raises PackError when another lies there, and
+    what `upload` does."""
+    there = bucket.get(f"{pack.document.key}/{MANIFEST}")
+    if there is None:
+        upload(bucket, pack)
+    elif there != pack.files[MANIFEST]:
+        raise PackError(
+            f"{bucket.at(pack.document.key)} holds another pack than this one: verify that one with -s STACK"
+        )
+
+
+def last_rehearsal(bucket: RecordsBucket) -> Rehearsal | None:
+    """The last rehearsal that a rollout left; None where none can be read. Raises what the bucket does."""
+    return _read(bucket, REHEARSAL, Rehearsal)
+
+
+def version_before(bucket: RecordsBucket, release: str) -> str | None:
+    """The version of the stable track's recorded release, if it is another one. Raises what the bucket does."""
+    stable = _read(bucket, STABLE, ReleaseSummary)
+    return stable.version if stable and stable.digest != release else None
+
+
+def _read(bucket: RecordsBucket, key: str, shape: type[T]) -> T | None:
+    content = bucket.get(key)
+    try:
+        return shape.from_output(json.loads(content)) if content else None
+    except ValueError:
+        return None

@@ -1,0 +1,104 @@
+"""Whether a pack is what it was when it was made, and whether its verdict follows from what was observed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cutover.errors import PackError
+from cutover.evidence.document import Document
+from cutover.evidence.pack import DOCUMENT, MANIFEST, SAMPLES, Pack, manifest, pages, samples_text
+from cutover.evidence.rendering import renderer
+from cutover.smoke.decision import decide
+from cutover.smoke.probe import Sample
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A pack that is what its manifest says, with the verdict recomputed. `notes` say what was not compared."""
+
+    pack: Pack
+    notes: Sequence[str] = ()
+
+
+def verified(files: Mapping[str, bytes], pack_id: str | None = None) -> Verified:
+    """The pack that files make, by name, nobody being asked.
+
+    Every hash is computed again, then the verdict from findings and rules at the pack's own time, the judgement of
+    the rate limit from the samples, and the pages from both. Raises PackError that names each file that is changed,
+    missing or too many, or what does not follow. Only with its id can a changed manifest be told from another pack.
+    """
+    _require(_hashes(files, pack_id))
+    document, samples = _read(files)
+    _require(_verdict(document))
+    notes = []
+    if document.renderer == renderer():
+        made = pages(document, samples)
+        _require(
+            f"{name} is not what follows from {DOCUMENT} and {SAMPLES}"
+            for name in made
+            if made[name] != files.get(name)
+        )
+    else:
+        notes.append(
+            "its pages were made by another revision of this project: their hashes hold, no page was made anew"
+        )
+    return Verified(Pack(document, files), notes)
+
+
+def _require(problems: Iterator[str]) -> None:
+    found = list(problems)
+    if found:
+        raise PackError("; ".join(found) + ": take the pack from the records bucket again, or run the suite again")
+
+
+def _hashes(files: Mapping[str, bytes], pack_id: str | None) -> Iterator[str]:
+    if MANIFEST not in files:
+        yield f"{MANIFEST} is missing: without it this is no pack"
+        return
+    own = hashlib.sha256(files[MANIFEST]).hexdigest()
+    if pack_id and not own.startswith(pack_id):
+        yield f"{MANIFEST} has the SHA-256 {own}, {pack_id} was expected"
+    rest = {name: content for name, content in files.items() if name != MANIFEST}
+    try:
+        listed = json.loads(files[MANIFEST])["files"]
+        wanted = {str(name): str(entry["sha256"]) for name, entry in listed.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        yield f"{MANIFEST} is no manifest"
+        return
+    yield from (f"{name} is missing" for name in sorted(wanted.keys() - rest.keys()))
+    yield from (f"{name} is not in {MANIFEST}" for name in sorted(rest.keys() - wanted.keys()))
+    for name in sorted(wanted.keys() & rest.keys()):
+        if (here := hashlib.sha256(rest[name]).hexdigest()) != wanted[name]:
+            yield f"{name} has the SHA-256 {here}, {MANIFEST} says {wanted[name]}"
+    if wanted.keys() == rest.keys() and files[MANIFEST] != manifest(rest).encode():
+        yield f"{MANIFEST} is not as it was written"
+
+
+def _read(files: Mapping[str, bytes]) -> tuple[Document, list[Sample]]:
+    try:
+        document = Document.read(files[DOCUMENT].decode())
+    except KeyError:
+        raise PackError(f"{DOCUMENT} is not in this pack") from None
+    except ValueError as error:
+        raise PackError(f"{DOCUMENT}: {error}") from None
+    try:
+        text = files.get(SAMPLES, b"").decode()
+        samples = [Sample.from_output(json.loads(line)) for line in text.splitlines()]
+    except ValueError as error:
+        raise PackError(f"{SAMPLES}: {error}") from None
+    if samples_text(samples) != text:
+        raise PackError(f"{SAMPLES} is not in the form in which packs are written")
+    return document, samples
+
+
+def _verdict(document: Document) -> Iterator[str]:
+    follows = decide(document.findings, document.target.rules, document.at)
+    if follows.output() != document.decision.output():
+        yield (
+            f"{DOCUMENT} says {document.decision.verdict}, and {follows.verdict} follows from its findings and rules"
+            if follows.verdict is not document.decision.verdict
+            else f"the decision in {DOCUMENT} is not what follows from its findings and rules"
+        )
