@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from cutover.smoke import aws
+from cutover import aws
 from cutover.smoke.probe import CheckFailedError, Probe
 from outputs.smoke import Places
 

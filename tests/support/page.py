@@ -135,7 +135,7 @@ class Dashboard:
 
     def overflow(self) -> int:
         """By how many pixels the page is wider than its window."""
-        return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+        return overflow(self.page)
 
     def set_hidden(self, hidden: bool) -> None:
         """Tell the page that its tab is hidden, or visible again: headless windows are never covered."""
@@ -151,9 +151,17 @@ class Dashboard:
 
     def violations(self) -> list[dict[str, Any]]:
         """What axe-core finds wrong: best practices included."""
-        axe = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-        self.page.evaluate(axe)
-        found: list[dict[str, Any]] = self.page.evaluate("axe.run().then(result => result.violations)")
-        return [
-            {"rule": violation["id"], "nodes": [node["html"] for node in violation["nodes"]]} for violation in found
-        ]
+        return violations(self.page)
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels a page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def violations(page: Page) -> list[dict[str, Any]]:
+    """What axe-core finds wrong on a page: best practices included."""
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    page.evaluate(axe)
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then(result => result.violations)")
+    return [{"rule": violation["id"], "nodes": [node["html"] for node in violation["nodes"]]} for violation in found]

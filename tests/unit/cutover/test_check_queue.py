@@ -10,7 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from cutover.smoke import aws
+from cutover import aws
 from cutover.smoke.checks import queue
 from cutover.smoke.probe import CheckFailedError
 from tests.support.edge_double import TARGET, Edge
