@@ -16,19 +16,22 @@ from outputs.smoke import Criterion, Profile
 class Check:
     """`look` says in a clause what it saw, or raises CheckFailedError or NotRunError; `did` says what it does.
 
-    Without a criterion it counts for none of the nine. It runs in these profiles alone.
+    Without a criterion it counts for none of the nine. It runs in these profiles alone, and where the release's
+    `adapter` is real: a mock has nothing real to look at.
     """
 
     name: str
     criterion: Criterion | None
     did: str
     look: Callable[[Probe], str]
+    adapter: str | None = None
     profiles: tuple[Profile, ...] = ("full", "prod")
 
     def run(self, probe: Probe) -> Finding:
         """Runs the check. What goes wrong inside it is a finding too: an error of its own is a failure."""
         own, began, at = probe.for_check(self.name), probe.clock(), now()
         try:
+            self._require_real(probe)
             saw = self.look(own)
             outcome = Outcome.RETRIED if own.retried else Outcome.PASS
         except CheckFailedError as failure:
@@ -38,6 +41,10 @@ class Check:
         except Exception as error:
             outcome, saw = Outcome.FAIL, f"the check itself broke ({type(error).__name__}: {error})"
         return self._finding(outcome, saw, at=at, seconds=probe.clock() - began)
+
+    def _require_real(self, probe: Probe) -> None:
+        if self.adapter and probe.target.adapters.get(self.adapter) == "mock":
+            raise NotRunError(f"adapters.{self.adapter} is mock: nothing real answers")
 
     def unfinished(self, why: str) -> Finding:
         """The finding of a check that did not come to its end."""

@@ -56,4 +56,5 @@ CHECK = Check(
     criterion=Criterion.AUDIT,
     did="pushed an entry, listed the newest, and looked for its row in Postgres",
     look=look,
+    adapter="audit",
 )

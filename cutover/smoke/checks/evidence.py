@@ -82,4 +82,5 @@ CHECK = Check(
     criterion=Criterion.EVIDENCE,
     did="put an object by the granted URL, fetched it, asked for it without a signature, archived it",
     look=look,
+    adapter="evidence",
 )

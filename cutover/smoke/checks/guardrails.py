@@ -28,4 +28,6 @@ def look(probe: Probe) -> str:
     return f"maxDrawdown {drawdown:g} from the executor, {last}"
 
 
-CHECK = Check(name="guardrails", criterion=Criterion.GUARDRAILS, did="read the guardrails", look=look)
+CHECK = Check(
+    name="guardrails", criterion=Criterion.GUARDRAILS, did="read the guardrails", look=look, adapter="guardrails"
+)

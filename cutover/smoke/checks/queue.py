@@ -108,4 +108,5 @@ CHECK = Check(
     criterion=Criterion.QUEUE,
     did="sent an alert and followed it, through the dead letters where nobody else has any, and read the counts",
     look=look,
+    adapter="queue",
 )
