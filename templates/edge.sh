@@ -9,10 +9,12 @@ cd /var/log/edge && say 0 0 && { [[ lines -ef read ]] || ln -f lines read; }
 
 watch() {
   local before=0 said number='([0-9]+)'
-  while sleep 0.6; do
+  exec 9<> <(:) # nobody writes there: to wait for it is to sleep, without a process
+  while :; do
+    read -rt 0.6 -u 9
     { printf 'GET / HTTP/1.0\r\n\r\n' >&3 && mapfile -t said <&3; } 3<>/dev/tcp/127.0.0.1/8081 || continue
     [[ ${said[*]} =~ \ $number\ $number\ $number\ .*Reading:\ $number\ Writing:\ $number ]] || continue
-    sleep 0.4 # nginx keeps a line for 0.1 s
+    read -rt 0.4 -u 9 # nginx keeps a line for 0.1 s
     # The look itself is being written while it is asked, and has its line by now.
     say $((BASH_REMATCH[3] - BASH_REMATCH[4] - BASH_REMATCH[5] + 1)) "$before"
     [[ $(stat -c %s lines) -lt $1 ]] && continue

@@ -123,6 +123,7 @@ def _read_volume(call: Call) -> Properties | None:
     return found and {
         "name": found["Name"],
         "driver": found["Driver"],
+        "driverOpts": found["Options"] or {},
         "mountpoint": found["Mountpoint"],
         "labels": _seen_labels(found["Labels"], call),
     }

@@ -6,15 +6,18 @@ import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CalledProcessError
 
+import httpx
 import pytest
 
 from offline.bootstrap import objects
 from offline.bootstrap.console import Console
 from offline.bootstrap.network import Network
 from offline.bootstrap.runner import Job, StepError
+from offline.images.build import build_all, silent
 from offline.machine import Machine
-from tests.support.containers import docker
+from tests.support.containers import container, docker, free_port, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
@@ -35,24 +38,24 @@ def act(root: Path) -> str:
     return Network(root).act(Job("network", root.parent / "network.log", Console(io.StringIO())))
 
 
-def of(root: Path) -> tuple[str, str]:
+def of(root: Path) -> tuple[list[str], str]:
     """Names the networks and volumes of a clone."""
     label = f"label={Machine.load(root).label}"
     return (
-        docker("network", "ls", "--filter", label, "--format", "{{.Name}}").strip(),
+        docker("network", "ls", "--filter", label, "--format", "{{.Name}}").split(),
         docker("volume", "ls", "--filter", label, "--format", "{{.Name}}").strip(),
     )
 
 
 def test_what_a_removed_clone_left_at_this_path_goes_and_is_told(clone: Path) -> None:
     machine = Machine.load(clone)
-    assert of(clone) == (machine.network, f"{machine.network}-data")
+    assert of(clone) == ([machine.metrics_network, machine.network], f"{machine.network}-data")
     shutil.rmtree(clone / ".local")
     assert not Network(clone).check().done
     said = act(clone)
-    assert said.endswith("removed what an earlier clone at this path left: 0 containers, 1 volumes, 1 networks")
+    assert said.endswith("removed what an earlier clone at this path left: 0 containers, 1 volumes, 2 networks")
     assert Network(clone).check().done
-    assert of(clone) == (machine.network, "")
+    assert of(clone) == ([machine.metrics_network, machine.network], "")
 
 
 def test_where_a_stack_is_recorded_its_data_are_not_touched(clone: Path) -> None:
@@ -64,12 +67,44 @@ def test_where_a_stack_is_recorded_its_data_are_not_touched(clone: Path) -> None
     with pytest.raises(StepError, match=r"local\.json records a stack: restore it\. Else run `make clean`"):
         act(clone)
     machine.save(clone)
-    assert of(clone) == (machine.network, f"{machine.network}-data")
+    assert of(clone) == ([machine.metrics_network, machine.network], f"{machine.network}-data")
 
 
-def test_a_network_removed_by_hand_is_made_again_and_the_data_stay(clone: Path) -> None:
+@pytest.mark.parametrize("which", ["network", "metrics_network"])
+def test_a_network_removed_by_hand_is_made_again_and_the_data_stay(clone: Path, which: str) -> None:
     machine = Machine.load(clone)
-    docker("network", "rm", machine.network)
-    assert not Network(clone).check().done
-    assert act(clone) == f"{machine.network} {machine.subnet}"
-    assert of(clone) == (machine.network, f"{machine.network}-data")
+    docker("network", "rm", getattr(machine, which))
+    assert Network(clone).check().what == f"{getattr(machine, which)} is not there"
+    assert act(clone) == f"{machine.network} {machine.subnet}, metrics {machine.metrics_subnet}"
+    assert of(clone) == ([machine.metrics_network, machine.network], f"{machine.network}-data")
+
+
+SERVE = """
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+HTTPServer(("{address}", 9090), SimpleHTTPRequestHandler).serve_forever()
+"""
+ASK = "import socket; socket.create_connection(('{address}', 9090), 2)"
+
+
+def test_what_listens_on_the_metrics_network_is_reached_by_a_loopback_port_and_by_nobody_on_the_other(
+    clone: Path,
+) -> None:
+    machine, port = Machine.load(clone), free_port()
+    address = machine.metrics_address(15)
+    both = ("--network", machine.metrics_network, "--ip", address, "--publish", f"127.0.0.1:{port}:9090")
+    python = build_all(silent)["web-next"]
+    serve = ("python3", "-c", SERVE.format(address=address))
+    with (
+        container(python, "--network", machine.network, "--entrypoint", "sleep", command=("60",)) as app,
+        container(python, *both, "--entrypoint", "sh", command=("-c", 'sleep 1; exec "$@"', "-", *serve)) as measures,
+    ):
+        docker("network", "connect", machine.network, measures)
+        docker("restart", "--time", "0", measures)  # with both networks from its start, as the stack has it
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/").status_code == 200, "the published port")
+        own = docker(
+            "inspect", measures, "--format", f'{{{{(index .NetworkSettings.Networks "{machine.network}").IPAddress}}}}'
+        )
+
+        for other in (address, own):
+            with pytest.raises(CalledProcessError):
+                docker("exec", app, "python3", "-c", ASK.format(address=other))

@@ -45,11 +45,14 @@ provider = docker.Provider("docker")
 opts = pulumi.ResourceOptions(provider=provider)
 labels = [{"label": "test", "value": "yes"}]
 volume = docker.Volume("files", name="NAME", labels=labels, opts=opts)
+memory = docker.Volume("memory", name="NAME-memory", driver="local", opts=opts,
+    driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "size=1m,mode=0755"})
 files = docker.Container("files", name="NAME-files", image="IMAGE", opts=opts, start=False, must_run=False,
     network_mode="none", volumes=[{"volume_name": volume.name, "container_path": "/etc/app"}],
     uploads=[{"file": "/etc/app/app.conf", "content": "mode = VALUE"}])
 docker.Container("app", name="NAME", image="IMAGE", entrypoints=["sleep", "1000"], network_mode="none", read_only=True,
-    tmpfs={"/tmp": "size=1m"}, volumes=[{"volume_name": "NAME", "container_path": "/etc/app", "read_only": True}],
+    tmpfs={"/tmp": "size=1m"}, volumes=[{"volume_name": "NAME", "container_path": "/etc/app", "read_only": True},
+                                         {"volume_name": memory.name, "container_path": "/memory"}],
     destroy_grace_seconds=1, opts=pulumi.ResourceOptions(provider=provider, depends_on=[files]))
 """
 
@@ -66,7 +69,7 @@ def program(unique: Callable[[str], str], image: str, tmp_path: Path) -> tuple[s
     name = unique("standin")
     numbers = secrets.randbelow(200), 20000 + secrets.randbelow(10000)
     text = SERVICE.replace("NAME", name).replace("IMAGE", image).replace("FOLDER", str(tmp_path))
-    return name, text.replace("SUBNET", f"10.214.{numbers[0]}").replace("PORT", str(numbers[1]))
+    return name, text.replace("SUBNET", f"10.215.{numbers[0]}").replace("PORT", str(numbers[1]))
 
 
 def test_a_service_lives_from_up_to_destroy(
@@ -119,6 +122,8 @@ def test_a_read_only_container_reads_from_a_volume_that_one_which_never_runs_was
     for path in ("/new", "/etc/app/new"):
         assert app.exec_run(["touch", path]).exit_code != 0, "it is read-only"
     assert app.exec_run(["touch", "/tmp/new"]).exit_code == 0
+    assert app.exec_run(["sh", "-c", "head -c 2000000 /dev/zero >/memory/full"]).exit_code != 0, "it has its own bound"
+    assert app.exec_run(["findmnt", "-no", "FSTYPE", "/memory"]).output == b"tmpfs\n"
     assert engine.containers.get(f"{name}-files").status == "created"
 
     project.write(text.replace("VALUE", "green"))
