@@ -11,6 +11,7 @@ GROUPS = (
     ("engine/test_webnext_alerts_faults",),
     ("engine/test_webnext_audit_faults",),
     ("e2e/test_trouble",),
+    ("engine/test_edge_lines",),
     ("engine/test_webnext_audit",),
     ("engine/test_webnext_executor",),
     (

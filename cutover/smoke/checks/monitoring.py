@@ -32,7 +32,8 @@ METRICS = {
     "web_next_queue_jobs": '{job="worker"}',
 }
 """What a gate or a panel reads, of the track where a track has its own. Fallbacks have no series until the first."""
-ON_AWS = ("EdgeRequests", "EdgeRequestSeconds")
+ON_AWS = ("EdgeRequests", "EdgeLimited", "EdgeMock")
+"""Each is NAME-TRACK there, and 0 while nobody asks."""
 
 
 def look(probe: Probe) -> str:
@@ -81,7 +82,7 @@ def on_aws(target: SmokeTarget, cloudwatch: Any) -> dict[str, float | None]:
         {
             "Id": f"m{number}",
             "Label": name,
-            "Expression": f'SEARCH(\'Namespace="{namespace}" MetricName="{name}" Track="{target.track}"\', '
+            "Expression": f'SEARCH(\'Namespace="{namespace}" MetricName="{name}-{target.track}"\', '
             "'SampleCount', 60)",
         }
         for number, name in enumerate(ON_AWS)

@@ -1,4 +1,4 @@
-"""What is measured of the tracks on AWS: nginx's log as metrics, and the alarms on the target groups."""
+"""What is measured of the tracks on AWS: by the load balancer itself, and, what it cannot know, by nginx's log."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ import pulumi_aws as aws
 from infra.naming import Names
 from infra.runtime.fargate.balancer import Balancer
 
-REQUESTS, SECONDS = "EdgeRequests", "EdgeRequestSeconds"
-"""The metrics of each track, by the dimensions Track and, of the requests, Status."""
+COUNTED = {
+    "EdgeRequests": '{ $.traffic = "user" }',
+    "EdgeLimited": '{ $.traffic = "user" && $.status = 429 }',
+    "EdgeMock": '{ $.traffic = "user" && $.mock IS TRUE }',
+}
+"""What nginx's log is asked for, each the metric NAME-TRACK. One with dimensions could not be 0: it would be absent."""
+SLOW_SECONDS = 1.5
+"""Playbook row 8: the limit of P95."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,47 +48,86 @@ class TrackMetricsArgs:
 
 
 class TrackMetrics(pulumi.ComponentResource):
-    """Metric filters on each track's log, smoke and health traffic left out, and an alarm on each track's 5xx."""
+    """Metric filters on each track's log, smoke and health traffic left out; alarms on each target group's 5xx and
+    P95, and on what the balancer answers itself: these it counts exactly, smoke included."""
 
     alarms: dict[str, str]
-    """The alarms' names by track: they end a deployment of that track."""
+    """The names of the alarms on 5xx by track: they end a deployment of that track."""
 
     def __init__(self, name: str, args: TrackMetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:TrackMetrics", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.alarms = {}
+        self._name, self._args, self._child = name, args, pulumi.ResourceOptions(parent=self)
+        self.alarms = {track: f"{args.prefix}-{track}-errors" for track in args.log_groups}
         for track, log_group in args.log_groups.items():
-            measured = {
-                REQUESTS: ("1", "Count", {"Track": "$.track", "Status": "$.status"}),
-                SECONDS: ("$.requestTime", "Seconds", {"Track": "$.track"}),
-            }
-            for metric, (value, unit, dimensions) in measured.items():
+            for metric, pattern in COUNTED.items():
                 aws.cloudwatch.LogMetricFilter(
                     f"{name}-{track}-{metric}",
                     name=f"{args.prefix}-{track}-{metric}",
                     log_group_name=log_group,
-                    pattern='{ $.traffic = "user" }',
+                    pattern=pattern,
                     metric_transformation=aws.cloudwatch.LogMetricFilterMetricTransformationArgs(
-                        name=metric, namespace=args.namespace, value=value, unit=unit, dimensions=dimensions
+                        name=f"{metric}-{track}", namespace=args.namespace, value="1", default_value="0", unit="Count"
                     ),
-                    opts=child,
+                    opts=self._child,
                 )
-            self.alarms[track] = f"{args.prefix}-{track}-errors"
-            aws.cloudwatch.MetricAlarm(
-                f"{name}-{track}-errors",
-                name=self.alarms[track],
-                alarm_description=f"{track} answers with 5xx, more than 10 in a minute, for three minutes",
-                namespace="AWS/ApplicationELB",
-                metric_name="HTTPCode_Target_5XX_Count",
-                dimensions={"TargetGroup": args.groups[track], "LoadBalancer": args.balancer},
+            of_track = {"TargetGroup": args.groups[track], "LoadBalancer": args.balancer}
+            self._alarm(
+                f"{track}-errors",
+                f"{track} answers with 5xx, more than 10 in a minute, for three minutes",
+                "HTTPCode_Target_5XX_Count",
+                of_track,
                 statistic="Sum",
-                comparison_operator="GreaterThanThreshold",
                 threshold=10,
-                period=60,
-                evaluation_periods=3,
-                treat_missing_data="notBreaching",
-                alarm_actions=[args.topic],
-                ok_actions=[args.topic],
-                opts=child,
+                periods=3,
             )
+            self._alarm(
+                f"{track}-slow",
+                f"P95 of {track} is above {SLOW_SECONDS} s, for five minutes",
+                "TargetResponseTime",
+                of_track,
+                extended_statistic="p95",
+                threshold=SLOW_SECONDS,
+                periods=5,
+            )
+        self._alarm(
+            "balancer-errors",
+            "the load balancer answers with 5xx itself, more than 10 in a minute, for three minutes",
+            "HTTPCode_ELB_5XX_Count",
+            {"LoadBalancer": args.balancer},
+            statistic="Sum",
+            threshold=10,
+            periods=3,
+        )
         self.register_outputs({})
+
+    def _alarm(
+        self,
+        what: str,
+        description: str,
+        metric: str,
+        dimensions: Mapping[str, pulumi.Input[str]],
+        *,
+        threshold: float,
+        periods: int,
+        statistic: str | None = None,
+        extended_statistic: str | None = None,
+    ) -> None:
+        args = self._args
+        aws.cloudwatch.MetricAlarm(
+            f"{self._name}-{what}",
+            name=f"{args.prefix}-{what}",
+            alarm_description=description,
+            namespace="AWS/ApplicationELB",
+            metric_name=metric,
+            dimensions=dict(dimensions),
+            comparison_operator="GreaterThanThreshold",
+            threshold=threshold,
+            period=60,
+            evaluation_periods=periods,
+            treat_missing_data="notBreaching",
+            alarm_actions=[args.topic],
+            ok_actions=[args.topic],
+            opts=self._child,
+            statistic=statistic,
+            extended_statistic=extended_statistic,
+        )

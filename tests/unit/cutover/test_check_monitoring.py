@@ -100,8 +100,10 @@ def on_aws(monkeypatch: pytest.MonkeyPatch, ages: dict[str, float | None]) -> st
 def test_cloudwatch_has_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     ages: dict[str, float | None] = dict.fromkeys(monitoring.ON_AWS, 240.0)
 
-    assert on_aws(monkeypatch, ages) == "2 metrics, the oldest sample 240 s old"
-    with pytest.raises(CheckFailedError, match="older than 300 s: EdgeRequests 400 s, EdgeRequestSeconds 400 s"):
+    assert on_aws(monkeypatch, ages) == "3 metrics, the oldest sample 240 s old"
+    with pytest.raises(
+        CheckFailedError, match="older than 300 s: EdgeRequests 400 s, EdgeLimited 400 s, EdgeMock 400 s"
+    ):
         on_aws(monkeypatch, dict.fromkeys(monitoring.ON_AWS, 400.0))
     with pytest.raises(CheckFailedError, match=r"no sample of EdgeRequests$"):
         on_aws(monkeypatch, ages | {"EdgeRequests": None})
