@@ -33,7 +33,7 @@ METRICS = {
 }
 """What a gate or a panel reads, of the track where a track has its own. Fallbacks have no series until the first."""
 ON_AWS = ("EdgeRequests", "EdgeLimited", "EdgeMock")
-"""Each is NAME-TRACK there, and 0 while nobody asks."""
+"""Each is counted a track, by filters of nginx's log, and is 0 for a line that it does not count."""
 
 
 def look(probe: Probe) -> str:
@@ -78,14 +78,17 @@ def on_aws(target: SmokeTarget, cloudwatch: Any) -> dict[str, float | None]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     namespace, until = target.places.metrics_url.removeprefix(CLOUDWATCH), datetime.now(UTC)
+    names = {f"m{number}": f"{name}-{target.track}" for number, name in enumerate(ON_AWS)}
     queries = [
         {
-            "Id": f"m{number}",
-            "Label": name,
-            "Expression": f'SEARCH(\'Namespace="{namespace}" MetricName="{name}-{target.track}"\', '
-            "'SampleCount', 60)",
+            "Id": key,
+            "MetricStat": {
+                "Metric": {"Namespace": namespace, "MetricName": name},
+                "Period": 60,
+                "Stat": "SampleCount",
+            },
         }
-        for number, name in enumerate(ON_AWS)
+        for key, name in names.items()
     ]
     try:
         answer = cloudwatch.get_metric_data(
@@ -93,13 +96,8 @@ def on_aws(target: SmokeTarget, cloudwatch: Any) -> dict[str, float | None]:
         )
     except (BotoCoreError, ClientError) as error:
         raise CheckFailedError(f"CloudWatch does not answer ({error})") from None
-    times: dict[str, list[datetime]] = {query["Id"]: [] for query in queries}
-    for result in answer["MetricDataResults"]:
-        times[result["Id"]] += result["Timestamps"]
-    return {
-        query["Label"]: (until - max(times[query["Id"]])).total_seconds() if times[query["Id"]] else None
-        for query in queries
-    }
+    newest = {found["Id"]: max(found["Timestamps"]) for found in answer["MetricDataResults"] if found["Timestamps"]}
+    return {name: (until - newest[key]).total_seconds() if key in newest else None for key, name in names.items()}
 
 
 CHECK = Check(name="monitoring", criterion=None, did="asked how old each metric's newest sample is", look=look)
