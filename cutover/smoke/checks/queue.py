@@ -21,16 +21,20 @@ OLDEST_SECONDS = 120
 
 def look(probe: Probe) -> str:
     """What became of an alert of its own, and what waits. Dead letters of others stay as they are."""
-    url, trace = in_use(probe.target.places), f"smoke-{uuid.uuid4()}"
-    if url is None:
-        job, _ = _alert(probe, trace)
-        return f"alert {job} accepted, where it arrives cannot be seen from here; {_counts(probe)}"
     try:
-        with Receiver.at(url, trace) as receiver:
-            saw = _walk(probe, receiver) if probe.target.profile == "full" else _delivery(probe, receiver)
+        saw = _alert_of_its_own(probe, f"smoke-{uuid.uuid4()}")
     except CheckFailedError as failure:
         raise CheckFailedError(f"{failure}; {_counts_or_why_not(probe)}") from None
     return f"{saw}; {_counts(probe)}"
+
+
+def _alert_of_its_own(probe: Probe, trace: str) -> str:
+    url = in_use(probe.target.places)
+    if url is None:
+        job, _ = _alert(probe, trace)
+        return f"alert {job} accepted, where it arrives cannot be seen from here"
+    with Receiver.at(url, trace) as receiver:
+        return _walk(probe, receiver) if probe.target.profile == "full" else _delivery(probe, receiver)
 
 
 def _walk(probe: Probe, receiver: Receiver) -> str:
