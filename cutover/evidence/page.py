@@ -10,8 +10,10 @@ from cutover.evidence.document import Document
 from cutover.evidence.rendering import rendered
 from cutover.smoke.decision import CriterionResult, Verdict
 from cutover.smoke.finding import Finding, Outcome
-from cutover.smoke.probe import Sample
-from outputs.smoke import Criterion, SmokeTarget, Waiver
+from cutover.smoke.limit_run import Point, judge
+from cutover.smoke.limiter import Limit
+from cutover.smoke.probe import LIMITED, Sample
+from outputs.smoke import SmokeTarget, Waiver
 
 WIDTH = 340
 """As wide as a phone shows it, so that what is written in a picture keeps its size."""
@@ -52,28 +54,32 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A request: the later it was sent the more to the right, the more were sent before it the higher."""
+    """A request: the later it was sent the more to the right, the fuller it found the limit's bucket the higher. The
+    model knows the latter as between `y` and `top`, because somebody unseen may have sent too."""
 
     x: float
     y: float
-    refused: bool
+    top: float
+    passed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """The requests that one edge answered."""
+    """The requests that one edge answered, all edges over the same time; above `full` an edge must refuse."""
 
     edge: str
     marks: Sequence[Mark]
     ticks: Sequence[Tick]
-    rows: Sequence[Tick]
+    full: float
     passed: int
     refused: int
 
 
 def page(document: Document, samples: Sequence[Sample]) -> str:
     """The page of a pack."""
-    limiter = {each.check for each in document.findings if each.criterion is Criterion.RATE_LIMIT}
+    edge = document.target.edge
+    limited = [each for each in samples if each.path.startswith(LIMITED)]
+    judgement = judge(limited, Limit.of(edge.rate_per_minute, edge.burst))
     return rendered(
         "index.html.j2",
         document=document,
@@ -86,7 +92,8 @@ def page(document: Document, samples: Sequence[Sample]) -> str:
         attention=_attention(document),
         look=_look(document.target),
         bars=_bars(document.findings, document.report.seconds),
-        plots=_plots([each for each in samples if each.check in limiter]),
+        plots=_plots(judgement.points, edge.burst),
+        foreign=sum(each.limited and each.edge is None for each in limited),
         width=WIDTH,
         height=HEIGHT,
     )
@@ -176,23 +183,36 @@ def _bars(findings: Sequence[Finding], seconds: float) -> list[Bar]:
     ]
 
 
-def _plots(samples: Sequence[Sample]) -> list[Plot]:
-    """A picture for each edge of when it passed and refused what it was sent, all over the same time."""
-    if not samples:
+def _plots(points: Sequence[Point], burst: int) -> list[Plot]:
+    """A picture for each edge of the requests that its limiter has counted."""
+    if not points:
         return []
-    first = min(sample.sent for sample in samples)
-    whole = max(max(sample.sent for sample in samples) - first, 0.001)
+    first, last = points[0].at, points[-1].at
+    whole, most = max(last - first, 0.001), max(burst + 2, *(point.high for point in points))
     ticks = [Tick(at=_x(at / whole), text=f"{at:g}") for at in _round_steps(whole)]
     found = []
-    for edge in sorted({sample.edge or "" for sample in samples}):
-        own = sorted((each for each in samples if (each.edge or "") == edge), key=lambda each: each.sent)
-        rows = [Tick(at=_y(count / len(own)), text=f"{count:g}") for count in _round_steps(len(own))]
+    for edge in sorted({point.edge for point in points}):
+        own = [point for point in points if point.edge == edge]
         marks = [
-            Mark(x=_x((each.sent - first) / whole), y=_y((place + 1) / len(own)), refused=each.limited)
-            for place, each in enumerate(own)
+            Mark(
+                x=_x((point.at - first) / whole),
+                y=_y(point.low / most),
+                top=_y(point.high / most),
+                passed=point.passed,
+            )
+            for point in own
         ]
-        refused = sum(mark.refused for mark in marks)
-        found.append(Plot(edge=edge, marks=marks, ticks=ticks, rows=rows, passed=len(own) - refused, refused=refused))
+        passed = sum(mark.passed for mark in marks)
+        found.append(
+            Plot(
+                edge=edge,
+                marks=marks,
+                ticks=ticks,
+                full=_y(burst / most),
+                passed=passed,
+                refused=len(own) - passed,
+            )
+        )
     return found
 
 

@@ -12,7 +12,10 @@ from cutover.evidence.document import Document
 from cutover.evidence.pack import DOCUMENT, MANIFEST, SAMPLES, Pack, manifest, pages, samples_text
 from cutover.evidence.rendering import renderer
 from cutover.smoke.decision import decide
-from cutover.smoke.probe import Sample
+from cutover.smoke.limit_run import Ruling, judge
+from cutover.smoke.limiter import Limit
+from cutover.smoke.probe import LIMITED, Sample
+from outputs.smoke import Criterion
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ def verified(files: Mapping[str, bytes], pack_id: str | None = None) -> Verified
     _require(_hashes(files, pack_id))
     document, samples = _read(files)
     _require(_verdict(document))
+    _require(_rate_limit(document, samples))
     notes = []
     if document.renderer == renderer():
         made = pages(document, samples)
@@ -102,3 +106,15 @@ def _verdict(document: Document) -> Iterator[str]:
             if follows.verdict is not document.decision.verdict
             else f"the decision in {DOCUMENT} is not what follows from its findings and rules"
         )
+
+
+def _rate_limit(document: Document, samples: Sequence[Sample]) -> Iterator[str]:
+    """A rate check that passed must follow from its requests; it may have failed for want of an answer too."""
+    edge = document.target.edge
+    limited = [each for each in samples if each.path.startswith(LIMITED)]
+    judgement = judge(limited, Limit.of(edge.rate_per_minute, edge.burst))
+    for finding in document.findings:
+        if finding.criterion is not Criterion.RATE_LIMIT or not finding.outcome.stands:
+            continue
+        if judgement.ruling is not Ruling.HOLDS or not finding.saw.endswith(judgement.clause):
+            yield f"{DOCUMENT} says that the rate limit holds, and from {SAMPLES} follows: {judgement.clause}"

@@ -21,7 +21,8 @@ from cutover.evidence.verification import verified
 from cutover.smoke.decision import Verdict
 from cutover.smoke.finding import Outcome
 from cutover.smoke.report import Report
-from tests.support.packs import CAVEATS, GO, NO_GO, findings, pack, report_of
+from tests.support.edge_double import NoLimit
+from tests.support.packs import CAVEATS, GO, NO_GO, findings, pack, rate_samples, report_of
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "pack.schema.json"
 FILES = ["pack.json", "samples.jsonl", "junit.xml", "index.html", "approval.md", "manifest.json"]
@@ -191,6 +192,19 @@ def test_a_page_that_says_something_else_is_refused_though_every_hash_fits(name:
 
     with pytest.raises(PackError, match=f"^{name} is not what follows from pack.json and samples.jsonl"):
         verified(files)
+
+
+def test_a_rate_limit_that_does_not_follow_from_the_requests_is_refused_though_all_else_fits() -> None:
+    forged = Pack.of(report_of(findings(), samples=rate_samples(limiter=NoLimit())), Supplied())
+
+    with pytest.raises(PackError, match=r"the rate limit holds, and from samples\.jsonl follows: .* no limit"):
+        verified(forged.files)
+
+
+def test_a_rate_check_that_failed_for_want_of_an_answer_is_not_judged_by_its_requests() -> None:
+    assert verified(
+        Pack.of(report_of(findings(rate_limit=(Outcome.FAIL, "GET /api/smoke: no answer"))), Supplied()).files
+    )
 
 
 def test_samples_that_were_left_out_show_in_the_page() -> None:

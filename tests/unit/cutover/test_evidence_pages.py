@@ -18,6 +18,7 @@ from cutover.smoke.finding import Outcome
 from cutover.smoke.probe import Sample
 from cutover.smoke.report import Report
 from outputs.smoke import Criterion, FargateProcesses
+from tests.support.edge_double import NoLimit
 from tests.support.packs import (
     AT,
     BUILD,
@@ -111,33 +112,44 @@ def test_a_release_is_shown_with_its_mocks() -> None:
 
 def test_each_edge_has_a_picture_of_what_it_passed_and_refused() -> None:
     html = page(document(NO_GO), list(NO_GO.samples))
-    text = shown(NO_GO)
 
     assert html.count('role="img"') == 2
-    assert html.count('<circle class="passed" cx=') - 1 == 69 + 15
-    assert html.count('<path class="refused" d=') - 1 == 2 + 56
-    assert "Edge 9d3c2f7a41b0 : 69 passed, 2 refused" in text
-    assert "Edge b7710c4e9a52 : 15 passed, 56 refused" in text
+    assert html.count('<circle class="passed" cx=') - 1 == 113 + 17
+    assert html.count('<path class="refused" d=') - 1 == 96
+    assert "Edge 9d3c2f7a41b0 : 113 passed, 0 refused" in shown(NO_GO)
+    assert "Edge b7710c4e9a52 : 17 passed, 96 refused" in shown(NO_GO)
+
+
+def marks(html: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r'cx="([\d.]+)" cy="([\d.]+)" r="2.2"', html)]
 
 
 def test_every_mark_lies_in_its_picture_the_later_the_righter() -> None:
-    html = page(document(), rate_samples())
-    marks = [(float(x), float(y)) for x, y in re.findall(r'cx="([\d.]+)" cy="([\d.]+)" r="2.6"', html)]
+    passed = marks(page(document(), rate_samples()))
 
-    assert all(30 <= x <= 330 and 10 <= y <= 140 for x, y in marks)
-    assert marks == sorted(marks, key=lambda mark: (mark[0], -mark[1]))
-
-
-def test_only_the_rate_checks_requests_are_in_the_picture() -> None:
-    other = replace(rate_samples()[0], check="health")
-
-    assert "15 passed, 56 refused" in shown(report_of(findings(), samples=[*rate_samples(), other]))
+    assert all(30 <= x <= 330 and 10 <= y <= 140 for x, y in passed)
+    assert passed == sorted(passed, key=lambda mark: mark[0])
 
 
-def test_what_a_firewall_refused_has_a_picture_of_its_own() -> None:
+def test_what_passes_above_the_line_is_what_a_limit_would_have_refused() -> None:
+    sound, broken = page(document(), rate_samples()), page(document(), rate_samples(limiter=NoLimit()))
+    full = float(re.findall(r'<line class="full" .* y1="([\d.]+)"', sound)[0])
+
+    assert all(y >= full for _, y in marks(sound)), "upwards is less"
+    assert sum(y < full for _, y in marks(broken)) > 90
+
+
+def test_requests_of_other_checks_under_the_limit_are_in_the_picture_and_those_beside_it_are_not() -> None:
+    under = replace(rate_samples()[0], check="health", path="/api/healthz", sent=-20.0, received=-19.9)
+    beside = replace(under, path="/healthz")
+
+    assert "18 passed, 96 refused" in shown(report_of(findings(), samples=[*rate_samples(), under, beside]))
+
+
+def test_what_a_firewall_refused_is_told() -> None:
     fired = [replace(each, edge=None, status=429) for each in rate_samples()[:3]]
 
-    assert "A firewall before the edge : 0 passed, 3 refused" in shown(
+    assert "3 more were refused by a firewall or somebody else before an edge." in shown(
         report_of(findings(), samples=[*rate_samples(), *fired])
     )
 
