@@ -44,4 +44,4 @@ def look(probe: Probe) -> str:
     return f"{len(lines)} lines, of {hours} hours"
 
 
-CHECK = Check(name="snapshot export", criterion=None, did="exported entries as CSV", look=look)
+CHECK = Check(name="snapshot export", criterion=None, did="exported entries as CSV", look=look, adapter="audit")

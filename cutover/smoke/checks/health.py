@@ -22,7 +22,9 @@ def look(probe: Probe) -> str:
         raise CheckFailedError(f"healthz environment is {answer.get('environment')!r}, {environment!r} expected")
     if not isinstance(checks, dict):
         raise CheckFailedError(f"healthz checks is {checks!r}, an object expected")
-    failed = [name for name, check in checks.items() if not (isinstance(check, dict) and check.get("ok") is True)]
+    mocks = [name for name, adapter in probe.target.adapters.items() if adapter == "mock"]
+    sound = {name: isinstance(check, dict) and check.get("ok") is True for name, check in checks.items()}
+    failed = [name for name, ok in sound.items() if not ok and name not in mocks]
     if own := [name for name in failed if name not in DEPENDENCIES]:
         raise CheckFailedError(f"healthz says that {', '.join(own)} is not ok")
     return f"ok, up {answer.get('uptimeSec')} s" + (f"; it misses {', '.join(failed)}" if failed else "")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cutover.smoke.checks import health
 from cutover.smoke.probe import CheckFailedError
-from tests.support.edge_double import Edge
+from tests.support.edge_double import TARGET, Edge
 
 WELL = {
     "ok": True,
@@ -30,6 +31,13 @@ def test_a_dependency_that_is_away_is_named_and_left_to_its_own_check() -> None:
     edge.answer("/api/healthz", WELL | {"checks": {"memory": {"ok": True}, "audit": {"ok": False}}})
 
     assert health.look(edge.probe()) == "ok, up 7 s; it misses audit"
+
+
+def test_a_mock_is_never_well_and_is_not_missed() -> None:
+    edge = Edge(target=replace(TARGET, adapters={"audit": "mock", "queue": "production"}))
+    edge.answer("/api/healthz", WELL | {"checks": {"audit": {"ok": False}, "queue": {"ok": False}}})
+
+    assert health.look(edge.probe()) == "ok, up 7 s; it misses queue"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,14 @@ def test_fresh_samples_pass_and_are_asked_for_on_the_track(outside: Outside) -> 
     assert 'min(time() - timestamp(web_next_queue_jobs{job="worker"}))' in asked
 
 
+def test_what_a_mock_does_not_count_is_not_asked_for(outside: Outside) -> None:
+    outside.answers["GET", QUERY] = prometheus(lambda _: 3.2)
+    mocks = replace(TARGET, adapters={"audit": "mock", "queue": "mock"})
+
+    assert monitoring.look(Edge(target=mocks).probe()) == "5 metrics, the oldest sample 3 s old"
+    assert [request for request in outside.asked if "audit" in request.url.query.decode()] == []
+
+
 def test_a_stack_that_has_just_come_up_is_waited_for(outside: Outside) -> None:
     edge = Edge()
     outside.answers["GET", QUERY] = prometheus(lambda _: 0.5 if edge.clock() >= 4 else None)
