@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 GROUPS = (
-    ("e2e/test_playbook", "e2e/test_console", "e2e/test_data_layer", "e2e/test_candidate", "e2e/test_faults"),
+    (
+        "e2e/test_playbook",
+        "e2e/test_console",
+        "e2e/test_data_layer",
+        "e2e/test_signals",
+        "e2e/test_candidate",
+        "e2e/test_faults",
+    ),
     ("e2e/test_verdict",),
     ("e2e/test_smoke_red",),
     ("e2e/test_second_clone",),
