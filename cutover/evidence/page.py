@@ -141,7 +141,7 @@ def _attention(document: Document) -> list[Attention]:
     beside = [
         Attention(name=each.check, word=_word(each.outcome), stops=False, saw=each.saw, findings=[each])
         for each in document.findings
-        if each.criterion is None and not each.outcome.stands
+        if each.criterion is None and each.outcome is Outcome.FAIL
     ]
     return criteria + beside
 

@@ -49,7 +49,7 @@ def version(client: httpx.Client, track: str) -> str:
 def test_a_candidate_is_proven_in_its_slot_while_all_traffic_is_stables(standing: System, candidate: System) -> None:
     done = candidate.up()
 
-    assert done.last_line.strip().startswith("GO  web-next 1.5.2 candidate at ")
+    assert done.verdict.startswith("GO  web-next 1.5.2 candidate at ")
     assert candidate.outputs()["deployment_record"]["key"] == "deployments/candidate.json"
     assert standing.run(sys.executable, "-m", "cutover", "traffic", "-s", standing.stack).last_line.split()[-1] == "0"
     versions = {"stable": standing.outputs()["release"]["version"], "candidate": "1.5.2"}

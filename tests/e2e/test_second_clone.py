@@ -127,7 +127,11 @@ def test_make_up_ends_with_go_beside_this_clone_which_it_leaves_alone(clone: Clo
     text = clone.make("up")
 
     mine, theirs = Machine.load(), Machine.load(clone.folder)
-    assert text.strip().splitlines()[-1].strip() == f"GO  web-next 1.5.1 at https://localhost:{theirs.edge_port}"
+    verdict, dashboard, pack = [line.strip() for line in text.strip().splitlines()[-3:]]
+    assert verdict == f"GO  web-next 1.5.1 at https://localhost:{theirs.edge_port}"
+    assert dashboard == f"dashboard  https://localhost:{theirs.edge_port}/dashboard"
+    folder, _, pack_id = pack.removeprefix("pack").strip().partition("  id ")
+    assert "every byte holds" in clone.run("bash", "-ec", f". .local/env; cutover verify {folder} --id {pack_id}")
     assert objects(theirs)
     assert theirs.subnet != mine.subnet
     assert theirs.account != mine.account

@@ -41,6 +41,11 @@ class Done:
     def last_line(self) -> str:
         return self.text.strip().splitlines()[-1]
 
+    @property
+    def verdict(self) -> str:
+        """The last line of the report's table, without its indentation."""
+        return next(line for line in reversed(self.text.splitlines()) if "  web-next " in line).strip()
+
 
 @dataclass
 class System:

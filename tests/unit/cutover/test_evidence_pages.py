@@ -92,6 +92,13 @@ def test_what_stops_a_release_comes_first_with_what_was_done_and_how_to_look() -
     assert "cutover approve" not in text, "a NO-GO is not to be signed"
 
 
+def test_a_check_beside_the_nine_that_did_not_run_is_shown_and_asks_for_nobodys_attention() -> None:
+    text = shown(report_of(findings(monitoring=(Outcome.NOT_RUN, "no Prometheus here"))))
+
+    assert "how to look" not in text
+    assert "NOT RUN Monitoring 0.1 s no Prometheus here" in text
+
+
 def test_a_waiver_is_shown_with_owner_reason_and_end() -> None:
     assert "WAIVED Security headers" in shown(CAVEATS)
     assert "Waived until 2026-12-01 by Ada Lovelace: HSTS waits for the new domain." in shown(CAVEATS)
