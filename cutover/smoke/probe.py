@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ TRACK_HEADER = "X-Web-Next-Track"
 """Asks the edge for one track, whatever the weight; it listens to trusted callers only."""
 ANSWERED_BY_TRACK, ANSWERED_BY_EDGE = "x-edge-track", "x-edge-id"
 """In every answer of an edge: the track that was asked, and which nginx it was."""
+TRACE = "x-trace-id"
 LIMITED = "/api/"
 """Paths under it are limited by the edge."""
 
@@ -65,17 +67,19 @@ class Sample(Shape):
 @dataclass
 class Samples:
     """The samples of a run, of all its checks: requests from one address fill one bucket. `keep` is given each.
-    `headers` are those of the answers, in the samples' order."""
+    `headers` are those of the answers, and `traces` the trace ids that they were asked with, in the samples' order."""
 
     keep: Callable[[Sample], object] = lambda _sample: None
     taken: list[Sample] = field(default_factory=list)
     headers: list[httpx.Headers] = field(default_factory=list)
+    traces: list[str | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, sample: Sample, headers: httpx.Headers) -> None:
+    def add(self, sample: Sample, headers: httpx.Headers, trace: str | None = None) -> None:
         with self._lock:
             self.taken.append(sample)
             self.headers.append(headers)
+            self.traces.append(trace)
             self.keep(sample)
 
     def limited_paths(self) -> list[Sample]:
@@ -129,13 +133,14 @@ class Probe:
     def send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """One request through the edge, whatever its answer.
+        """One request through the edge, under a trace id of its own where `headers` has none, whatever its answer.
 
         Raises CheckFailedError when there is none, and when it names another track than the one asked for.
         """
         sent = self.clock()
         try:
-            answer = self.http.request(method, path, json=body, headers=headers)
+            asked = {TRACE: f"smoke-{uuid.uuid4()}", **(headers or {})}
+            answer = self.http.request(method, path, json=body, headers=asked)
         except httpx.HTTPError as error:
             raise CheckFailedError(f"{method} {path}: no answer ({type(error).__name__}: {error})") from None
         track = answer.headers.get(ANSWERED_BY_TRACK)
@@ -150,7 +155,7 @@ class Probe:
             track=track,
             edge=edge,
         )
-        self.samples.add(sample, answer.headers)
+        self.samples.add(sample, answer.headers, asked[TRACE])
         if edge is not None and track != self.target.track:
             raise CheckFailedError(
                 f"{method} {path}: answered by {track or 'no track'}, {self.target.track} was asked for: this caller's "

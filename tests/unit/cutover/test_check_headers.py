@@ -23,13 +23,13 @@ def edge() -> Edge:
     return made
 
 
-def test_a_page_a_404_and_a_trace_id_pass_with_all_answers_before_them(edge: Edge) -> None:
+def test_a_page_and_a_404_pass_with_all_answers_before_them(edge: Edge) -> None:
     probe = edge.probe()
     while edge.limiter.passes(edge.clock()):
         pass
     probe.send("GET", "/api/smoke")
 
-    assert headers.look(probe) == "all there on 4 answers, 1 of them 429; a trace id comes back"
+    assert headers.look(probe) == "all there on 4 answers, 1 of them 429; trace ids come back"
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,30 @@ def test_a_page_that_may_not_connect_to_the_executor_or_itself_fails(edge: Edge,
     allowed = f"default-src 'self'; {policy}"
     edge.answers["/dashboard"] = lambda _: httpx.Response(200, headers={"content-security-policy": allowed})
 
-    with pytest.raises(CheckFailedError, match=f"GET /dashboard: connect-src is .*, without {missing}"):
+    with pytest.raises(CheckFailedError, match=f"GET /dashboard, 200: connect-src is .*, without {missing}"):
         headers.look(edge.probe())
 
 
-def test_a_page_that_is_not_found_fails(edge: Edge) -> None:
+def test_a_page_that_is_not_found_has_no_policy_of_a_page(edge: Edge) -> None:
     del edge.answers["/dashboard"]
 
-    with pytest.raises(CheckFailedError, match="GET /dashboard: 404"):
+    with pytest.raises(CheckFailedError, match="GET /dashboard, 404: connect-src is '', without 'self' and http"):
         headers.look(edge.probe())
+
+
+def test_where_others_use_the_stack_nothing_is_asked_for_that_a_check_has_seen(edge: Edge) -> None:
+    edge.target = replace(edge.target, profile="prod")
+    probe = edge.probe()
+    probe.send("GET", "/dashboard")
+
+    assert headers.look(probe) == "all there on 1 answers, 0 of them 429; trace ids come back"
+
+
+def test_what_a_firewall_answers_has_headers_of_its_own(edge: Edge) -> None:
+    probe = edge.probe()
+    edge.answers["/healthz"] = lambda _: httpx.Response(429)
+    sound, edge.named = edge.named, {}
+    probe.send("GET", "/healthz")
+    edge.named = sound
+
+    assert headers.look(probe).startswith("all there on 2 answers, 0 of them 429")
