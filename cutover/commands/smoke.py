@@ -63,10 +63,10 @@ def smoke(
     report = run_and_keep(SUITE, what, lambda line: print(line, file=sys.stderr, flush=True))
     pack = keep_pack(report, said)
     if as_json:
-        print_json({**report.document(), "pack": pack})
+        print_json({**report.document(), "pack": pack.output()})
     else:
         print(report.table())
-        print(f"  pack  {pack}")
+        print(f"  pack  {pack.line}")
     report.require_go()
 
 

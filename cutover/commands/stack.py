@@ -51,7 +51,7 @@ def up(
         print(f"  {stack} has no verdict: its database has no schema yet; set database.access, run up")
         return
     report = run_and_keep(SUITE, target, lambda line: print(line, flush=True))
-    _print_end(report.table(), target.edge.url, keep_pack(report))
+    _print_end(report.table(), target.edge.url, keep_pack(report).line)
     report.require_go()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.errors import CutoverError
@@ -12,34 +13,47 @@ from cutover.evidence.places import LOCAL, last_rehearsal, upload, version_befor
 from cutover.smoke.kept import note_pack
 from cutover.smoke.redaction import redacted
 from cutover.smoke.report import Report
+from outputs.shape import Shape
 from outputs.smoke import SmokeTarget
 
 
-def keep_pack(report: Report, app_checks: AppChecks | None = None, root: Path = LOCAL) -> str:
-    """Makes the pack of a report below a folder and uploads it; a line that says where it lies and by which id.
+@dataclass(frozen=True, kw_only=True)
+class KeptPack(Shape):
+    """Where a pack lies on this machine, and its id; `problem` is why it lies nowhere, or is not in the bucket."""
 
-    What goes wrong is in the line too: a pack that cannot be kept changes no verdict.
-    """
-    line = _kept(report, app_checks, root)
-    note_pack(report.target.stack, line)
-    return line
+    folder: str | None = None
+    id: str | None = None
+    problem: str | None = None
+
+    @property
+    def line(self) -> str:
+        """The same for a terminal, the id as far as it tells packs apart."""
+        if self.folder is None or self.id is None:
+            return f"there is none: {self.problem}; mend that and run the suite again"
+        return f"{self.folder}  id {self.id[:12]}" + (f"; on this machine only: {self.problem}" if self.problem else "")
 
 
-def _kept(report: Report, app_checks: AppChecks | None, root: Path) -> str:
+def keep_pack(report: Report, app_checks: AppChecks | None = None, root: Path = LOCAL) -> KeptPack:
+    """Makes the pack of a report below a folder and uploads it. What goes wrong there changes no verdict."""
+    kept = _kept(report, app_checks, root)
+    note_pack(report.target.stack, kept.line)
+    return kept
+
+
+def _kept(report: Report, app_checks: AppChecks | None, root: Path) -> KeptPack:
     bucket = RecordsBucket.of(report.target.places)
-    supplied, why = _supplied(bucket, report.target, app_checks)
+    supplied, problem = _supplied(bucket, report.target, app_checks)
     pack = Pack.of(report, supplied)
     try:
         folder = pack.write(root)
     except OSError as error:
-        return f"there is none: {error.strerror} ({error.filename}); mend that and run the suite again"
-    if not why:
+        return KeptPack(problem=f"{error.strerror} ({error.filename})")
+    if not problem:
         try:
             upload(bucket, pack)
         except CutoverError as error:
-            why = str(error)
-    line = f"{folder}  id {pack.id[:12]}"
-    return f"{line}; on this machine only: {redacted(why)}" if why else line
+            problem = str(error)
+    return KeptPack(folder=str(folder), id=pack.id, problem=redacted(problem) if problem else None)
 
 
 def _supplied(bucket: RecordsBucket, target: SmokeTarget, app_checks: AppChecks | None) -> tuple[Supplied, str]:

@@ -83,7 +83,7 @@ def test_a_pack_is_uploaded_once_and_read_back_as_it_is_on_this_machine(
     with Kept.begin(report.target.stack) as kept:
         kept.report(report)
 
-    line = keep_pack(report)
+    line = keep_pack(report).line
     folder = Path(line.partition("  id ")[0])
 
     there = in_bucket(bucket, folder.relative_to(".local").as_posix())
@@ -157,7 +157,7 @@ def test_a_planted_secret_is_neither_in_the_bucket_nor_in_the_pack_nor_on_the_te
         probe = edge.probe()
         probe.samples.keep = kept.sample
         report = suite.run(checks, probe, follow=kept.report)
-    line = keep_pack(report)
+    line = keep_pack(report).line
 
     here = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     client, name = aws.client("s3", places), places.records_bucket

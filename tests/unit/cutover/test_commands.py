@@ -30,6 +30,7 @@ from cutover.errors import (
     StackMissingError,
 )
 from cutover.evidence import keeping
+from cutover.evidence.keeping import KeptPack
 from cutover.schema import migrator
 from cutover.smoke import run
 from cutover.smoke.finding import Outcome
@@ -40,6 +41,7 @@ from cutover.stacks.outputs import Outputs
 from tests.support.smoked import RECORD
 from tests.support.smoked import report as found
 
+KEPT_PACK = KeptPack(folder=".local/packs/r/t", id="0123456789abcdef")
 COMMANDS = (["up", "-s", "test"], ["smoke", "-s", "test"], ["outputs", "-s", "test"])
 
 
@@ -79,7 +81,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fake:
     monkeypatch.setattr(outputs, "outputs", made.outputs)
     monkeypatch.setattr(command, "PROJECT", tmp_path)
     monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: found())
-    monkeypatch.setattr(keeping, "keep_pack", lambda _report, _app_checks=None: "PACK")
+    monkeypatch.setattr(keeping, "keep_pack", lambda _report, _app_checks=None: KEPT_PACK)
     return made
 
 
@@ -165,13 +167,13 @@ def test_outputs_are_json_with_secrets_on_request_only(fake: Fake, capsys: pytes
 
 def test_smoke_prints_the_table_and_where_the_pack_lies(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["smoke", "-s", "test"]) == 0
-    assert capsys.readouterr().out == found().table() + "\n  pack  PACK\n"
+    assert capsys.readouterr().out == found().table() + "\n  pack  .local/packs/r/t  id 0123456789ab\n"
 
 
 def test_smoke_prints_json_on_request(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["smoke", "-s", "test", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert (printed["decision"]["verdict"], printed["pack"]) == ("GO", "PACK")
+    assert (printed["decision"]["verdict"], printed["pack"]) == ("GO", KEPT_PACK.output())
 
 
 def test_smoke_with_a_no_go_is_3_after_the_table(
@@ -212,7 +214,7 @@ def test_up_ends_with_the_hooks_verdict_when_it_ran(
 
 def test_up_that_changed_nothing_ends_with_a_fresh_verdict(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["up", "-s", "test"]) == 0
-    end = "\n  dashboard  https://localhost:8443/dashboard\n  pack       PACK\n"
+    end = "\n  dashboard  https://localhost:8443/dashboard\n  pack       .local/packs/r/t  id 0123456789ab\n"
     assert capsys.readouterr().out.endswith(found().table() + end)
 
 

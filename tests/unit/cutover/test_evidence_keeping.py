@@ -13,13 +13,13 @@ from cutover.commands.app import main
 from cutover.commands.smoke import app_checks
 from cutover.errors import CutoverError
 from cutover.evidence.bucket import RecordsBucket
-from cutover.evidence.document import AppChecks, Rehearsal
+from cutover.evidence.document import Rehearsal
 from cutover.evidence.keeping import keep_pack
 from cutover.evidence.places import in_folder
 from cutover.evidence.verification import verified
 from cutover.smoke import kept
 from tests.support.memory_bucket import Memory
-from tests.support.packs import AT, BUILD, GO, TARGET
+from tests.support.packs import BUILD, GO, TARGET
 
 KEY = f"packs/{TARGET.digest}/20261129T021500Z"
 
@@ -41,7 +41,7 @@ def supplied(memory: Memory) -> dict[str, object]:
 
 
 def test_the_pack_lies_on_this_machine_and_in_the_bucket_and_its_id_is_said(memory: Memory) -> None:
-    line = keep_pack(GO)
+    line = keep_pack(GO).line
     here = in_folder(Path(".local") / KEY)
 
     assert line == f".local/{KEY}  id {verified(here).pack.id[:12]}"
@@ -49,8 +49,18 @@ def test_the_pack_lies_on_this_machine_and_in_the_bucket_and_its_id_is_said(memo
     assert memory.s3.written[-1] == f"{KEY}/manifest.json", "without its manifest a pack is none"
 
 
+def test_for_machines_the_id_is_whole_and_no_problem_is_none(memory: Memory) -> None:
+    kept_pack = keep_pack(GO)
+
+    assert kept_pack.output() == {
+        "folder": f".local/{KEY}",
+        "id": verified(in_folder(Path(".local") / KEY)).pack.id,
+        "problem": None,
+    }
+
+
 def test_where_the_pack_lies_is_kept_with_the_report(memory: Memory) -> None:
-    line = keep_pack(GO)
+    line = keep_pack(GO).line
 
     saved = kept.saved("local", since=0)
     assert saved is not None
@@ -97,7 +107,7 @@ def test_an_upload_that_fails_is_one_line_that_says_where_the_pack_lies_and_why(
 ) -> None:
     harm(memory)
 
-    line = keep_pack(GO)
+    line = keep_pack(GO).line
 
     assert line.startswith(f".local/{KEY}  id ")
     assert "; on this machine only: " in line
@@ -120,7 +130,7 @@ def test_an_upload_that_was_broken_off_is_gone_on_with(memory: Memory) -> None:
 def test_a_folder_that_cannot_be_written_is_one_line_too(memory: Memory) -> None:
     Path(".local/packs").write_text("no folder")
 
-    line = keep_pack(GO)
+    line = keep_pack(GO).line
     assert line.startswith("there is none: ")
     assert "\n" not in line
 
@@ -129,7 +139,7 @@ def test_a_second_pack_of_the_same_second_is_one_line_and_the_first_stays(memory
     keep_pack(GO)
     before = dict(memory.s3.objects)
 
-    assert keep_pack(GO).startswith("there is none: Directory not empty")
+    assert keep_pack(GO).line.startswith("there is none: Directory not empty")
     assert memory.s3.objects == before
 
 
@@ -184,10 +194,3 @@ def test_a_file_of_the_apps_ci_that_does_not_fit_is_refused(content: str | None,
 
     with pytest.raises(CutoverError, match=why):
         app_checks(path, TARGET)
-
-
-def test_a_verdicts_second_is_that_of_utc() -> None:
-    assert AT.tzinfo is UTC
-    assert (
-        AppChecks.from_output({"build_sha": "b", "typescript_errors": 0.0, "build_clean": True}).typescript_errors == 0
-    )

@@ -11,9 +11,10 @@ from xml.etree import ElementTree
 import pytest
 
 from cutover.evidence.document import AppChecks, Document, Supplied
-from cutover.evidence.form import Approval, Role, approval_form
+from cutover.evidence.form import MONITORING, Approval, Role, approval_form
 from cutover.evidence.junit import junit
 from cutover.evidence.page import page
+from cutover.smoke.checks import SUITE
 from cutover.smoke.finding import Outcome
 from cutover.smoke.probe import Sample
 from cutover.smoke.report import Report
@@ -203,6 +204,10 @@ def test_the_form_has_the_playbooks_lines() -> None:
         "| Frontend |  |  |",
     ):
         assert line in text.splitlines(), line
+
+
+def test_the_check_that_says_whether_monitoring_is_live_is_one_of_the_suite() -> None:
+    assert MONITORING in {check.name for check in SUITE.together}
 
 
 def test_what_nobody_supplied_is_not_ticked_and_says_so() -> None:
