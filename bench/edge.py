@@ -1,8 +1,8 @@
 """What the edge costs: throughput through it against a bare nginx proxy before the same app, limit off.
 
 `python -m bench.edge [ROUNDS]` starts web-next (all adapters mocked), the edge with its split between two tracks, both
-this app, and a bare nginx: the same image, TLS, keep-alive to the app and nginx's ordinary access log, as buffered as
-the edge's (unbuffered, the bare one has three quarters of the edge's throughput), nothing else.
+this app, and its log in memory as a machine has it, and a bare nginx: the same image, TLS, keep-alive to the app and
+nginx's ordinary access log, buffered (unbuffered, it has three quarters of the edge's throughput), nothing else.
 wrk asks each in turn for /healthz, which the edge does not limit, over 32 connections. Exits 1 when the median of the
 rounds' ratios is below 0.9, 2 when wrk (Debian: wrk) is missing. Rounds are 15 unless told: on a machine of two cores
 one has anything from 0.86 to 1.13.
@@ -21,10 +21,12 @@ from pathlib import Path
 
 import httpx
 
-from infra.nginx import WEIGHTS, render
+from infra.nginx import LINES, TEMPLATES, WEIGHTS, render
+from infra.runtime.docker.edge import FILE_BYTES
 from offline.images.build import build_all
 from tests.support.containers import container, free_port, network, wait_until
 from tests.support.edge_configs import SOUND
+from tests.support.edge_lines import volume
 
 SHARE = 0.9
 CONNECTIONS, SECONDS = 32, 5
@@ -51,7 +53,8 @@ http {
 def edge() -> str:
     """The edge's configuration, half of the traffic on each of two tracks that are one app."""
     both = {"stable": "app:3003", "candidate": "app:3003"}
-    return render(replace(SOUND, upstreams=both, weights=WEIGHTS, trusted_callers=["127.0.0.1"]))
+    lines = f"{LINES}/lines"
+    return render(replace(SOUND, upstreams=both, weights=WEIGHTS, trusted_callers=["127.0.0.1"], lines=lines))
 
 
 def certificate(folder: Path) -> None:
@@ -87,7 +90,7 @@ def main(rounds: int) -> int:
         print("bench.edge: wrk is missing: apt-get install wrk", file=sys.stderr)
         return 2
     images = build_all(print)
-    with tempfile.TemporaryDirectory() as name, network() as net:
+    with tempfile.TemporaryDirectory() as name, network() as net, volume() as lines:
         folder, ports = Path(name), {"bare": free_port(), "edge": free_port()}
         folder.chmod(0o755)
         certificate(folder)
@@ -105,10 +108,11 @@ def main(rounds: int) -> int:
             return ("--network", net, "--tmpfs=/tmp", *mounts, f"--publish=127.0.0.1:{ports[part]}:8443")
 
         command = ("nginx", "-c", "/etc/nginx/edge/nginx.conf", "-g", "daemon off;")
+        logs = ("bash", "-c", (TEMPLATES / "edge.sh").read_text(), SOUND.edge_id, str(FILE_BYTES))
         with (
             container(images["web-next"], "--network", net, "--network-alias", "app", *mocks),
             container(images["nginx"], *nginx("bare"), command=command),
-            container(images["nginx"], *nginx("edge"), command=command),
+            container(images["nginx"], *nginx("edge"), f"--volume={lines}:{LINES}", command=logs),
             httpx.Client(verify=False) as http,
         ):
             for part, port in ports.items():

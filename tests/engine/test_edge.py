@@ -9,13 +9,16 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.containers import docker, wait_until
+from infra.runtime.fargate.task import app_containers
+from tests.support.containers import container, docker, free_port, wait_until
+from tests.support.edge_configs import beside_an_app
 from tests.support.edges import Edge, StartEdge, config
 
 pytestmark = pytest.mark.engine
@@ -239,6 +242,26 @@ def test_a_balancers_own_check_is_health_and_a_clients_through_it_is_not(start_e
         assert traffic("/page", "web-next-smoke/1", **{"x-forwarded-for": "203.0.113.7"}) == "smoke"
         assert traffic("/page", "web-next-smoke/1", **{"x-forwarded-for": "203.0.113.7, 198.51.100.7"}) == "user"
         assert traffic("/page", "web-next-smoke/1") == "user"
+
+
+def test_each_task_on_fargate_has_an_id_of_its_own(edge_images: dict[str, str]) -> None:
+    told = {"image": "app", "edge_image": "nginx", "environment": {}, "log_group": "g", "region": "r"}
+    _, task = app_containers(edge=beside_an_app(trusted_proxies=[]), **told)  # type: ignore[arg-type]
+    (rendered,) = [one["value"] for one in task["environment"] if one["name"] == "EDGE_CONFIG"]
+    seen = []
+    for _ in range(2):
+        port = free_port()
+        confined = ("--user", task["user"], "--read-only", "--tmpfs", "/tmp:mode=1777", "--cap-drop", "ALL")
+        published = ("--publish", f"127.0.0.1:{port}:8080", "--env", f"EDGE_CONFIG={rendered}")
+        entry = ("--entrypoint", task["entryPoint"][0])
+        command = (*task["entryPoint"][1:], *task["command"])
+        with container(edge_images["nginx"], *confined, *published, *entry, command=command):
+            ask = partial(httpx.get, f"http://127.0.0.1:{port}/", trust_env=False)
+            wait_until(lambda ask=ask: ask().status_code == 502, "nginx, without an app")  # type: ignore[misc]
+            seen.append(ask().headers["x-edge-id"])
+
+    assert all(re.fullmatch(r"web-next-test-edge-[0-9a-f]{8}", one) for one in seen), seen
+    assert seen[0] != seen[1]
 
 
 def test_without_the_app_the_answer_is_json_with_the_headers_until_it_is_back(edge: Edge) -> None:

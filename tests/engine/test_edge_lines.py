@@ -139,16 +139,22 @@ def test_lines_that_the_reader_slept_through_show(ground: Ground) -> None:
 def test_http_2_refusals_and_broken_requests_have_lines_too(ground: Ground) -> None:
     edge = ground.edge()
     read = ground.reader()
-    for asked in (b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n", b"GET /half HTTP/1.1\r\nHost"):
+    for asked in (
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"GET /half HTTP/1.1\r\nHost",
+        b"GET /%ff%0a%22%c3 HTTP/1.0\r\n\r\n",
+    ):
         raw(edge.port, asked)
     paths = [f"{edge.client.base_url}{path}" for path in ("/a", "/own-500", "/api/x")]
     curl = ["curl", "-sk", "--http2", "-w", "%{http_version} %{http_code}\n", "-o", "/dev/null"]
     said = subprocess.run([*curl, "-Z", *paths], capture_output=True, text=True, timeout=20, check=True).stdout
-    settled(read, 5)
+    settled(read, 7)
 
     assert sorted(re.findall(r"2 [2-5]\d\d$", said, re.MULTILINE)) == ["2 200", "2 200", "2 500"]
     assert read.total("web_next_edge_requests_total", 'status="400"') >= 2
     assert read.total("web_next_edge_missing_lines") == read.total("web_next_edge_lost_lines") == 0
+    assert read.total("web_next_edge_unread_lines_total") == 0
 
 
 def test_each_start_of_nginx_has_an_id_of_its_own_and_a_reload_keeps_it(ground: Ground) -> None:
