@@ -13,6 +13,7 @@ from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMeta
 _QUIET = {"same", "refresh", "read"}
 _ECHO = "Program exited with non-zero exit code"
 """Follows every error of the program and adds nothing to it."""
+_OWN = re.compile(r"(infra|cutover|outputs)\.[\w.]*Error: ")
 _COLOURS = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 
 
@@ -56,11 +57,16 @@ class Progress:
         failed = event.severity == "error"
         if failed:
             self.problems.append(_cause(text))
-        for line in text.splitlines():
+        for line in _without_own_traceback(text.splitlines()):
             self.write(f"  {'error' if failed else 'note':<8} {line}\n")
 
     def _print(self, text: str, seconds: float) -> None:
         self.write(f"{text:<78} {seconds:6.1f} s\n")
+
+
+def _without_own_traceback(lines: list[str]) -> list[str]:
+    """The lines; of an error that the project raised itself the last alone, which says all."""
+    return lines[-1:] if lines[0].startswith("Traceback (") and _OWN.match(lines[-1]) else lines
 
 
 def _cause(text: str) -> str:

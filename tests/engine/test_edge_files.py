@@ -40,6 +40,7 @@ def props(edge_images: dict[str, str], edge_tls: Path) -> Iterator[dict[str, Any
         yield {
             "config": text(),
             "container": name,
+            "definition": "one",
             "image": edge_images["nginx"],
             "labels": {"web-next.test": name},
             "network": net,
@@ -157,3 +158,13 @@ def test_a_split_that_cannot_be_reached_is_said_in_a_line(props: dict[str, Any],
     docker("stop", "--time", "2", props["container"])
     with pytest.raises(TrafficError, match="does not run"):
         traffic.set(10)
+
+
+def test_an_edge_that_another_comes_for_is_not_asked_to_read_what_it_cannot(props: dict[str, Any], edge: int) -> None:
+    """It has neither the mounts nor the helpers of the one that comes, which reads the file when it starts."""
+    changed = {**props, "config": text(edge_id="test-1"), "definition": "another"}
+
+    PROVIDER.update("id", props, changed)
+
+    assert edge_id(edge) == "test-0-0", "the one that runs goes on until it is replaced"
+    assert in_force(props) == changed["config"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,11 +90,13 @@ class DockerEdge(pulumi.ComponentResource):
             labels=labels(docker.VolumeLabelArgs, machine),
             opts=child,
         )
+        command = ["bash", "-c", (TEMPLATES / "edge.sh").read_text(), args.config.edge_id, str(FILE_BYTES)]
         files = EdgeFiles(
             name,
             EdgeFilesArgs(
                 config=render(args.config),
                 container=args.name,
+                definition=hashlib.sha256(repr([machine.edge_image, command, LINES, args.lines]).encode()).hexdigest(),
                 image=machine.edge_image,
                 labels={"web-next.clone": machine.clone, "web-next.role": "edge-files"},
                 network=machine.network,
@@ -114,7 +117,7 @@ class DockerEdge(pulumi.ComponentResource):
             tmpfs=64,
             name=args.name,
             image=machine.edge_image,
-            command=["bash", "-c", (TEMPLATES / "edge.sh").read_text(), args.config.edge_id, str(FILE_BYTES)],
+            command=command,
             volumes=[
                 # The folder, not its files: a renewed certificate is a new file under the old name.
                 docker.ContainerVolumeArgs(host_path=tls, container_path="/etc/nginx/tls", read_only=True),

@@ -39,10 +39,12 @@ class EdgeConfigError(Exception):
 class EdgeFilesArgs:
     """`config` is nginx.conf's text, `container` the edge's name, `image` nginx's image id. `labels` mark the
     container that writes, which is on `network`; `tls` is the certificate's folder on this machine, `volume` the
-    name of the volume."""
+    name of the volume. `definition` is a digest of what the edge's container is made of: where it changes, another
+    container comes, which reads the configuration by itself."""
 
     config: pulumi.Input[str]
     container: pulumi.Input[str]
+    definition: str
     image: pulumi.Input[str]
     labels: Mapping[str, pulumi.Input[str]]
     network: pulumi.Input[str]
@@ -64,10 +66,13 @@ class _EdgeFilesProvider(ResourceProvider):
 
     def create(self, props: Mapping[str, Any]) -> CreateResult:
         _write(props)
+        _reload(str(props["container"]))
         return CreateResult(str(props["volume"]), dict(props))
 
-    def update(self, _id: str, _olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
+    def update(self, _id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
         _write(news)
+        if olds.get("definition") == news["definition"]:
+            _reload(str(news["container"]))
         return UpdateResult(dict(news))
 
     def read(self, id_: str, props: Mapping[str, Any]) -> ReadResult:
@@ -127,7 +132,7 @@ def _beside(props: Mapping[str, Any], command: str) -> Iterator[Container]:
 
 
 def _write(props: Mapping[str, Any]) -> None:
-    """Puts the configuration in force. Raises EdgeConfigError when nginx refuses it or does not take it up."""
+    """Puts the configuration where the edge reads it. Raises EdgeConfigError when nginx refuses it."""
     with _beside(props, _CHECK) as container:
         container.put_archive(FOLDER, _archive("nginx.conf.next", str(props["config"])))
         container.start()
@@ -139,7 +144,6 @@ def _write(props: Mapping[str, Any]) -> None:
             f"nginx refuses the configuration: {problem.partition('] ')[2] or problem}; the one before stays in force: "
             "correct templates/nginx.conf.j2 or the setting that it names, and run up again"
         )
-    _reload(str(props["container"]))
 
 
 def _reload(name: str) -> None:

@@ -416,3 +416,22 @@ def test_a_stack_on_aws_is_refused_where_the_providers_are_stand_ins(
         bring_up("prod", refresh=False)
 
     assert (project.PROJECT / "Pulumi.prod.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        ("infra.runtime.docker.edge_files.EdgeConfigError: nginx refuses it", 1),
+        ("cutover.errors.MigrationError: 002_more.sql failed", 1),
+        ("KeyError: 'volume'", 3),
+    ],
+)
+def test_an_error_of_the_projects_own_is_shown_without_its_traceback(error: str, lines: int) -> None:
+    shown: list[str] = []
+    text = f'Traceback (most recent call last):\n  File "x.py", line 1, in f\n{error}'
+
+    event = SimpleNamespace(severity="error", message=text)
+    Progress(write=shown.append).only_problems(SimpleNamespace(diagnostic_event=event))  # type: ignore[arg-type]
+
+    assert len(shown) == lines
+    assert shown[-1] == f"  error    {error}\n"
