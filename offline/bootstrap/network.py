@@ -1,4 +1,4 @@
-"""A clone's place on the machine: its addresses and ports, and the Docker network that holds them."""
+"""A clone's place on the machine: its addresses and ports, and the Docker networks that hold them."""
 
 from __future__ import annotations
 

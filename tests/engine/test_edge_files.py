@@ -13,7 +13,7 @@ import pytest
 
 from cutover.errors import TrafficError
 from cutover.traffic.docker import EdgeTraffic
-from infra.nginx import FOLDER, WEIGHTS, render
+from infra.nginx import FOLDER, LINES, WEIGHTS, render
 from infra.runtime.docker import edge_files
 from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider
 from tests.support.containers import LABEL, container, docker, free_port, network, wait_until
@@ -28,7 +28,7 @@ ANYBODY.check_hostname, ANYBODY.verify_mode = False, ssl.CERT_NONE
 
 def text(**changes: Any) -> str:
     upstreams = {"stable": "127.0.0.1:1", "candidate": "127.0.0.1:2"}
-    return render(config("stable", "candidate", upstreams=upstreams, **changes))
+    return render(config("stable", "candidate", upstreams=upstreams, lines=f"{LINES}/lines", **changes))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def edge(props: dict[str, Any], edge_tls: Path) -> Iterator[int]:
     """The edge, running on the volume; the port that it answers on."""
     PROVIDER.create(props)
     port = free_port()
-    options = ["--read-only", "--tmpfs", "/tmp", "--network", props["network"]]
+    options = ["--read-only", "--tmpfs", "/tmp", "--tmpfs", LINES, "--network", props["network"]]
     options += ["--volume", f"{props['volume']}:{FOLDER}", "--volume", f"{edge_tls}:/etc/nginx/tls:ro"]
     options += ["--publish", f"127.0.0.1:{port}:8443"]
     command = ("nginx", "-c", edge_files.CONFIG, "-g", "daemon off;")

@@ -125,6 +125,19 @@ tests:
       - alertname: EdgeLogLost
         eval_time: 19m
         exp_alerts: []
+  - name: a reader that reads lines again, and one that had read no more than them
+    interval: 2s
+    input_series:
+      - series: 'web_next_edge_answers_total{outcome="other"}'
+        values: "900x9 900x10 400x10"
+    alert_rule_test:
+      - {alertname: EdgeReaderRestarted, eval_time: 38s, exp_alerts: []}
+      - alertname: EdgeReaderRestarted
+        eval_time: 44s
+        exp_alerts:
+          - exp_labels: {severity: ticket}
+            exp_annotations:
+              summary: The reader of the edge's log was started anew, and the last 5 minutes count lines twice
   - name: a log that nobody looks at
     interval: 2s
     input_series:
