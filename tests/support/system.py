@@ -139,7 +139,9 @@ class System:
     def container(self, part: str) -> Container:
         """This stack's container whose name has `part` in it."""
         name = re.compile(rf"web-next-{self.stack}-{part}\b(?!-files)")
-        found = [each for each in docker.from_env().containers.list(all=True) if name.search(each.name)]
+        found = [
+            each for each in docker.from_env().containers.list(all=True, ignore_removed=True) if name.search(each.name)
+        ]
         assert len(found) == 1, f"{len(found)} containers match {name.pattern}"
         return found[0]
 
