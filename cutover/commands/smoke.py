@@ -32,7 +32,12 @@ def smoke(
         str | None, typer.Option("--stack", "-s", help="the stack whose newest deployment is smoked")
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--target", help="a deployment record instead, a file or - for standard input")
+        str | None,
+        typer.Option(
+            parser=lambda path: path if path == "-" else str(absolute(path)),
+            metavar="FILE",
+            help="a deployment record instead, a file or - for standard input",
+        ),
     ] = None,
     profile: Annotated[
         Literal["full", "prod"] | None, typer.Option(help="what the suite may do; else what the stack's file says")
@@ -78,7 +83,7 @@ def given(path: str) -> SmokeTarget:
     from outputs.smoke import SmokeTarget
 
     try:
-        text = sys.stdin.read() if path == "-" else absolute(path).read_text()
+        text = sys.stdin.read() if path == "-" else Path(path).read_text()
         return SmokeTarget.from_output(json.loads(text))
     except (OSError, ValueError, OutputError) as error:
         raise CutoverError(

@@ -194,6 +194,18 @@ def test_smoke_on_a_stack_that_deployed_nothing_is_5(fake: Fake, capsys: pytest.
     assert "test has deployed nothing yet" in capsys.readouterr().err
 
 
+def test_smoke_takes_a_record_from_a_file_beside_the_caller(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "record.json").write_text(json.dumps(RECORD))
+    monkeypatch.chdir(elsewhere)
+
+    assert main(["smoke", "--target", "record.json"]) == 0
+    assert "GO  web-next 1.5.1" in capsys.readouterr().out
+
+
 def test_smoke_on_a_target_of_another_revision_is_1(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.values = {"smoke_target": {"stack": "test"}}
 
