@@ -138,6 +138,18 @@ tests:
           - exp_labels: {severity: ticket}
             exp_annotations:
               summary: The reader of the edge's log was started anew, and the last 5 minutes count lines twice
+  - name: a reader that does not answer
+    interval: 2s
+    input_series:
+      - series: 'up{job="edge"}'
+        values: "1x9 0x10"
+    alert_rule_test:
+      - {alertname: EdgeLogUnchecked, eval_time: 22s, exp_alerts: []}
+      - alertname: EdgeLogUnchecked
+        eval_time: 28s
+        exp_alerts:
+          - exp_labels: {severity: page}
+            exp_annotations: {summary: The edge's log has not been held against its requests for more than 6 seconds}
   - name: a log that nobody looks at
     interval: 2s
     input_series:
