@@ -36,7 +36,7 @@ class NoGoError(CutoverError):
 
 
 class StackLockedError(CutoverError):
-    """the stack is locked by another update"""
+    """the stack is locked by another update, or a smoke run of it goes on"""
 
     exit_code = 4
 

@@ -103,12 +103,19 @@ def approve(
     from cutover.evidence.bucket import RecordsBucket
     from cutover.evidence.form import Role
     from cutover.evidence.places import require_kept
+    from cutover.smoke.finding import Outcome
+    from outputs.smoke import Criterion
 
     found, bucket = _verified(pack, stack, pack_id)
     document = found.pack.document
     if document.report.no_go:
         stops = ", ".join(each.criterion.value for each in document.decision.stopped_by)
         raise NoGoError(f"the pack is a NO-GO ({stops}): mend what failed, run the suite, and approve that pack")
+    built = next(each for each in document.decision.criteria if each.criterion is Criterion.BUILD)
+    if built.outcome is Outcome.FAIL:
+        raise NoGoError(
+            f"the pack is not of the release that it names ({built.saw}): deploy that one, and approve its pack"
+        )
     bucket = bucket or RecordsBucket.of(document.target.places)
     require_kept(bucket, found.pack)
     given = signed.approve(bucket, document.target.digest, found.pack.id, Role(role), by)
@@ -143,6 +150,8 @@ def _verified(pack: Named, stack: str | None, pack_id: str | None) -> tuple[Veri
 
     if stack is None:
         return verified(in_folder(pack.folder), pack_id), None
+    if pack.folder.is_dir():
+        raise typer.BadParameter(f"{pack.key} is a folder: leave out -s {stack}, or name the key packs/RELEASE/TIME")
     from cutover.stacks.outputs import deployed
 
     bucket = RecordsBucket.of(deployed(stack).places)

@@ -60,7 +60,7 @@ def smoke(
     from cutover.stacks.outputs import deployed
 
     if (stack is None) == (target is None):
-        raise typer.BadParameter("name the stack, -s STACK, or a deployment record, --target FILE")
+        raise typer.BadParameter("name either the stack, -s STACK, or a deployment record, --target FILE")
     what = deployed(stack) if stack else given(target or "-")
     if profile:
         what = dataclasses.replace(what, profile=profile)
@@ -85,10 +85,15 @@ def given(path: str) -> SmokeTarget:
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text()
         return SmokeTarget.from_output(json.loads(text))
-    except (OSError, ValueError, OutputError) as error:
-        raise CutoverError(
-            f"target {path}: {error}; a deployment record is needed, as cutover outputs has it in smoke_target"
-        ) from None
+    except OSError as error:
+        raise CutoverError(f"target {path}: {error.strerror}; name a file, or - for standard input") from None
+    except OutputError:
+        wrong = "has not the fields of one that this revision of the project writes"
+    except ValueError as error:
+        wrong = f"is no JSON ({error})"
+    raise CutoverError(
+        f"target {path} is no deployment record, it {wrong}: cutover outputs -s STACK | jq .smoke_target prints one"
+    )
 
 
 def app_checks(path: Path, target: SmokeTarget) -> AppChecks:

@@ -11,6 +11,9 @@ from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.form import Approval, Role
 from cutover.smoke.finding import now
 
+LONGEST_NAME = 100
+"""Characters: what fits on the printed form, and is written for good."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Approvals:
@@ -54,9 +57,11 @@ def approved(bucket: RecordsBucket, release: str, pack: str) -> Approvals:
 
 def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str) -> Approval:
     """Signs, once and for good. Raises CutoverError when the role has signed this pack already, or without a name."""
-    if not " ".join(by.split()):
+    if not by.strip():
         raise CutoverError("--by is empty: an approval has the name of who gives it")
-    approval = Approval(release=release, pack=pack, role=role, by=" ".join(by.split()), at=now())
+    if len(by) > LONGEST_NAME or not by.isprintable():
+        raise CutoverError(f"--by is {by[:40]!a}…: a name has {LONGEST_NAME} printable characters at most, in one line")
+    approval = Approval(release=release, pack=pack, role=role, by=by.strip(), at=now())
     key = _key(release, pack, role)
     try:
         bucket.put_new(key, json.dumps(approval.output(), indent=2, sort_keys=True, ensure_ascii=False).encode())

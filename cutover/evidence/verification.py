@@ -74,10 +74,11 @@ def _hashes(files: Mapping[str, bytes], pack_id: str | None) -> Iterator[str]:
         return
     yield from (f"{name} is missing" for name in sorted(wanted.keys() - rest.keys()))
     yield from (f"{name} is not in {MANIFEST}" for name in sorted(rest.keys() - wanted.keys()))
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in rest.items()}
     for name in sorted(wanted.keys() & rest.keys()):
-        if (here := hashlib.sha256(rest[name]).hexdigest()) != wanted[name]:
-            yield f"{name} has the SHA-256 {here}, {MANIFEST} says {wanted[name]}"
-    if wanted.keys() == rest.keys() and files[MANIFEST] != manifest(rest).encode():
+        if hashes[name] != wanted[name]:
+            yield f"{name} has the SHA-256 {hashes[name]}, {MANIFEST} says {wanted[name]}"
+    if wanted == hashes and files[MANIFEST] != manifest(rest).encode():
         yield f"{MANIFEST} is not as it was written"
 
 

@@ -17,7 +17,8 @@ class Check:
     """`look` says in a clause what it saw, or raises CheckFailedError or NotRunError; `did` says what it does.
 
     Without a criterion it counts for none of the nine. It runs in these profiles alone, and where the release's
-    `adapter` is real: a mock has nothing real to look at.
+    `adapter` is real: a mock has nothing real to look at. `beside_the_app` says that it sees something where the app
+    does not answer too.
     """
 
     name: str
@@ -25,13 +26,14 @@ class Check:
     did: str
     look: Callable[[Probe], str]
     adapter: str | None = None
+    beside_the_app: bool = False
     profiles: tuple[Profile, ...] = ("full", "prod")
 
     def run(self, probe: Probe) -> Finding:
         """Runs the check. What goes wrong inside it is a finding too: an error of its own is a failure."""
         own, began, at = probe.for_check(self.name), probe.clock(), now()
         try:
-            self._require_real(probe)
+            self._require_sense(probe)
             saw = self.look(own)
             outcome = Outcome.RETRIED if own.retried else Outcome.PASS
         except CheckFailedError as failure:
@@ -42,7 +44,9 @@ class Check:
             outcome, saw = Outcome.FAIL, f"the check itself broke ({type(error).__name__}: {error})"
         return self._finding(outcome, saw, at=at, seconds=probe.clock() - began)
 
-    def _require_real(self, probe: Probe) -> None:
+    def _require_sense(self, probe: Probe) -> None:
+        if probe.shared.away and not self.beside_the_app:
+            raise NotRunError("the app does not answer: see Health")
         if self.adapter and probe.target.adapters.get(self.adapter) == "mock":
             raise NotRunError(f"adapters.{self.adapter} is mock: nothing real answers")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from cutover.errors import StackLockedError
 from cutover.smoke.probe import Sample
 from cutover.smoke.report import Report
 
@@ -21,17 +25,34 @@ class Kept:
 
     folder: Path
     requests: IO[str]
+    since: float
+    """Seconds since the last request of the run before, of any stack; infinite without one."""
 
     @classmethod
     @contextmanager
     def begin(cls, stack: str) -> Iterator[Self]:
-        """Room for a new run, for the block: what was kept of the one before is gone."""
+        """Room for a new run, for the block: what was kept of the one before is gone.
+
+        Raises StackLockedError while another run has it: two would fill one limit, and each other's report.
+        """
         folder = KEPT / stack
         folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackLockedError(f"a smoke run of {stack} goes on in this folder: let it end") from None
+            yield from cls._begun(folder)
+
+    @classmethod
+    def _begun(cls, folder: Path) -> Iterator[Self]:
+        samples = folder / "samples.jsonl"
+        newest = max((file.stat().st_mtime for file in KEPT.glob("*/samples.jsonl")), default=-math.inf)
+        since = time.time() - newest
         for name in ("report.json", "report.txt", "pack.txt"):
             (folder / name).unlink(missing_ok=True)
-        with (folder / "samples.jsonl").open("w") as requests:
-            yield cls(folder, requests)
+        with samples.open("w") as requests:
+            yield cls(folder, requests, max(0.0, since))
 
     def sample(self, sample: Sample) -> None:
         """Keeps a request; it outlives whatever kills this process."""

@@ -31,8 +31,16 @@ LIMITED = "/api/"
 """Paths under it are limited by the edge."""
 
 
+_AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT)
+"""What the edge says where the app does not answer; 503 is the app's own too."""
+
+
 class CheckFailedError(Exception):
     """A check saw something other than what it must; the message says what."""
+
+
+class AwayError(CheckFailedError):
+    """Nobody answered, or the edge did in the app's place."""
 
 
 class NotRunError(Exception):
@@ -94,6 +102,8 @@ class Shared:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     answers: dict[str, dict[str, Any] | CheckFailedError] = field(default_factory=dict)
+    away: bool = False
+    """The app does not answer: whatever else goes through it can only say so again."""
 
 
 @dataclass(kw_only=True)
@@ -142,7 +152,7 @@ class Probe:
             asked = {TRACE: f"smoke-{uuid.uuid4()}", **(headers or {})}
             answer = self.http.request(method, path, json=body, headers=asked)
         except httpx.HTTPError as error:
-            raise CheckFailedError(f"{method} {path}: no answer ({type(error).__name__}: {error})") from None
+            raise AwayError(f"{method} {path}: no answer ({type(error).__name__}: {error})") from None
         track = answer.headers.get(ANSWERED_BY_TRACK)
         edge = answer.headers.get(ANSWERED_BY_EDGE)
         sample = Sample(
@@ -184,7 +194,8 @@ class Probe:
             wait = answer.headers.get("retry-after", "")
             self.sleep(min(int(wait), 5) if wait.isdecimal() else 1)
         if answer.status_code != status:
-            raise CheckFailedError(f"{method} {path}: {answer.status_code} {excerpt(answer)!r}, {status} expected")
+            kind = AwayError if answer.status_code in _AWAY else CheckFailedError
+            raise kind(f"{method} {path}: {answer.status_code} {excerpt(answer)!r}, {status} expected")
         return answer
 
     def ask(
@@ -217,5 +228,5 @@ class Probe:
                     self.shared.answers[path] = failure
             known = self.shared.answers[path]
         if isinstance(known, CheckFailedError):
-            raise CheckFailedError(str(known))
+            raise type(known)(str(known))
         return known

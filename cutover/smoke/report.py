@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from cutover.errors import NoGoError
-from cutover.smoke.decision import Decision, Verdict, decide
+from cutover.smoke.decision import CriterionResult, Decision, Verdict, decide
 from cutover.smoke.finding import Finding, Outcome, now
 from cutover.smoke.probe import Sample
 from outputs.shape import Shape
@@ -47,7 +47,7 @@ class Report(Shape):
     def table(self) -> str:
         """The report for a terminal: a line for each of the nine criteria, what failed beside them, the verdict."""
         lines = [
-            row(each.outcome, each.criterion.value, each.seconds, each.saw + (" (waived)" if each.waived else ""))
+            row(each.outcome, each.criterion.value, each.seconds, each.saw + self._waiver(each))
             for each in self.decision.criteria
         ]
         lines += [
@@ -61,6 +61,14 @@ class Report(Shape):
             verdict += f": {', '.join(self.decision.caveats)}"
         lines.append(f"  {verdict}  web-next {self.target.version} {track}at {self.target.edge.url}")
         return "\n".join(lines)
+
+    def _waiver(self, result: CriterionResult) -> str:
+        """What became of the waivers of a criterion that does not pass."""
+        if result.outcome.stands:
+            return ""
+        own = [each for each in self.target.rules.waivers if each.criterion is result.criterion]
+        word = "waived until" if result.waived else "its waiver ended"
+        return "".join(f" ({word} {each.expires}, {each.owner})" for each in own[-1:])
 
     def document(self) -> dict[str, Any]:
         """The report as JSON-ready values, the samples left out."""

@@ -48,6 +48,7 @@ class Explainer:
 
     def _line(self, path: list[str], kind: str, message: str) -> str:
         key = f"{self.namespace}:{'.'.join(path)}"
+        placed = re.sub(r"\.(\d+)", r"[\1]", key)
         if kind == "extra_forbidden" and path[0] in self.moved:
             return f"  {key} is now {self.moved[path[0]]}: move it there"
         if kind == "extra_forbidden" and path[0].partition(".")[0] in self.sections and len(path) == 1:
@@ -59,11 +60,12 @@ class Explainer:
             return f"  {key}: unknown key; {advice}"
         if kind == "missing":
             option = "--path " if len(path) > 1 else ""
-            return f"  {key}: required, not set; pulumi config set {option}{key} VALUE"
+            quoted = key if placed == key else f"'{placed}'"
+            return f"  {placed}: required, not set; pulumi config set {option}{quoted} VALUE"
         value = "[secret]" if path[0] in self.masked else _CREDENTIALS.sub("//[secret]@", json.dumps(self._at(path)))
         if stated := self._stated_rule(path):
             message = f"it must be {stated}"
-        return f"  {key} = {value}: {message[0].lower()}{message[1:]}"
+        return f"  {placed} = {value}: {message[0].lower()}{message[1:]}"
 
     def _model(self, path: list[str]) -> type[BaseModel]:
         return self.sections[path[0]] if len(path) > 1 and path[0] in self.sections else self.model

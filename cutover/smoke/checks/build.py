@@ -10,14 +10,7 @@ from outputs.smoke import Criterion
 
 def look(probe: Probe) -> str:
     """The commit, the version, and the image in how many processes."""
-    answer, target = probe.once("/api/healthz"), probe.target
-    for key, expected in (("buildSha", target.build_sha), ("version", target.version)):
-        if answer.get(key) != expected:
-            raise CheckFailedError(f"healthz {key} is {answer.get(key)!r}, {expected!r} expected")
-    for name, check in (answer.get("checks") or {}).items():
-        adapter = check.get("adapter") if isinstance(check, dict) else None
-        if adapter and adapter != target.adapters.get(name):
-            raise CheckFailedError(f"healthz says that {name} is {adapter}, {target.adapters.get(name)} expected")
+    target = probe.target
     intended = target.image.rpartition("@")[2]
     running = processes(target)
     for each in running:
@@ -25,6 +18,14 @@ def look(probe: Probe) -> str:
             raise CheckFailedError(f"{each.part} {each.name} {each.wrong}")
         if each.image != intended:
             raise CheckFailedError(f"{each.part} {each.name} runs image {each.image or 'unknown'}, not {intended}")
+    answer = probe.once("/api/healthz")
+    for key, expected in (("buildSha", target.build_sha), ("version", target.version)):
+        if answer.get(key) != expected:
+            raise CheckFailedError(f"healthz {key} is {answer.get(key)!r}, {expected!r} expected")
+    for name, check in (answer.get("checks") or {}).items():
+        adapter = check.get("adapter") if isinstance(check, dict) else None
+        if adapter and adapter != target.adapters.get(name):
+            raise CheckFailedError(f"healthz says that {name} is {adapter}, {target.adapters.get(name)} expected")
     parts = " and ".join(f"{sum(each.part == part for each in running)} {part}" for part in _parts(running))
     return f"build {target.build_sha}, version {target.version}; {intended[:19]} runs in {parts}"
 
@@ -38,4 +39,5 @@ CHECK = Check(
     criterion=Criterion.BUILD,
     did="asked /api/healthz for commit and version, and what runs for its image",
     look=look,
+    beside_the_app=True,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cutover.smoke.check import Check
-from cutover.smoke.probe import CheckFailedError, Probe
+from cutover.smoke.probe import AwayError, CheckFailedError, Probe
 from outputs.smoke import Criterion
 
 DEPENDENCIES = ("audit", "evidence", "queue", "guardrails")
@@ -13,7 +13,11 @@ while the app is well and answers from fallbacks."""
 
 def look(probe: Probe) -> str:
     """Since when it is up, and which of its dependencies it misses."""
-    answer = probe.once("/api/healthz")
+    try:
+        answer = probe.once("/api/healthz")
+    except AwayError:
+        probe.shared.away = True
+        raise
     checks = answer.get("checks")
     if answer.get("ok") is not True:
         raise CheckFailedError(f"healthz ok is {answer.get('ok')!r}, True expected: {checks}")

@@ -32,7 +32,8 @@ def _look(probe: Probe, plan: Callable[[Probe, Limit], Plan], *, again: bool) ->
         saw = _send(probe, plan(probe, limit))
         judgement = judge(probe.samples.limited_paths(), limit)
         if judgement.ruling is Ruling.HOLDS:
-            return f"{saw}: {judgement.clause}"
+            again_after = f", asked again after {pause:.0f} s, for others had used it" if pause else ""
+            return f"{saw}{again_after}: {judgement.clause}"
         if judgement.ruling is Ruling.BROKEN:
             raise CheckFailedError(f"{saw}: {judgement.clause}")
     raise NotRunError(f"{saw}, which decides nothing: {judgement.clause}")

@@ -13,10 +13,11 @@ from cutover.evidence.approvals import approve, approved
 from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.form import Role
 from cutover.evidence.places import in_bucket, upload
+from cutover.smoke.finding import Outcome
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
 from tests.support.memory_bucket import Memory
-from tests.support.packs import CAVEATS, GO, NO_GO, TARGET, pack
+from tests.support.packs import CAVEATS, GO, NO_GO, TARGET, findings, pack, report_of
 
 ALL = ["devops", "backend", "frontend"]
 
@@ -97,6 +98,13 @@ def test_a_signature_has_a_name(memory: Memory, by: str) -> None:
     assert memory.s3.objects == {}
 
 
+@pytest.mark.parametrize("by", ["A" * 101, "Ada\nLovelace", "Ada\x1b[31m", "Ada\u202eecalevoL"])
+def test_a_name_fits_on_the_form(memory: Memory, by: str) -> None:
+    with pytest.raises(CutoverError, match="a name has 100 printable characters at most, in one line"):
+        approve(memory.bucket, "r", "p", Role.BACKEND, by)
+    assert memory.s3.objects == {}
+
+
 def test_the_commands_sign_a_pack_of_the_bucket(stack: Memory, capsys: pytest.CaptureFixture[str]) -> None:
     assert [sign(role) for role in ALL] == [0, 0, 0]
     printed = capsys.readouterr().out.splitlines()
@@ -139,6 +147,26 @@ def test_a_no_go_is_not_signed(stack: Memory, tmp_path: Path, capsys: pytest.Cap
     assert main(["approve", str(folder), "--role", "backend", "--by", "Ada"]) == 3
     assert "the pack is a NO-GO (Audit Postgres, Rate limit, Queue stats)" in capsys.readouterr().err
     assert not [key for key in stack.s3.objects if key.startswith("approvals")]
+
+
+def test_a_pack_of_another_build_than_it_names_is_not_signed(
+    stack: Memory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = report_of(findings(build=(Outcome.FAIL, "healthz buildSha is 'another', '4f2c1d9' expected")))
+    folder = pack(other).write(tmp_path)
+
+    assert main(["approve", str(folder), "--role", "backend", "--by", "Ada"]) == 3
+    assert "the pack is not of the release that it names" in capsys.readouterr().err
+    assert not [key for key in stack.s3.objects if key.startswith("approvals")]
+
+
+def test_a_folder_is_not_looked_for_in_the_bucket(
+    stack: Memory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = pack().write(tmp_path)
+
+    assert sign("backend", what=str(folder)) == 2
+    assert "is a folder: leave out -s local, or name the key" in " ".join(capsys.readouterr().err.split())
 
 
 def test_what_does_not_verify_is_not_signed(stack: Memory, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

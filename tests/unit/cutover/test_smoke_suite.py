@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from cutover.errors import NoGoError, NotPreparedError
-from cutover.smoke import suite
+from cutover.errors import NoGoError, NotPreparedError, StackLockedError
+from cutover.smoke import run, suite
 from cutover.smoke.check import Check, Suite
-from cutover.smoke.checks import SUITE
+from cutover.smoke.checks import SUITE, health
 from cutover.smoke.decision import Verdict
-from cutover.smoke.finding import Finding, Outcome
+from cutover.smoke.finding import Finding, Outcome, now
 from cutover.smoke.kept import KEPT, Kept, saved
 from cutover.smoke.probe import USER_AGENT, CheckFailedError, NotRunError, Probe, Sample, Samples
 from cutover.smoke.report import Report
 from outputs.release import Track
-from outputs.smoke import Criterion, SmokeTarget
+from outputs.smoke import Criterion, SmokeTarget, Waiver
 from tests.support.edge_double import TARGET, Edge, target
 from tests.support.smoked import report
 
@@ -83,6 +85,70 @@ def test_a_mock_is_not_asked_and_says_so(adapter: str) -> None:
 
     assert outcomes(found) == {each.name: Outcome.NOT_RUN for each in real}
     assert {finding.saw for finding in found.findings} == {f"adapters.{adapter} is mock: nothing real answers"}
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_what_goes_through_an_app_that_does_not_answer_is_not_asked_again(status: int) -> None:
+    edge = Edge()
+    edge.answer("/api/healthz", {"_err": "upstream unavailable"}, status=status)
+    beside = replace(check("b"), beside_the_app=True)
+
+    found = suite.run(Suite((health.CHECK,), (check("a"), beside)), edge.probe())
+
+    assert outcomes(found) == {"health": Outcome.FAIL, "a": Outcome.NOT_RUN, "b": Outcome.PASS}
+    assert {each.check: each.saw for each in found.findings}["a"] == "the app does not answer: see Health"
+
+
+def test_an_app_that_is_unwell_is_asked_all_the_same() -> None:
+    edge = Edge()
+    edge.answer("/api/healthz", {"ok": False, "checks": {}})
+
+    found = suite.run(Suite((health.CHECK,), (check("a"),)), edge.probe())
+
+    assert outcomes(found) == {"health": Outcome.FAIL, "a": Outcome.PASS}
+
+
+def test_two_runs_at_once_are_refused_and_the_second_touches_nothing(here: Path) -> None:
+    with Kept.begin("test") as first:
+        first.report(report())
+        with pytest.raises(StackLockedError, match="a smoke run of test goes on in this folder"), Kept.begin("test"):
+            pass
+        assert saved("test", since=0) is not None
+    keep(report())
+
+
+def test_a_run_knows_how_long_ago_the_one_before_sent_its_last_request(here: Path) -> None:
+    with Kept.begin("test") as first:
+        assert first.since == math.inf
+    os.utime(KEPT / "test" / "samples.jsonl", (time.time() - 7, time.time() - 7))
+
+    with Kept.begin("candidate") as second:
+        assert 7 <= second.since < 9, "of any stack: they share the address"
+
+
+def test_a_run_waits_until_the_one_before_has_drained(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    said: list[str] = []
+    with Kept.begin("test"):
+        pass
+    monkeypatch.setattr(time, "sleep", slept.append)
+    gone = target(url="https://127.0.0.1:1")
+
+    run.run_and_keep(Suite((check("a"),)), gone, said.append)
+
+    assert slept == [pytest.approx(11, abs=1)], "a burst of 10 and one more, at one a second"
+    assert said[0] == f"  smoke    waits {slept[0]:.0f} s: the run before has filled the limit of this address"
+
+
+def test_a_waiver_is_told_with_its_end_and_its_owner() -> None:
+    today = now().date()
+    for days, word in ((1, "waived until"), (-1, "its waiver ended")):
+        waiver = Waiver(criterion=Criterion.HEALTH, reason="r", owner="Ada", expires=today + timedelta(days=days))
+        waived = replace(TARGET, rules=replace(TARGET.rules, waivers=[waiver]))
+
+        table = Report.of(waived, report(health=Outcome.FAIL).findings).table()
+
+        assert f"saw Health ({word} {waiver.expires}, Ada)" in table
 
 
 def test_the_last_checks_begin_when_all_others_have_ended() -> None:

@@ -205,7 +205,16 @@ def test_every_key_has_a_value_here_that_breaks_it() -> None:
 def test_a_lists_wrong_element_is_named_by_its_place(key: str, value: list[str], wrong: str, rule: str) -> None:
     place = value.index(wrong)
 
-    assert refused(changed(**at(key, value))).startswith(f"web-next:{key}.{place} = {json.dumps(wrong)}: {rule}")
+    assert refused(changed(**at(key, value))).startswith(f"web-next:{key}[{place}] = {json.dumps(wrong)}: {rule}")
+
+
+def test_what_an_element_lacks_is_told_with_a_command_that_pulumi_takes() -> None:
+    line = refused(changed(smoke={"waivers": [{"criterion": "Health", "reason": "r", "expires": "2027-01-31"}]}))
+
+    assert line == (
+        "web-next:smoke.waivers[0].owner: required, not set; "
+        "pulumi config set --path 'web-next:smoke.waivers[0].owner' VALUE"
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,12 +237,12 @@ def test_the_machines_settings_are_checked_by_their_path(changes: dict[str, Any]
     [
         ({"cidr": "10.42.0.0/33"}, 'web-next:network.cidr = "10.42.0.0/33": input is not a valid IPv4 network'),
         ({"cidr": "10.42.0.1/16"}, 'web-next:network.cidr = "10.42.0.1/16": input is not a valid IPv4 network'),
-        ({"appSubnets": ["10.42.0/24"]}, 'web-next:network.appSubnets.0 = "10.42.0/24": '),
+        ({"appSubnets": ["10.42.0/24"]}, 'web-next:network.appSubnets[0] = "10.42.0/24": '),
         ({"nat": "two"}, "web-next:network.nat = \"two\": input should be 'one' or 'per-zone'"),
         ({"vpcId": "main"}, 'web-next:network.vpcId = "main": it must be a VPC\'s id, vpc-…'),
         (
             {"dataSubnetIds": ["subnet-xyz"]},
-            'web-next:network.dataSubnetIds.0 = "subnet-xyz": it must be a list of sub',
+            'web-next:network.dataSubnetIds[0] = "subnet-xyz": it must be a list of sub',
         ),
         ({"cdr": "10.42.0.0/16"}, "web-next:network.cdr: unknown key; did you mean 'cidr'?"),
     ],

@@ -88,7 +88,7 @@ def test_rules_are_judged_although_other_values_are_wrong() -> None:
 def test_rules_about_a_wrong_value_wait_until_it_is_right() -> None:
     assert problems(changed(FARGATE, zones=["x"], backupWindow="now")) == [
         'web-next:backupWindow = "now": it must be HH:MM-HH:MM in UTC',
-        'web-next:zones.0 = "x": it must be a list of availability zones, such as eu-central-1a',
+        'web-next:zones[0] = "x": it must be a list of availability zones, such as eu-central-1a',
     ]
 
 
