@@ -14,6 +14,8 @@ from tests.support import schedule
 
 def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that runs this in the background has it ignore interrupts, and so would what tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

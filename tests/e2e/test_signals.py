@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import httpx
@@ -19,6 +20,9 @@ asked = urllib.request.Request("https://{edge}:8443/no-such-page", headers={{"us
 try: urllib.request.urlopen(asked, context=ssl._create_unverified_context())
 except urllib.error.HTTPError as answer: print(answer.code)
 """
+
+SCRAPED_SECONDS = 6
+"""More than lies between two scrapes."""
 
 
 def measured(system: System, expression: str) -> float:
@@ -72,7 +76,16 @@ def test_a_smoke_agent_of_an_untrusted_address_counts_as_a_user_at_edge_and_app(
             found[f"app, {traffic}"] = measured(standing, app.format(traffic))
         return found
 
-    before = figures()
+    before: dict[str, float] = {}
+
+    def calm() -> bool:
+        """What was sent before has been read and scraped."""
+        seen = dict(before)
+        before.update(figures())
+        time.sleep(SCRAPED_SECONDS)
+        return seen == before == figures()
+
+    wait_for(calm)
     (host,) = addresses(standing, "edge")
     for _ in range(7):
         said = standing.container("stable").exec_run(["python3", "-c", AS_SMOKE.format(edge=host)])

@@ -34,7 +34,7 @@ ASK = """
 import http.client, json, sys
 place, method, path, body = sys.argv[1:]
 connection = http.client.HTTPConnection(place, timeout=10)
-connection.request(method, path, body or None)
+connection.request(method, path, body or None, {"Authorization": "AWS4-HMAC-SHA256 anybody"})
 answer = connection.getresponse()
 print(json.dumps([answer.status, answer.read().decode()]))
 """
@@ -114,9 +114,17 @@ def inside(place: str) -> Iterator[Callable[..., Answer]]:
 def test_nobody_reaches_what_local_stacks_do_not_use(
     ask: Callable[..., Answer], inside: Callable[..., Answer], method: str, path: str, body: str
 ) -> None:
-    for answer in (ask(method, path, body), inside(method, path, body)):
+    for answer in (ask(method, path, body, Authorization="AWS4-HMAC-SHA256 anybody"), inside(method, path, body)):
         assert answer.status >= 400
         assert "is not answered" in answer.text, answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/evidence/one"), ("PUT", "/evidence/one"), ("POST", "/")])
+def test_what_is_not_signed_is_refused(ask: Callable[..., Answer], method: str, path: str) -> None:
+    answer = ask(method, path)
+
+    assert answer.status == 403
+    assert f"{method} '{path}' is not signed: a stranger gets nothing" in answer.text
 
 
 @pytest.mark.parametrize(
