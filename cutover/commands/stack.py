@@ -43,7 +43,7 @@ def up(
             raise NoGoError(f"stack {stack}: NO-GO, nothing was recorded; mend what failed and run up again") from None
         raise
     kept = saved(stack, since=started)
-    if kept:
+    if kept and not kept.no_go:  # a NO-GO of the hook ends the update: this is another run's
         _print_end(kept.table, kept.url, kept.pack)
         return
     target = outputs(stack).read("smoke_target", SmokeTarget.from_output)

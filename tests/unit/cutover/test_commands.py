@@ -257,6 +257,15 @@ def test_up_that_the_hook_stopped_is_3_with_the_table(fake: Fake, capsys: pytest
     assert printed.err == ("cutover: stack test: NO-GO, nothing was recorded; mend what failed and run up again\n")
 
 
+def test_a_no_go_that_somebody_elses_run_left_meanwhile_is_not_the_updates(
+    fake: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.smoked = found(rate=Outcome.FAIL)
+
+    assert main(["up", "-s", "test"]) == 0
+    assert "GO  web-next 1.5.1" in capsys.readouterr().out
+
+
 def test_up_that_failed_after_a_go_is_its_own_failure(fake: Fake) -> None:
     fake.smoked, fake.failure = found(), StackLockedError("locked")
 
