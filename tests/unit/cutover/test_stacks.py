@@ -27,7 +27,6 @@ from cutover.errors import (
 )
 from cutover.stacks import locks, outputs, project, update
 from cutover.stacks.causes import cause
-from cutover.stacks.progress import Progress
 from tests.support.database_output import OUTPUT, SCHEMA
 
 
@@ -392,14 +391,6 @@ def test_a_stack_file_that_is_no_yaml_of_a_stack_is_one_line_that_names_it(backe
         project.config("local")
 
 
-def test_what_pulumi_says_in_several_lines_keeps_them_apart() -> None:
-    progress = Progress(write=lambda _: None)
-    event = SimpleNamespace(severity="error", message="error: 2 problem(s):\n  a is 1: too few\n  b is 2: too many\n")
-    progress.only_problems(SimpleNamespace(diagnostic_event=event))  # type: ignore[arg-type]
-
-    assert progress.problems == ["2 problem(s): a is 1: too few; b is 2: too many"]
-
-
 def test_a_stack_without_a_file_is_refused_with_those_that_have_one(backend: Path) -> None:
     with pytest.raises(StackMissingError, match=r"there is no Pulumi\.prd\.yaml: the stacks here are .*\bprod\b"):
         bring_up("prd", refresh=False)
@@ -416,22 +407,3 @@ def test_a_stack_on_aws_is_refused_where_the_providers_are_stand_ins(
         bring_up("prod", refresh=False)
 
     assert (project.PROJECT / "Pulumi.prod.yaml").read_text() == before
-
-
-@pytest.mark.parametrize(
-    ("error", "lines"),
-    [
-        ("infra.runtime.docker.edge_files.EdgeConfigError: nginx refuses it", 1),
-        ("cutover.errors.MigrationError: 002_more.sql failed", 1),
-        ("KeyError: 'volume'", 3),
-    ],
-)
-def test_an_error_of_the_projects_own_is_shown_without_its_traceback(error: str, lines: int) -> None:
-    shown: list[str] = []
-    text = f'Traceback (most recent call last):\n  File "x.py", line 1, in f\n{error}'
-
-    event = SimpleNamespace(severity="error", message=text)
-    Progress(write=shown.append).only_problems(SimpleNamespace(diagnostic_event=event))  # type: ignore[arg-type]
-
-    assert len(shown) == lines
-    assert shown[-1] == f"  error    {error}\n"

@@ -1,0 +1,36 @@
+"""What a person sees of a running update."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from cutover.stacks.progress import Progress
+
+
+def test_what_pulumi_says_in_several_lines_keeps_them_apart() -> None:
+    progress = Progress(write=lambda _: None)
+    event = SimpleNamespace(severity="error", message="error: 2 problem(s):\n  a is 1: too few\n  b is 2: too many\n")
+    progress.only_problems(SimpleNamespace(diagnostic_event=event))  # type: ignore[arg-type]
+
+    assert progress.problems == ["2 problem(s): a is 1: too few; b is 2: too many"]
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        ("infra.runtime.docker.edge_files.EdgeConfigError: nginx refuses it", 1),
+        ("cutover.errors.MigrationError: 002_more.sql failed", 1),
+        ("KeyError: 'volume'", 3),
+    ],
+)
+def test_an_error_of_the_projects_own_is_shown_without_its_traceback(error: str, lines: int) -> None:
+    shown: list[str] = []
+    text = f'Traceback (most recent call last):\n  File "x.py", line 1, in f\n{error}'
+
+    event = SimpleNamespace(severity="error", message=text)
+    Progress(write=shown.append).only_problems(SimpleNamespace(diagnostic_event=event))  # type: ignore[arg-type]
+
+    assert len(shown) == lines
+    assert shown[-1] == f"  error    {error}\n"
