@@ -89,6 +89,12 @@ def test_what_goes_through_an_app_that_does_not_answer_is_not_asked_again(status
     assert {each.check: each.saw for each in found.findings}["a"] == "the app does not answer: see Health"
 
 
+def test_of_an_app_that_does_not_answer_the_build_check_alone_still_looks_at_what_runs() -> None:
+    beside = [each.name for part in (SUITE.together, SUITE.last, SUITE.judges) for each in part if each.beside_the_app]
+
+    assert beside == ["build"]
+
+
 def test_an_app_that_is_unwell_is_asked_all_the_same() -> None:
     edge = Edge()
     edge.answer("/api/healthz", {"ok": False, "checks": {}})
