@@ -197,12 +197,17 @@ def test_a_foreign_endpoint_is_refused_in_one_line(project: Project, emulator: E
 
 
 def test_without_endpoints_the_shape_is_previewed_and_nothing_else(project: Project) -> None:
-    project.write(
-        """
+    provider = """
         import pulumi, pulumi_aws as aws
         opts = pulumi.ResourceOptions(provider=aws.Provider("aws", region="eu-central-1"))
-        aws.s3.Bucket("b", opts=opts)
-        aws.ecs.Cluster("c", opts=opts)
+        """
+    refused = {
+        'aws.s3.Bucket("b", opts=opts)': (
+            "the aws provider has no endpoint for s3; without one a stand-in only previews"
+        ),
+        'aws.ecs.Cluster("c", opts=opts)': "aws:ecs/cluster:Cluster exists in previews only",
+    }
+    machine = """
         template = aws.ec2.LaunchTemplate("t", image_id="resolve:ssm:/aws/ami", instance_type="t4g.nano", opts=opts,
             iam_instance_profile={"arn": "arn"}, metadata_options={"http_tokens": "required"},
             network_interfaces=[{"security_groups": ["sg-1"], "associate_public_ip_address": "false"}])
@@ -210,8 +215,9 @@ def test_without_endpoints_the_shape_is_previewed_and_nothing_else(project: Proj
             launch_template={"id": template.id, "version": template.latest_version.apply(str)})
         pulumi.export("machine", machine.id)
         """
-    )
+    project.write(provider, *refused, machine)
     assert "+ 6 to create" in project.preview()
-    output = project.up(code=1)
-    assert "the aws provider has no endpoint for s3; without one a stand-in only previews" in output
-    assert "aws:ecs/cluster:Cluster exists in previews only" in output
+    # One at a time: an update ends at its first failure, whichever that is.
+    for resource, problem in refused.items():
+        project.write(provider, resource)
+        assert problem in project.up(code=1)
