@@ -9,6 +9,10 @@
     ├── UnreachableError       8
     ├── ContractError          9
     ├── TrafficError          10
+    ├── HeldError             11
+    ├── RolledBackError       12
+    ├── RefusedError          13
+    ├── UnfinishedError       14
     └── PackError             15
 
 The first paragraph of each docstring is its row in `cutover --help` and in the runbook. What a check of a suite finds
@@ -80,11 +84,32 @@ class TrafficError(CutoverError):
     exit_code = 10
 
 
-class PackError(CutoverError):
-    """the evidence pack does not verify: it is not what was written, or its verdict does not follow
+class HeldError(CutoverError):
+    """the rollout is held: a gate, what both tracks share, a freeze or a person stands against going on"""
 
-    11 to 14 are kept for the rollout.
-    """
+    exit_code = 11
+
+
+class RolledBackError(CutoverError):
+    """the rollout was rolled back by a gate; stable has all of the traffic"""
+
+    exit_code = 12
+
+
+class RefusedError(CutoverError):
+    """refused: the rollout's state, its approvals or its rules do not allow that; nothing was changed"""
+
+    exit_code = 13
+
+
+class UnfinishedError(CutoverError):
+    """the traffic is where it should be; what could not be reached is written down, and tick goes on with it"""
+
+    exit_code = 14
+
+
+class PackError(CutoverError):
+    """the evidence pack does not verify: it is not what was written, or its verdict does not follow"""
 
     exit_code = 15
 

@@ -1,0 +1,1 @@
+"""A rollout: a candidate's way through the phases, on live metrics, and back."""

@@ -1,0 +1,136 @@
+"""The state machine: which record follows another, by which verb. Pure; what it refuses, it refuses by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from cutover.errors import HeldError, RefusedError
+from cutover.rollout.phases import FlagValues
+from cutover.rollout.record import Last, Record, State
+
+UPWARD = {
+    State.CANARY: State.PREPARED,
+    State.STAGED: State.CANARY,
+    State.PRODUCTION: State.STAGED,
+    State.FINISHING: State.PRODUCTION,
+}
+"""What a state may be entered from. Each is a rise of the weight, or ends the way back."""
+VERBS = {State.CANARY: "canary", State.STAGED: "staged", State.PRODUCTION: "production", State.FINISHING: "finish"}
+
+
+def begun(before: Record | None, new: Record) -> Record:
+    """A new rollout, prepared. Raises RefusedError while another runs or has not drained."""
+    if before and before.state.running:
+        raise RefusedError(
+            f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: finish it or roll it back "
+            f"first, cutover status -s {before.stack}"
+        )
+    if before and before.draining:
+        raise RefusedError(
+            f"rollout {before.id} was rolled back, and its worker still delivers what was accepted: wait until "
+            f"cutover status -s {before.stack} says that nothing is left"
+        )
+    if before:
+        new = replace(
+            new, revision=before.revision + 1, cleanup_locked=before.cleanup_locked, stable_flags=_own_flags(before)
+        )
+    return new
+
+
+def risen(record: Record, to: State, last: Last, at: datetime) -> Record:
+    """The next state upward. Raises RefusedError from any other than the one before it, HeldError while it is held.
+
+    Whether the gates have passed is not asked here.
+    """
+    if record.state is not UPWARD[to]:
+        way = next((verb for state, verb in VERBS.items() if UPWARD[state] is record.state), None)
+        raise RefusedError(
+            f"rollout {record.id} is {record.state}, and {VERBS[to]} follows {UPWARD[to]}: "
+            + (f"cutover {way} -s {record.stack} is next" if way else f"begin with cutover canary -s {record.stack}")
+        )
+    if record.hold:
+        raise HeldError(f"rollout {record.id} is held in {record.state}: {record.hold}; cutover resume goes on")
+    return _next(record, last, state=to, since=at, extended=False)
+
+
+def finished(record: Record, last: Last, at: datetime) -> Record:
+    """The end: what was the candidate is stable, and the clean-up jobs delete again. Only out of finishing."""
+    if record.state is not State.FINISHING:
+        raise RefusedError(f"rollout {record.id} is {record.state}: only one that is finishing can be finished")
+    return _next(record, last, state=State.FINISHED, since=at, hold=None, cleanup_locked=False)
+
+
+def rolled_back(record: Record, last: Last, at: datetime) -> Record:
+    """All traffic to stable, flags 0, clean-up jobs locked; from any state before finishing.
+
+    The candidate's worker goes on where it has accepted alerts that stable's queue, a mock, does not have. A record
+    that says so already stays as it is. Raises RefusedError when there is no way back.
+    """
+    if record.state is State.ROLLED_BACK:
+        return record
+    if record.state in (State.FINISHING, State.FINISHED):
+        raise RefusedError(
+            f"rollout {record.id} is {record.state}: {record.releases.candidate.version} is stable's own release now, "
+            "and there is no way back; begin a rollout of the release that you want"
+        )
+    if record.releases.one_way:
+        raise RefusedError(
+            f"rollout {record.id} has no way back: {record.releases.stable.version} does not survive "
+            f"{record.releases.one_way}; the rollout is to be held, and mended forward"
+        )
+    return _next(
+        record,
+        last,
+        state=State.ROLLED_BACK,
+        since=at,
+        hold=None,
+        cleanup_locked=True,
+        draining=record.flags("candidate").alerts_consume,
+    )
+
+
+def held(record: Record, why: str, last: Last) -> Record:
+    """The same state, held. The first reason stays. Raises RefusedError outside of a running rollout."""
+    _require_running(record, "hold")
+    return record if record.hold else _next(record, last, hold=why)
+
+
+def resumed(record: Record, last: Last, *, cleanup: bool = False) -> Record:
+    """The same state, not held; with `cleanup` the clean-up jobs delete again, after a rollback too."""
+    if cleanup:
+        return _next(record, last, hold=None, cleanup_locked=False)
+    _require_running(record, "resume")
+    return _next(record, last, hold=None)
+
+
+def extended(record: Record, last: Last) -> Record:
+    """The same phase for a second hold, because the first has seen too little; once."""
+    if record.extended:
+        raise RefusedError(f"rollout {record.id}: {record.state} was extended already, and is held")
+    return _next(record, last, extended=True)
+
+
+def drained(record: Record, last: Last) -> Record:
+    """After a rollback: the candidate's worker has delivered all that was accepted, and rests."""
+    return _next(record, last, draining=False)
+
+
+def signed(record: Record, pack: str, by: list[str], last: Last) -> Record:
+    """A prepared rollout on a pack that was approved, or that goes on without for a reason."""
+    return _next(record, last, pack=pack, signed=by)
+
+
+def _next(record: Record, last: Last, **changes: object) -> Record:
+    return replace(record, revision=record.revision + 1, last=last, **changes)  # type: ignore[arg-type]
+
+
+def _own_flags(before: Record) -> FlagValues:
+    """Stable's own flags after a rollout: without the lock, which the record keeps by itself."""
+    own = before.phases[-1].flags if before.state is State.FINISHED else before.stable_flags
+    return replace(own, cleanup_dry_run=False)
+
+
+def _require_running(record: Record, verb: str) -> None:
+    if not record.state.running:
+        raise RefusedError(f"rollout {record.id} is {record.state}: there is nothing to {verb}")

@@ -1,0 +1,136 @@
+"""The rollout record: what runs now. Weight, flags and worker follow from it and are kept nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from cutover.rollout.phases import FlagValues, Phase
+from outputs.flags import FlagsParameters
+from outputs.release import ReleaseSummary, Track
+from outputs.shape import Shape
+from outputs.smoke import EdgeSummary, Places
+from outputs.traffic import DockerTraffic, FargateTraffic
+
+KEY = "rollout.json"
+"""In the records bucket; its kept versions are the history."""
+
+
+class State(StrEnum):
+    """Where a rollout is."""
+
+    PREPARED = "prepared"
+    CANARY = "canary"
+    STAGED = "staged"
+    PRODUCTION = "production"
+    FINISHING = "finishing"
+    FINISHED = "finished"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def running(self) -> bool:
+        """Whether it is neither over nor taken back: another may not begin."""
+        return self not in (State.FINISHED, State.ROLLED_BACK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolledRelease(ReleaseSummary):
+    """A release of the rollout, the stack that declares it, and the schema version that it requires."""
+
+    stack: str
+    requires_schema: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Releases(Shape):
+    """Both releases; `one_way` names a migration between them that the stable one does not survive."""
+
+    stable: RolledRelease
+    candidate: RolledRelease
+    one_way: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets(Shape):
+    """Where everything is set and read, copied from the base's outputs: nothing later needs Pulumi."""
+
+    traffic: Annotated[DockerTraffic | FargateTraffic, Field(discriminator="runtime")]
+    flags: FlagsParameters
+    edge: EdgeSummary
+    places: Places
+
+
+@dataclass(frozen=True, kw_only=True)
+class Last(Shape):
+    """Who wrote this revision, by which verb, and why; `gate` is what made `tick` do it."""
+
+    by: str
+    verb: str
+    why: str | None = None
+    gate: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Shape):
+    """One revision of the rollout `id` of the base stack `stack`.
+
+    `since` is when the state began. `hold` says why nothing may go on, None where it may; `extended` whether the phase
+    got a second hold because the first saw too little. `stable_flags` are stable's own, as they were at the start.
+    `cleanup_locked` keeps the clean-up jobs from deleting, `draining` has the candidate's worker deliver what it has
+    accepted. `pack` is the id of the evidence pack, `signed` who has approved it, or why it went on without.
+    """
+
+    schema: Literal[1] = 1
+    revision: int
+    id: str
+    stack: str
+    state: State
+    since: datetime
+    hold: str | None = None
+    extended: bool = False
+    releases: Releases
+    phases: Sequence[Phase]
+    targets: Targets
+    stable_flags: FlagValues
+    cleanup_locked: bool = False
+    draining: bool = False
+    pack: str | None = None
+    signed: Sequence[str] = ()
+    last: Last
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase that is on; None outside of the three. While it finishes, production's still is."""
+        name = State.PRODUCTION if self.state is State.FINISHING else self.state
+        return next((phase for phase in self.phases if phase.name == name.value), None)
+
+    @property
+    def weight(self) -> int:
+        """The candidate's share in percent."""
+        phase = self.phase
+        return phase.weight if phase else 0
+
+    def flags(self, track: Track) -> FlagValues:
+        """The flags of a track: they act on the candidate until the rollout is finished, then on stable."""
+        if track == "stable":
+            own = self.phases[-1].flags if self.state is State.FINISHED else self.stable_flags
+            return replace(own, cleanup_dry_run=self.cleanup_locked or own.cleanup_dry_run)
+        own = self.phase.flags if self.phase else FlagValues(alerts_consume=False)
+        mock = self.releases.stable.adapters.get("queue") == "mock"
+        delivers = own.alerts_consume or self.draining or (self.phase is not None and mock)
+        return replace(own, alerts_consume=delivers, cleanup_dry_run=self.cleanup_locked)
+
+    def text(self) -> str:
+        """The canonical text."""
+        return json.dumps(self.output(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, text: str | bytes) -> Self:
+        """The record that a text is. Raises ValueError when it is none of this revision's form."""
+        return cls.from_output(json.loads(text))
