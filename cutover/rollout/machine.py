@@ -96,12 +96,15 @@ def held(record: Record, why: str, last: Last) -> Record:
     return record if record.hold else _next(record, last, hold=why)
 
 
-def resumed(record: Record, last: Last, *, cleanup: bool = False) -> Record:
-    """The same state, not held; with `cleanup` the clean-up jobs delete again, after a rollback too."""
-    if cleanup:
-        return _next(record, last, hold=None, cleanup_locked=False)
+def resumed(record: Record, last: Last, at: datetime) -> Record:
+    """The same state, not held, its phase begun anew: what was counted before the resumption counts no more."""
     _require_running(record, "resume")
-    return _next(record, last, hold=None)
+    return _next(record, last, hold=None, since=at, extended=False)
+
+
+def cleaning(record: Record, last: Last) -> Record:
+    """The same state, the clean-up jobs free to delete again."""
+    return _next(record, last, cleanup_locked=False)
 
 
 def extended(record: Record, last: Last) -> Record:
