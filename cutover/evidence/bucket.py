@@ -1,4 +1,4 @@
-"""The records bucket, as packs and approvals use it: what is there is never written again."""
+"""The records bucket: packs and approvals are written once, the rollout's record on the condition of what was read."""
 
 from __future__ import annotations
 
@@ -42,12 +42,29 @@ class RecordsBucket:
 
     def get(self, key: str) -> bytes | None:
         """An object's content; None when there is none."""
+        found = self.read(key)
+        return found[0] if found else None
+
+    def read(self, key: str) -> tuple[bytes, str] | None:
+        """An object's content and its ETag, which a conditional write asks for; None when there is none."""
         with self._said(key):
             try:
-                content: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+                answer = self.client.get_object(Bucket=self.name, Key=key)
             except self.client.exceptions.NoSuchKey:
                 return None
-            return content
+            return answer["Body"].read(), answer["ETag"]
+
+    def replace(self, key: str, content: bytes, etag: str | None) -> str:
+        """Writes an object that is as it was read, or is not there yet where `etag` is None; returns the new ETag.
+
+        Raises ExistsError when another is there by now.
+        """
+        condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        with self._said(key):
+            answer = self.client.put_object(
+                Bucket=self.name, Key=key, Body=content, ContentType="application/json", **condition
+            )
+            return str(answer["ETag"])
 
     def keys(self, prefix: str) -> list[str]:
         """The keys that begin with the prefix."""
@@ -68,7 +85,7 @@ class RecordsBucket:
             ) from None
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+            if code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
                 raise ExistsError(self.at(key)) from None
             raise CutoverError(
                 f"{self.at(key)}: S3 answered {code} ({error.response['Error'].get('Message')})"

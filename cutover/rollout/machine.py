@@ -20,16 +20,11 @@ VERBS = {State.CANARY: "canary", State.STAGED: "staged", State.PRODUCTION: "prod
 
 
 def begun(before: Record | None, new: Record) -> Record:
-    """A new rollout, prepared. Raises RefusedError while another runs or has not drained."""
+    """A new rollout, prepared. Raises RefusedError while another runs."""
     if before and before.state.running:
         raise RefusedError(
             f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: finish it or roll it back "
             f"first, cutover status -s {before.stack}"
-        )
-    if before and before.draining:
-        raise RefusedError(
-            f"rollout {before.id} was rolled back, and its worker still delivers what was accepted: wait until "
-            f"cutover status -s {before.stack} says that nothing is left"
         )
     if before:
         new = replace(
@@ -86,7 +81,7 @@ def rolled_back(record: Record, last: Last, at: datetime) -> Record:
         since=at,
         hold=None,
         cleanup_locked=True,
-        draining=record.flags("candidate").alerts_consume,
+        draining=record.mock_queue and record.flags("candidate").alerts_consume,
     )
 
 

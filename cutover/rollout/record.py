@@ -116,14 +116,18 @@ class Record(Shape):
         phase = self.phase
         return phase.weight if phase else 0
 
+    @property
+    def mock_queue(self) -> bool:
+        """Whether stable's worker delivers nothing: alerts that the candidate accepts are its own to deliver."""
+        return self.releases.stable.adapters.get("queue") == "mock"
+
     def flags(self, track: Track) -> FlagValues:
         """The flags of a track: they act on the candidate until the rollout is finished, then on stable."""
         if track == "stable":
             own = self.phases[-1].flags if self.state is State.FINISHED else self.stable_flags
             return replace(own, cleanup_dry_run=self.cleanup_locked or own.cleanup_dry_run)
         own = self.phase.flags if self.phase else FlagValues(alerts_consume=False)
-        mock = self.releases.stable.adapters.get("queue") == "mock"
-        delivers = own.alerts_consume or self.draining or (self.phase is not None and mock)
+        delivers = own.alerts_consume or self.draining or (self.state.running and self.mock_queue)
         return replace(own, alerts_consume=delivers, cleanup_dry_run=self.cleanup_locked)
 
     def text(self) -> str:
