@@ -66,7 +66,8 @@ _PRODUCTION = (
 _HOLDING = (
     Gate(name="fallbacks", bad="fallbacks", of="requests", limit=0.02, on="hold"),
     Gate(name="audit elsewhere", bad="audit_elsewhere", of="audit_writes", limit=0.02, on="hold"),
-    Gate(name="limited", bad="limited", of="asked", limit=0.05, on="hold"),
+    Gate(name="limited by edge", bad="limited_by_edge", of="asked", limit=0.05, on="hold"),
+    Gate(name="limited by app", bad="limited_by_app", of="asked", limit=0.05, on="hold"),
 )
 _AUDIT_SLOW = Gate(name="audit slow", bad="audit_slower_than_100ms", of="audit_timed", limit=0.05, on="hold")
 

@@ -1,0 +1,59 @@
+"""Counts: what was seen of both tracks since a moment. Gates name its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from outputs.release import Track
+from outputs.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackCounts(Shape):
+    """What was counted of one track; of traffic that users sent, smoke and health left out.
+
+    At the edge: `asked` are all requests, `requests` those without 429. `errors` are 5xx and what clients gave up after
+    waiting about a second. `slower_than_stable` took longer than `Counts.slow_bound`. `fallbacks` were answered by
+    something in the place of a real adapter. By the app: `audit_elsewhere` of the `audit_writes` are not in Postgres.
+    """
+
+    asked: int = 0
+    requests: int = 0
+    errors: int = 0
+    slower_than_1500ms: int = 0
+    slower_than_1200ms: int = 0
+    slower_than_stable: int = 0
+    fallbacks: int = 0
+    limited_by_edge: int = 0
+    limited_by_app: int = 0
+    audit_writes: int = 0
+    audit_elsewhere: int = 0
+    audit_timed: int = 0
+    audit_slower_than_100ms: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts(Shape):
+    """What was counted from `since` until `until`.
+
+    `observed` are the seconds of it that count: without those in which the measuring was not whole, or something that
+    both tracks share was away. `blind` says why nothing can be said now, `away` what of the shared is away now; each
+    is empty where all is well. `slow_bound` is in seconds, None without a figure of stable. `audit_per_minute` is of
+    both tracks, over the newest five minutes.
+    """
+
+    since: datetime
+    until: datetime
+    observed: float
+    stable: TrackCounts
+    candidate: TrackCounts
+    slow_bound: float | None = None
+    audit_per_minute: float = 0.0
+    blind: Sequence[str] = ()
+    away: Sequence[str] = ()
+
+    def of(self, track: Track) -> TrackCounts:
+        """Those of a track."""
+        return self.stable if track == "stable" else self.candidate
