@@ -15,8 +15,8 @@ from outputs.shape import Shape
 class Outcome(StrEnum):
     """What a gate, or all of them together, come to."""
 
-    PASS = "pass"
-    FAIL = "fail"
+    PASSED = "pass"
+    FAILED = "fail"
     INCONCLUSIVE = "inconclusive"
     NO_DATA = "no data"
     SHARED = "shared"
@@ -60,14 +60,14 @@ class Judgement(Shape):
     @property
     def action(self) -> Literal["wait", "rise", "extend", "hold", "rollback"]:
         """What a rollout is to do: `rise` is for a person's verb to take, `extend` where it was not extended yet."""
-        failed = [gate for gate in self.gates if gate.outcome is Outcome.FAIL]
+        failed = [gate for gate in self.gates if gate.outcome is Outcome.FAILED]
         if failed:
             return "rollback" if any(gate.on == "rollback" for gate in failed) else "hold"
         if self.outcome in (Outcome.NO_DATA, Outcome.SHARED):
             return "hold"
         if self.remaining > 0:
             return "wait"
-        return "rise" if self.outcome is Outcome.PASS else "extend"
+        return "rise" if self.outcome is Outcome.PASSED else "extend"
 
     @property
     def caveats(self) -> list[str]:
