@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-CONNECT_SECONDS, ANSWER_SECONDS, RETRIES = 5, 5, 2
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a client waits for a connection and for an answer, in seconds, and how often it tries."""
+
+    seconds: float
+    attempts: int
+
+
+PATIENT = Patience(seconds=5, attempts=3)
+HURRIED = Patience(seconds=3, attempts=1)
+"""On the way back of a rollout: who does not answer at once is done without."""
 
 
 class Where(Protocol):
@@ -21,14 +32,14 @@ class Where(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An account by itself, where there are no `Places`."""
+    """An account by itself, where there are no `Places`. Nothing but an emulator asks for its id."""
 
-    account: str
+    account: str = ""
     region: str
-    emulator: str | None
+    emulator: str | None = None
 
 
-def client(service: str, where: Where) -> Any:
+def client(service: str, where: Where, patience: Patience = PATIENT) -> Any:
     """A boto3 client that does not wait long for anybody."""
     import boto3
     from botocore.config import Config
@@ -39,6 +50,8 @@ def client(service: str, where: Where) -> Any:
         "aws_secret_access_key": "emulator",
     }
     config = Config(
-        connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, retries={"total_max_attempts": 1 + RETRIES}
+        connect_timeout=patience.seconds,
+        read_timeout=patience.seconds,
+        retries={"total_max_attempts": patience.attempts},
     )
     return boto3.client(service, region_name=where.region, config=config, **(local if where.emulator else {}))

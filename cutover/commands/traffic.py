@@ -21,11 +21,15 @@ def add_to(app: typer.Typer) -> None:
 def traffic(
     stack: Stack,
     weight: Annotated[int | None, typer.Argument(metavar="WEIGHT", help="percent for the candidate, 0 to 100")] = None,
+    anyway: Annotated[
+        str | None, typer.Option(metavar="REASON", help="raise it though a rollout has set it, or was taken back")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show or set the candidate's share of the traffic.
 
-    Prints it in percent, after setting it where a WEIGHT is given.
+    Prints it in percent, after setting it where a WEIGHT is given. By hand it may fall at any time. Where a rollout
+    has set it, it rises by the rollout's verbs.
     """
     from cutover.stacks.outputs import outputs
     from cutover.traffic import traffic_split
@@ -36,6 +40,11 @@ def traffic(
         raise StackMissingError(f"stack {stack} has no traffic to split: name the base that owns both slots")
     split = traffic_split(where)
     if weight is not None:
-        split.set(weight)
+        split.set(weight, anyway=anyway is not None)
     share = split.get()
-    print(json.dumps({"candidate": share}) if as_json else f"  candidate's share of the traffic, percent: {share}")
+    rollout = share.mark.rollout if share.mark else None
+    if as_json:
+        print(json.dumps({"candidate": share.weight, "rollout": rollout}))
+    else:
+        set_by = f", set by rollout {rollout}" if rollout else ""
+        print(f"  candidate's share of the traffic{set_by}, percent: {share.weight}")

@@ -5,62 +5,127 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-import docker
-from docker.errors import APIError, DockerException, NotFound
-
 from cutover.errors import TrafficError
-from cutover.traffic.split import checked
+from cutover.traffic import refusals
+from cutover.traffic.engine import EngineError, run
+from cutover.traffic.split import Mark, Share, checked, named
 
-_SET = """
+_REFUSED = 3
+_BEGIN = """
 set -eu
 cd "$1"
-exec 9>lock && flock 9
-mkdir "$2"
-bucket=0
-while [ "$bucket" -lt "$3" ]; do : >"$2/$bucket"; bucket=$((bucket + 1)); done
-ln -s "$2" "$2.link" && mv -T "$2.link" now
-for other in w*; do [ "$other" = "$2" ] || rm -rf "$other"; done
+generation=$2 weight=$3 rollout=$4
+exec 9>lock
+in_force= at=0 final= has=0
+look() {
+    [ ! -e mark ] || read -r in_force at final <mark
+    for bucket in now/*; do [ ! -e "$bucket" ] || has=$((has + 1)); done
+}
+refuse() { echo "$@"; exit 3; }
+swap() {
+    mkdir "$generation"
+    bucket=0
+    while [ "$bucket" -lt "$weight" ]; do : >"$generation/$bucket"; bucket=$((bucket + 1)); done
+    ln -s "$generation" "$generation.link" && mv -T "$generation.link" now
+    for other in w*; do [ "$other" = "$generation" ] || rm -rf "$other"; done
+}
 """
-"""Makes a generation whole before `now` leads to it: nginx looks there on every request and is not reloaded."""
-_GET = 'cd "$1" && if [ -L now ]; then ls now/; fi'
+"""A generation is whole before `now` leads to it: nginx looks there on every request and is not reloaded."""
+_SET = f"""{_BEGIN}
+revision=$5 ends=$6 anyway=$7
+flock -w 2 9 || {{ echo 'somebody else sets it'; exit 1; }}
+look
+if [ "$rollout" ]; then
+    [ "$weight" = 0 ] || [ ! -e "latched/$rollout" ] || refuse latched "$rollout"
+    [ "$revision" -ge "$at" ] || refuse older "$in_force" "$at"
+    echo "$rollout $revision $ends" >mark.next && mv mark.next mark
+elif [ "$weight" -gt "$has" ] && [ "$in_force" ] && ! [ "$anyway" ]; then
+    [ "$final" = final ] && [ "$has" = 0 ] || refuse taken "$in_force"
+fi
+swap
+"""
+"""The mark comes before the weight: of one that ends between them, a retry is no older."""
+_TAKE_BACK = f"""{_BEGIN}
+flock -w 1 9 || :
+look
+if [ "$final" = final ] && ! {{ [ "$has" = 0 ] && [ "$rollout" ] && [ "$rollout" != "$in_force" ]; }}; then
+    refuse final "$in_force"
+fi
+mkdir -p latched
+for taken in $rollout $in_force; do : >"latched/$taken"; done
+swap
+"""
+_GET = """
+set -eu
+cd "$1"
+exec 9>lock && { flock -s -w 1 9 || :; }
+if [ -e mark ]; then cat mark; else echo; fi
+[ ! -L now ] || ls now/
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeTraffic:
-    """The split of the edge that runs in `container`, whose buckets are in `folder`."""
+    """The split of the edge that runs in `container`, whose buckets are in `folder`.
+
+    What is refused is refused under the lock under which the buckets are swapped. Beside them are `mark`, the one in
+    force, and `latched/`, the rollouts that were taken back.
+    """
 
     container: str
     folder: str
 
-    def get(self) -> int:
+    def get(self) -> Share:
         """The share that nginx's files give the candidate. Raises TrafficError when they are not a share."""
-        buckets = self._run(_GET).split()
+        first, _, rest = self._run(_GET).partition("\n")
+        buckets = rest.split()
         if sorted(buckets) != sorted(map(str, range(len(buckets)))) or len(buckets) > 100:
             raise TrafficError(
                 f"{self.container}: {self.folder}/now holds {' '.join(buckets)[:80]!r}, not the first of a hundred "
                 "buckets: set the weight again, cutover traffic -s STACK WEIGHT"
             )
-        return len(buckets)
+        if not first:
+            return Share(weight=len(buckets))
+        rollout, revision, ends = first.split()
+        mark = Mark(rollout=rollout, revision=int(revision), final=ends == "final")
+        return Share(weight=len(buckets), mark=mark)
 
-    def set(self, weight: int) -> None:
-        """Swaps the buckets in one step and reads them back. Of two who set at once one is the last, whole."""
-        self._run(_SET, f"w{checked(weight)}-{secrets.token_hex(4)}", str(weight))
+    def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
+        """Swaps the buckets in one step. Of two who set at once one is the last, whole."""
+        ours = (mark.rollout, str(mark.revision), "final" if mark.final else "open") if mark else ("", "0", "open")
+        said = self._run(_SET, _generation(checked(weight)), str(weight), *ours, "anyway" if anyway else "")
+        match said.split():
+            case ["latched", rollout]:
+                raise refusals.latched(rollout)
+            case ["older", rollout, in_force]:
+                raise refusals.older(int(ours[1]), rollout, int(in_force))
+            case ["taken", rollout]:
+                raise refusals.taken(rollout)
+
+    def take_back(self, rollout: str | None = None) -> None:
+        """Weight 0 and the latch, under one lock; who holds it longer than a second is not waited for."""
+        said = self._run(_TAKE_BACK, _generation(0), "0", named(rollout) if rollout else "")
+        match said.split():
+            case ["final", in_force]:
+                raise refusals.final(in_force)
+
+    def by_hand(self) -> str:
+        """Without `now` no bucket is the candidate's."""
+        return f"docker exec {self.container} rm -f {self.folder}/now"
 
     def _run(self, script: str, *arguments: str) -> str:
         try:
-            client = docker.DockerClient(base_url="unix:///var/run/docker.sock")
-            try:
-                edge = client.containers.get(self.container)
-                done = edge.exec_run(["sh", "-c", script, "sh", self.folder, *arguments], user="root")
-            finally:
-                client.close()
-        except NotFound:
-            raise TrafficError(f"there is no edge {self.container}: bring its stack up first") from None
-        except APIError as error:
-            raise TrafficError(f"edge {self.container} does not run ({error.explanation}): start it, make up") from None
-        except DockerException as error:
-            raise TrafficError(f"Docker does not answer ({error}): start it (make doctor)") from None
-        text = str(done.output.decode(errors="replace")).strip()
-        if done.exit_code:
-            raise TrafficError(f"edge {self.container}: the weight is as it was ({text[-200:]}); try again")
-        return text
+            done = run(self.container, "sh", "-c", script, "sh", self.folder, *arguments)
+        except EngineError as error:
+            if error.status is None:
+                raise TrafficError(f"Docker does not answer ({error}): start it (make doctor)") from None
+            if error.status == 404:
+                raise TrafficError(f"there is no edge {self.container}: bring its stack up first") from None
+            raise TrafficError(f"edge {self.container} does not run ({error}): start it, make up") from None
+        if done.code not in (0, _REFUSED):
+            raise TrafficError(f"edge {self.container}: the weight is as it was ({done.said[-200:]}); try again")
+        return done.said
+
+
+def _generation(weight: int) -> str:
+    return f"w{weight}-{secrets.token_hex(4)}"

@@ -2,44 +2,92 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
+from cutover import aws
 from cutover.errors import TrafficError
-from cutover.traffic.split import checked
+from cutover.traffic import refusals
+from cutover.traffic.split import Mark, Share, checked, named
 from outputs.traffic import FargateTraffic
+
+MARK, LATCHED = "web-next:rollout", "web-next:taken-back"
+"""The listener's tags: the mark in force, and the rollouts that were taken back last. An older one's revision is
+older too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListenerTraffic:
-    """The split of one HTTPS listener between the `stable` and `candidate` target groups; all three are ARNs."""
+    """The split of one HTTPS listener between the `stable` and `candidate` target groups; all three are ARNs.
 
+    Weights and tags are set by calls of their own, so `set` looks at the tags before and after: what a controller
+    raises that was frozen between the two, it takes back itself, two calls later.
+    """
+
+    region: str
     listener: str
     stable: str
     candidate: str
-    client: Any = field(repr=False)
+    client: Any = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, where: FargateTraffic) -> ListenerTraffic:
         """The listener that a stack's output names, through the credentials of the environment."""
-        client = boto3.client("elbv2", region_name=where.region)
-        return cls(listener=where.listener, stable=where.stable, candidate=where.candidate, client=client)
+        client = aws.client("elbv2", aws.Account(region=where.region), aws.HURRIED)
+        return cls(**{name: value for name, value in where.output().items() if name != "runtime"}, client=client)
 
-    def get(self) -> int:
+    def get(self) -> Share:
         """The candidate's share of the weights. Raises TrafficError when the listener forwards otherwise."""
-        weights = {group["TargetGroupArn"]: int(group.get("Weight", 0)) for group in self._groups(self._actions())}
+        return Share(weight=self._weight(self._actions()), mark=_mark(self._tags()))
+
+    def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
+        """Sets both weights in one call, everything else of the action as it is, between two looks at the tags."""
+        checked(weight)
+        tags, actions = self._tags(), self._actions()
+        if mark:
+            _require_newest(mark, weight, tags)
+            self._tag(MARK, f"{mark.rollout} {mark.revision} {'final' if mark.final else 'open'}")
+        elif (in_force := _mark(tags)) and weight and not anyway:
+            has = self._weight(actions)
+            if weight > has and not (in_force.final and has == 0):
+                raise refusals.taken(in_force.rollout)
+        self._forward(actions, weight)
+        if mark and weight and mark.rollout in _latched(self._tags()):
+            self._forward(actions, 0)
+            raise refusals.latched(mark.rollout)
+
+    def take_back(self, rollout: str | None = None) -> None:
+        """Weight 0, then the latch, and 0 again where somebody has raised it in between."""
+        actions, tags = self._actions(), self._tags()
+        mark = _mark(tags)
+        if mark and mark.final and not (self._weight(actions) == 0 and rollout not in (None, mark.rollout)):
+            raise refusals.final(mark.rollout)
+        self._forward(actions, 0)
+        taken = {named(each) for each in (rollout, mark and mark.rollout) if each}
+        if taken:
+            self._tag(LATCHED, " ".join(sorted(taken)))
+            if self._weight(self._actions()):
+                self._forward(actions, 0)
+
+    def by_hand(self) -> str:
+        """The whole default action, as there is no call for the weights alone; browsers are not kept on a track."""
+        groups = [{"TargetGroupArn": self.stable, "Weight": 1}, {"TargetGroupArn": self.candidate, "Weight": 0}]
+        action = json.dumps([{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}], separators=(",", ":"))
+        return (
+            f"aws elbv2 modify-listener --region {self.region} --listener-arn {self.listener} "
+            f"--default-actions '{action}'"
+        )
+
+    def _weight(self, actions: list[dict[str, Any]]) -> int:
+        weights = {group["TargetGroupArn"]: int(group.get("Weight", 0)) for group in self._groups(actions)}
         total = sum(weights.values())
         if not total:
             raise TrafficError(f"listener {self.listener} gives both tracks weight 0: set one, cutover traffic")
         return round(100 * weights[self.candidate] / total)
 
-    def set(self, weight: int) -> None:
-        """Sets both weights in one call, everything else of the action as it is."""
-        wanted = {self.candidate: checked(weight), self.stable: 100 - checked(weight)}
-        actions = self._actions()
+    def _forward(self, actions: list[dict[str, Any]], weight: int) -> None:
+        wanted = {self.candidate: weight, self.stable: 100 - weight}
         for group in self._groups(actions):
             group["Weight"] = wanted[group["TargetGroupArn"]]
         self._call("modify_listener", ListenerArn=self.listener, DefaultActions=actions)
@@ -60,8 +108,36 @@ class ListenerTraffic:
             "somebody changed its default action; bring the stack up with its action put back"
         )
 
+    def _tags(self) -> dict[str, str]:
+        (described,) = self._call("describe_tags", ResourceArns=[self.listener])["TagDescriptions"]
+        return {tag["Key"]: tag["Value"] for tag in described["Tags"]}
+
+    def _tag(self, key: str, value: str) -> None:
+        self._call("add_tags", ResourceArns=[self.listener], Tags=[{"Key": key, "Value": value}])
+
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
         try:
             return dict(getattr(self.client, operation)(**arguments))
         except (BotoCoreError, ClientError) as error:
             raise TrafficError(f"listener {self.listener}: {operation} failed ({error}); try again") from None
+
+
+def _mark(tags: dict[str, str]) -> Mark | None:
+    if MARK not in tags:
+        return None
+    rollout, revision, ends = tags[MARK].split()
+    return Mark(rollout=rollout, revision=int(revision), final=ends == "final")
+
+
+def _require_newest(mark: Mark, weight: int, tags: dict[str, str]) -> None:
+    in_force = _mark(tags)
+    if weight and mark.rollout in _latched(tags):
+        raise refusals.latched(mark.rollout)
+    if in_force and mark.revision < in_force.revision:
+        raise refusals.older(mark.revision, in_force.rollout, in_force.revision)
+
+
+def _latched(tags: dict[str, str]) -> list[str]:
+    return tags.get(LATCHED, "").split()

@@ -13,6 +13,7 @@ import pytest
 
 from cutover.errors import TrafficError
 from cutover.traffic.docker import EdgeTraffic
+from cutover.traffic.split import Share
 from infra.nginx import FOLDER, LINES, WEIGHTS, render
 from infra.runtime.docker import edge_files
 from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider
@@ -141,11 +142,11 @@ def test_an_edge_that_does_not_take_the_change_up_fails_the_update(
 
 def test_the_first_weight_is_none_and_later_ones_are_left_alone(props: dict[str, Any], edge: int) -> None:
     traffic = EdgeTraffic(container=props["container"], folder=WEIGHTS)
-    assert traffic.get() == 0
+    assert traffic.get() == Share(weight=0)
     traffic.set(37)
     PROVIDER.update("id", props, {**props, "config": text(burst=11)})
 
-    assert traffic.get() == 37
+    assert traffic.get() == Share(weight=37)
 
 
 def test_a_split_that_cannot_be_reached_is_said_in_a_line(props: dict[str, Any], edge: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from cutover.traffic.split import Share
 from tests.support.containers import docker
 from tests.support.edges import Edge, StartEdge, config
 
@@ -45,7 +46,7 @@ def shares(edge: Edge, requests: int) -> Counter[str]:
 
 def test_without_a_weight_all_traffic_is_stables(start_edge: StartEdge) -> None:
     with start_edge(config(*BOTH)) as edge:
-        assert edge.traffic.get() == 0
+        assert edge.traffic.get() == Share(weight=0)
         assert shares(edge, 200) == {"stable": 200}
 
 
@@ -53,7 +54,7 @@ def test_without_a_weight_all_traffic_is_stables(start_edge: StartEdge) -> None:
 def test_the_share_is_within_two_points_of_the_weight(edge: Edge, weight: int, requests: int) -> None:
     edge.traffic.set(weight)
 
-    assert edge.traffic.get() == weight
+    assert edge.traffic.get() == Share(weight=weight)
     # Two points are four standard deviations or more of that many: chance misses them once in 15,000 runs.
     assert abs(100 * shares(edge, requests)["candidate"] / requests - weight) <= 2
 
@@ -63,7 +64,7 @@ def test_nothing_and_all_are_exact(edge: Edge, weight: int, track: str) -> None:
     edge.traffic.set(50)
     edge.traffic.set(weight)
 
-    assert edge.traffic.get() == weight
+    assert edge.traffic.get() == Share(weight=weight)
     assert shares(edge, 1000) == {track: 1000}
 
 

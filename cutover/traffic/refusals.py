@@ -1,0 +1,37 @@
+"""What a split refuses, by name: the value seen, the rule, the way out."""
+
+from __future__ import annotations
+
+from cutover.errors import RefusedError
+
+
+def latched(rollout: str) -> RefusedError:
+    """The rollout was taken back."""
+    return RefusedError(
+        f"rollout {rollout} was taken back, and for it the edge takes weight 0 alone from then on: begin another, "
+        "cutover canary"
+    )
+
+
+def older(revision: int, rollout: str, in_force: int) -> RefusedError:
+    """The weight belongs to a revision before the one in force."""
+    return RefusedError(
+        f"revision {revision} is older than what is in force, revision {in_force} of rollout {rollout}: somebody went "
+        "on meanwhile; see cutover status"
+    )
+
+
+def final(rollout: str) -> RefusedError:
+    """Taking back after the end of the way back."""
+    return RefusedError(
+        f"rollout {rollout} is finishing or finished, so there is no way back: its release is stable's own; begin a "
+        "rollout of the release that you want, cutover canary"
+    )
+
+
+def taken(rollout: str) -> RefusedError:
+    """Raising a weight by hand that a rollout has set."""
+    return RefusedError(
+        f"the weight belongs to rollout {rollout}, and by hand it may only fall: use the rollout's verbs, or give the "
+        "reason why not, cutover traffic --anyway REASON"
+    )

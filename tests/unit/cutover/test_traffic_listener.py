@@ -1,0 +1,242 @@
+"""A listener's weights and the mark in its tags, call by call, through the stubbed API."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from cutover.errors import RefusedError, TrafficError
+from cutover.traffic.fargate import ListenerTraffic
+from cutover.traffic.split import Mark, Share
+
+LISTENER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web-next/1/2"
+STABLE, CANDIDATE, OTHER = (
+    f"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/1" for name in ("s", "c", "o")
+)
+TAGS = {"mark": "web-next:rollout", "taken_back": "web-next:taken-back"}
+MINE = Mark(rollout="r7", revision=4)
+
+
+class Listener:
+    """What the API is expected to be asked, in this order, and answers."""
+
+    def __init__(self, stub: Stubber, split: ListenerTraffic) -> None:
+        self._stub, self.split = stub, split
+
+    def describes(self, weight: int) -> None:
+        self.describes_action(action({STABLE: 100 - weight, CANDIDATE: weight}))
+
+    def describes_action(self, *actions: dict[str, Any]) -> None:
+        listener = {"ListenerArn": LISTENER, "DefaultActions": list(actions)}
+        self._stub.add_response("describe_listeners", {"Listeners": [listener]}, {"ListenerArns": [LISTENER]})
+
+    def has_tags(self, **tags: str) -> None:
+        each = [{"Key": "stack", "Value": "prod"}, *({"Key": TAGS[name], "Value": tags[name]} for name in tags)]
+        described = [{"ResourceArn": LISTENER, "Tags": each}]
+        self._stub.add_response("describe_tags", {"TagDescriptions": described}, {"ResourceArns": [LISTENER]})
+
+    def is_tagged(self, name: str, text: str) -> None:
+        wanted = {"ResourceArns": [LISTENER], "Tags": [{"Key": TAGS[name], "Value": text}]}
+        self._stub.add_response("add_tags", {}, wanted)
+
+    def forwards(self, weight: int) -> None:
+        wanted = {"ListenerArn": LISTENER, "DefaultActions": [action({STABLE: 100 - weight, CANDIDATE: weight})]}
+        self._stub.add_response("modify_listener", {"Listeners": []}, wanted)
+
+    def refuses(self, operation: str) -> None:
+        self._stub.add_client_error(operation, "AccessDenied", "not for you")
+
+
+def action(weights: dict[str, int]) -> dict[str, Any]:
+    groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
+    stickiness = {"Enabled": True, "DurationSeconds": 60}
+    return {
+        "Type": "forward",
+        "Order": 1,
+        "ForwardConfig": {"TargetGroups": groups, "TargetGroupStickinessConfig": stickiness},
+    }
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    client = boto3.client("elbv2", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="y")
+    with Stubber(client) as stub:
+        split = ListenerTraffic(
+            region="eu-central-1", listener=LISTENER, stable=STABLE, candidate=CANDIDATE, client=client
+        )
+        yield Listener(stub, split)
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(("weights", "share"), [((100, 0), 0), ((90, 10), 10), ((0, 1), 100), ((1, 1), 50)])
+def test_the_share_is_read_from_the_weights(listener: Listener, weights: tuple[int, int], share: int) -> None:
+    listener.describes_action(action({STABLE: weights[0], CANDIDATE: weights[1]}))
+    listener.has_tags()
+
+    assert listener.split.get() == Share(weight=share)
+
+
+def test_the_mark_is_read_from_the_tags(listener: Listener) -> None:
+    listener.describes(10)
+    listener.has_tags(mark="r7 4 final")
+
+    assert listener.split.get() == Share(weight=10, mark=Mark(rollout="r7", revision=4, final=True))
+
+
+def test_setting_it_changes_both_weights_and_nothing_else_of_the_listener(listener: Listener) -> None:
+    listener.has_tags()
+    listener.describes(0)
+    listener.forwards(10)
+
+    listener.split.set(10)
+
+
+def test_a_rollouts_weight_is_marked_before_it_is_set_and_looked_at_afterwards(listener: Listener) -> None:
+    listener.has_tags(mark="r7 3 open")
+    listener.describes(0)
+    listener.is_tagged("mark", "r7 4 open")
+    listener.forwards(10)
+    listener.has_tags(mark="r7 4 open")
+
+    listener.split.set(10, MINE)
+
+
+def test_a_controller_that_was_frozen_while_its_rollout_was_taken_back_takes_back_what_it_raised(
+    listener: Listener,
+) -> None:
+    listener.has_tags(mark="r7 3 open")
+    listener.describes(0)
+    listener.is_tagged("mark", "r7 4 open")
+    listener.forwards(10)  # thawed
+    listener.has_tags(mark="r7 4 open", taken_back="r7")
+    listener.forwards(0)
+
+    with pytest.raises(RefusedError, match="rollout r7 was taken back"):
+        listener.split.set(10, MINE)
+
+
+@pytest.mark.parametrize(
+    ("mark", "taken_back", "says"),
+    [
+        ("r7 4 open", "r7", "rollout r7 was taken back, and for it the edge takes weight 0 alone"),
+        ("r7 5 open", "r6", "revision 4 is older than what is in force, revision 5 of rollout r7"),
+        ("r8 5 open", "", "revision 4 is older than what is in force, revision 5 of rollout r8"),
+    ],
+)
+def test_what_is_latched_or_older_is_refused_before_anything_is_set(
+    listener: Listener, mark: str, taken_back: str, says: str
+) -> None:
+    listener.has_tags(mark=mark, taken_back=taken_back)
+    listener.describes(0)
+
+    with pytest.raises(RefusedError, match=says):
+        listener.split.set(10, MINE)
+
+
+def test_for_a_rollout_that_was_taken_back_0_is_taken(listener: Listener) -> None:
+    listener.has_tags(mark="r7 3 open", taken_back="r7")
+    listener.describes(0)
+    listener.is_tagged("mark", "r7 4 open")
+    listener.forwards(0)
+
+    listener.split.set(0, MINE)
+
+
+@pytest.mark.parametrize(
+    ("mark", "has", "weight", "anyway"),
+    [("r7 4 open", 50, 10, False), ("r7 4 open", 10, 50, True), ("r7 4 final", 0, 50, False)],
+    ids=["it falls", "anyway", "after the end"],
+)
+def test_by_hand_the_weight_of_a_rollout_is_set(
+    listener: Listener, mark: str, has: int, weight: int, anyway: bool
+) -> None:
+    listener.has_tags(mark=mark)
+    listener.describes(has)
+    listener.forwards(weight)
+
+    listener.split.set(weight, anyway=anyway)
+
+
+@pytest.mark.parametrize(("mark", "has"), [("r7 4 open", 10), ("r7 4 final", 10), ("r7 4 open", 0)])
+def test_by_hand_the_weight_of_a_rollout_does_not_rise(listener: Listener, mark: str, has: int) -> None:
+    listener.has_tags(mark=mark)
+    listener.describes(has)
+
+    with pytest.raises(RefusedError, match="the weight belongs to rollout r7, and by hand it may only fall"):
+        listener.split.set(50)
+
+
+def test_taking_back_is_the_traffic_then_the_latch_then_a_look(listener: Listener) -> None:
+    listener.describes(50)
+    listener.has_tags(mark="r7 4 open")
+    listener.forwards(0)
+    listener.is_tagged("taken_back", "r6 r7")
+    listener.describes(0)
+
+    listener.split.take_back("r6")
+
+
+def test_what_was_raised_before_the_latch_was_there_is_taken_back_again(listener: Listener) -> None:
+    listener.describes(50)
+    listener.has_tags(mark="r7 4 open")
+    listener.forwards(0)
+    listener.is_tagged("taken_back", "r7")
+    listener.describes(50)
+    listener.forwards(0)
+
+    listener.split.take_back()
+
+
+@pytest.mark.parametrize(("rollout", "weight"), [("r7", 100), (None, 0), ("r6", 100)])
+def test_taking_back_is_refused_while_the_mark_is_final(listener: Listener, rollout: str | None, weight: int) -> None:
+    listener.describes(weight)
+    listener.has_tags(mark="r7 4 final")
+
+    with pytest.raises(RefusedError, match="rollout r7 is finishing or finished, so there is no way back"):
+        listener.split.take_back(rollout)
+
+
+def test_the_line_for_a_person_is_the_whole_action_and_a_shell_takes_it(listener: Listener) -> None:
+    aws, *words, given = shlex.split(listener.split.by_hand())
+
+    assert [aws, *words] == [
+        *("aws", "elbv2", "modify-listener", "--region", "eu-central-1"),
+        *("--listener-arn", LISTENER, "--default-actions"),
+    ]
+    (forward,) = json.loads(given)
+    weights = {group["TargetGroupArn"]: group["Weight"] for group in forward["ForwardConfig"]["TargetGroups"]}
+    assert weights == {STABLE: 1, CANDIDATE: 0}
+
+
+def test_a_weight_that_is_none_is_refused_before_anything_is_asked(listener: Listener) -> None:
+    with pytest.raises(TrafficError):
+        listener.split.set(101)
+
+
+@pytest.mark.parametrize("groups", [{STABLE: 1}, {STABLE: 1, OTHER: 1}, {}])
+def test_a_listener_that_forwards_elsewhere_is_refused(listener: Listener, groups: dict[str, int]) -> None:
+    listener.describes_action(action(groups))
+
+    with pytest.raises(TrafficError, match="somebody changed its default action"):
+        listener.split.get()
+
+
+def test_both_weights_at_nothing_are_no_share(listener: Listener) -> None:
+    listener.describes_action(action({STABLE: 0, CANDIDATE: 0}))
+
+    with pytest.raises(TrafficError, match="gives both tracks weight 0"):
+        listener.split.get()
+
+
+def test_what_the_api_refuses_is_one_line(listener: Listener) -> None:
+    listener.refuses("describe_listeners")
+
+    with pytest.raises(TrafficError, match=r"describe_listeners failed \(.*not for you\); try again") as refused:
+        listener.split.get()
+    assert "\n" not in str(refused.value)
