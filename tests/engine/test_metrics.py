@@ -35,7 +35,9 @@ tests:
       - series: 'web_next_edge_answers_total{track="stable", outcome="other", mock="true", traffic="user"}'
         values: "0+5x10"
       - series: 'web_next_edge_answers_total{track="stable", outcome="error", mock="false", traffic="user"}'
-        values: "0+6x10"
+        values: "0+4x10"
+      - series: 'web_next_edge_answers_total{track="stable", outcome="given_up", mock="false", traffic="user"}'
+        values: "0+2x10"
       - series: 'web_next_edge_answers_total{track="stable", outcome="limited", mock="false", traffic="user"}'
         values: "0+4x10"
       - series: 'web_next_edge_answers_total{track="stable", outcome="error", mock="false", traffic="smoke"}'
@@ -75,7 +77,7 @@ tests:
         eval_time: 10m
         exp_alerts:
           - exp_labels: {severity: page, track: stable}
-            exp_annotations: {summary: "stable answers 6% of requests with 5xx"}
+            exp_annotations: {summary: "stable fails 6% of requests: 5xx, or given up after a second"}
   - name: 200 first errors within one scrape, of a reader that runs, and before its first scrape
     interval: 2s
     input_series:
@@ -223,6 +225,8 @@ def test_what_the_edge_logs_is_what_prometheus_can_read(lines: Path, read: Reade
     written += LINE.format(track="stable", status=200, seconds="0.004", **{**app, "mock": "true"}) * 3
     written += LINE.format(track="stable", status=429, seconds="0.000", **{**app, "by": "edge"}) * 10
     written += LINE.format(track="candidate", status=502, seconds="1.300", **{**app, "traffic": "smoke"}) * 5
+    written += LINE.format(track="stable", status=499, seconds="0.900", **{**app, "by": "edge"}) * 4
+    written += LINE.format(track="stable", status=499, seconds="0.899", **{**app, "by": "edge"}) * 6
     with lines.open("a") as log:
         log.write(written + "no JSON at all\n" + LINE.format(track="", status=400, seconds="0.000", **app)[:90] + "\n")
     counted = 'web_next_edge_requests_total{status="%d",track="%s",traffic="%s"}'
@@ -235,6 +239,8 @@ def test_what_the_edge_logs_is_what_prometheus_can_read(lines: Path, read: Reade
     assert seen[ANSWERS % ("app", "true", "other", "stable", "user")] == 3
     assert seen[ANSWERS % ("edge", "false", "limited", "stable", "user")] == 10
     assert seen[ANSWERS % ("app", "false", "error", "candidate", "smoke")] == 5
+    assert seen[ANSWERS % ("edge", "false", "given_up", "stable", "user")] == 4
+    assert seen[ANSWERS % ("edge", "false", "other", "stable", "user")] == 6
     seconds = 'web_next_edge_request_seconds_bucket{track="candidate",traffic="smoke",le="%s"}'
     assert (seen[seconds % "1.2"], seen[seconds % "1.5"]) == (0, 5)
 
