@@ -59,7 +59,7 @@ _GET = """
 set -eu
 cd "$1"
 exec 9>lock && { flock -s -w 1 9 || :; }
-if [ -e mark ]; then cat mark; else echo; fi
+if [ -e mark ]; then cat mark; else echo none; fi
 [ ! -L now ] || ls now/
 """
 
@@ -84,7 +84,7 @@ class EdgeTraffic:
                 f"{self.container}: {self.folder}/now holds {' '.join(buckets)[:80]!r}, not the first of a hundred "
                 "buckets: set the weight again, cutover traffic -s STACK WEIGHT"
             )
-        if not first:
+        if first == "none":
             return Share(weight=len(buckets))
         rollout, revision, ends = first.split()
         mark = Mark(rollout=rollout, revision=int(revision), final=ends == "final")
