@@ -30,6 +30,7 @@ def up(
     from cutover.smoke.checks import SUITE
     from cutover.smoke.kept import saved
     from cutover.smoke.run import run_and_keep
+    from cutover.stacks.bring_up import bring_up
     from cutover.stacks.outputs import outputs
     from outputs.smoke import SmokeTarget
 
@@ -59,20 +60,6 @@ def _print_end(table: str, url: str, pack: str | None) -> None:
     print(f"\n{table}\n  dashboard  {url}/dashboard")
     if pack:
         print(f"  pack       {pack}")
-
-
-def bring_up(stack: str, *, refresh: bool) -> None:
-    """Updates the stack, printing as it goes. What would stop it in its middle is refused first, by a CutoverError."""
-    from cutover.stacks.preflight import Preflight
-    from cutover.stacks.project import PROJECT, config
-    from cutover.stacks.update import Update
-
-    update = Update(stack)
-    before = Preflight(stack=stack, config=config(stack), outputs=update.outputs, resources=update.resources)
-    before.require_own_layout()
-    before.require_unedited(PROJECT / "migrations")
-    with before.reaching_the_database():
-        update.run(refresh=refresh)
 
 
 def print_outputs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,8 +11,10 @@ from cutover.errors import CutoverError, PackError
 from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.document import Rehearsal
 from cutover.evidence.pack import CONTENT_TYPES, MANIFEST, Pack
+from cutover.evidence.verification import verified
 from outputs.release import ReleaseSummary
 from outputs.shape import Shape
+from outputs.smoke import SmokeTarget
 
 T = TypeVar("T", bound=Shape)
 
@@ -54,6 +57,21 @@ def upload(bucket: RecordsBucket, pack: Pack) -> None:
                 raise CutoverError(
                     f"{bucket.at(key)} is there already, with another content: run the suite again"
                 ) from None
+
+
+def newest(bucket: RecordsBucket, target: SmokeTarget, since: datetime) -> Pack | None:
+    """The newest pack of a target's release on its stack that was made after a moment and is no NO-GO; None without.
+
+    Raises what the bucket does, and PackError when that pack does not verify.
+    """
+    folders = {name.rpartition("/")[0] for name in bucket.keys(f"packs/{target.digest}/") if name.endswith(MANIFEST)}
+    for key in sorted(folders, reverse=True):
+        pack = verified(in_bucket(bucket, key)).pack
+        if pack.document.at < since:
+            return None
+        if pack.document.target.stack == target.stack and not pack.document.report.no_go:
+            return pack
+    return None
 
 
 def require_kept(bucket: RecordsBucket, pack: Pack) -> None:

@@ -64,7 +64,7 @@ def rolled_back(record: Record, last: Last, at: datetime) -> Record:
     """
     if record.state is State.ROLLED_BACK:
         return record
-    if record.state in (State.FINISHING, State.FINISHED):
+    if not record.way_back:
         raise RefusedError(
             f"rollout {record.id} is {record.state}: {record.releases.candidate.version} is stable's own release now, "
             "and there is no way back; begin a rollout of the release that you want"

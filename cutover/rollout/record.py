@@ -41,10 +41,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RolledRelease(ReleaseSummary):
-    """A release of the rollout, the stack that declares it, and the schema version that it requires."""
+    """A release of the rollout, the stack that declares it, and the schema version that it was proven with."""
 
     stack: str
-    requires_schema: int
+    schema_version: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +115,11 @@ class Record(Shape):
         """The candidate's share in percent."""
         phase = self.phase
         return phase.weight if phase else 0
+
+    @property
+    def way_back(self) -> bool:
+        """Whether there is one: until stable itself becomes the candidate's release."""
+        return self.state not in (State.FINISHING, State.FINISHED)
 
     @property
     def mock_queue(self) -> bool:

@@ -40,13 +40,15 @@ _NARROWS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Migration:
-    """One file; `checksum` is the SHA-256 of its bytes, `transaction` whether it runs inside one."""
+    """One file; `checksum` is the SHA-256 of its bytes, `transaction` whether it runs inside one, `contract` whether it
+    takes away what a release before it uses."""
 
     version: int
     file: str
     checksum: str
     sql: str
     transaction: bool
+    contract: bool
 
 
 def load(folder: Path) -> list[Migration]:
@@ -100,6 +102,7 @@ def _read(folder: Path) -> tuple[list[Migration], list[str]]:
                 checksum=hashlib.sha256(content).hexdigest(),
                 sql=sql,
                 transaction=NO_TRANSACTION not in directives,
+                contract=CONTRACT in directives,
             )
         )
     return migrations, found

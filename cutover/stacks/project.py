@@ -17,12 +17,16 @@ def config(stack: str) -> dict[str, Any]:
 
     path = PROJECT / f"Pulumi.{stack}.yaml"
     if not path.exists():
-        stacks = ", ".join(sorted(file.name.split(".")[1] for file in PROJECT.glob("Pulumi.*.yaml")))
-        raise StackMissingError(f"there is no Pulumi.{stack}.yaml: the stacks here are {stacks}")
+        raise StackMissingError(f"there is no Pulumi.{stack}.yaml: the stacks here are {', '.join(stack_names())}")
     try:
         return dict((yaml.safe_load(path.read_text()) or {}).get("config", {}))
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         raise CutoverError(f"{path.name} is no YAML of a stack: {' '.join(str(error).split())}; mend it") from None
+
+
+def stack_names() -> list[str]:
+    """The stacks that have a file."""
+    return sorted(file.name.split(".")[1] for file in PROJECT.glob("Pulumi.*.yaml"))
 
 
 def require_prepared(stack: str) -> None:

@@ -1,7 +1,8 @@
-"""The records bucket in memory, with the calls of S3 that packs and approvals make."""
+"""The records bucket in memory, with the calls of S3 that packs, approvals and the rollout's record make."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,23 +32,33 @@ class MemoryS3:
         if self.away:
             raise EndpointConnectionError(endpoint_url="http://records")
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str, IfNoneMatch: str) -> None:  # noqa: N803
+    def put_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        ContentType: str,  # noqa: N803
+        IfNoneMatch: str | None = None,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+    ) -> dict[str, str]:
         if self.breaks_after is not None and len(self.written) >= self.breaks_after:
             self.away = True
         self._reach()
-        assert IfNoneMatch == "*"
+        assert (IfNoneMatch == "*") != (IfMatch is not None)
         if self.refuses:
             raise ClientError({"Error": {"Code": self.refuses, "Message": "no"}}, "PutObject")
-        if Key in self.objects:
+        if (Key in self.objects) if IfMatch is None else (_etag(self.objects.get(Key, b"")) != IfMatch):
             raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "there"}}, "PutObject")
         self.objects[Key] = Body
         self.written.append(Key)
+        return {"ETag": _etag(Body)}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         self._reach()
         if Key not in self.objects:
             raise self.exceptions.NoSuchKey({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        return {"Body": io.BytesIO(self.objects[Key])}
+        return {"Body": io.BytesIO(self.objects[Key]), "ETag": _etag(self.objects[Key])}
 
     def get_paginator(self, _call: str) -> MemoryS3:
         return self
@@ -55,6 +66,10 @@ class MemoryS3:
     def paginate(self, *, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
         self._reach()
         return [{"Contents": [{"Key": key}]} for key in sorted(self.objects) if key.startswith(Prefix)] or [{}]
+
+
+def _etag(content: bytes) -> str:
+    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
 
 
 @dataclass

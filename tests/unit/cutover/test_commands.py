@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cutover import errors
-from cutover.commands import command, stack
+from cutover.commands import command
 from cutover.commands.app import app, main
 from cutover.errors import (
     CutoverError,
@@ -36,7 +36,7 @@ from cutover.smoke import run
 from cutover.smoke.finding import Outcome
 from cutover.smoke.kept import Kept, note_pack
 from cutover.smoke.report import Report
-from cutover.stacks import outputs, project
+from cutover.stacks import bring_up, outputs, project
 from cutover.stacks.outputs import Outputs
 from tests.support.smoked import RECORD
 from tests.support.smoked import report as found
@@ -77,7 +77,7 @@ class Fake:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fake:
     """The stack replaced, the project's folder a temporary one, and a suite that finds everything in order."""
     made = Fake()
-    monkeypatch.setattr(stack, "bring_up", made.up)
+    monkeypatch.setattr(bring_up, "bring_up", made.up)
     monkeypatch.setattr(outputs, "outputs", made.outputs)
     monkeypatch.setattr(command, "PROJECT", tmp_path)
     monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: found())

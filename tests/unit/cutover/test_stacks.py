@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
-from cutover.commands.stack import bring_up
 from cutover.errors import (
     CutoverError,
     MigrationError,
@@ -26,6 +25,7 @@ from cutover.errors import (
     UnreachableError,
 )
 from cutover.stacks import locks, outputs, project, update
+from cutover.stacks.bring_up import bring_up
 from cutover.stacks.causes import cause
 from tests.support.database_output import OUTPUT, SCHEMA
 
