@@ -54,7 +54,7 @@ class KeepCopy:
 
 @dataclass(frozen=True)
 class ReadWeight:
-    """The candidate's share in percent, as what routes has it. Fails with TrafficError."""
+    """What routes, as Share. Fails with TrafficError."""
 
 
 @dataclass(frozen=True)

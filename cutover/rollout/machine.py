@@ -56,15 +56,16 @@ def finished(record: Record, last: Last, at: datetime) -> Record:
     return _next(record, last, state=State.FINISHED, since=at, hold=None, cleanup_locked=False)
 
 
-def rolled_back(record: Record, last: Last, at: datetime) -> Record:
+def rolled_back(record: Record, last: Last, at: datetime, *, taken: bool = False) -> Record:
     """All traffic to stable, flags 0, clean-up jobs locked; from any state before finishing.
 
-    The candidate's worker goes on where it has accepted alerts that stable's queue, a mock, does not have. A record
-    that says so already stays as it is. Raises RefusedError when there is no way back.
+    Out of finishing only where what routes has taken it back, `taken`. The candidate's worker goes on where it has
+    accepted alerts that stable's queue, a mock, does not have. A record that says so already stays as it is. Raises
+    RefusedError when there is no way back.
     """
     if record.state is State.ROLLED_BACK:
         return record
-    if not record.way_back:
+    if not record.way_back and not (taken and record.state.running):
         raise RefusedError(
             f"rollout {record.id} is {record.state}: {record.releases.candidate.version} is stable's own release now, "
             "and there is no way back; begin a rollout of the release that you want"
@@ -109,9 +110,11 @@ def extended(record: Record, last: Last) -> Record:
     return _next(record, last, extended=True)
 
 
-def drained(record: Record, last: Last) -> Record:
-    """After a rollback: the candidate's worker has delivered all that was accepted, and rests."""
-    return _next(record, last, draining=False)
+def draining(record: Record, more: bool, last: Last) -> Record:
+    """After a rollback: the candidate's worker delivers while there is `more` that was accepted, and then rests."""
+    if record.state is not State.ROLLED_BACK or record.draining is more:
+        return record
+    return _next(record, last, draining=more)
 
 
 def signed(record: Record, pack: str, by: list[str], last: Last) -> Record:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cutover.errors import RefusedError, UnreachableError
+from cutover.errors import RefusedError, TrafficError, UnreachableError
 from cutover.rollout import machine
 from cutover.rollout.effects import (
     Accepted,
@@ -30,6 +30,7 @@ from cutover.rollout.effects import (
     WriteRecord,
 )
 from cutover.rollout.record import Last, Record, State
+from cutover.traffic.split import Share
 from outputs.release import Track
 
 TRACKS: tuple[Track, ...] = ("candidate", "stable")
@@ -52,31 +53,38 @@ def begin(new: Record) -> Steps[Turn]:
     kept: Kept | None = yield ReadRecord()
     record = machine.begun(kept.record if kept else None, new)
     yield from _write(record, kept)
-    return (yield from put_in_force(record))
+    return (yield from put_in_force(record, anew=True))
 
 
 def change(turn: Callable[[Record], Record]) -> Steps[Turn]:
     """The record that follows from the one in the bucket, written on its condition and put in force.
 
-    Raises what `turn` refuses, ConflictError when another was quicker, UnreachableError when the record cannot be
-    read or written, TrafficError when the weight cannot be set.
+    A turn that begins its state anew sets the weight; every other may only lower it. Raises what `turn` refuses,
+    ConflictError when another was quicker, UnreachableError when the record or the flags of a rise cannot be read or
+    written, TrafficError when the weight cannot be set.
     """
     kept = yield from _current()
     record = turn(kept.record)
     if record.revision != kept.record.revision:
         yield from _write(record, kept)
-    return (yield from put_in_force(record, tell=record.state is not kept.record.state))
+    anew = record.since != kept.record.since
+    return (yield from put_in_force(record, anew=anew, tell=record.state is not kept.record.state))
 
 
-def put_in_force(record: Record, *, tell: bool = False) -> Steps[Turn]:
-    """Traffic, then flags, as the record says; ends with the record that was in force when it had ended.
+def put_in_force(record: Record, *, anew: bool = False, tell: bool = False) -> Steps[Turn]:
+    """Traffic and flags as the record says; ends with the record that was in force when it had ended.
 
-    Whoever wrote a newer one meanwhile is followed: the record is read again until it is the one that was applied.
+    Only `anew` sets the weight, which may rise; else it is lowered where it is above. Whoever wrote a newer record
+    meanwhile is followed, downward: the record is read again until it is the one that was applied. Raises RefusedError
+    where what routes does not take the weight, although nobody wrote a newer one.
     """
     left: dict[str, None] = {}
+    refused: RefusedError | None = None
+    if anew:
+        refused = yield from _set(record, left)
+    else:
+        yield from _lower(record, left)
     while True:
-        yield SetWeight(record)
-        yield from _flags(record, left)
         try:
             now = yield from _current()
         except UnreachableError:
@@ -85,7 +93,10 @@ def put_in_force(record: Record, *, tell: bool = False) -> Steps[Turn]:
         yield KeepCopy(now.record)
         if now.record.revision == record.revision:
             break
-        record = now.record
+        record, refused = now.record, None
+        yield from _lower(record, left)
+    if refused:
+        raise refused
     return (yield from _ended(record, left, tell=tell))
 
 
@@ -95,9 +106,13 @@ def roll_back(last: Last, at: datetime, *, anyway: bool = False) -> Steps[Turn]:
     Raises RefusedError, with the traffic as it was, where there is no way back: past production, without a stable
     release that answers (unless `anyway`), or over a migration that stable does not survive.
     """
-    known = yield from _known()
+    try:
+        routed: Share | None = yield ReadWeight()
+    except TrafficError:
+        routed = None
+    known = yield from _known(routed)
     back = machine.rolled_back(known, last, at)
-    if not anyway:
+    if not anyway and (routed is None or routed.weight):
         yield from _require_stable(known)
     yield TakeBack(known)
     left: dict[str, None] = {}
@@ -109,32 +124,40 @@ def roll_back(last: Last, at: datetime, *, anyway: bool = False) -> Steps[Turn]:
 def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
     """What every tick does first: what a turn could not reach, and what does not follow from the record any more.
 
-    The weight is lowered to the record's and never raised: that is a verb's. Returns the record, or the copy of this
-    machine while the bucket does not answer; None where there was no rollout.
+    A rollout that what routes has as taken back is written down as that. The weight is lowered to the record's and
+    never raised: that is a verb's. Returns the record; while the bucket does not answer the copy of this machine,
+    and nothing is changed; None where there was no rollout.
     """
-    journal: tuple[str, ...] = yield ReadJournal()
-    copy: Record | None = yield ReadCopy()
-    left: dict[str, None] = {}
     try:
         kept: Kept | None = yield ReadRecord()
-        record = kept.record if kept else None
     except UnreachableError:
-        record = copy
-        left[RECORD] = None
-    if record is None:
+        copy: Record | None = yield ReadCopy()
+        return copy
+    if kept is None:
         return None
-    if not left and RECORD in journal and copy and copy.id == record.id and copy.state is State.ROLLED_BACK:
-        record = yield from _write_back(copy, copy.last, at, left)
-    yield KeepCopy(record)
-    if (yield ReadWeight()) > record.weight:
-        yield TakeBack(record) if record.state is State.ROLLED_BACK else SetWeight(record)
-    yield from _flags(record, left)
-    if journal or left:
-        yield from _ended(record, left, tell=NOTICE in journal)
-    if record.draining and not left and (yield from _delivered()):
-        drained = yield from change(lambda now: machine.drained(now, last) if now.draining else now)
-        record = drained.record
-    return record
+    record, left = kept.record, dict[str, None]()
+    routed: Share = yield ReadWeight()
+    taken = record.state.running and record.id in routed.taken_back
+    if taken:
+        record = yield from _write_back(record, last, at, left)
+        if left:
+            return record
+    turn = yield from put_in_force(record, tell=taken)
+    if turn.record.state is State.ROLLED_BACK and turn.record.mock_queue and not turn.left:
+        turn = yield from _drain(turn, last)
+    return turn.record
+
+
+def _drain(turn: Turn, last: Last) -> Steps[Turn]:
+    """After a rollback: the candidate's worker delivers while something is left that the candidate has accepted."""
+    try:
+        accepted: int = yield Accepted()
+    except UnreachableError:
+        return turn
+    more = accepted > 0
+    if more is turn.record.draining:
+        return turn
+    return (yield from change(lambda now: machine.draining(now, more, last)))
 
 
 def _current() -> Steps[Kept]:
@@ -145,19 +168,24 @@ def _current() -> Steps[Kept]:
     return kept
 
 
-def _known() -> Steps[Record]:
-    """The running rollout as this machine knows it, and only where it knows none the bucket's."""
+def _known(routed: Share | None) -> Steps[Record]:
+    """The running rollout as this machine knows it; the bucket's where it knows none, or what routes knows a newer."""
     copy: Record | None = yield ReadCopy()
-    if copy and copy.state.running and copy.state is not State.FINISHING:
+    mark = routed.mark if routed else None
+    newer = mark and copy and mark.rollout != copy.id and mark.revision > copy.revision
+    if copy and copy.state.running and copy.way_back and not newer:
         return copy
-    kept = yield from _current()
+    try:
+        kept = yield from _current()
+    except UnreachableError:
+        if copy is None:
+            raise
+        return copy
     return kept.record
 
 
 def _require_stable(record: Record) -> Steps[None]:
     """Raises RefusedError where stable does not answer and the candidate does: traffic would go nowhere."""
-    if not record.weight:
-        return
     stable = yield Answers("stable")
     if not stable and (yield Answers("candidate")):
         raise RefusedError(
@@ -172,16 +200,14 @@ def _write(record: Record, kept: Kept | None) -> Steps[None]:
 
 
 def _write_back(back: Record, last: Last, at: datetime, left: dict[str, None]) -> Steps[Record]:
-    """Writes that the rollout is rolled back over whatever the bucket has of it; else notes it as left.
+    """Writes that what runs is rolled back, whatever the bucket has of it; else notes it as left.
 
-    A rollout that is another one by now is left alone.
+    What has taken the traffic back is what routes: a record that says `finishing` came too late.
     """
     for _ in range(TRIES):
         try:
             kept = yield from _current()
-            if kept.record.id != back.id:
-                return back
-            back = machine.rolled_back(kept.record, last, at)
+            back = machine.rolled_back(kept.record, last, at, taken=True) if kept.record.state.running else kept.record
             if back.revision != kept.record.revision:
                 yield WriteRecord(back, kept.etag)
         except ConflictError:
@@ -195,6 +221,40 @@ def _write_back(back: Record, last: Last, at: datetime, left: dict[str, None]) -
     return back
 
 
+def _set(record: Record, left: dict[str, None]) -> Steps[RefusedError | None]:
+    """The weight and the flags; flags first, and not without them, where the candidate gets traffic.
+
+    Returns the refusal where what routes does not take it.
+    """
+    if record.weight:
+        for track in TRACKS:
+            try:
+                yield WriteFlags(track, record.flags(track))
+            except UnreachableError as error:
+                raise UnreachableError(
+                    f"{error}; the record says {record.state}, and the weight is as it was: cutover resume -s "
+                    f"{record.stack} puts it in force"
+                ) from None
+    try:
+        yield SetWeight(record)
+    except RefusedError as refused:
+        return refused
+    if not record.weight:
+        yield from _flags(record, left)
+    return None
+
+
+def _lower(record: Record, left: dict[str, None]) -> Steps[None]:
+    """The weight where it is above the record's, and the flags. Who has put a newer one in force lowers it."""
+    routed: Share = yield ReadWeight()
+    if routed.weight > record.weight:
+        try:
+            yield TakeBack(record) if record.state is State.ROLLED_BACK else SetWeight(record)
+        except RefusedError:
+            return
+    yield from _flags(record, left)
+
+
 def _flags(record: Record, left: dict[str, None]) -> Steps[None]:
     for track in TRACKS:
         try:
@@ -203,21 +263,14 @@ def _flags(record: Record, left: dict[str, None]) -> Steps[None]:
             left[f"{FLAGS} {track}"] = None
 
 
-def _delivered() -> Steps[bool]:
-    """Whether the candidate has nothing left that it accepted; what cannot be asked may have."""
-    try:
-        accepted: int = yield Accepted()
-    except UnreachableError:
-        return False
-    return accepted == 0
-
-
 def _ended(record: Record, left: dict[str, None], *, tell: bool) -> Steps[Turn]:
-    """Tells people of a turn, and writes down what was left."""
-    if tell:
+    """Tells people of a turn, this one or one that they were not told of, and writes down what was left."""
+    journal: tuple[str, ...] = yield ReadJournal()
+    if tell or NOTICE in journal:
         try:
             yield Tell(record)
         except UnreachableError:
             left[NOTICE] = None
-    yield WriteDown(record, tuple(left))
+    if journal or left:
+        yield WriteDown(record, tuple(left))
     return Turn(record, tuple(left))

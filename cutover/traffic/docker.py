@@ -60,6 +60,7 @@ set -eu
 cd "$1"
 exec 9>lock && { flock -s -w 1 9 || :; }
 if [ -e mark ]; then cat mark; else echo none; fi
+echo taken $([ ! -d latched ] || ls latched)
 [ ! -L now ] || ls now/
 """
 
@@ -77,18 +78,17 @@ class EdgeTraffic:
 
     def get(self) -> Share:
         """The share that nginx's files give the candidate. Raises TrafficError when they are not a share."""
-        first, _, rest = self._run(_GET).partition("\n")
-        buckets = rest.split()
+        first, latched, *buckets = self._run(_GET).splitlines()
         if sorted(buckets) != sorted(map(str, range(len(buckets)))) or len(buckets) > 100:
             raise TrafficError(
                 f"{self.container}: {self.folder}/now holds {' '.join(buckets)[:80]!r}, not the first of a hundred "
                 "buckets: set the weight again, cutover traffic -s STACK WEIGHT"
             )
-        if first == "none":
-            return Share(weight=len(buckets))
-        rollout, revision, ends = first.split()
-        mark = Mark(rollout=rollout, revision=int(revision), final=ends == "final")
-        return Share(weight=len(buckets), mark=mark)
+        mark = None
+        if first != "none":
+            rollout, revision, ends = first.split()
+            mark = Mark(rollout=rollout, revision=int(revision), final=ends == "final")
+        return Share(weight=len(buckets), mark=mark, taken_back=frozenset(latched.split()[1:]))
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
         """Swaps the buckets in one step. Of two who set at once one is the last, whole."""

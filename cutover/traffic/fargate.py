@@ -39,7 +39,8 @@ class ListenerTraffic:
 
     def get(self) -> Share:
         """The candidate's share of the weights. Raises TrafficError when the listener forwards otherwise."""
-        return Share(weight=self._weight(self._actions()), mark=_mark(self._tags()))
+        weight, tags = self._weight(self._actions()), self._tags()
+        return Share(weight=weight, mark=_mark(tags), taken_back=frozenset(_latched(tags)))
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
         """Sets both weights in one call, everything else of the action as it is, between two looks at the tags."""

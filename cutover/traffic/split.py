@@ -26,10 +26,12 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """The candidate's share in percent, as what routes has it, and the mark in force there."""
+    """The candidate's share in percent, as what routes has it, the mark in force there, and which rollouts were
+    taken back last."""
 
     weight: int
     mark: Mark | None = None
+    taken_back: frozenset[str] = frozenset()
 
 
 class TrafficSplit(Protocol):

@@ -65,21 +65,23 @@ def test_an_older_revision_is_refused_whosever_it_is_and_lower_too(edge: Edge, r
 def test_for_a_rollout_that_was_taken_back_nothing_but_0_is_taken(edge: Edge, named: str | None) -> None:
     edge.traffic.set(50, mark(5))
     edge.traffic.take_back(named)
+    taken = frozenset({"r7", named or "r7"})
 
-    assert edge.traffic.get() == Share(weight=0, mark=mark(5))
+    assert edge.traffic.get() == Share(weight=0, mark=mark(5), taken_back=taken)
     for rollout in {"r7", named or "r7"}:
         with pytest.raises(RefusedError, match=f"rollout {rollout} was taken back"):
             edge.traffic.set(10, mark(6, rollout))
     edge.traffic.set(0, mark(6))
-    assert edge.traffic.get() == Share(weight=0, mark=mark(6))
+    assert edge.traffic.get() == Share(weight=0, mark=mark(6), taken_back=taken)
     edge.traffic.set(10, mark(7, "r8"))
-    assert edge.traffic.get() == Share(weight=10, mark=mark(7, "r8"))
+    assert edge.traffic.get() == Share(weight=10, mark=mark(7, "r8"), taken_back=taken)
 
 
 def test_a_rollout_without_a_mark_at_the_edge_is_taken_back(edge: Edge) -> None:
     edge.traffic.take_back()
     edge.traffic.take_back("r7")
 
+    assert edge.traffic.get() == Share(weight=0, taken_back=frozenset({"r7"}))
     with pytest.raises(RefusedError, match="rollout r7 was taken back"):
         edge.traffic.set(10, mark(1))
 
@@ -155,7 +157,7 @@ def test_a_setter_that_is_frozen_with_the_lock_does_not_keep_anybody_from_taking
         began = time.monotonic()
         edge.traffic.take_back()
         assert time.monotonic() - began < 2
-        assert edge.traffic.get() == Share(weight=0, mark=mark(5))
+        assert edge.traffic.get() == Share(weight=0, mark=mark(5), taken_back=frozenset({"r7"}))
     finally:
         docker("exec", edge.id, "sh", "-c", "kill -KILL $(cat /tmp/holder)")
 

@@ -84,9 +84,11 @@ def test_the_share_is_read_from_the_weights(listener: Listener, weights: tuple[i
 
 def test_the_mark_is_read_from_the_tags(listener: Listener) -> None:
     listener.describes(10)
-    listener.has_tags(mark="r7 4 final")
+    listener.has_tags(mark="r7 4 final", taken_back="r5 r6")
 
-    assert listener.split.get() == Share(weight=10, mark=Mark(rollout="r7", revision=4, final=True))
+    assert listener.split.get() == Share(
+        weight=10, mark=Mark(rollout="r7", revision=4, final=True), taken_back=frozenset({"r5", "r6"})
+    )
 
 
 def test_setting_it_changes_both_weights_and_nothing_else_of_the_listener(listener: Listener) -> None:
