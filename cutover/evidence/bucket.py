@@ -27,9 +27,9 @@ class RecordsBucket:
     client: Any = field(repr=False)
 
     @classmethod
-    def of(cls, places: Places) -> Self:
+    def of(cls, places: Places, patience: aws.Patience = aws.PATIENT) -> Self:
         """The bucket of a base: the emulator's on docker stacks, else with the credentials of the environment."""
-        return cls(places.records_bucket, aws.client("s3", places))
+        return cls(places.records_bucket, aws.client("s3", places, patience))
 
     def at(self, key: str) -> str:
         """The address of a key, for people."""

@@ -58,12 +58,14 @@ class Releases(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class Targets(Shape):
-    """Where everything is set and read, copied from the base's outputs: nothing later needs Pulumi."""
+    """Where everything is set and read, copied from the base's outputs: nothing later needs Pulumi. `webhook_secret` is
+    the ARN of the vault entry SLACK_WEBHOOK_URL."""
 
     traffic: Annotated[DockerTraffic | FargateTraffic, Field(discriminator="runtime")]
     flags: FlagsParameters
     edge: EdgeSummary
     places: Places
+    webhook_secret: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from cutover import aws
 from cutover.errors import CutoverError, UnreachableError
 
 
-def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
+def secret_value(arn: str, *, region: str, emulator: str | None, patience: aws.Patience = aws.PATIENT) -> str:
     """The secret's text. On docker stacks `emulator` is the API's address, and the ARN's account its credential.
 
     Raises UnreachableError when nobody answers, CutoverError when it cannot be read; never with the value.
@@ -14,7 +14,7 @@ def secret_value(arn: str, *, region: str, emulator: str | None) -> str:
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
     account = aws.Account(account=arn.split(":")[4], region=region, emulator=emulator)
-    vault = aws.client("secretsmanager", account)
+    vault = aws.client("secretsmanager", account, patience)
     try:
         value: str = vault.get_secret_value(SecretId=arn)["SecretString"]
     except (ConnectionError, HTTPClientError) as error:

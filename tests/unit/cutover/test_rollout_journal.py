@@ -1,0 +1,66 @@
+"""The journal of what a turn could not reach."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from cutover.rollout.journal import Entry, Journal
+
+
+def entry(revision: int, *left: str, rollout: str = "r7") -> Entry:
+    return Entry(rollout=rollout, revision=revision, left=list(left))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "rollout" / "local")
+
+
+def test_what_was_left_is_read_until_nothing_is(journal: Journal) -> None:
+    assert journal.read() is None
+    journal.write(entry(5, "record", "flags stable"))
+    assert journal.read() == entry(5, "record", "flags stable")
+    journal.write(entry(5, "record"))
+    assert journal.read() == entry(5, "record")
+    for _ in range(2):
+        journal.write(entry(6))
+        assert list(journal.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("late", [entry(8), entry(8, "record"), entry(3, "flags stable", rollout="r6")])
+def test_an_older_turn_neither_overrides_nor_removes_what_a_newer_one_has_left(journal: Journal, late: Entry) -> None:
+    newer = entry(9, "record", rollout="r8")
+    journal.write(newer)
+    journal.write(late)
+
+    assert journal.read() == newer
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"rollout": "r7", "revision": "four", "left": []}'])
+def test_what_cannot_be_read_is_nothing_and_is_written_over(journal: Journal, text: str) -> None:
+    journal.folder.mkdir(parents=True)
+    (journal.folder / "journal.json").write_text(text)
+
+    assert journal.read() is None
+    journal.write(entry(5, "record"))
+    assert journal.read() == entry(5, "record")
+
+
+def write_some(folder: Path, first: int) -> None:
+    for revision in range(first, 200, 4):
+        Journal(folder).write(entry(revision, *(["record"] if revision % 3 else [])))
+
+
+def test_of_processes_that_write_at_once_the_newest_turn_stays(journal: Journal) -> None:
+    writers = [multiprocessing.Process(target=write_some, args=(journal.folder, first)) for first in range(1, 5)]
+    for writer in writers:
+        writer.start()
+    journal.write(entry(200, "notice"))
+    for writer in writers:
+        writer.join()
+
+    assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
+    assert journal.read() == entry(200, "notice")
