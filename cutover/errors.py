@@ -67,7 +67,7 @@ class MigrationError(CutoverError):
 
 
 class UnreachableError(CutoverError):
-    """the audit database, the vault or the records bucket is out of reach; nothing was changed"""
+    """the audit database, the vault, the records bucket or Prometheus is out of reach; nothing was changed"""
 
     exit_code = 8
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from cutover.errors import CutoverError
 from cutover.smoke.finding import Finding, Outcome, now
 from cutover.smoke.probe import CheckFailedError, NotRunError, Probe
 from cutover.smoke.redaction import redacted
@@ -36,7 +37,7 @@ class Check:
             self._require_sense(probe)
             saw = self.look(own)
             outcome = Outcome.RETRIED if own.retried else Outcome.PASS
-        except CheckFailedError as failure:
+        except (CheckFailedError, CutoverError) as failure:
             outcome, saw = Outcome.FAIL, str(failure)
         except NotRunError as reason:
             outcome, saw = Outcome.NOT_RUN, str(reason)

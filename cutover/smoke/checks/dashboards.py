@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
+from cutover.prometheus import Prometheus
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, NotRunError, Probe
-from cutover.smoke.prometheus import Prometheus
 
 FOLDER = Path(__file__).parents[3] / "templates/grafana/dashboards"
 PORT, SECONDS = "3000/tcp", 5

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cutover import aws
+from cutover.prometheus import Prometheus
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, Probe
-from cutover.smoke.prometheus import Prometheus
 from outputs.smoke import SmokeTarget
 
 YOUNG_SECONDS = 120

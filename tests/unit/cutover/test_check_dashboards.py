@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from cutover.errors import CutoverError
 from cutover.smoke.checks import dashboards
 from cutover.smoke.probe import CheckFailedError, NotRunError
 from tests.support.edge_double import TARGET, Edge
@@ -56,7 +57,7 @@ def test_without_a_grafana_or_a_prometheus_it_did_not_run_and_says_what_is_missi
 def test_a_query_that_is_refused_fails_whether_or_not_grafana_runs(outside: Outside) -> None:
     outside.answer("GET", QUERY, {"status": "error", "error": "unknown function"}, status=400)
 
-    with pytest.raises(CheckFailedError, match=r"Prometheus refuses 'track:edge_requests.*': unknown function"):
+    with pytest.raises(CutoverError, match=r"Prometheus refuses 'track:edge_requests.*': unknown function"):
         look(grafana=None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from botocore.stub import Stubber
 
 from cutover import aws
 from cutover.smoke.checks import monitoring
+from cutover.smoke.finding import Outcome
 from cutover.smoke.probe import CheckFailedError
 from tests.support.edge_double import TARGET, Edge
 from tests.support.outside import Outside
@@ -83,11 +85,13 @@ def test_a_metric_without_a_fresh_sample_fails_by_name(
 
 
 def test_a_prometheus_that_is_away_or_refuses_fails(outside: Outside) -> None:
-    with pytest.raises(CheckFailedError, match=r"Prometheus at http://127.0.0.1:9090 does not answer \(ConnectError"):
-        monitoring.look(Edge().probe())
+    away = monitoring.CHECK.run(Edge().probe())
     outside.answer("GET", QUERY, {"status": "error", "error": "parse error"}, status=400)
-    with pytest.raises(CheckFailedError, match=r"Prometheus refuses 'min.*': parse error"):
-        monitoring.look(Edge().probe())
+    refused = monitoring.CHECK.run(Edge().probe())
+
+    assert (away.outcome, refused.outcome) == (Outcome.FAIL, Outcome.FAIL)
+    assert away.saw.startswith("Prometheus at http://127.0.0.1:9090 does not answer (ConnectError")
+    assert re.match("Prometheus refuses 'min.*': parse error", refused.saw)
 
 
 def on_aws(monkeypatch: pytest.MonkeyPatch, ages: dict[str, float | None]) -> str:
