@@ -42,12 +42,15 @@ def clean(console: Console) -> None:
     console.line("gone", "docker", counts, time.monotonic() - started)
     started = time.monotonic()
     forget(ROOT)
-    console.line("gone", "files", ".local, .venv, Pulumi.local*.yaml", time.monotonic() - started)
+    console.line(
+        "gone", "files", ".local, .venv, Pulumi.local*.yaml, Pulumi.rehearsal*.yaml", time.monotonic() - started
+    )
 
 
 def forget(root: Path) -> None:
     """Removes a clone's own files; the cache, which clones share, stays."""
-    for path in (root / ".local", root / ".venv", *root.glob("Pulumi.local*.yaml")):
+    made = [path for stack in ("local", "rehearsal") for path in root.glob(f"Pulumi.{stack}*.yaml")]
+    for path in (root / ".local", root / ".venv", *made):
         if path.is_symlink() or path.is_file():
             path.unlink()
         elif path.is_dir() and path.name == ".local":

@@ -321,8 +321,8 @@ def test_forgetting_removes_the_clones_own_files_and_not_what_they_link_to(tmp_p
     cache.mkdir()
     (cache / "pip").touch()
     (root / ".venv").symlink_to(cache)
-    for name in ("Pulumi.local.yaml", "Pulumi.local-canary.yaml", "Pulumi.prod.yaml", "Pulumi.yaml"):
-        (root / name).touch()
+    for name in ("local.yaml", "local-canary.yaml", "rehearsal.yaml", "rehearsal-canary.yaml", "prod.yaml", "yaml"):
+        (root / f"Pulumi.{name}").touch()
     teardown.forget(root)
     assert sorted(path.name for path in root.iterdir()) == ["Pulumi.prod.yaml", "Pulumi.yaml"]
     assert (cache / "pip").exists()

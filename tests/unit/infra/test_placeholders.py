@@ -27,9 +27,9 @@ def test_a_committed_stack_file_breaks_no_rule_and_holds_placeholders(name: str)
 
 
 def test_every_committed_stack_file_is_among_those() -> None:
-    local = {"Pulumi.local.yaml", "Pulumi.local-canary.yaml"}
+    made = {f"Pulumi.{base}{candidate}.yaml" for base in ("local", "rehearsal") for candidate in ("", "-canary")}
 
-    assert {path.name for path in ROOT.glob("Pulumi.*.yaml")} - local == {"Pulumi.prod.yaml", "Pulumi.canary.yaml"}
+    assert {path.name for path in ROOT.glob("Pulumi.*.yaml")} - made == {"Pulumi.prod.yaml", "Pulumi.canary.yaml"}
 
 
 UNREAL: list[tuple[str, Any]] = [
