@@ -15,6 +15,14 @@ ANSWER_BYTES = 2 * 2**20
 """How large an answer may be: a list's budget and what stands around it."""
 
 
+class RefusedError(AwayError):
+    """The executor answered, and refused with `status`: nothing that its breaker should count."""
+
+    def __init__(self, cause: str, status: int) -> None:
+        super().__init__("executor", cause)
+        self.status = status
+
+
 class Executor:
     """A client of NEXT_PUBLIC_EXECUTOR_URL. Without an address every call raises AwayError.
 
@@ -49,17 +57,14 @@ class Executor:
         async def ask() -> dict[str, Any]:
             async with self._http.stream(method, path, json=body, headers=headers) as answer:
                 if answer.is_client_error:
-                    raise _RefusedError(f"{method} {path} was refused with {answer.status_code}")
+                    raise RefusedError(f"{method} {path} was refused with {answer.status_code}", answer.status_code)
                 answer.raise_for_status()
                 document = from_json(await _read(answer))
             if not isinstance(document, dict):
                 raise ValueError(f"{method} {path} answered no JSON object")  # noqa: TRY004
             return document
 
-        try:
-            return await self._executor.call(ask, seconds=seconds)
-        except _RefusedError as refusal:
-            raise AwayError("executor", str(refusal)) from None
+        return await self._executor.call(ask, seconds=seconds)
 
 
 async def _read(answer: httpx.Response) -> bytes:
@@ -69,7 +74,3 @@ async def _read(answer: httpx.Response) -> bytes:
         if len(content) > ANSWER_BYTES:
             raise ValueError(f"{answer.url.path} answered more than {ANSWER_BYTES} bytes")
     return bytes(content)
-
-
-class _RefusedError(Exception):
-    """The executor answered, and refused: nothing that its breaker should count."""

@@ -11,7 +11,7 @@ import pytest
 
 from cutover.schema import migrator
 from tests.support.containers import docker, wait_until
-from tests.support.executor import Process, Pushes, journal
+from tests.support.executor import APP, Process, Pushes, journal
 from tests.support.postgres import OWNER, WRITER, Database
 
 pytestmark = pytest.mark.engine
@@ -56,6 +56,36 @@ def kept(database: Database) -> list[str]:
     """The key inside every row of the audit log."""
     with database.connect(OWNER) as connection:
         return [key for (key,) in connection.execute("SELECT details ->> 'key' FROM audit_log")]
+
+
+def test_what_a_mocked_web_next_took_outlives_it_and_is_brought_into_postgres_once(
+    double: Process, database: Database
+) -> None:
+    def started() -> Process:
+        made = Process(APP, double.folder, environment={"NEXT_PUBLIC_EXECUTOR_URL": double.url})
+        made.start()
+        return made
+
+    first = started()
+    docker("pause", database.server.container)
+    answers = [
+        first.post("/api/audit/push", {"action": "rolled-back", "result": "ok", "details": {"key": str(number)}})
+        for number in range(20)
+    ]
+    first.kill()
+    second = started()
+    listed = second.post("/api/audit/list", {"limit": 500})
+    docker("unpause", database.server.container)
+    wait_until(lambda: len(kept(database)) == 20, "the entries in Postgres")
+    double.kill()
+    alone = second.post("/api/audit/push", {"action": "alone", "result": "ok"})
+    second.kill()
+
+    assert {(answer["_mock"], answer["via"]) for answer in answers} == {(True, "executor")}
+    assert listed["_mock"] is True
+    assert [item["id"] for item in listed["items"]] == [answer["id"] for answer in reversed(answers)]
+    assert sorted(kept(database), key=int) == [str(number) for number in range(20)]
+    assert (alone["_mock"], alone["via"]) == (True, "mock")
 
 
 def test_what_the_double_accepted_is_in_postgres_once_whatever_was_killed(double: Process, database: Database) -> None:

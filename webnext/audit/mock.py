@@ -1,7 +1,8 @@
-"""The audit adapter as a mock: the newest entries of this process, gone with it."""
+"""The audit adapter as a mock: the executor's entries, and without one the newest of this process, gone with it."""
 
 from __future__ import annotations
 
+import uuid
 from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -9,15 +10,19 @@ from itertools import count, islice
 from typing import NamedTuple
 
 from webnext import context, metrics
+from webnext.audit.own import own_key
+from webnext.audit.proxy import Proxy
 from webnext.budget import BYTES
 from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.dependency import AwayError
+from webnext.executor import RefusedError
 from webnext.services import KeyReusedError, Mock
 
 KEPT = 500
 
 
 class _Kept(NamedTuple):
-    key: str | None
+    key: str
     entry: AuditEntryV1
     item: AuditItem
 
@@ -27,14 +32,38 @@ class MockAudit(Mock):
 
     name = "audit"
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
         self._numbers = count(1)
         self._entries: deque[_Kept] = deque()
         self._bytes = 0
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
+        """Have the executor keep the entry, so that it outlives the mock, else this process."""
+        key = key or own_key(str(uuid.uuid4()))
+        try:
+            await self._proxy.push(entry, trace_id, key)
+        except AwayError as away:
+            if isinstance(away, RefusedError) and away.status == 409:
+                raise KeyReusedError("the idempotency key has already made another entry") from None
+            return self._remember(entry, trace_id, key)
+        return PushAnswer(id=key, mock=True, via="executor")
+
+    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+        try:
+            return ListAnswer(mock=True, items=await self._proxy.newest(limit, trace_id))
+        except AwayError:
+            wanted = (kept.item for kept in self._entries if trace_id in (None, kept.item.traceId))
+            return ListAnswer(mock=True, items=list(islice(wanted, limit)))
+
+    async def since(self, hours: int) -> AsyncIterator[AuditItem]:  # noqa: ARG002
+        """An export has what a list has."""
+        raise AwayError("mock", "the audit adapter is one")
+        yield
+
+    def _remember(self, entry: AuditEntryV1, trace_id: str, key: str) -> PushAnswer:
         for kept in self._entries:
-            if key and kept.key == key:
+            if kept.key == key:
                 if kept.entry != entry:
                     raise KeyReusedError("the idempotency key has already made another entry")
                 return PushAnswer(id=kept.item.id, mock=True, via="mock")
@@ -53,11 +82,3 @@ class MockAudit(Mock):
             self._bytes -= self._entries.pop().entry.details_bytes
         metrics.AUDIT_INSERTS.labels("mock", context.traffic.get()).inc()
         return PushAnswer(id=item.id, mock=True, via="mock")
-
-    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
-        wanted = (kept.item for kept in self._entries if trace_id in (None, kept.item.traceId))
-        return ListAnswer(mock=True, items=list(islice(wanted, limit)))
-
-    async def since(self, hours: int) -> AsyncIterator[AuditItem]:  # noqa: ARG002
-        for kept in reversed(list(self._entries)):
-            yield kept.item

@@ -6,14 +6,13 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal
-
-from pydantic import ValidationError
 
 from webnext import context, metrics
 from webnext.audit.log import Log
 from webnext.audit.own import own_key
+from webnext.audit.proxy import Proxy
 from webnext.audit.replay import Replayer
 from webnext.audit.row import row_of
 from webnext.audit.spool import LEAST_SECONDS, Spool, Spooled
@@ -43,7 +42,7 @@ class ProductionAudit:
         self._postgres = postgres
         self._log = Log(postgres)
         self._writer = Writer(postgres)
-        self._executor = executor
+        self._proxy = Proxy(executor)
         self._spool = spool
         self._replaying: asyncio.Task[None] | None = None
 
@@ -86,13 +85,10 @@ class ProductionAudit:
             return ListAnswer(mock=False, items=await self._log.newest(limit, trace_id))
         except AwayError as away:
             context.stand_in(away.dependency)
-        wanted = {"limit": limit} | ({"traceId": trace_id} if trace_id else {})
         try:
-            answer = await self._executor.post("/audit/list", wanted)
-            items = [AuditItem.model_validate(item) for item in answer["items"][:limit]]
-        except (AwayError, KeyError, TypeError, ValidationError):
-            items = []
-        return ListAnswer(mock=True, items=items)
+            return ListAnswer(mock=True, items=await self._proxy.newest(limit, trace_id))
+        except AwayError:
+            return ListAnswer(mock=True, items=[])
 
     def since(self, hours: int) -> AsyncIterator[AuditItem]:
         """Every entry of the last hours, oldest first, read as it is consumed. Raises AwayError, midway too."""
@@ -103,24 +99,16 @@ class ProductionAudit:
         await self._log.ping()
 
     async def _fall_back(self, entry: AuditEntryV1, trace_id: str, key: str, deadline: float) -> PushAnswer:
-        via: Literal["executor", "spool"] = "executor"
+        with suppress(AwayError):
+            await self._proxy.push(entry, trace_id, key)
+            return PushAnswer(id=key, mock=True, via="executor")
         try:
-            await self._hand_over(entry, trace_id, key)
+            await self._put_down(entry, trace_id, key, deadline)
         except AwayError:
-            via = "spool"
-            try:
-                await self._put_down(entry, trace_id, key, deadline)
-            except AwayError:
-                metrics.AUDIT_REFUSED.inc()
-                raise
-        metrics.AUDIT_INSERTS.labels(via, context.traffic.get()).inc()
-        return PushAnswer(id=key, mock=True, via=via)
-
-    async def _hand_over(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
-        body = entry.model_dump(mode="json", exclude_none=True)
-        answer = await self._executor.post("/audit/push", body, Idempotency_Key=key, X_Trace_ID=trace_id)
-        if answer.get("ok") is not True:
-            raise AwayError("executor", "it did not say that it keeps the entry")
+            metrics.AUDIT_REFUSED.inc()
+            raise
+        metrics.AUDIT_INSERTS.labels("spool", context.traffic.get()).inc()
+        return PushAnswer(id=key, mock=True, via="spool")
 
     async def _put_down(self, entry: AuditEntryV1, trace_id: str, key: str, deadline: float) -> None:
         if not self._spool:

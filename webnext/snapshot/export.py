@@ -66,7 +66,7 @@ class _Rows:
         self._audit = services.audit
         self._hours = hours
         self._from = now - timedelta(hours=hours)
-        self.mock = "the audit adapter is a mock" if self._audit.adapter == "mock" else ""
+        self.mock = ""
 
     async def entries(self) -> AsyncGenerator[AuditItem, None]:
         """The audit log's, or, where it is away before the first one, the fallback's. Raises AwayError midway."""
