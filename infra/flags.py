@@ -1,4 +1,4 @@
-"""The flags in force: a parameter for each track, which its app polls and cutover writes."""
+"""The flags in force: a parameter for each track, which its processes poll and cutover writes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ import pulumi_aws as aws
 from infra.naming import Names
 from outputs.flags import FlagsParameters
 
-INITIAL = {"FEATURE_AUTO_PAUSE": 0.0, "FEATURE_BATCH_PROMOTE": 0.0, "EVIDENCE_CLEANUP_DRY_RUN": False}
-"""What a stack starts with: nothing is switched on before a rollout does it."""
+
+def initial(track: str) -> dict[str, float | bool]:
+    """What a track starts with: nothing is switched on before a rollout does it, and stable's worker delivers."""
+    return {
+        "FEATURE_AUTO_PAUSE": 0.0,
+        "FEATURE_BATCH_PROMOTE": 0.0,
+        "EVIDENCE_CLEANUP_DRY_RUN": False,
+        "ALERTS_CONSUME": track == "stable",
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +43,7 @@ class Flags(pulumi.ComponentResource):
                 f"{name}-{track}",
                 name=parameter,
                 type="String",
-                value=json.dumps(INITIAL),
+                value=json.dumps(initial(track)),
                 opts=pulumi.ResourceOptions(parent=self, ignore_changes=["value"]),
             )
         self.register_outputs(args.parameters.output())

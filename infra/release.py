@@ -67,13 +67,14 @@ def shared_environment(settings: Settings, names: Names, track: Track) -> dict[s
 
 def environment_of(settings: Settings, shared: Mapping[str, str]) -> dict[str, str]:
     """What one release is told: what its settings say, on a base's `shared_environment`. Flags start at 0 and are
-    changed by the flags parameter."""
+    changed by the flags parameter; a candidate's worker rests until it has read that it is to deliver."""
     return {
         **shared,
         "BUILD_SHA": settings.build_sha,
         "VERSION": settings.version,
         "FEATURE_AUTO_PAUSE": "0",
         "FEATURE_BATCH_PROMOTE": "0",
+        "ALERTS_CONSUME": str(settings.track == "stable").lower(),
         **{f"ADAPTER_{name.upper()}": mode for name, mode in settings.adapters.model_dump().items()},
     }
 

@@ -14,7 +14,7 @@ from webnext import aws, metrics
 from webnext.dependency import Dependency, every
 from webnext.settings import FlagValues, Settings
 
-POLL_SECONDS = 4.0
+POLL_SECONDS = 3.0
 """Between two reads: a change is in force within 5 s."""
 
 log = logging.getLogger("webnext.flags")

@@ -33,13 +33,15 @@ class Adapters(BaseModel):
 
 
 class FlagValues(BaseModel):
-    """The flags: two shares between 0 and 1, and whether the clean-up job only says what it would delete."""
+    """The flags: two shares between 0 and 1, whether the clean-up job only says what it would delete, and whether the
+    worker works."""
 
     model_config = ConfigDict(frozen=True)
 
     FEATURE_AUTO_PAUSE: Share = 0.0
     FEATURE_BATCH_PROMOTE: Share = 0.0
     EVIDENCE_CLEANUP_DRY_RUN: bool = False
+    ALERTS_CONSUME: bool = True
 
 
 class Settings(BaseModel):
@@ -89,6 +91,7 @@ class Settings(BaseModel):
                 FEATURE_AUTO_PAUSE=read.share("FEATURE_AUTO_PAUSE"),
                 FEATURE_BATCH_PROMOTE=read.share("FEATURE_BATCH_PROMOTE"),
                 EVIDENCE_CLEANUP_DRY_RUN=read.truth("EVIDENCE_CLEANUP_DRY_RUN"),
+                ALERTS_CONSUME=read.truth("ALERTS_CONSUME", "true"),
             ),
             flags_parameter=environ.get("FLAGS_PARAMETER") or None,
             retention_days=read.number("EVIDENCE_CLEANUP_RETENTION_DAYS", 30, 1, 3650),
@@ -130,8 +133,8 @@ class _Reader:
             self.problems.append(f"{name} is {value!r}: a flag is a number between 0 and 1, for example 0.1")
         return share
 
-    def truth(self, name: str) -> bool:
-        value = self._environ.get(name) or "false"
+    def truth(self, name: str, default: str = "false") -> bool:
+        value = self._environ.get(name) or default
         if value not in ("true", "false"):
             self.problems.append(f"{name} is {value!r}: it is true or false")
         return value == "true"

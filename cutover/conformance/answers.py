@@ -46,7 +46,7 @@ def api_healthz(image: Image) -> str:
     for name, check in seen["checks"].items():
         typed(check if isinstance(check, dict) else {}, f"healthz checks.{name}", ok=bool)
     typed(seen["flags"], "healthz flags", FEATURE_AUTO_PAUSE=Number, FEATURE_BATCH_PROMOTE=Number)
-    typed(seen["flags"], "healthz flags", EVIDENCE_CLEANUP_DRY_RUN=bool)
+    typed(seen["flags"], "healthz flags", EVIDENCE_CLEANUP_DRY_RUN=bool, ALERTS_CONSUME=bool)
     return f"build {seen['buildSha']}, version {seen['version']}, {seen['environment']}"
 
 

@@ -123,10 +123,10 @@ def test_the_head_shows_environment_build_version_flags_and_the_last_update(dash
     expect(head.get_by_role("term")).to_have_text(
         [
             *("Environment", "Build", "Version", "Process"),
-            *("FEATURE_AUTO_PAUSE", "FEATURE_BATCH_PROMOTE", "EVIDENCE_CLEANUP_DRY_RUN"),
+            *("FEATURE_AUTO_PAUSE", "FEATURE_BATCH_PROMOTE", "EVIDENCE_CLEANUP_DRY_RUN", "ALERTS_CONSUME"),
         ]
     )
-    expect(head.get_by_role("definition")).to_have_text(["test", "4f2c1d9", "1.5.1", "ok", "10%", "100%", "on"])
+    expect(head.get_by_role("definition")).to_have_text(["test", "4f2c1d9", "1.5.1", "ok", "10%", "100%", "on", "on"])
     expect(head).to_contain_text(re.compile(r"Updated \d\d:\d\d:\d\d"))
 
 

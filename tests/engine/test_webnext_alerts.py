@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -113,6 +114,47 @@ def test_the_worker_posts_what_was_accepted_and_closes_its_row(stack: Stack, wor
     assert stack.sink.messages == ["*[critical] Drawdown*\nmax drawdown is 0.19\ntrace trace-0001"]
     assert worker.metric('web_next_alert_deliveries_total{outcome="ok"}') == 1
     assert stack.sink.url not in worker.log.read_text()
+
+
+def test_a_worker_that_rests_is_well_and_keeps_outbox_and_queues_together_until_it_is_to_deliver(
+    stack: Stack, tmp_path: Path
+) -> None:
+    with stack.worker(tmp_path, ALERTS_CONSUME="false") as worker:
+        answers = send(stack, *[ALERT] * 3)
+        stack.redis("FLUSHALL")
+        with stack.postgres.connect("audit_owner", "audit") as owner:
+            owner.execute("UPDATE alert_outbox SET check_at = now()")
+        waiting = 'web_next_queue_jobs{queue="deliver",state="waiting"}'
+        wait_until(lambda: worker.metric(waiting) == 3, "what Redis had lost, and its measure")
+        assert (stack.sink.messages, worker.health()) == ([], "ok\n")
+        assert worker.metric('web_next_flag{name="ALERTS_CONSUME"}') == 0
+
+        stack.secrets.flags["ALERTS_CONSUME"] = True
+        wait_until(lambda: len(stack.sink.messages) == 3, "the deliveries", 5)
+        wait_until(lambda: all(row(stack, each["jobId"]) == ("delivered", True) for each in answers), "their rows")
+        assert worker.metric('web_next_flag{name="ALERTS_CONSUME"}') == 1
+
+
+def test_a_worker_that_is_to_rest_finishes_what_it_has_begun_and_leaves_the_rest_to_another(
+    stack: Stack, tmp_path: Path
+) -> None:
+    stack.sink.seconds = 0.4
+    send(stack, *({"title": f"alert {number:03}"} for number in range(150)))
+    with stack.worker(tmp_path) as worker:
+        wait_until(lambda: len(stack.sink.messages) > 10, "deliveries")
+        stack.secrets.flags["ALERTS_CONSUME"] = False
+        told = time.monotonic()
+        wait_until(lambda: worker.metric('web_next_flag{name="ALERTS_CONSUME"}') == 0, "the flag")
+        wait_until(lambda: stack.redis("LLEN", f"{KEY}:active") == 0, "the end of what has begun")
+        begun = len(stack.sink.messages)
+        time.sleep(1)
+        assert len(stack.sink.messages) == begun < 150
+        assert max(stack.sink.times) < told + 5
+        assert worker.health() == "ok\n"
+        stack.secrets.flags["ALERTS_CONSUME"] = True
+        with stack.worker(tmp_path):
+            wait_until(lambda: len(stack.sink.accepted) == 150, "all of them")
+    assert set(stack.sink.accepted.values()) == {1}, "each once"
 
 
 def test_the_counts_are_the_queues_own(stack: Stack) -> None:

@@ -39,6 +39,7 @@ from webnext.vault import Vault
 ROOT = Path(__file__).parents[2]
 PREFIX = "web-next-test/"
 KEY = "bull:alerts:deliver"
+FLAGS = "/web-next-test/flags"
 
 
 class Redis:
@@ -259,9 +260,10 @@ def sink() -> Iterator[Sink]:
 
 @dataclass
 class Secrets:
-    """A Secrets Manager: in this process as a client, for others at `url`."""
+    """A Secrets Manager: in this process as a client, for others at `url`, where the flags parameter is, too."""
 
     values: dict[str, str]
+    flags: dict[str, bool] = field(default_factory=dict)
     url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
 
@@ -281,8 +283,11 @@ def secrets_manager(values: dict[str, str]) -> Iterator[Secrets]:
 
     class Handler(_Answers):
         def do_POST(self) -> None:
-            name = self.body()["SecretId"]
-            if name.removeprefix(PREFIX) in made.values:
+            asked = self.body()
+            name = asked.get("SecretId", asked.get("Name"))
+            if name == FLAGS:
+                self.answer(200, {"Parameter": {"Name": FLAGS, "Value": json.dumps(made.flags)}})
+            elif name.removeprefix(PREFIX) in made.values:
                 self.answer(200, made.get_secret_value(SecretId=name))
             else:
                 self.answer(400, {"__type": "ResourceNotFoundException", "message": "there is no such secret"})
@@ -308,6 +313,7 @@ class Stack:
         self.redis("FLUSHALL")
         with self.postgres.connect(postgres.OWNER, "audit") as owner:
             owner.execute("TRUNCATE alert_outbox")
+        self.secrets.flags.clear()
         self.secrets.values |= {"REDIS_URL": self.redis.url, "SLACK_WEBHOOK_URL": self.sink.url}
         self.sink.status, self.sink.seconds = 200, 0.0
         for kept in (self.sink.messages, self.sink.times, self.sink.accepted):
@@ -337,10 +343,11 @@ class Stack:
             await services.close()
 
     @contextmanager
-    def worker(self, folder: Path, limits: str = "pass") -> Iterator[Process]:
+    def worker(self, folder: Path, limits: str = "pass", **told: str) -> Iterator[Process]:
         """A worker process of its own; ended with SIGKILL when the block ends, if it still runs.
 
-        `limits` are statements that set other limits of time in the modules `consumer` and `slack`.
+        `limits` are statements that set other limits of time in the modules `consumer` and `slack`; `told` is more of
+        its environment.
         """
         port = free_port()
         program = (
@@ -356,9 +363,12 @@ class Stack:
             "REDIS_CA_FILE": str(self.redis.authority),
             "S3_REGION": "eu-central-1",
             "METRICS_PORT": str(free_port()),
+            "FLAGS_PARAMETER": FLAGS,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.secrets.url,
+            "AWS_ENDPOINT_URL_SSM": self.secrets.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
+            **told,
         }
         log = folder / f"worker-{port}.log"
         with log.open("w") as output:

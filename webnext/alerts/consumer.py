@@ -26,7 +26,7 @@ STALLED_MS = 5_000
 MAX_STALLED = 5
 """How many workers a job may outlive before it is a dead letter."""
 GRACE_SECONDS = 8.0
-"""For deliveries that have begun when the process is to stop."""
+"""For deliveries that have begun when it is to stop."""
 
 log = logging.getLogger("webnext.alerts")
 
@@ -66,14 +66,19 @@ class Consumer(Worker):  # type: ignore[misc]
     async def stop(self) -> None:
         """Take no more jobs, finish those that have begun within GRACE_SECONDS, end."""
         await self.pause(do_not_wait_active=True)
-        deadline = time.monotonic() + GRACE_SECONDS
-        while self.jobs and time.monotonic() < deadline:
+        deadline, begun = time.monotonic() + GRACE_SECONDS, True
+        while begun and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
+            begun = not all(task.done() for task in self.processing)
         await self.close(force=True)
 
     async def getNextJob(self, token: str) -> Job | None:  # noqa: N802
         self.seen = time.monotonic()
-        return await super().getNextJob(token)
+        job = None if self.paused else await super().getNextJob(token)
+        if job and self.paused:  # taken meanwhile: BullMQ's loop looks at it no more
+            await self.processJob(job, token)
+            return None
+        return job
 
     async def processJob(self, job: Job, token: str) -> None:  # noqa: N802
         """Replaces BullMQ's own, which counts a delivery as failed where it could not complete the job."""

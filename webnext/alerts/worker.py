@@ -17,9 +17,13 @@ from webnext.alerts.queues import Queues
 from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.slack import Slack
 from webnext.dependency import AwayError, every, one_line
+from webnext.flags import Flags
 from webnext.postgres import Postgres
 from webnext.settings import Settings
 from webnext.vault import Vault
+
+LOOK_SECONDS = 0.5
+"""Between two looks at ALERTS_CONSUME."""
 
 log = logging.getLogger("webnext.alerts")
 
@@ -37,8 +41,9 @@ class Duty(NamedTuple):
 class AlertWorker:
     """Everything that runs in one worker process. Postgres, Redis and Slack may be away, at the start too."""
 
-    def __init__(self, settings: Settings, vault: Vault, postgres: Postgres) -> None:
+    def __init__(self, settings: Settings, flags: Flags, vault: Vault, postgres: Postgres) -> None:
         self._settings = settings
+        self._flags = flags
         self._vault = vault
         self._clients: list[Redis] = []
         self._postgres = postgres
@@ -49,7 +54,7 @@ class AlertWorker:
         self._loops: list[asyncio.Task[None]] = []
         self._begun: dict[str, float] = {}
         self._duties = [
-            Duty("delivering", 1.0, 60.0, self._consume),
+            Duty("delivering", LOOK_SECONDS, 60.0, self._consume),
             Duty("reconciling", 2.0, 180.0, self._reconciler.reconcile),
             Duty("measuring", 5.0, 60.0, self._reconciler.measure),
         ]
@@ -61,8 +66,6 @@ class AlertWorker:
 
     async def stop(self) -> None:
         """Finish the deliveries that have begun, end the loops, close every connection."""
-        if self._consumer:
-            await self._consumer.stop()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -94,16 +97,26 @@ class AlertWorker:
         return turn
 
     async def _consume(self) -> None:
-        """One run of the consumer, until it is stopped. Raises AwayError where Redis is away at its start."""
+        """One run of the consumer, while ALERTS_CONSUME is on. Raises AwayError where Redis is away at its start."""
+        if not self._flags.now.ALERTS_CONSUME:
+            return
         client = self._client()
         self._consumer = Consumer(
             client, self._slack, lambda job_id: self._outbox.delivered([job_id]), self._reconciler.bury
         )
+        run = asyncio.create_task(self._consumer.run())
         try:
-            await self._consumer.run()
+            while self._flags.now.ALERTS_CONSUME and not run.done():
+                await asyncio.wait({run}, timeout=LOOK_SECONDS)
+            if run.done():
+                await run
         except redis.ERRORS as error:
             raise AwayError("redis", one_line(error)) from error
         finally:
+            if not run.done():
+                await self._consumer.stop()
+                await asyncio.gather(run, return_exceptions=True)
+            self._consumer = None
             self._clients.remove(client)
             await client.connection_pool.aclose()
 

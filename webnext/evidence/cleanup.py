@@ -19,7 +19,7 @@ from webnext import aws, logs, metrics
 from webnext.audit.own import Action, own_entry
 from webnext.dependency import AwayError, Dependency, every
 from webnext.evidence.bucket import PREFIX
-from webnext.flags import Flags
+from webnext.flags import POLL_SECONDS, Flags
 from webnext.services import Audit
 from webnext.settings import Settings
 
@@ -208,5 +208,12 @@ class _Past:
 
 
 async def clean_daily(settings: Settings, flags: Flags, audit: Audit) -> None:
-    """Clean now and every EVERY_SECONDS, for ever; a run that fails is logged and the next one tries again."""
-    await every(EVERY_SECONDS, "the evidence clean-up", lambda: clean(settings, flags, audit))
+    """Clean now and every EVERY_SECONDS, for ever; a run that fails is logged and the next one tries again. While
+    ALERTS_CONSUME is off the worker rests, and a run waits: the other track's cleans."""
+
+    async def turn() -> None:
+        while not flags.now.ALERTS_CONSUME:
+            await asyncio.sleep(POLL_SECONDS)
+        await clean(settings, flags, audit)
+
+    await every(EVERY_SECONDS, "the evidence clean-up", turn)

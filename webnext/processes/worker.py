@@ -1,4 +1,4 @@
-"""The worker: delivers alerts and cleans evidence up, side by side."""
+"""The worker: delivers alerts and cleans evidence up, side by side, while ALERTS_CONSUME is on."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ def run(settings: Settings) -> int:
     tracing.configure(settings)
     metrics.serve(settings, "worker")
     services = services_for(settings)
-    worker = AlertWorker(settings, services.vault, services.postgres)
+    worker = AlertWorker(settings, services.flags, services.vault, services.postgres)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as parts:
+            await services.flags.open()
+            parts.push_async_callback(services.flags.close)
             if settings.adapters.queue == "production":
                 await parts.enter_async_context(_delivering(worker))
             else:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from infra import release
-from infra.flags import INITIAL, Flags, FlagsArgs
+from infra.flags import Flags, FlagsArgs
 from infra.release import Release, digest_of, environment_of, release_of, shared_environment
 from infra.settings.keys import Settings
 from tests.unit.infra.configs import DOCKER, FARGATE, NAMES, settings, without
 from tests.unit.infra.recorder import record
+from webnext.settings import FlagValues
 from webnext.settings import Settings as AppSettings
 
 
@@ -64,6 +65,7 @@ def test_a_release_tells_the_app_the_playbooks_plain_settings() -> None:
         "EVIDENCE_CLEANUP_RETENTION_DAYS": "14",
         "FEATURE_AUTO_PAUSE": "0",
         "FEATURE_BATCH_PROMOTE": "0",
+        "ALERTS_CONSUME": "true",
         "FLAGS_PARAMETER": "/web-next-test/flags/stable",
         "ADAPTER_AUDIT": "production",
         "ADAPTER_EVIDENCE": "production",
@@ -89,6 +91,12 @@ def test_the_app_takes_every_variable_that_a_release_gives_it(config: dict[str, 
         "https://executor.web-next.test",
     )
     assert read.adapters.model_dump() == settings(config, adapters={"queue": "mock"}).adapters.model_dump()
+
+
+def test_only_stables_worker_delivers_before_it_has_read_its_flags() -> None:
+    tracks = settings(), settings(track="candidate", base="local")
+
+    assert [AppSettings.from_environment(told(each)).flags.ALERTS_CONSUME for each in tracks] == [True, False]
 
 
 def test_without_an_executor_none_is_named_except_on_a_machine_its_double() -> None:
@@ -144,11 +152,7 @@ def test_a_repositorys_name_does_not_make_another_release() -> None:
     assert digest_of(settings(FARGATE), 7) == digest_of(settings(), 7)
 
 
-def test_nothing_is_switched_on_before_a_rollout_does_it() -> None:
-    assert not any(INITIAL.values())
-
-
-def test_flags_start_as_declared_and_later_values_are_not_put_back() -> None:
+def test_nothing_is_switched_on_before_a_rollout_does_it_but_stables_worker_and_later_values_stay() -> None:
     declared = record(lambda: Flags("flags", FlagsArgs.of(NAMES)))
     parameters = declared.of("aws:ssm/parameter:Parameter")
 
@@ -157,5 +161,6 @@ def test_flags_start_as_declared_and_later_values_are_not_put_back() -> None:
         "/web-next-test/flags/candidate",
     ]
     for parameter in parameters:
-        assert json.loads(parameter.inputs["value"]) == INITIAL
+        started = FlagValues(ALERTS_CONSUME=parameter.name.endswith("-stable"))
+        assert json.loads(parameter.inputs["value"]) == started.model_dump()
         assert parameter.ignore_changes == ("value",)

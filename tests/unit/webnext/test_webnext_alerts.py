@@ -21,6 +21,7 @@ from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.slack import DeliveryError, Slack, message
 from webnext.alerts.worker import AlertWorker, Duty
 from webnext.dependency import AwayError
+from webnext.flags import Flags
 from webnext.postgres import Postgres
 from webnext.settings import Settings
 from webnext.vault import Vault, VaultError
@@ -326,7 +327,7 @@ def test_rows_are_not_claimed_while_redis_is_away() -> None:
 def test_a_duty_that_hangs_or_is_given_up_is_named() -> None:
     async def run() -> None:
         vault = Vault("test/", Secrets)
-        worker = AlertWorker(Settings(), vault, Postgres(vault))
+        worker = AlertWorker(Settings(), Flags(Settings()), vault, Postgres(vault))
         hung = asyncio.Event()
 
         async def hang() -> None:

@@ -14,7 +14,7 @@ from webnext import metrics
 from webnext.dependency import AwayError
 from webnext.evidence import cleanup
 from webnext.evidence.cleanup import Cleaned, clean
-from webnext.flags import Flags
+from webnext.flags import POLL_SECONDS, Flags
 from webnext.processes import cleanup as process
 from webnext.settings import Adapters, FlagValues, Settings
 
@@ -270,6 +270,28 @@ def test_the_schedule_goes_on_after_a_run_that_failed(monkeypatch: pytest.Monkey
         asyncio.run(cleanup.clean_daily(SETTINGS, in_force, audit))
 
     assert runs == 3
+
+
+def test_the_schedule_of_a_worker_that_rests_waits_until_it_works(
+    monkeypatch: pytest.MonkeyPatch, audit: MemoryAudit
+) -> None:
+    resting = flags()
+    resting.now = FlagValues(ALERTS_CONSUME=False)
+    looks: list[float] = []
+
+    async def look(seconds: float) -> None:
+        looks.append(seconds)
+        resting.now = FlagValues(ALERTS_CONSUME=len(looks) == 2)
+
+    async def ends(*_: Any) -> Cleaned:
+        assert looks == [POLL_SECONDS] * 2
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(cleanup, "clean", ends)
+    monkeypatch.setattr(asyncio, "sleep", look)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cleanup.clean_daily(SETTINGS, resting, audit))
 
 
 @pytest.mark.parametrize(

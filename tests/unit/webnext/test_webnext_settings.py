@@ -14,7 +14,12 @@ def test_an_empty_environment_is_a_development_process_of_mocks() -> None:
     assert settings.vault_prefix is None
     assert settings.build_sha == "unknown"
     assert settings.edge_peers == (ip_network("127.0.0.1"),)
-    assert settings.flags == FlagValues(FEATURE_AUTO_PAUSE=0, FEATURE_BATCH_PROMOTE=0, EVIDENCE_CLEANUP_DRY_RUN=False)
+    assert settings.flags.model_dump() == {
+        "FEATURE_AUTO_PAUSE": 0,
+        "FEATURE_BATCH_PROMOTE": 0,
+        "EVIDENCE_CLEANUP_DRY_RUN": False,
+        "ALERTS_CONSUME": True,
+    }
     assert set(settings.adapters.model_dump().values()) == {"mock"}
 
 
@@ -30,6 +35,7 @@ def test_every_variable_is_read() -> None:
             "NEXT_PUBLIC_EXECUTOR_URL": "https://executor.example.com:8443/base?x=1",
             "FEATURE_AUTO_PAUSE": "0.1",
             "EVIDENCE_CLEANUP_DRY_RUN": "true",
+            "ALERTS_CONSUME": "false",
             "EVIDENCE_CLEANUP_RETENTION_DAYS": "7",
             "FLAGS_PARAMETER": "/web-next-local/flags",
             "REDIS_CA_FILE": "/etc/web-next/ca.pem",
@@ -49,7 +55,7 @@ def test_every_variable_is_read() -> None:
         executor_url="https://executor.example.com:8443",
         s3_bucket="evidence",
         s3_region="eu-central-1",
-        flags=FlagValues(FEATURE_AUTO_PAUSE=0.1, EVIDENCE_CLEANUP_DRY_RUN=True),
+        flags=FlagValues(FEATURE_AUTO_PAUSE=0.1, EVIDENCE_CLEANUP_DRY_RUN=True, ALERTS_CONSUME=False),
         flags_parameter="/web-next-local/flags",
         redis_ca_file="/etc/web-next/ca.pem",
         metrics_port=9000,

@@ -131,7 +131,8 @@ def test_flags_guardrails_and_queue_are_shown_and_marked_where_a_fallback_answer
 
     assert "# Guardrails: maxDrawdown=0.15 last breach: maxDrawdown 0.2 at 2026-01-01T00:00:00Z" in comments
     assert "# Queue: _mock=true pending=3 dlq=1" in comments
-    assert "# Flags: FEATURE_AUTO_PAUSE=0.0 FEATURE_BATCH_PROMOTE=0.0 EVIDENCE_CLEANUP_DRY_RUN=False" in comments
+    flags = "FEATURE_AUTO_PAUSE=0.0 FEATURE_BATCH_PROMOTE=0.0 EVIDENCE_CLEANUP_DRY_RUN=False ALERTS_CONSUME=True"
+    assert f"# Flags: {flags}" in comments
 
 
 def test_without_the_audit_log_the_fallbacks_entries_of_the_period_are_given_and_marked(services: Services) -> None:
@@ -152,13 +153,6 @@ def test_without_the_audit_log_the_fallbacks_entries_of_the_period_are_given_and
     assert [row["id"] for row in rows] == ["older", "new"], "oldest first, and none from before the period"
     assert comments[-1] == "# Rows: 2"
     assert counter._value.get() == before + 1
-
-
-def test_a_mock_audit_log_is_marked(services: Services) -> None:
-    mock = MemoryAudit()
-    mock.adapter = "mock"
-
-    assert "# _mock: true, the audit adapter is a mock\n" in asyncio.run(exported(replace(services, audit=mock)))
 
 
 @pytest.mark.parametrize(
