@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Self
 
 from cutover import aws
@@ -71,6 +72,19 @@ class RecordsBucket:
         with self._said(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
             return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+    def versions(self, key: str) -> list[tuple[datetime, bytes]]:
+        """Every version of an object that is kept: when it was written, and its content."""
+        with self._said(key):
+            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
+            kept = [each for page in pages for each in page.get("Versions", ()) if each["Key"] == key]
+            return [
+                (
+                    each["LastModified"],
+                    self.client.get_object(Bucket=self.name, Key=key, VersionId=each["VersionId"])["Body"].read(),
+                )
+                for each in kept
+            ]
 
     @contextmanager
     def _said(self, key: str) -> Iterator[None]:

@@ -1,19 +1,14 @@
-"""Dashboards: each query of theirs answers, and Grafana serves them."""
+"""The dashboard: each of its queries answers, and Grafana serves it."""
 
 from __future__ import annotations
-
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import httpx
 
 from cutover.prometheus import Prometheus
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, NotRunError, Probe
+from outputs.panels import PANELS, UID
 
-FOLDER = Path(__file__).parents[3] / "templates/grafana/dashboards"
 PORT, SECONDS = "3000/tcp", 5
 
 
@@ -22,28 +17,18 @@ def look(probe: Probe) -> str:
     places = probe.target.places
     if not places.metrics_url.startswith("http"):
         raise NotRunError("the dashboards are Grafana's over Prometheus: this stack has neither")
-    asked, empty = 0, []
-    dashboards = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    queries = [(panel.title, query.expression) for panel in PANELS for query in panel.queries]
     with Prometheus.at(places.metrics_url) as prometheus:
-        for title, expression in (each for dashboard in dashboards for each in queries(dashboard)):
-            asked += 1
-            if not prometheus.query(expression):
-                empty.append(title)
+        empty = [title for title, expression in queries if not prometheus.query(expression)]
     if places.grafana is None:
         raise NotRunError(
-            f"no Grafana here, machine.grafanaImage names none; {asked} queries answer, {len(empty)} have no data yet"
+            f"no Grafana here, machine.grafanaImage names none; {len(queries)} queries answer, "
+            f"{len(empty)} have no data yet"
         )
     address = published(places.grafana)
-    _served(address, [dashboard["uid"] for dashboard in dashboards])
-    saw = f"{asked} queries answer" + (f", no data yet for {', '.join(dict.fromkeys(empty))}" if empty else "")
-    return f"{saw}; Grafana at {address} serves {len(dashboards)} dashboards"
-
-
-def queries(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each query of a dashboard, with its panel's title."""
-    for panel in dashboard["panels"]:
-        for target in panel.get("targets", []):
-            yield panel["title"], target["expr"]
+    _served(address)
+    saw = f"{len(queries)} queries answer" + (f", no data yet for {', '.join(dict.fromkeys(empty))}" if empty else "")
+    return f"{saw}; Grafana at {address} serves the dashboard"
 
 
 def published(container: str) -> str:
@@ -64,17 +49,13 @@ def published(container: str) -> str:
     return f"http://{bindings[0]['HostIp']}:{bindings[0]['HostPort']}"
 
 
-def _served(address: str, uids: list[str]) -> None:
-    with httpx.Client(base_url=address, timeout=SECONDS, trust_env=False) as grafana:
-        for uid in uids:
-            try:
-                answer = grafana.get(f"/api/dashboards/uid/{uid}")
-            except httpx.HTTPError as error:
-                raise CheckFailedError(
-                    f"Grafana at {address} does not answer ({type(error).__name__}: {error})"
-                ) from None
-            if answer.status_code != httpx.codes.OK:
-                raise CheckFailedError(f"Grafana at {address} has no dashboard {uid}: {answer.status_code}")
+def _served(address: str) -> None:
+    try:
+        answer = httpx.get(f"{address}/api/dashboards/uid/{UID}", timeout=SECONDS, trust_env=False)
+    except httpx.HTTPError as error:
+        raise CheckFailedError(f"Grafana at {address} does not answer ({type(error).__name__}: {error})") from None
+    if answer.status_code != httpx.codes.OK:
+        raise CheckFailedError(f"Grafana at {address} has no dashboard {UID}: {answer.status_code}")
 
 
 CHECK = Check(name="dashboards", criterion=None, did="sent the dashboards' queries, and asked Grafana", look=look)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+from infra.dashboard import grafana_dashboard
 from infra.naming import Names
 from infra.nginx import LINES, TEMPLATES, rendered
 from infra.release import METRICS_PORT
@@ -16,6 +17,7 @@ from infra.runtime.docker.files import Files, FilesArgs
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
+from outputs.panels import PANELS, UID
 
 READER_METRICS, PROMETHEUS, GRAFANA = 3903, 9090, 3000
 KEPT, KEPT_SIZE = "15d", "1GB"
@@ -132,6 +134,7 @@ class Metrics(pulumi.ComponentResource):
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+        contents[f"{PROVISIONING}/dashboards/{UID}.json"] = grafana_dashboard(PANELS)
         files = self._files("grafana", contents, PROVISIONING)
         own = {
             "GF_AUTH_ANONYMOUS_ENABLED": "true",

@@ -33,8 +33,8 @@ def look(grafana: str | None = "grafana", metrics_url: str = "http://127.0.0.1:9
 
 
 def test_queries_that_answer_and_a_grafana_that_serves_them_pass(outside: Outside) -> None:
-    assert look().endswith("queries answer; Grafana at http://127.0.0.1:4000 serves 1 dashboards")
-    assert len([request for request in outside.asked if request.url.path == QUERY]) >= 14
+    assert look().endswith("queries answer; Grafana at http://127.0.0.1:4000 serves the dashboard")
+    assert len([request for request in outside.asked if request.url.path == QUERY]) >= 20
 
 
 def test_panels_without_data_are_named(outside: Outside) -> None:
@@ -44,7 +44,7 @@ def test_panels_without_data_are_named(outside: Outside) -> None:
 
     outside.answers["GET", QUERY] = answer
 
-    assert "no data yet for Errors by track, 429 by track; Grafana at" in look()
+    assert "no data yet for Errors by track, 429 by track, Answers by a mock or a fallback; Grafana at" in look()
 
 
 def test_without_a_grafana_or_a_prometheus_it_did_not_run_and_says_what_is_missing(outside: Outside) -> None:
@@ -57,7 +57,7 @@ def test_without_a_grafana_or_a_prometheus_it_did_not_run_and_says_what_is_missi
 def test_a_query_that_is_refused_fails_whether_or_not_grafana_runs(outside: Outside) -> None:
     outside.answer("GET", QUERY, {"status": "error", "error": "unknown function"}, status=400)
 
-    with pytest.raises(CutoverError, match=r"Prometheus refuses 'track:edge_requests.*': unknown function"):
+    with pytest.raises(CutoverError, match=r"Prometheus refuses 'web_next_rollout_weight': unknown function"):
         look(grafana=None)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.dashboard import grafana_dashboard
 from infra.nginx import FOLDER as EDGE_FOLDER
 from infra.nginx import LINES, WEIGHTS, render
 from infra.release import environment_of, release_of, shared_environment
 from infra.runtime.docker.edge import FILE_BYTES, LINES_MIB
 from infra.runtime.docker.files import FOLDER, aws_config
 from infra.runtime.docker.runtime import DockerRuntime, DockerRuntimeArgs
+from outputs.panels import PANELS
 from tests.unit.infra.configs import DOCKER, MACHINE, NAMES, changed, settings, without
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import record
@@ -285,6 +287,18 @@ def test_grafana_runs_where_its_image_is_at_hand_and_nowhere_else() -> None:
     container = run(changed(DOUBLE, machine={**MACHINE, "grafanaImage": image})).one(CONTAINER, "grafana").inputs
     assert container["image"] == image
     assert container["ports"] == [{"internal": 3000, "ip": "127.0.0.1"}]
+
+
+def test_grafana_is_given_the_panels_beside_its_source_and_where_its_dashboards_are() -> None:
+    declared = run(changed(DOUBLE, machine={**MACHINE, "grafanaImage": "sha256:" + "9" * 64}))
+    given = {each["file"]: each["content"] for each in declared.one(CONTAINER, "grafana-files").inputs["uploads"]}
+
+    assert {path.removeprefix("/etc/grafana/provisioning/") for path in given} == {
+        "dashboards/provider.yml",
+        "dashboards/web-next-cutover.json",
+        "datasources/prometheus.yml",
+    }
+    assert given["/etc/grafana/provisioning/dashboards/web-next-cutover.json"] == grafana_dashboard(PANELS)
 
 
 def test_an_image_without_python_is_asked_by_a_command_of_its_own() -> None:

@@ -1,0 +1,63 @@
+"""The watch's heartbeat: when it ticked last and what it saw, for the stack's Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+
+from cutover.rollout.status import Status
+
+PORT = 9466
+
+
+class Heartbeat:
+    """The gauges of one watch, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._ticked = Gauge(
+            "web_next_rollout_tick_time_seconds", "When the last tick ended, Unix time", registry=self.registry
+        )
+        self._on = Gauge(
+            "web_next_rollout_phase_on",
+            "1 while a phase is on and nobody holds it: then somebody must watch",
+            registry=self.registry,
+        )
+        self._weight = Gauge(
+            "web_next_rollout_weight",
+            "The candidate's share in percent, by what says so (record, routes)",
+            ["of"],
+            registry=self.registry,
+        )
+        self._evidence = Gauge(
+            "web_next_rollout_gate_evidence",
+            "The evidence of each gate of the phase that is on; from 1000 on it has failed",
+            ["gate"],
+            registry=self.registry,
+        )
+
+    def beat(self, seconds: float, status: Status | None) -> None:
+        """A tick has ended at a time, and saw this; None where there is no rollout."""
+        self._ticked.set(seconds)
+        self._on.set(status is not None and status.phase_on)
+        self._weight.clear()
+        self._evidence.clear()
+        if status is None:
+            return
+        self._weight.labels("record").set(status.weight)
+        if status.routes.weight is not None:
+            self._weight.labels("routes").set(status.routes.weight)
+        for gate in status.judgement.gates if status.judgement else ():
+            self._evidence.labels(gate.name).set(gate.evidence)
+
+    def serve(self, address: str, port: int = PORT) -> Callable[[], None]:
+        """Answers on a port from now on; returns what ends that. Raises OSError where the port is taken."""
+        server, thread = start_http_server(port, address, registry=self.registry)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return stop

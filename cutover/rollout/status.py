@@ -1,0 +1,170 @@
+"""What a rollout is at: what routes, what each gate has seen, why it does not go on, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Self
+
+from cutover.errors import TrafficError
+from cutover.gates.judgement import Judgement
+from cutover.rollout.machine import UPWARD, VERBS
+from cutover.rollout.record import Last, Record, State
+from cutover.traffic.split import TrafficSplit
+from outputs.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routes(Shape):
+    """What routes, read back: the candidate's share in percent, and by which revision of which rollout it was set; or
+    `unread`, why it cannot be read."""
+
+    weight: int | None = None
+    rollout: str | None = None
+    revision: int | None = None
+    unread: str | None = None
+
+    @classmethod
+    def of(cls, split: TrafficSplit) -> Self:
+        """What a split says."""
+        try:
+            share = split.get()
+        except TrafficError as error:
+            return cls(unread=str(error))
+        mark = share.mark
+        return cls(
+            weight=share.weight, rollout=mark.rollout if mark else None, revision=mark.revision if mark else None
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hint(Shape):
+    """A command to type, and what it is for."""
+
+    command: str
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status(Shape):
+    """A rollout `at` a time. `weight` is the record's, and where `routes` differs that counts. `until` is when the
+    phase has been held; `why` says in a line why it does not go on, `left` what could not be reached."""
+
+    schema: Literal[1] = 1
+    at: datetime
+    stack: str
+    id: str
+    revision: int
+    state: State
+    since: datetime
+    stable: str
+    candidate: str
+    weight: int
+    routes: Routes
+    hold: str | None
+    extended: bool
+    judgement: Judgement | None
+    until: datetime | None
+    why: str
+    hints: Sequence[Hint]
+    left: Sequence[str]
+    last: Last
+
+    @classmethod
+    def of(
+        cls,
+        record: Record,
+        routes: Routes,
+        at: datetime,
+        judgement: Judgement | None = None,
+        left: Sequence[str] = (),
+    ) -> Self:
+        """The status that follows from the record, what routes, and the newest judgement of its phase."""
+        on = record.state in (State.CANARY, State.STAGED, State.PRODUCTION)
+        return cls(
+            at=at,
+            stack=record.stack,
+            id=record.id,
+            revision=record.revision,
+            state=record.state,
+            since=record.since,
+            stable=record.releases.stable.version,
+            candidate=record.releases.candidate.version,
+            weight=record.weight,
+            routes=routes,
+            hold=record.hold,
+            extended=record.extended,
+            judgement=judgement if on else None,
+            until=at + timedelta(seconds=judgement.remaining) if on and judgement else None,
+            why=_why(record, routes, judgement if on else None),
+            hints=list(_hints(record, judgement if on else None)),
+            left=list(left),
+            last=record.last,
+        )
+
+    @property
+    def phase_on(self) -> bool:
+        """Whether somebody must watch: the candidate has traffic that gates judge, and nobody holds it."""
+        return self.state in (State.CANARY, State.STAGED, State.PRODUCTION) and not self.hold
+
+    @property
+    def lasted(self) -> float:
+        """The seconds since the state began."""
+        return (self.at - self.since).total_seconds()
+
+
+def _why(record: Record, routes: Routes, judgement: Judgement | None) -> str:
+    """The most urgent reason for where it is."""
+    if routes.unread:
+        return f"what routes cannot be read: {routes.unread}"
+    if routes.weight is not None and routes.weight != record.weight:
+        way = "tick lowers it" if routes.weight > record.weight else f"cutover resume -s {record.stack} sets it again"
+        return f"{routes.weight} % is routed where the record says {record.weight} %: {way}"
+    if record.hold:
+        return record.hold
+    if judgement:
+        return judgement.why
+    return {
+        State.PREPARED: "signed, and it may begin" if record.signed else "the candidate's pack is not signed yet",
+        State.FINISHING: f"{record.releases.candidate.version} is being made stable's own release",
+        State.FINISHED: f"{record.releases.candidate.version} is stable's own release",
+        State.ROLLED_BACK: record.last.why or "somebody took it back",
+    }.get(record.state, "no gate has been judged yet")
+
+
+def _hints(record: Record, judgement: Judgement | None) -> Iterator[Hint]:
+    """What may be typed next, the likeliest first."""
+
+    def typed(verb: str, what: str) -> Hint:
+        return Hint(command=f"cutover {verb} -s {record.stack}", what=what)
+
+    upward = next((verb for state, verb in VERBS.items() if UPWARD[state] is record.state), None)
+    version = record.releases.candidate.version
+    match record.state:
+        case State.PREPARED:
+            signed = "" if record.signed else ", once its pack is signed"
+            yield typed("canary", f"{record.phases[0].weight} % of the traffic to {version}{signed}")
+        case State.FINISHING:
+            yield typed("finish", "goes on with it; there is no way back")
+        case State.FINISHED:
+            yield typed("smoke", f"proves {version} as stable; commit Pulumi.{record.stack}.yaml")
+        case State.ROLLED_BACK:
+            if record.cleanup_locked:
+                yield typed("resume --cleanup", "lets the clean-up jobs delete again")
+            yield typed("canary", "begins a new rollout")
+        case _ if record.hold:
+            yield typed("rollback", "all traffic to stable, in seconds")
+            yield typed("resume", "goes on, once the reason is gone")
+        case _ if judgement and judgement.action == "rise" and upward:
+            yield typed(upward, _upward(record, upward))
+        case _:
+            yield typed("status", "looks again; nothing is to be done")
+            yield typed("rollback", "all traffic to stable, in seconds")
+
+
+def _upward(record: Record, verb: str) -> str:
+    if verb == "finish":
+        return f"makes {record.releases.candidate.version} stable's own release; then there is no way back"
+    weight = next(phase.weight for phase in record.phases if phase.name == verb)
+    return f"{weight} % of the traffic to {record.releases.candidate.version}"

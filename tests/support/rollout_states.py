@@ -1,0 +1,210 @@
+"""Rollouts in each state, with the samples and changes that led there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from cutover.gates.counts import Counts, TrackCounts
+from cutover.gates.gate import Gate
+from cutover.gates.judgement import GateResult, Judgement, Outcome
+from cutover.rollout.history import Change
+from cutover.rollout.record import Last, Record, State
+from cutover.rollout.status import Routes, Status
+from outputs.release import Track
+from tests.support.rollouts import RECORD
+
+BEGUN = datetime(2026, 11, 29, 5, 0, tzinfo=UTC)
+OPERATOR = Last(by="grace@desk", verb="canary")
+
+
+PREPARED = replace(
+    RECORD, revision=7, id="20261129T050000Z", state=State.PREPARED, since=BEGUN, last=OPERATOR, pack="5d3f0a" * 10
+)
+
+
+def counted(since: datetime, seconds: float, weight: int, *, slow: float = 0.002, bad: float = 0.001) -> Counts:
+    """Ten requests a second for so long, of which the candidate got its share, and some that were slow or bad."""
+
+    def track(requests: float, slow: float, bad: float) -> TrackCounts:
+        return TrackCounts(
+            asked=round(requests),
+            requests=round(requests),
+            errors=round(requests * bad),
+            slower_than_1500ms=round(requests * slow),
+            slower_than_1200ms=round(requests * slow * 1.2),
+            slower_than_stable=round(requests * slow),
+            audit_writes=round(requests / 10),
+            audit_timed=round(requests / 10),
+        )
+
+    candidate = 10 * seconds * weight / 100
+    return Counts(
+        since=since,
+        until=since + timedelta(seconds=seconds),
+        observed=seconds,
+        stable=track(10 * seconds - candidate, 0.002, 0.001),
+        candidate=track(candidate, slow, bad),
+        slow_bound=0.25,
+        audit_per_minute=30.0,
+    )
+
+
+def result(gate: Gate, counts: Counts, *, left: float) -> GateResult:
+    """What a gate may have come to; it fails at twice its limit."""
+    of, bad = getattr(counts.candidate, gate.of), getattr(counts.candidate, gate.bad)
+    needed = round(3 / gate.limit)
+    share = bad / of if of else None
+    if share is not None and share > 2 * gate.limit:
+        outcome, evidence, why = Outcome.FAILED, 1840.0, f"{bad} of {of:,} are above the limit of {gate.limit:.1%}"
+    elif of < needed:
+        outcome, evidence, why = Outcome.INCONCLUSIVE, 0.4, f"needs {needed:,}, and has seen {of:,}"
+    else:
+        outcome, evidence, why = (
+            (Outcome.PASSED, 0.0, "within its limit") if left <= 0 else (Outcome.INCONCLUSIVE, 0.0, "its hold goes on")
+        )
+    return GateResult(
+        name=gate.name,
+        outcome=outcome,
+        on=gate.on,
+        limit=gate.limit,
+        share=share,
+        bad=bad,
+        of=of,
+        evidence=evidence,
+        needed=needed,
+        why=why,
+    )
+
+
+def judged(record: Record, counts: Counts, **shared: str) -> Judgement:
+    """A judgement of a record's phase; `shared` names gates that are bad on both tracks, and why."""
+    phase = record.phase
+    assert phase
+    left = phase.hold - counts.observed
+    gates = [result(gate, counts, left=left) for gate in phase.gates]
+    gates = [
+        replace(each, outcome=Outcome.SHARED, share=0.07, evidence=4210.0, why=shared[key])
+        if (key := each.name.replace(" ", "_")) in shared
+        else each
+        for each in gates
+    ]
+    urgent = (Outcome.FAILED, Outcome.SHARED, Outcome.INCONCLUSIVE)
+    worst = next((each for outcome in urgent for each in gates if each.outcome is outcome), None)
+    return Judgement(
+        at=counts.until,
+        outcome=worst.outcome if worst else Outcome.PASSED,
+        why=f"{worst.name}: {worst.why}" if worst else "every gate has passed, and the hold is over",
+        gates=gates,
+        elapsed=counts.observed,
+        remaining=max(left, 0.0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """A rollout as of its status."""
+
+    status: Status
+    record: Record
+    changes: Sequence[Change]
+    samples: Sequence[Counts] = ()
+
+
+def _turn(record: Record, state: State, minutes: float, last: Last, **other: object) -> Record:
+    return replace(
+        record,
+        revision=record.revision + 1,
+        state=state,
+        since=BEGUN + timedelta(minutes=minutes),
+        last=last,
+        signed=["devops", "backend", "frontend"],
+        **other,  # type: ignore[arg-type]
+    )
+
+
+def _changes(*records: Record) -> list[Change]:
+    return [Change.of(record, record.since) for record in records]
+
+
+def _samples(record: Record, minutes: float, *, slow: float = 0.002, bad: float = 0.001) -> list[Counts]:
+    return [
+        counted(record.since, seconds, record.weight, slow=slow, bad=bad)
+        for seconds in range(10, round(minutes * 60) + 1, 10)
+    ]
+
+
+def _of(
+    records: Sequence[Record],
+    samples: Sequence[Counts],
+    at: datetime | None = None,
+    *,
+    judgement: Judgement | None = None,
+    routes: Routes | None = None,
+    left: Sequence[str] = (),
+) -> Rollout:
+    record = records[-1]
+    status = Status.of(
+        record,
+        routes or Routes(weight=record.weight, rollout=record.id, revision=record.revision),
+        at or (samples[-1].until if samples else record.since + timedelta(minutes=4)),
+        judgement,
+        left,
+    )
+    return Rollout(status=status, record=record, changes=_changes(*records), samples=samples)
+
+
+def named(name: str) -> Rollout:
+    """The rollout of a name."""
+    return ROLLOUTS[name]
+
+
+CANARY = _turn(PREPARED, State.CANARY, 5, OPERATOR)
+STAGED = _turn(CANARY, State.STAGED, 36, Last(by="grace@desk", verb="staged"))
+SHARED_WHY = "21 of 300 audit writes are not in Postgres, and stable's are no better"
+HELD_WHY = f"audit elsewhere: {SHARED_WHY}"
+HELD = replace(
+    STAGED,
+    revision=STAGED.revision + 1,
+    hold=HELD_WHY,
+    last=Last(by="watch", verb="tick", why=HELD_WHY, gate="audit elsewhere"),
+)
+BACK_WHY = "slow: 31 of 240 requests took more than 1.5 s, and the limit is 5 %"
+BACK = _turn(
+    CANARY,
+    State.ROLLED_BACK,
+    9,
+    Last(by="watch", verb="tick", why=BACK_WHY, gate="slow"),
+    cleanup_locked=True,
+)
+PRODUCTION = _turn(STAGED, State.PRODUCTION, 97, Last(by="ci", verb="production"))
+FINISHED = _turn(
+    _turn(PRODUCTION, State.FINISHING, 97 + 24 * 60, Last(by="grace@desk", verb="finish")),
+    State.FINISHED,
+    102 + 24 * 60,
+    Last(by="grace@desk", verb="finish"),
+)
+
+_CANARY = _samples(CANARY, 12)
+_WHOLE = _samples(CANARY, 30.5)
+_STAGED = [*_WHOLE, *_samples(STAGED, 20)]
+_DAY = [*_WHOLE, *_samples(STAGED, 61), *_samples(PRODUCTION, 24 * 60)]
+
+ROLLOUTS = {
+    "prepared": _of([PREPARED], []),
+    "inconclusive": _of([PREPARED, CANARY], _CANARY, judgement=judged(CANARY, _CANARY[-1])),
+    "passed": _of([PREPARED, CANARY], _WHOLE, judgement=judged(CANARY, _WHOLE[-1])),
+    "held": _of(
+        [PREPARED, CANARY, STAGED, HELD], _STAGED, judgement=judged(HELD, _STAGED[-1], audit_elsewhere=SHARED_WHY)
+    ),
+    "other weight": _of(
+        [PREPARED, CANARY, STAGED],
+        _STAGED,
+        judgement=judged(STAGED, _STAGED[-1]),
+        routes=Routes(weight=10, rollout=CANARY.id, revision=CANARY.revision),
+        left=["flags candidate"],
+    ),
+    "rolled back": _of([PREPARED, CANARY, BACK], _samples(CANARY, 4, slow=0.13), BACK.since + timedelta(minutes=2)),
+    "finished": _of([PREPARED, CANARY, STAGED, PRODUCTION, FINISHED], _DAY),
+}

@@ -1,0 +1,137 @@
+"""A rollout's status: what routes is told before what is written, and what to type follows from where it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cutover.errors import TrafficError
+from cutover.rollout.machine import VERBS
+from cutover.rollout.status import Routes, Status
+from cutover.rollout.table import COLUMNS, duration, evidence, share, table
+from cutover.traffic.split import Mark, Share
+from tests.support.rollout_states import CANARY, FINISHED, HELD, PREPARED, ROLLOUTS, STAGED, named
+
+
+class Split:
+    """What routes, as far as it is asked."""
+
+    def __init__(self, answer: Share | TrafficError) -> None:
+        self.answer = answer
+
+    def get(self) -> Share:
+        if isinstance(self.answer, TrafficError):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize("name", ROLLOUTS)
+def test_a_status_is_read_back_from_the_json_that_it_is_printed_as(name: str) -> None:
+    status = named(name).status
+
+    assert Status.from_output(json.loads(json.dumps(status.output()))) == status
+
+
+@pytest.mark.parametrize("name", ROLLOUTS)
+def test_the_table_fits_a_terminal_and_says_what_to_type(name: str) -> None:
+    lines = table(named(name).status).splitlines()
+
+    assert len(lines) <= 21
+    assert max(map(len, lines)) <= COLUMNS
+    assert any(line.startswith("  next      cutover ") for line in lines)
+
+
+def test_what_routes_is_told_where_the_record_says_otherwise() -> None:
+    lower, higher = (Status.of(STAGED, Routes(weight=weight), STAGED.since) for weight in (10, 100))
+
+    assert lower.why == "10 % is routed where the record says 50 %: cutover resume -s local sets it again"
+    assert higher.why == "100 % is routed where the record says 50 %: tick lowers it"
+    assert table(lower).startswith("  STAGED AT 10 %  web-next 1.5.0 → 1.5.1 on local\n")
+
+
+def test_what_routes_counts_before_the_reason_of_a_hold_and_what_cannot_be_read_before_both() -> None:
+    unread = Routes.of(Split(TrafficError("Docker does not answer: start it")))  # type: ignore[arg-type]
+
+    assert Status.of(HELD, Routes(weight=50), HELD.since).why == HELD.hold
+    assert "is routed where" in Status.of(HELD, Routes(weight=100), HELD.since).why
+    assert Status.of(HELD, unread, HELD.since).why == ("what routes cannot be read: Docker does not answer: start it")
+
+
+def test_the_mark_in_force_is_part_of_what_routes() -> None:
+    marked = Share(weight=10, mark=Mark(rollout="r-1", revision=8))
+
+    assert Routes.of(Split(marked)) == Routes(weight=10, rollout="r-1", revision=8)  # type: ignore[arg-type]
+    assert Routes.of(Split(Share(weight=0))) == Routes(weight=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("prepared", "canary"),
+        ("inconclusive", "status"),
+        ("passed", "staged"),
+        ("held", "rollback"),
+        ("rolled back", "resume --cleanup"),
+        ("finished", "smoke"),
+    ],
+)
+def test_the_first_hint_is_what_the_state_asks_for(name: str, typed: str) -> None:
+    assert named(name).status.hints[0].command == f"cutover {typed} -s local"
+
+
+def test_a_verb_that_raises_the_weight_is_offered_where_its_gates_have_passed_and_nowhere_else() -> None:
+    upward = {f"cutover {verb} -s local" for verb in VERBS.values() if verb != "canary"}
+    offered = {name for name, rollout in ROLLOUTS.items() if {each.command for each in rollout.status.hints} & upward}
+
+    assert offered == {"passed"}
+
+
+def test_somebody_must_watch_while_the_candidate_is_judged_and_nobody_holds_it() -> None:
+    watched = {record.state.value for record in (PREPARED, CANARY, STAGED, HELD, FINISHED) if _on(record)}
+
+    assert watched == {"canary", "staged"}
+    assert not _on(HELD)
+
+
+def _on(record: object) -> bool:
+    return Status.of(record, Routes(weight=0), PREPARED.since).phase_on  # type: ignore[arg-type]
+
+
+def test_a_judgement_of_a_phase_that_is_over_is_not_told() -> None:
+    judgement = named("passed").status.judgement
+
+    assert Status.of(replace(PREPARED), Routes(weight=0), PREPARED.since, judgement).judgement is None
+
+
+def test_a_gate_says_what_it_has_seen_and_what_it_needs() -> None:
+    lines = table(named("inconclusive").status).splitlines()
+
+    assert "  OPEN     slow                    0.14 %   5.00 %       720     0.00  rolls back" in lines
+    assert "  OPEN     audit elsewhere            0 %   2.00 %        72     0.40  needs 150" in lines
+    assert "  hold      until 05:35:00 UTC, 18 min are left" in lines
+
+
+def test_what_could_not_be_reached_is_named_with_what_goes_on_with_it() -> None:
+    assert "  left      flags candidate; cutover tick -s local goes on with it" in table(named("other weight").status)
+
+
+def test_figures_have_the_digits_that_matter() -> None:
+    assert [share(each) for each in (None, 0.0, 0.0014, 0.02, 0.13, 1.0)] == [
+        "–",
+        "0 %",
+        "0.14 %",
+        "2.00 %",
+        "13.0 %",
+        "100.0 %",
+    ]
+    assert [duration(each) for each in (-3, 9, 71, 1799, 7260, 90000)] == [
+        "0 s",
+        "9 s",
+        "1 min 11 s",
+        "29 min",
+        "2 h 01 min",
+        "25 h 00 min",
+    ]
+    assert [evidence(each) for each in (0.004, 9.5, 1840.2, 3e9)] == ["0.00", "9.50", "1,840", "> 1e6"]
