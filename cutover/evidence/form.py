@@ -64,7 +64,7 @@ def approval_form(document: Document, pack: str = "", given: Mapping[Role, Appro
         for role, name in _NAMES.items()
     ]
     return rendered(
-        "approval.md.j2",
+        "evidence/approval.md.j2",
         target=document.target,
         at=document.at,
         key=document.key,

@@ -81,7 +81,7 @@ def page(document: Document, samples: Sequence[Sample]) -> str:
     limited = [each for each in samples if each.path.startswith(LIMITED)]
     judgement = judge(limited, Limit.of(edge.rate_per_minute, edge.burst))
     return rendered(
-        "index.html.j2",
+        "evidence/index.html.j2",
         document=document,
         target=document.target,
         verdict=document.decision.verdict,

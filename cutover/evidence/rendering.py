@@ -1,4 +1,4 @@
-"""The templates of the pages that people read, and a digest that tells one revision of them from another."""
+"""The templates of the pages that people read, and a digest that tells one revision of a pack's from another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2
 
-_TEMPLATES = Path(__file__).parents[2] / "templates" / "evidence"
+_TEMPLATES = Path(__file__).parents[2] / "templates"
 _MODULES = ("form", "junit", "page", "rendering")
 
 
@@ -24,7 +24,8 @@ def rendered(template: str, **values: Any) -> str:
 def renderer() -> str:
     """SHA-256 over the templates and what fills them in: with another one the pages of the same pack may differ."""
     digest = hashlib.sha256()
-    for path in [*(Path(__file__).with_name(f"{name}.py") for name in _MODULES), *sorted(_TEMPLATES.iterdir())]:
+    modules = (Path(__file__).with_name(f"{name}.py") for name in _MODULES)
+    for path in [*modules, _TEMPLATES / "page.css", *sorted((_TEMPLATES / "evidence").iterdir())]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -12,7 +12,6 @@ from cutover.gates.judgement import GateResult, Judgement, Outcome
 from cutover.rollout.history import Change
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.status import Routes, Status
-from outputs.release import Track
 from tests.support.rollouts import RECORD
 
 BEGUN = datetime(2026, 11, 29, 5, 0, tzinfo=UTC)

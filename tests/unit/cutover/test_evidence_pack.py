@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -261,17 +262,20 @@ def test_pages_of_another_revision_are_not_made_anew_and_that_is_said(monkeypatc
 
 def test_the_renderer_is_known_by_its_templates_and_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = rendering.renderer()
-    for template in rendering._TEMPLATES.iterdir():
-        (tmp_path / template.name).write_bytes(template.read_bytes())
+    shutil.copytree(rendering._TEMPLATES, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(rendering, "_TEMPLATES", tmp_path)
-    rendering.renderer.cache_clear()
-    same = rendering.renderer()
-    (tmp_path / "index.html.j2").write_text("other")
-    rendering.renderer.cache_clear()
-    other = rendering.renderer()
-    rendering.renderer.cache_clear()
 
-    assert same == before != other
+    def digest() -> str:
+        rendering.renderer.cache_clear()
+        return rendering.renderer()
+
+    (tmp_path / "rollout/index.html.j2").write_text("no page of a pack")
+    assert digest() == before
+    for template in ("evidence/index.html.j2", "page.css"):
+        (tmp_path / template).write_text("other")
+        assert digest() != before
+        before = digest()
+    rendering.renderer.cache_clear()
 
 
 def test_a_run_without_a_request_has_a_pack_too() -> None:
