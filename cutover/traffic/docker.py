@@ -43,8 +43,14 @@ elif [ "$weight" -gt "$has" ] && [ "$in_force" ] && ! [ "$anyway" ]; then
     [ "$final" = final ] && [ "$has" = 0 ] || refuse taken "$in_force"
 fi
 swap
+if [ "$weight" != 0 ] && [ "$rollout" ] && [ -e "latched/$rollout" ]; then
+    generation=$generation-back weight=0
+    swap
+    refuse latched "$rollout"
+fi
 """
-"""The mark comes before the weight: of one that ends between them, a retry is no older."""
+"""The mark comes before the weight: of one that ends between them, a retry is no older. Who takes back does not wait
+long for the lock, so the latch is looked at again when the weight is set."""
 _TAKE_BACK = f"""{_BEGIN}
 flock -w 1 9 || :
 look
@@ -118,7 +124,10 @@ class EdgeTraffic:
             done = run(self.container, "sh", "-c", script, "sh", self.folder, *arguments)
         except EngineError as error:
             if error.status is None:
-                raise TrafficError(f"Docker does not answer ({error}): start it (make doctor)") from None
+                raise TrafficError(
+                    f"Docker does not answer ({error}): start it (make doctor); what the weight is then, cutover "
+                    "traffic says"
+                ) from None
             if error.status == 404:
                 raise TrafficError(f"there is no edge {self.container}: bring its stack up first") from None
             raise TrafficError(f"edge {self.container} does not run ({error}): start it, make up") from None

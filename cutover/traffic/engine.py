@@ -39,9 +39,10 @@ class _Socket(HTTPConnection):
         self.sock.connect(SOCKET)
 
 
-def run(container: str, *command: str, seconds: float = SECONDS) -> Done:
-    """Runs a command as root in a container that runs. Raises EngineError, within `seconds`."""
-    until = time.monotonic() + seconds
+def run(container: str, *command: str) -> Done:
+    """Runs a command as root in a container that runs. Raises EngineError, within SECONDS; then the command may run
+    all the same, now or later."""
+    until = time.monotonic() + SECONDS
     wanted = {"Cmd": command, "User": "root", "AttachStdout": True, "AttachStderr": True}
     exec_id = json.loads(_ask("POST", f"/containers/{container}/exec", until, wanted))["Id"]
     frames = _ask("POST", f"/exec/{exec_id}/start", until, {})
@@ -58,8 +59,10 @@ def _ask(method: str, path: str, until: float, body: dict[str, Any] | None = Non
     try:
         text = None if body is None else json.dumps(body)
         connection.request(method, path, text, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        content = answer.read()
+        with connection.getresponse() as answer:
+            content = answer.read()
+    except TimeoutError:
+        raise EngineError(f"nothing came within {SECONDS:g} s") from None
     except (OSError, HTTPException) as error:
         raise EngineError(str(error) or type(error).__name__) from None
     finally:
