@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -109,12 +110,12 @@ def test_a_controller_that_was_frozen_before_it_set_the_weight_is_refused_when_i
     assert [at for at in candidates() if at > began] == []
 
 
-def test_a_command_that_froze_at_the_edge_takes_back_what_it_raises_when_it_thaws(
-    edge: Edge, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frozen = edge_traffic._SET.replace("\nfi\nswap\n", "\nfi\necho $$ >/tmp/frozen\nkill -STOP $$\nswap\n")
-    assert frozen != edge_traffic._SET
-    monkeypatch.setattr(edge_traffic, "_SET", frozen)
+@contextmanager
+def frozen(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], tuple[float, CutoverError]]]:
+    """A command of revision 6 for 50 percent that has found nothing against it, and froze before it set anything;
+    gives what thaws it, which returns when it has ended, with the seconds and the error that its caller had."""
+    stops = edge_traffic._SET.replace("\nfi\nswap\n", "\nfi\necho $$ >/tmp/frozen\nkill -STOP $$\nswap\n")
+    assert stops != edge_traffic._SET
     ended = list[tuple[float, CutoverError]]()
 
     def sets() -> None:
@@ -124,23 +125,51 @@ def test_a_command_that_froze_at_the_edge_takes_back_what_it_raises_when_it_thaw
         except CutoverError as error:
             ended.append((time.monotonic() - began, error))
 
-    setter = threading.Thread(target=sets)
-    setter.start()
-    wait_until(lambda: ") T " in inside(edge, STATE), "the command that is frozen")
-    began = time.monotonic()
-    edge.traffic.take_back()
-    assert time.monotonic() - began < 2, "who holds the lock is not waited for"
-    setter.join()
-    inside(edge, "kill -CONT $(cat /tmp/frozen)")
-    thawed = time.monotonic()
-    wait_until(lambda: not inside(edge, STATE), "the command's end")
+    def thaw() -> tuple[float, CutoverError]:
+        setter.join()
+        inside(edge, "kill -CONT $(cat /tmp/frozen)")
+        wait_until(lambda: not inside(edge, STATE), "the command's end", 1)
+        return ended[0]
 
-    assert time.monotonic() - thawed < 1
-    assert edge.traffic.get() == Share(weight=0, mark=Mark(rollout="r7", revision=6), taken_back=frozenset({"r7"}))
-    ((seconds, error),) = ended
+    setter = threading.Thread(target=sets)
+    with monkeypatch.context() as patched:
+        patched.setattr(edge_traffic, "_SET", stops)
+        setter.start()
+        wait_until(lambda: ") T " in inside(edge, STATE), "the command that is frozen", 5)
+    try:
+        yield thaw
+    finally:
+        setter.join()
+        inside(edge, "kill -KILL $(cat /tmp/frozen) 2>/dev/null || :")
+
+
+def test_a_command_that_froze_at_the_edge_takes_back_what_it_raises_when_it_thaws(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with frozen(edge, monkeypatch) as thaw:
+        began = time.monotonic()
+        edge.traffic.take_back()
+        assert time.monotonic() - began < 2, "who holds the lock is not waited for"
+        seconds, error = thaw()
+
+    assert edge.traffic.get() == replace(TAKEN_BACK, mark=Mark(rollout="r7", revision=6))
     assert 2.9 < seconds < 3.5
     assert isinstance(error, TrafficError)
     assert "nothing came within 3 s" in str(error)
+
+
+def test_who_sets_a_weight_while_another_does_is_told_so_and_nothing_is_mixed(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = Mark(rollout="r7", revision=7)
+    with frozen(edge, monkeypatch) as thaw:
+        with pytest.raises(TrafficError, match=r"the weight is as it was \(somebody else sets it\); try again"):
+            edge.traffic.set(20, newer)
+        thaw()
+
+    assert edge.traffic.get() == Share(weight=50, mark=Mark(rollout="r7", revision=6))
+    edge.traffic.set(20, newer)
+    assert edge.traffic.get() == Share(weight=20, mark=newer)
 
 
 def test_a_paused_edge_is_said_within_three_seconds(edge: Edge) -> None:
