@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from outputs.release import Track
 from outputs.shape import Shape
+
+SHARED: Mapping[str, str] = {"postgres": "audit", "redis": "queue", "executor": "guardrails", "s3": "evidence"}
+"""What both tracks share, by the app's name for it, with the adapter that is real where a track uses it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +19,8 @@ class TrackCounts(Shape):
 
     At the edge: `asked` are all requests, `requests` those without 429. `errors` are 5xx and what clients gave up after
     waiting about a second. `slower_than_stable` took longer than `Counts.slow_bound`. `fallbacks` were answered by
-    something in the place of a real adapter. By the app: `audit_elsewhere` of the `audit_writes` are not in Postgres.
+    something in the place of a real adapter. By the app: `audit_elsewhere` of the `audit_writes` are not in Postgres,
+    `audit_timed` are. `breaches` is 1 where the newest breach of a guardrail should have been followed by a pause.
     """
 
     asked: int = 0
@@ -32,6 +36,8 @@ class TrackCounts(Shape):
     audit_elsewhere: int = 0
     audit_timed: int = 0
     audit_slower_than_100ms: int = 0
+    breaches: int = 0
+    breaches_not_paused: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,7 @@ _AGAINST_STABLE = (
 _PRODUCTION = (
     Gate(name="errors", bad="errors", of="requests", limit=0.01, on="rollback"),
     Gate(name="slow", bad="slower_than_1200ms", of="requests", limit=0.05, on="rollback"),
+    Gate(name="auto-pause", bad="breaches_not_paused", of="breaches", limit=0.0, on="hold"),
 )
 _HOLDING = (
     Gate(name="fallbacks", bad="fallbacks", of="requests", limit=0.02, on="hold"),
@@ -95,4 +96,4 @@ PHASES: tuple[Phase, ...] = (
     ),
 )
 """'P95 < 1.5 s' is 'at most 5 % slower than 1.5 s'. Where stable's queue is a mock, the candidate's worker
-delivers from canary on (`cutover.rollout.record`). That a breach is paused within 60 s is judged beside these."""
+delivers from canary on (`cutover.rollout.record`)."""

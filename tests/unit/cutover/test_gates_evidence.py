@@ -12,7 +12,7 @@ from cutover.gates.evidence import FAILS_AT, LEAST, Tally, evidence, evidence_ab
 from cutover.rollout.phases import PHASES
 from tests.support.exact import median, tripped, tripped_above
 
-LIMITS = sorted({gate.limit for phase in PHASES for gate in phase.gates if not gate.above})
+LIMITS = sorted({gate.limit for phase in PHASES for gate in phase.gates if gate.limit and not gate.above})
 ABOVE = {gate.limit for phase in PHASES for gate in phase.gates if gate.above}
 
 
