@@ -10,7 +10,7 @@ from typing import Literal
 from cutover.evidence.rendering import rendered
 from cutover.gates.counts import Counts
 from cutover.gates.gate import Gate
-from cutover.gates.judgement import GateResult, Outcome
+from cutover.gates.result import GateResult, Outcome
 from cutover.rollout.history import Change
 from cutover.rollout.phases import Phase
 from cutover.rollout.plots import HEIGHT, WIDTH, Frame, Kind, Plot, Point, steps

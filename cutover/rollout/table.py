@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cutover.gates.judgement import GateResult, Outcome
+from cutover.gates.result import GateResult, Outcome
 from cutover.rollout.status import Status
 from cutover.rollout.store import LOCAL
 

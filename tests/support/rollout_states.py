@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from cutover.gates.counts import Counts, TrackCounts
 from cutover.gates.gate import Gate
-from cutover.gates.judgement import GateResult, Judgement, Outcome
+from cutover.gates.judgement import Judgement
+from cutover.gates.result import GateResult, Outcome
 from cutover.rollout.history import Change
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.status import Routes, Status
