@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from infra.settings.problems import SettingsError
+from infra.settings.problems import SettingsError, models
 from infra.settings.sections import (
-    FORM,
     AdaptersSettings,
     DatabaseSettings,
     EdgeSettings,
@@ -21,9 +20,9 @@ from infra.settings.sections import (
     QueuesSettings,
     SmokeSettings,
     Whole,
-    known,
-    like,
 )
+from outputs.rollout import RolloutSettings
+from outputs.section import FORM, known, like
 from outputs.smoke import Profile, Rules, Waiver
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -104,6 +103,7 @@ class Settings(BaseModel):
     may_destroy: list[Keepsake] = []
 
     smoke: SmokeSettings = SmokeSettings()
+    rollout: RolloutSettings = RolloutSettings()
 
     machine: MachineSettings | None = None
 
@@ -193,14 +193,9 @@ class Settings(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _sections() -> Mapping[str, type[BaseModel]]:
-    found = {}
-    for field in Settings.model_fields.values():
-        for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                found[str(field.alias)] = kind
-    return found
-
-
-SECTIONS = _sections()
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    str(field.alias): found[0]
+    for field in Settings.model_fields.values()
+    if not isinstance(field.default, list) and (found := models(field))
+}
 """The keys that are objects, with the model of each."""

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -57,7 +58,7 @@ class Explainer:
             known = _keys(self._model(path))
             close = difflib.get_close_matches(path[-1], known, n=1)
             advice = f"did you mean '{close[0]}'?" if close else f"valid keys: {', '.join(known)}"
-            return f"  {key}: unknown key; {advice}"
+            return f"  {placed}: unknown key; {advice}"
         if kind == "missing":
             option = "--path " if len(path) > 1 else ""
             quoted = key if placed == key else f"'{placed}'"
@@ -68,7 +69,12 @@ class Explainer:
         return f"  {placed} = {value}: {message[0].lower()}{message[1:]}"
 
     def _model(self, path: list[str]) -> type[BaseModel]:
-        return self.sections[path[0]] if len(path) > 1 and path[0] in self.sections else self.model
+        """The model whose key the path's last part is, or is said to be."""
+        model = self.model
+        for part in path[:-1]:
+            inner = [found for field in model.model_fields.values() if field.alias == part for found in models(field)]
+            model = inner[0] if inner else model
+        return model
 
     def _at(self, path: list[str]) -> object:
         found: object = self.values
@@ -97,6 +103,14 @@ class Explainer:
         if len(path) > 1 or path[0] not in self.sections:
             return None
         return f"an object, its keys are {', '.join(_keys(self.sections[path[0]]))}"
+
+
+def models(field: FieldInfo) -> list[type[BaseModel]]:
+    """The models that a key's value may be of, or have for its elements."""
+    kinds = [field.annotation]
+    for kind in kinds:
+        kinds += get_args(kind)
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

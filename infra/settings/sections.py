@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from infra.settings import instance_classes as classes
@@ -16,19 +15,10 @@ from infra.settings import subnets
 from infra.settings.problems import SettingsError
 from outputs.access import TUNNEL_PORT, Mode
 from outputs.release import Adapter
+from outputs.section import FORM, known, like
 from outputs.smoke import MUST_PASS, Criterion, Profile
 
 SHA256 = r"sha256:[0-9a-f]{64}"
-
-
-def like(pattern: str, rule: str) -> Any:
-    """A text that must match the whole pattern; `rule` is what a person is told."""
-    return Field(pattern=f"^(?:{pattern})$", json_schema_extra={"rule": rule})
-
-
-def known(rule: str) -> Any:
-    """A value of any type whose rule its validators hold; `rule` is what a person is told."""
-    return Field(json_schema_extra={"rule": rule})
 
 
 def _no_truth(value: object) -> object:
@@ -44,8 +34,6 @@ ImageId = Annotated[str, like(SHA256, "an image id, sha256:…")]
 SubnetIds = Annotated[
     list[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]], known("a list of subnet ids, subnet-…")
 ]
-FORM = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, strict=False)
-"""Of every section: keys in camelCase, none unknown, nothing changed once read, no value shown in an error."""
 
 
 class MachineSettings(BaseModel):

@@ -65,6 +65,9 @@ SET: dict[str, Any] = {
     "smoke.maxAgeMinutes": 31,
     "smoke.waivers": [{"criterion": "Health", "reason": "r", "owner": "o", "expires": "2027-01-31"}],
     "smoke.onCall": "a rota",
+    "rollout.hold": {"canary": "20s"},
+    "rollout.freeze": [{"days": "sat", "from": "10:00", "to": "11:00", "reason": "r"}],
+    "rollout.mayReplace": "0a1b2c3d4e5f",
     **{f"adapters.{adapter}": "mock" for adapter in AdaptersSettings.model_fields},
 }
 """Another value for every key but those that need others beside them."""

@@ -111,6 +111,9 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("logDays", "91", "it must be one of CloudWatch's: 1, 3, 5, 7, 14, "),
     ("alarmTargets", "on-call@example.com", "it must be a list of e-mail addresses and https URLs"),
     ("mayDestroy", "audit", "input should be a valid list"),
+    ("rollout.hold", "30m", "it must be an object of canary, staged, production, each a duration such as 30m, 1h or"),
+    ("rollout.freeze", "mon-fri", "input should be a valid list"),
+    ("rollout.mayReplace", "0a1b2c", "it must be a release's digest, its first 12 hex digits or more"),
 ]
 
 
