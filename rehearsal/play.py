@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from cutover.rollout.record import Record
 from cutover.rollout.store import Copy
 from outputs.smoke import SmokeTarget
+from rehearsal.crowd import is_greedy
 from rehearsal.load import Asked
 from rehearsal.operator import Operator
 from rehearsal.report import Act, Finding, Report
@@ -58,16 +59,15 @@ class Play:
         act.findings.append(Finding(declared=declared, held=held, saw=saw))
         self.say(f"{'held' if held else 'NOT HELD'}: {declared}: {saw}")
 
-    def find_requests(self, act: Act, requests: list[Asked], *, excused: int = 0) -> None:
-        """Holds the load's answers to what was declared: none failed but those excused; 429 apart."""
+    def find_requests(self, act: Act, requests: Sequence[Asked]) -> None:
+        """Holds the load's answers to what was declared: none failed, and none but greedy clients were limited."""
         failed = [each for each in requests if each.failed]
-        limited = sum(each.limited for each in requests)
-        self.find(
-            act,
-            "no request failed" if not excused else "requests failed on the faulty candidate alone",
-            len(failed) <= excused,
-            f"{len(failed)} of {len(requests)} failed, {limited} were limited",
-        )
+        of = f"of {len(requests)} requests"
+        self.find(act, "no request failed", not failed, f"{len(failed)} {of}{_first(failed)}")
+        limited = [each for each in requests if each.limited]
+        innocent = [each for each in limited if not is_greedy(each.client)]
+        seen = f"{len(limited)} {of}, {len(innocent)} of them others'{_first(innocent)}"
+        self.find(act, "the edge limits greedy clients alone", not innocent, seen)
 
     def deployed(self, stack: str) -> SmokeTarget:
         """What a stack deployed last, its authority's file where this rehearsal has it."""
@@ -83,3 +83,8 @@ class Play:
     def forget(self) -> None:
         """Has this machine forget the rollout of a stage that is gone."""
         shutil.rmtree(self.stage.root / ".local" / "rollout" / self.stage.base, ignore_errors=True)
+
+
+def _first(requests: Sequence[Asked]) -> str:
+    """The first of those that should not be, for whoever looks for the cause."""
+    return f"; the first: {requests[0]}" if requests else ""

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from rehearsal.books import Balance, Holdings
-from rehearsal.crowd import VISIT, Client, Crowd
+from rehearsal.crowd import Client, Crowd, is_greedy
 from rehearsal.load import ALERT, AUDIT, Asked
 from rehearsal.report import Act, Finding, Report
 
@@ -107,14 +107,16 @@ async def sent(rate: float, seconds: float) -> list[httpx.Request]:
     return taken
 
 
-def test_each_client_stays_under_the_edges_limit_and_goes_after_its_visit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_client_stays_under_the_edges_limit_but_the_greedy(capsys: pytest.CaptureFixture[str]) -> None:
     taken = asyncio.run(sent(rate=400, seconds=2))
     counted = Counter(request.headers["x-forwarded-for"] for request in taken)
 
     assert len(taken) > 400
-    assert max(counted.values()) <= 2, "every 1.5 s at most: 40 a minute"
+    greedy = {address for address in counted if is_greedy(address)}
+    assert max(count for address, count in counted.items() if address not in greedy) <= 2, "every 1.5 s at most"
+    assert greedy
+    assert max(counted[address] for address in greedy) > 5
     assert len(capsys.readouterr().out.splitlines()) == len(taken), "a line for each answer"
-    assert VISIT * 1.5 < 60 * 60
 
 
 def test_a_browser_begins_with_the_page_and_keeps_its_cookie_and_a_machine_has_none() -> None:
