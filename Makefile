@@ -5,7 +5,7 @@ ENTER := [ -f .local/env ] || { echo "this clone is not prepared: run make up fi
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor check test unit engine browser e2e soak lint smoke outputs preview fuzz entrypoint bench pins
+.PHONY: help up down clean doctor check test unit engine browser e2e rehearse soak lint smoke outputs preview fuzz entrypoint bench pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ browser: ## the pages' tests alone, in a headless Chromium
 
 e2e: ## the end-to-end tests alone: the whole system on this machine
 	@$(ENTER) python -m pytest -n 3 tests/e2e
+
+rehearse: ## the whole cutover on stacks of its own, under load: mocks to real, taken back once, then through; with a report
+	@offline/bootstrap.sh up
+	@$(ENTER) python -m rehearsal
 
 soak: ## what takes long and proves more than each change needs: the whole fault matrix, the limit at the playbook's pace
 	@$(ENTER) python -m pytest -m soak tests/engine tests/e2e

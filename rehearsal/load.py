@@ -82,10 +82,9 @@ def load(stage: Stage, *, rate: float, keep: Path) -> Iterator[Load]:
     When the block ends, the crowd stops, and the last answers are waited for.
     """
     machine = stage.machine
-    name = f"web-next-{stage.base}-crowd-{machine.clone}"
     files = {SCRIPT: "/crowd.py", stage.authority: "/ca.pem"}
     command = [
-        *("docker", "run", "--rm", "--name", name, "--label", machine.label),
+        *("docker", "run", "--rm", "--name", stage.crowd_name, "--label", machine.label),
         *("--network", machine.network, "--ip", stage.crowd),
         *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *[part for path, inside in files.items() for part in ("--volume", f"{path.resolve()}:{inside}:ro")],
@@ -101,7 +100,7 @@ def load(stage: Stage, *, rate: float, keep: Path) -> Iterator[Load]:
         try:
             yield seen
         finally:
-            subprocess.run(["docker", "stop", "--time", "20", name], capture_output=True, check=False)
+            subprocess.run(["docker", "stop", "--time", "20", stage.crowd_name], capture_output=True, check=False)
             reader.join()
             process.wait()
 

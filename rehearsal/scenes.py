@@ -82,7 +82,7 @@ def taken_back(play: Play, load: Load, books: Books) -> None:
         fault = time.time()
         faults.enter_context(hung(processes.app))
         play.say(f"{processes.app} hangs")
-        operator.cutover("staged", "-s", stage.base, "--wait", "60s", expected=(ROLLED_BACK,))
+        operator.cutover("status", "-s", stage.base, "--wait", "60s", expected=(ROLLED_BACK,))
         back = time.time()
         time.sleep(stage.patience + 1)
         faults.close()

@@ -48,6 +48,11 @@ class Stage:
         return self.machine.address(self.block + 6)
 
     @property
+    def crowd_name(self) -> str:
+        """That container's name."""
+        return f"web-next-{self.base}-crowd-{self.machine.clone}"
+
+    @property
     def edge_port(self) -> int:
         """The edge's port on 127.0.0.1. A clone's own are a slot of 256 from theirs on, and these come after all."""
         return self.machine.edge_port + SLOTS
@@ -79,6 +84,7 @@ class Stage:
             "web-next:version": version,
             "web-next:adapters": adapters,
             "web-next:smoke": {"run": proven, "mustPass": [each.value for each in must_pass]},
+            "web-next:rollout": {"hold": {phase: f"{seconds}s" for phase, seconds in self.holds.items()}},
             "web-next:edge": {"trustedProxies": [f"{self.crowd}/32"]},
         }
         defaults = stackfile.CANDIDATES if candidate else stackfile.DEFAULTS

@@ -1,0 +1,104 @@
+"""Rollouts on a stage of their own, under load, for tests that break them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cutover.rollout.record import Record, State
+from offline.images.build import Images
+from outputs.smoke import DockerProcesses
+from rehearsal.books import Books
+from rehearsal.load import Load, load
+from rehearsal.operator import Done, Operator
+from rehearsal.play import Console, Play
+from rehearsal.report import Report
+from rehearsal.stage import CRITERIA, Stage
+from tests.support import faulty
+from tests.support.system import System, new_system
+
+STABLE, CANDIDATE = "1.5.1", "1.5.2"
+RATE = 200.0
+HOLDS = {"canary": 15, "staged": 12, "production": 8}
+"""Seconds; at this rate each gate has its sample."""
+REFUSED, HELD, ROLLED_BACK = 13, 11, 12
+
+
+@dataclass
+class Rollouts:
+    """A base with real adapters and, as its candidate, a release with bugs that begin when a test says so."""
+
+    play: Play
+    system: System
+    load: Load
+    app: str
+    """The candidate's container."""
+
+    @property
+    def base(self) -> str:
+        return self.play.stage.base
+
+    def cutover(self, *words: str, expected: Sequence[int] = (0,)) -> Done:
+        """A verb on the base."""
+        return self.play.operator.cutover(words[0], "-s", self.base, *words[1:], expected=expected)
+
+    def to(self, phase: str) -> None:
+        """A new rollout, in the phase, which has just begun."""
+        self.cutover("canary", "--unsigned", "a test")
+        for before, verb in (("canary", "staged"), ("staged", "production")):
+            if phase == before:
+                return
+            self.cutover("status", "--wait", "90s")
+            self.cutover(verb)
+
+    def wait(self, seconds: int = 90, *, expected: Sequence[int] = (0,)) -> Done:
+        """Looks on until the phase has ended."""
+        return self.cutover("status", "--wait", f"{seconds}s", expected=expected)
+
+    def status(self) -> dict[str, Any]:
+        """What `cutover status` says."""
+        return dict(json.loads(self.cutover("status", "--json").text))
+
+    @property
+    def weight(self) -> int:
+        """What routes."""
+        done = self.play.operator.cutover("traffic", "-s", self.base, "--json", quiet=True)
+        return int(json.loads(done.text)["candidate"])
+
+    @property
+    def record(self) -> Record:
+        """The newest record that this machine has seen."""
+        found = self.play.record
+        assert found
+        return found
+
+    def clean(self) -> None:
+        """Takes back whatever a test left."""
+        if self.play.record and self.play.record.state.running:
+            self.cutover("rollback")
+        assert self.record.state is State.ROLLED_BACK
+        assert self.weight == 0
+
+
+@contextmanager
+def rollouts() -> Iterator[Rollouts]:
+    """A base that is up, its candidate prepared, and load."""
+    with new_system() as system:
+        images = Images().present()
+        stage = Stage(machine=system.machine, images=images, holds=HOLDS, root=system.folder)
+        say = Console()
+        operator = Operator(root=stage.root, log=stage.root / "commands.log", say=say, environment=system.environment)
+        play = Play(stage=stage, operator=operator, folder=stage.root, rate=RATE, report=Report(title="soak"), say=say)
+        stage.set(STABLE, list(CRITERIA), candidate=False)
+        buggy = replace(stage, images={**images, "web-next": faulty.build(images["web-next"])})
+        buggy.set(CANDIDATE, list(CRITERIA), candidate=True)
+        operator.cutover("up", "-s", stage.base, quiet=True)
+        operator.cutover("canary", "-s", stage.base, expected=(REFUSED,))
+        processes = play.deployed(stage.candidate).processes
+        assert isinstance(processes, DockerProcesses)
+        books = Books(play.deployed(stage.base).places)
+        with books.followed(), load(stage, rate=play.rate, keep=play.folder / "requests.jsonl") as clients:
+            yield Rollouts(play=play, system=replace(system, stack=stage.base), load=clients, app=processes.app)
