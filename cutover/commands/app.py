@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cutover.commands import contract, evidence, migrate, smoke, stack, traffic
+from cutover.commands import contract, evidence, gates, migrate, smoke, stack, traffic
 from cutover.commands.command import verbatim
 from cutover.errors import exit_codes
 from cutover.stacks.project import PROJECT
@@ -51,3 +51,4 @@ evidence.add_to(app)
 traffic.add_to(app)
 migrate.add_to(app)
 contract.add_to(app)
+gates.add_to(app)

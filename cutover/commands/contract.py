@@ -74,7 +74,7 @@ def contract(
 
     from cutover.conformance.image import Image
     from cutover.conformance.suite import RULES, check
-    from cutover.smoke.probe import USER_AGENT
+    from cutover.smoke.pin import USER_AGENT
 
     try:
         trust = ssl.create_default_context(cafile=ca)

@@ -27,10 +27,10 @@ PRIORS = ((1.0, 20.0), (0.5, 100.0))
 
 
 class Tally(NamedTuple):
-    """So many bad ones of so many."""
+    """So many bad ones of so many; whole numbers where they were counted."""
 
-    bad: int
-    of: int
+    bad: float
+    of: float
 
     @property
     def share(self) -> float | None:

@@ -125,8 +125,8 @@ class _View:
             on=gate.on,
             limit=gate.limit,
             share=seen.share,
-            bad=seen.bad,
-            of=seen.of,
+            bad=getattr(self.counts.candidate, gate.bad),
+            of=getattr(self.counts.candidate, gate.of),
             needed=needed(gate.limit) if gate.limit else 0,
             why="",
         )

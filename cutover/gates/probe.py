@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from cutover.smoke.probe import ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
+from cutover.smoke.pin import ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
 from outputs.release import Track
 from outputs.shape import Shape
 from outputs.smoke import EdgeSummary

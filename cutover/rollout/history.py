@@ -13,11 +13,12 @@ from typing import Self
 from cutover.errors import CutoverError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.gates.counts import Counts
+from cutover.gates.samples import SAMPLES
 from cutover.rollout.record import KEY, Record, State
 from outputs.shape import Shape
 
-SAMPLES, CHANGES = "samples.jsonl", "changes.jsonl"
-"""In the folder of the stack's rollout on this machine, a JSON object a line."""
+CHANGES = "changes.jsonl"
+"""In the folder of the stack's rollout on this machine, a JSON object a line, as the samples are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from cutover.errors import NotPreparedError
+from cutover.smoke.pin import ANSWERED_BY_EDGE, ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
 from cutover.smoke.redaction import redacted
 from outputs.shape import Shape
 from outputs.smoke import SmokeTarget
@@ -21,11 +22,6 @@ from outputs.smoke import SmokeTarget
 if TYPE_CHECKING:
     import psycopg
 
-USER_AGENT = "web-next-smoke"
-TRACK_HEADER = "X-Web-Next-Track"
-"""Asks the edge for one track, whatever the weight; it listens to trusted callers only."""
-ANSWERED_BY_TRACK, ANSWERED_BY_EDGE = "x-edge-track", "x-edge-id"
-"""In every answer of an edge: the track that was asked, and which nginx it was."""
 TRACE = "x-trace-id"
 LIMITED = "/api/"
 """Paths under it are limited by the edge."""

@@ -19,16 +19,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from cutover.smoke.probe import (
-    ANSWERED_BY_EDGE,
-    ANSWERED_BY_TRACK,
-    LIMITED,
-    TRACK_HEADER,
-    USER_AGENT,
-    CheckFailedError,
-    Probe,
-    Sample,
-)
+from cutover.smoke.pin import ANSWERED_BY_EDGE, ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
+from cutover.smoke.probe import LIMITED, CheckFailedError, Probe, Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request, Response, Route

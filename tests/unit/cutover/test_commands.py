@@ -306,6 +306,8 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
 VERBS = [
     *(["up"], ["outputs"], ["smoke"], ["verify"], ["approve"], ["approvals"], ["traffic"], ["contract"]),
     *(["migrate", verb] for verb in ("plan", "apply", "verify", "status")),
+    ["gates", "plan"],
+    ["gates", "replay"],
 ]
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from cutover.errors import UnreachableError
 from cutover.evidence.bucket import RecordsBucket
-from cutover.rollout.history import SAMPLES, Change, History, kept_changes, samples_text
+from cutover.gates.samples import SAMPLES
+from cutover.rollout.history import Change, History, kept_changes, samples_text
 from cutover.rollout.record import Record
 from tests.support.rollout_states import BEGUN, CANARY, HELD, PREPARED, STAGED, named
 

@@ -10,7 +10,8 @@ import pytest
 
 from cutover.errors import NotPreparedError
 from cutover.smoke.check import Check
-from cutover.smoke.probe import USER_AGENT, CheckFailedError, Probe, Samples
+from cutover.smoke.pin import USER_AGENT
+from cutover.smoke.probe import CheckFailedError, Probe, Samples
 from outputs.release import Track
 from outputs.smoke import Criterion
 from tests.support.edge_double import TARGET, Edge, target
