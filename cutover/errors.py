@@ -115,13 +115,13 @@ class PackError(CutoverError):
 
 
 def exit_codes() -> dict[int, str]:
-    """What each exit code means, in order."""
+    """What each exit code means, in order; of a kind of errors with one code, what the first of them says."""
     means = {
         DONE: "done; for up and smoke: GO, with or without caveats",
         WRONG_USAGE: "wrong usage: the command line is not understood",
         INTERRUPTED: "interrupted by Ctrl-C",
     }
-    means |= {error.exit_code: (error.__doc__ or "").partition("\n")[0] for error in errors()}
+    means |= {error.exit_code: (error.__doc__ or "").partition("\n")[0] for error in reversed(errors())}
     return dict(sorted(means.items()))
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import json
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cutover.commands.command import AsJson, Command, Stack, verbatim
-from cutover.errors import StackMissingError
+from cutover.errors import StackMissingError, UnreachableError
+
+if TYPE_CHECKING:
+    from cutover.stacks.outputs import Outputs
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,25 +27,28 @@ def traffic(
     stack: Stack,
     weight: Annotated[int | None, typer.Argument(metavar="WEIGHT", help="percent for the candidate, 0 to 100")] = None,
     anyway: Annotated[
-        str | None, typer.Option(metavar="REASON", help="raise it though a rollout has set it, or was taken back")
+        str | None, typer.Option(metavar="REASON", help="raise it though a rollout has set it; the channel is told why")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show or set the candidate's share of the traffic.
 
-    Prints it in percent, after setting it where a WEIGHT is given. By hand it may fall at any time. Where a rollout
-    has set it, it rises by the rollout's verbs.
+    Prints it in percent, after setting it where a WEIGHT is given. By hand it may fall at any time. Once a rollout has
+    set it, or was taken back, it rises by the rollout's verbs; tick lowers what was raised beyond them.
     """
     from cutover.stacks.outputs import outputs
     from cutover.traffic import traffic_split
     from outputs.traffic import traffic_from
 
-    where = outputs(stack).read("traffic", traffic_from)
+    found = outputs(stack)
+    where = found.read("traffic", traffic_from)
     if where is None:
         raise StackMissingError(f"stack {stack} has no traffic to split: name the base that owns both slots")
     split = traffic_split(where)
     if weight is not None:
         split.set(weight, anyway=anyway is not None)
+        if anyway is not None:
+            _tell(found, f"traffic set by hand to {weight} % by {getpass.getuser()}: {anyway}")
     share = split.get()
     rollout = share.mark.rollout if share.mark else None
     if as_json:
@@ -48,3 +56,18 @@ def traffic(
     else:
         set_by = f", set by rollout {rollout}" if rollout else ""
         print(f"  candidate's share of the traffic{set_by}, percent: {share.weight}")
+
+
+def _tell(found: Outputs, said: str) -> None:
+    """Tells the channel; that nobody could be told is said and changes nothing."""
+    from cutover.rollout import channel
+    from outputs.smoke import SmokeTarget
+
+    target = found.read("smoke_target", SmokeTarget.from_output)
+    secret = found.values.get("vault", {}).get("SLACK_WEBHOOK_URL")
+    if target is None or secret is None:
+        return
+    try:
+        channel.post(secret, target.places, f"*web-next {found.stack}* {said}")
+    except UnreachableError as error:
+        print(f"  {error}", file=sys.stderr)

@@ -45,7 +45,8 @@ class BalancerArgs:
 
 class Balancer(pulumi.ComponentResource):
     """An application load balancer in the public subnets. HTTP leads to HTTPS, and HTTPS always to both target
-    groups by weight: 100 and 0 at first; later weights are run-time state, which no `up` puts back."""
+    groups by weight: 100 and 0 at first. Later weights, and the rollout's mark in the listener's tags, are run-time
+    state, which no `up` puts back."""
 
     balancer: aws.lb.LoadBalancer
     listener: aws.lb.Listener
@@ -133,7 +134,7 @@ class Balancer(pulumi.ComponentResource):
             ssl_policy=TLS,
             certificate_arn=self._args.certificate.arn,
             default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", forward=forward)],
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["defaultActions"]),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["defaultActions", "tags", "tagsAll"]),
         )
 
     def _pin(self, track: str, priority: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,14 +10,17 @@ import pytest
 
 from cutover import traffic
 from cutover.commands.app import main
-from cutover.errors import TrafficError
+from cutover.errors import TrafficError, UnreachableError
+from cutover.rollout import channel
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
 from cutover.traffic import traffic_split
 from cutover.traffic.docker import EdgeTraffic
 from cutover.traffic.fargate import ListenerTraffic
 from cutover.traffic.split import Mark, Share, checked
+from outputs.smoke import Places
 from outputs.traffic import DockerTraffic, FargateTraffic
+from tests.support.edge_double import TARGET
 
 DOCKER = DockerTraffic(container="edge", folder="/weights")
 LISTENER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web-next/1/2"
@@ -62,13 +66,18 @@ class Split:
         return self.share
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
-        self.share, self.anyway = Share(weight=checked(weight), mark=self.share.mark), anyway
+        self.share, self.anyway = Share(weight=checked(weight)), anyway
 
 
 @pytest.fixture
 def split(monkeypatch: pytest.MonkeyPatch) -> Split:
     made = Split()
-    monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, {"traffic": DOCKER.output()}))
+    values = {
+        "traffic": DOCKER.output(),
+        "smoke_target": TARGET.output(),
+        "vault": {"SLACK_WEBHOOK_URL": "arn:of:the:entry"},
+    }
+    monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, values))
     monkeypatch.setattr(traffic, "traffic_split", lambda _output: made)
     return made
 
@@ -86,8 +95,31 @@ def test_the_command_names_the_rollout_that_has_set_it(split: Split, capsys: pyt
 
     assert main(["traffic", "-s", "local"]) == 0
     assert capsys.readouterr().out == "  candidate's share of the traffic, set by rollout r7, percent: 10\n"
-    assert main(["traffic", "-s", "local", "50", "--anyway", "the rollout's machine is gone"]) == 0
+
+
+def test_why_it_is_set_in_spite_of_a_rollout_is_told(
+    split: Split, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+
+    def post(secret: str, places: Places, said: str) -> None:
+        told.append((secret, places, said))
+        raise UnreachableError("nobody was told")
+
+    monkeypatch.setattr(channel, "post", post)
+    monkeypatch.setattr(getpass, "getuser", lambda: "ada")
+
+    assert main(["traffic", "-s", "local", "50", "--anyway", "its machine is gone"]) == 0
     assert split.anyway is True
+    assert told == [
+        (
+            "arn:of:the:entry",
+            TARGET.places,
+            "*web-next local* traffic set by hand to 50 % by ada: its machine is gone",
+        )
+    ]
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("  candidate's share of the traffic, percent: 50\n", "  nobody was told\n")
 
 
 def test_the_command_refuses_a_share_that_is_none(split: Split, capsys: pytest.CaptureFixture[str]) -> None:

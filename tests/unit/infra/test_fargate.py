@@ -47,7 +47,7 @@ def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod:
     listener = prod.one(LISTENER, "balancer-https")
 
     assert weights(listener.inputs) == {"stable": 100, "candidate": 0}
-    assert listener.ignore_changes == ("defaultActions",)
+    assert listener.ignore_changes == ("defaultActions", "tags", "tagsAll")
     assert listener.inputs["defaultActions"][0]["forward"]["stickiness"] == {"enabled": True, "duration": 60}
     assert listener.inputs["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-2021-06"
     http = prod.one(LISTENER, "balancer-http").inputs
