@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Literal
 
 from cutover.evidence.rendering import rendered
@@ -13,10 +14,10 @@ from cutover.gates.gate import Gate
 from cutover.gates.result import GateResult, Outcome
 from cutover.rollout.history import Change
 from cutover.rollout.phases import Phase
-from cutover.rollout.plots import HEIGHT, WIDTH, Frame, Kind, Plot, Point, steps
+from cutover.rollout.plots import HEIGHT, POINTS, WIDTH, Frame, Kind, Plot, Point, steps
 from cutover.rollout.record import Record, State
 from cutover.rollout.status import Status
-from cutover.rollout.table import duration, evidence, headline, share, word
+from cutover.rollout.table import duration, evidence, headline, is_share, share, word
 from outputs.release import Track
 
 REFRESH_SECONDS = 10
@@ -25,19 +26,19 @@ TRACKS: tuple[Track, ...] = ("candidate", "stable")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A gate: `full` is how much of its limit is used up, in percent, at most 100; `why` where it is worth a line."""
+    """A gate: `full` is how much of its limit is used up, in percent, at most 100; None where it is no share."""
 
     result: GateResult
     word: str
     tone: str
     seen: str
-    full: float
-    why: str | None
+    full: float | None = None
+    why: str | None = None
 
 
 def page(status: Status, record: Record, changes: Sequence[Change], samples: Sequence[Counts]) -> str:
     """The page. `changes` are oldest first, `samples` of this rollout."""
-    plots = list(_plots(status, record, changes, samples))
+    plots = list(_plots(status, record, changes, _thinned(samples)))
     return rendered(
         "rollout/index.html.j2",
         status=status,
@@ -67,16 +68,26 @@ def tone(status: Status) -> str:
 
 def _row(result: GateResult) -> Row:
     tones = {Outcome.PASSED: "good", Outcome.FAILED: "bad", Outcome.SHARED: "warn", Outcome.NO_DATA: "warn"}
-    quiet = result.outcome is Outcome.PASSED or (result.outcome is Outcome.INCONCLUSIVE and result.of >= result.needed)
+    if not is_share(result):
+        return Row(result=result, word=word(result.outcome), tone=tones.get(result.outcome, "idle"), seen=result.why)
     seen = f"{share(result.share)} of {result.of:,}, limit {share(result.limit)}, evidence {evidence(result.evidence)}"
     return Row(
         result=result,
         word=word(result.outcome),
         tone=tones.get(result.outcome, "idle"),
         seen=seen,
-        full=round(min(100 * (result.share or 0.0) / result.limit, 100.0), 1) if result.limit else 0.0,
-        why=None if quiet else result.why,
+        full=round(min(100 * (result.share or 0.0) / result.limit, 100.0), 1),
+        why=None if result.outcome is Outcome.PASSED else result.why,
     )
+
+
+def _thinned(samples: Sequence[Counts]) -> list[Counts]:
+    """As many samples of each phase as a screen shows, the last among them."""
+    kept: list[Counts] = []
+    for _, own in groupby(samples, key=lambda counts: counts.since):
+        phase = list(own)
+        kept += [*phase[: -1 : -(-len(phase) // POINTS)], phase[-1]]
+    return kept
 
 
 def _told(change: Change) -> str:

@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 340, 132
 """As wide as a phone shows it, so that what is written in a picture keeps its size."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 12, 20
 POINTS = 240
-"""The most of a line: a watch of 24 hours has 8,640 samples."""
+"""The most that a screen shows of a phase: a watch of 24 hours has 8,640 samples."""
 ROOM = 16
 """What a number above takes."""
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -146,12 +146,10 @@ def y(share: float) -> float:
     return round(_TOP + (1 - min(share, 1.0)) * (HEIGHT - _TOP - _BOTTOM), 1)
 
 
-def _parts(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
-    """The points of each part of a line, as many as a screen shows; the last is always among them."""
+def _parts(points: Sequence[Point]) -> Iterator[Iterable[Point]]:
+    """The points of each part of a line."""
     for _, own in groupby(points, key=lambda point: point.part):
-        part = list(own)
-        every = -(-len(part) // POINTS)
-        yield [*part[:-1:every], part[-1]]
+        yield own
 
 
 def _numbers(marks: Sequence[float]) -> Iterator[Tick]:

@@ -49,11 +49,7 @@ def _lines(status: Status) -> Iterator[str]:
         yield _GATE.format("", "gate", "seen", "limit", "of", "evidence", "")
         yield from (_gate(each) for each in status.judgement.gates)
     yield ""
-    yield f"  since     {status.since:%Y-%m-%d %H:%M:%S} UTC, for {duration(status.lasted)}"
-    if status.judgement and status.until:
-        over = f"until {status.until:%H:%M:%S} UTC, {duration(status.judgement.remaining)} are left"
-        extended = ", held a second time" if status.extended else ""
-        yield f"  hold      {over if status.judgement.remaining > 0 else 'is over'}{extended}"
+    yield f"  since     {status.since:%Y-%m-%d %H:%M:%S} UTC, for {duration(status.lasted)}{_hold(status)}"
     gate = f", for gate {status.last.gate}" if status.last.gate else ""
     why = f": {status.last.why}" if status.last.why not in (None, status.why) else ""
     yield f"  last      {status.last.verb} by {status.last.by}{gate}{why}"
@@ -64,21 +60,30 @@ def _lines(status: Status) -> Iterator[str]:
     yield f"  page      {LOCAL}/{status.stack}/index.html  rollout {status.id}, revision {status.revision}"
 
 
+def _hold(status: Status) -> str:
+    if not status.judgement or not status.until:
+        return ""
+    left = status.judgement.remaining
+    over = f"until {status.until:%H:%M:%S}, {duration(left)} are left" if left > 0 else "its hold is over"
+    return f"; {over}{', held a second time' if status.extended else ''}"
+
+
+def is_share(result: GateResult) -> bool:
+    """Whether a gate's limit is a share of what was counted; others count something, or ask."""
+    return 0 < result.limit < 1
+
+
 def _gate(result: GateResult) -> str:
+    seen, limit, of, weight = "", "", "", ""
+    if is_share(result):
+        seen, limit, of = share(result.share), share(result.limit), f"{result.of:,}"
+        weight = evidence(result.evidence)
     note = {"rollback": "rolls back", "hold": "holds"}[result.on]
-    if result.outcome is Outcome.INCONCLUSIVE and result.of < result.needed:
+    if result.outcome is Outcome.INCONCLUSIVE and result.of < result.needed and is_share(result):
         note = f"needs {result.needed:,}"
-    elif result.outcome not in (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.FAILED):
+    elif not is_share(result) or result.outcome not in (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.FAILED):
         note = result.why
-    return _GATE.format(
-        word(result.outcome),
-        result.name[:21],
-        share(result.share),
-        share(result.limit),
-        f"{result.of:,}",
-        evidence(result.evidence),
-        note,
-    )
+    return _GATE.format(word(result.outcome), result.name[:21], seen, limit, of, weight, note)
 
 
 def word(outcome: Outcome) -> str:

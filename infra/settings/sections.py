@@ -65,6 +65,11 @@ class MachineSettings(BaseModel):
         return str(urlsplit(self.emulator).hostname)
 
     @property
+    def metrics_gateway(self) -> str:
+        """Where this machine itself is met on the metrics network."""
+        return str(IPv4Network(f"{self.prometheus_address}/24", strict=False)[1])
+
+    @property
     def authority(self) -> str:
         """The file of the authority that signed the edge's certificate."""
         return f"{self.tls_folder}/ca.pem"

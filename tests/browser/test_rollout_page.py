@@ -51,7 +51,7 @@ def test_state_reason_and_what_to_type_are_on_the_first_screen_of_a_phone(browse
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = opened(context.new_page(), "held", tmp_path)
 
-    for text in ("staged at 50 %, held", "not in Postgres", "cutover rollback -s local", "cutover resume -s local"):
+    for text in ("staged at 50 %, held", "at most 2.0% may be", "cutover rollback -s local", "cutover resume -s local"):
         box = page.get_by_text(text).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < 844, text

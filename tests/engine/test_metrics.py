@@ -23,7 +23,7 @@ LINE = (
 )
 STATUS = '{{"edge":"{edge}","at":{at},"served":{served},"before":{before}}}\n'
 CONFIG = {"app": {"stable": "a:1", "candidate": "b:1"}, "worker": "c:1", "executor": "d:1", "reader": "e:1"}
-CONFIG["prometheus"] = "f:1"
+CONFIG |= {"prometheus": "f:1", "watch": "g:1"}
 TEST = """
 rule_files: [rules.yml]
 evaluation_interval: 2s
@@ -164,6 +164,74 @@ tests:
         exp_alerts:
           - exp_labels: {severity: page}
             exp_annotations: {summary: The edge's log has not been held against its requests for more than 6 seconds}
+  - name: a watch that ticks no more, and then is gone altogether while a phase is on
+    interval: 10s
+    input_series:
+      - series: 'web_next_rollout_phase_on{job="watch"}'
+        values: "0x5 1x54 _x60"
+      - series: 'web_next_rollout_tick_time_seconds{job="watch"}'
+        values: "0+10x30 300x29 _x60"
+    alert_rule_test:
+      - {alertname: RolloutUnwatched, eval_time: 7m50s, exp_alerts: []}
+      - alertname: RolloutUnwatched
+        eval_time: 8m20s
+        exp_alerts: &unwatched
+          - exp_labels: {severity: page}
+            exp_annotations:
+              summary: A rollout's phase is on, and nobody has looked at its gates for more than 3 minutes
+      - {alertname: RolloutUnwatched, eval_time: 19m, exp_alerts: *unwatched}
+  - name: nobody must watch what is held
+    interval: 10s
+    input_series:
+      - series: 'web_next_rollout_phase_on{job="watch"}'
+        values: "1x20 0x10"
+      - series: 'web_next_rollout_tick_time_seconds{job="watch"}'
+        values: "0+10x30"
+    alert_rule_test:
+      - {alertname: RolloutUnwatched, eval_time: 20m, exp_alerts: []}
+  - name: users meet the candidate, and no watch was ever there
+    interval: 10s
+    input_series:
+      - series: 'web_next_edge_answers_total{track="candidate", traffic="user"}'
+        values: "0x30 0+5x60"
+      - series: 'web_next_edge_answers_total{track="candidate", traffic="smoke"}'
+        values: "0+5x90"
+    alert_rule_test:
+      - {alertname: CandidateUnwatched, eval_time: 8m, exp_alerts: []}
+      - alertname: CandidateUnwatched
+        eval_time: 9m
+        exp_alerts:
+          - exp_labels: {severity: page}
+            exp_annotations:
+              summary: The candidate answers users, and nobody has looked at its gates for more than 3 minutes
+  - name: users meet the candidate of a rollout that is held, and the watch is gone
+    interval: 10s
+    input_series:
+      - series: 'web_next_edge_answers_total{track="candidate", traffic="user"}'
+        values: "0+5x90"
+      - series: 'web_next_rollout_phase_on{job="watch"}'
+        values: "0x30 _x60"
+      - series: 'web_next_rollout_tick_time_seconds{job="watch"}'
+        values: "0+10x30 _x60"
+    alert_rule_test:
+      - {alertname: CandidateUnwatched, eval_time: 7m, exp_alerts: []}
+      - alertname: CandidateUnwatched
+        eval_time: 14m
+        exp_alerts:
+          - exp_labels: {severity: page}
+            exp_annotations:
+              summary: The candidate answers users, and nobody has looked at its gates for more than 3 minutes
+  - name: users meet the candidate, and the watch sees no rollout, for the weight was set by hand
+    interval: 10s
+    input_series:
+      - series: 'web_next_edge_answers_total{track="candidate", traffic="user"}'
+        values: "0+5x90"
+      - series: 'web_next_rollout_phase_on{job="watch"}'
+        values: "0x90"
+      - series: 'web_next_rollout_tick_time_seconds{job="watch"}'
+        values: "0+10x90"
+    alert_rule_test:
+      - {alertname: CandidateUnwatched, eval_time: 14m, exp_alerts: []}
 """
 
 
@@ -186,7 +254,7 @@ def promtool(images: dict[str, str], folder: Path, *arguments: str) -> str:
 def test_configuration_and_rules_are_ones_that_prometheus_takes(edge_images: dict[str, str], folder: Path) -> None:
     said = promtool(edge_images, folder, "check", "config", "prometheus.yml")
 
-    assert "18 rules found" in said
+    assert "20 rules found" in said
     assert "is valid prometheus config file syntax" in said
 
 

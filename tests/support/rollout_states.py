@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from cutover.gates.counts import Counts, TrackCounts
-from cutover.gates.gate import Gate
-from cutover.gates.judgement import Judgement
-from cutover.gates.result import GateResult, Outcome
+from cutover.gates.judgement import Judgement, judge
+from cutover.gates.probe import Probed, Probes
 from cutover.rollout.history import Change
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.status import Routes, Status
+from outputs.release import Adapter, Track
 from tests.support.rollouts import RECORD
 
 BEGUN = datetime(2026, 11, 29, 5, 0, tzinfo=UTC)
@@ -24,8 +24,11 @@ PREPARED = replace(
 )
 
 
-def counted(since: datetime, seconds: float, weight: int, *, slow: float = 0.002, bad: float = 0.001) -> Counts:
-    """Ten requests a second for so long, of which the candidate got its share, and some that were slow or bad."""
+def counted(
+    since: datetime, seconds: float, weight: int, *, slow: float = 0.002, bad: float = 0.001, spooled: float = 0.0
+) -> Counts:
+    """Ten requests a second for so long, of which the candidate got its share, and some that were slow or bad; of the
+    audit writes of both tracks some were spooled."""
 
     def track(requests: float, slow: float, bad: float) -> TrackCounts:
         return TrackCounts(
@@ -36,6 +39,7 @@ def counted(since: datetime, seconds: float, weight: int, *, slow: float = 0.002
             slower_than_1200ms=round(requests * slow * 1.2),
             slower_than_stable=round(requests * slow),
             audit_writes=round(requests / 10),
+            audit_elsewhere=round(requests / 10 * spooled),
             audit_timed=round(requests / 10),
         )
 
@@ -51,55 +55,15 @@ def counted(since: datetime, seconds: float, weight: int, *, slow: float = 0.002
     )
 
 
-def result(gate: Gate, counts: Counts, *, left: float) -> GateResult:
-    """What a gate may have come to; it fails at twice its limit."""
-    of, bad = getattr(counts.candidate, gate.of), getattr(counts.candidate, gate.bad)
-    needed = round(3 / gate.limit)
-    share = bad / of if of else None
-    if share is not None and share > 2 * gate.limit:
-        outcome, evidence, why = Outcome.FAILED, 1840.0, f"{bad} of {of:,} are above the limit of {gate.limit:.1%}"
-    elif of < needed:
-        outcome, evidence, why = Outcome.INCONCLUSIVE, 0.4, f"needs {needed:,}, and has seen {of:,}"
-    else:
-        outcome, evidence, why = (
-            (Outcome.PASSED, 0.0, "within its limit") if left <= 0 else (Outcome.INCONCLUSIVE, 0.0, "its hold goes on")
-        )
-    return GateResult(
-        name=gate.name,
-        outcome=outcome,
-        on=gate.on,
-        limit=gate.limit,
-        share=share,
-        bad=bad,
-        of=of,
-        evidence=evidence,
-        needed=needed,
-        why=why,
-    )
-
-
-def judged(record: Record, counts: Counts, **shared: str) -> Judgement:
-    """A judgement of a record's phase; `shared` names gates that are bad on both tracks, and why."""
+def judged(record: Record, counts: Counts) -> Judgement:
+    """The judgement of a record's phase, both tracks answering."""
     phase = record.phase
     assert phase
-    left = phase.hold - counts.observed
-    gates = [result(gate, counts, left=left) for gate in phase.gates]
-    gates = [
-        replace(each, outcome=Outcome.SHARED, share=0.07, evidence=4210.0, why=shared[key])
-        if (key := each.name.replace(" ", "_")) in shared
-        else each
-        for each in gates
-    ]
-    urgent = (Outcome.FAILED, Outcome.SHARED, Outcome.INCONCLUSIVE)
-    worst = next((each for outcome in urgent for each in gates if each.outcome is outcome), None)
-    return Judgement(
-        at=counts.until,
-        outcome=worst.outcome if worst else Outcome.PASSED,
-        why=f"{worst.name}: {worst.why}" if worst else "every gate has passed, and the hold is over",
-        gates=gates,
-        elapsed=counts.observed,
-        remaining=max(left, 0.0),
-    )
+    both = Probed(answered=True, away=[])
+    adapters: dict[Track, Mapping[str, Adapter]] = {
+        track: getattr(record.releases, track).adapters for track in ("stable", "candidate")
+    }
+    return judge(phase.gates, counts, Probes(stable=both, candidate=both), hold=phase.hold, adapters=adapters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,9 +92,9 @@ def _changes(*records: Record) -> list[Change]:
     return [Change.of(record, record.since) for record in records]
 
 
-def _samples(record: Record, minutes: float, *, slow: float = 0.002, bad: float = 0.001) -> list[Counts]:
+def _samples(record: Record, minutes: float, *, slow: float = 0.002, spooled: float = 0.0) -> list[Counts]:
     return [
-        counted(record.since, seconds, record.weight, slow=slow, bad=bad)
+        counted(record.since, seconds, record.weight, slow=slow, spooled=spooled)
         for seconds in range(10, round(minutes * 60) + 1, 10)
     ]
 
@@ -162,8 +126,8 @@ def named(name: str) -> Rollout:
 
 CANARY = _turn(PREPARED, State.CANARY, 5, OPERATOR)
 STAGED = _turn(CANARY, State.STAGED, 36, Last(by="grace@desk", verb="staged"))
-SHARED_WHY = "21 of 300 audit writes are not in Postgres, and stable's are no better"
-HELD_WHY = f"audit elsewhere: {SHARED_WHY}"
+_SPOOLED = _samples(STAGED, 5, spooled=0.2)
+HELD_WHY = judged(STAGED, _SPOOLED[-1]).why
 HELD = replace(
     STAGED,
     revision=STAGED.revision + 1,
@@ -188,6 +152,7 @@ FINISHED = _turn(
 
 _CANARY = _samples(CANARY, 12)
 _WHOLE = _samples(CANARY, 30.5)
+_HELD = [*_WHOLE, *_SPOOLED]
 _STAGED = [*_WHOLE, *_samples(STAGED, 20)]
 _DAY = [*_WHOLE, *_samples(STAGED, 61), *_samples(PRODUCTION, 24 * 60)]
 
@@ -195,9 +160,7 @@ ROLLOUTS = {
     "prepared": _of([PREPARED], []),
     "inconclusive": _of([PREPARED, CANARY], _CANARY, judgement=judged(CANARY, _CANARY[-1])),
     "passed": _of([PREPARED, CANARY], _WHOLE, judgement=judged(CANARY, _WHOLE[-1])),
-    "held": _of(
-        [PREPARED, CANARY, STAGED, HELD], _STAGED, judgement=judged(HELD, _STAGED[-1], audit_elsewhere=SHARED_WHY)
-    ),
+    "held": _of([PREPARED, CANARY, STAGED, HELD], _HELD, judgement=judged(HELD, _HELD[-1])),
     "other weight": _of(
         [PREPARED, CANARY, STAGED],
         _STAGED,

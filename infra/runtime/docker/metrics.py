@@ -97,6 +97,7 @@ class Metrics(pulumi.ComponentResource):
             worker=args.worker,
             executor=args.executor,
             reader=f"{machine.reader_address}:{READER_METRICS}",
+            watch=f"{machine.metrics_gateway}:{machine.prometheus_port}",
             prometheus=f"{machine.prometheus_address}:{PROMETHEUS}",
         )
         rules = (TEMPLATES / "prometheus.rules.yml").read_text()

@@ -47,9 +47,10 @@ def test_every_gate_is_there_and_only_one_that_stands_in_the_way_says_why() -> N
 
     for gate in named("held").record.phases[1].gates:
         assert f"<strong>{gate.name[0].upper()}{gate.name[1:]}</strong>" in html
+    assert '<span class="seen wide">the candidate answers</span>' in html, "what is no share has no bar"
     gates = html.partition('id="gates"')[2].partition("</ul>")[0]
     assert gates.count('<p class="soft">') == 1
-    assert "21 of 300 audit writes are not in Postgres, and stable&#39;s are no better</p>" in gates
+    assert "30 of 150 are 20.0%, at most 2.0% may be, and stable has 30 of 150</p>" in gates
 
 
 def test_every_turn_is_told_newest_first_and_its_reason_once() -> None:

@@ -38,7 +38,7 @@ def test_a_status_is_read_back_from_the_json_that_it_is_printed_as(name: str) ->
 def test_the_table_fits_a_terminal_and_says_what_to_type(name: str) -> None:
     lines = table(named(name).status).splitlines()
 
-    assert len(lines) <= 21
+    assert len(lines) <= 22
     assert max(map(len, lines)) <= COLUMNS
     assert any(line.startswith("  next      cutover ") for line in lines)
 
@@ -108,9 +108,10 @@ def test_a_judgement_of_a_phase_that_is_over_is_not_told() -> None:
 def test_a_gate_says_what_it_has_seen_and_what_it_needs() -> None:
     lines = table(named("inconclusive").status).splitlines()
 
-    assert "  OPEN     slow                    0.14 %   5.00 %       720     0.00  rolls back" in lines
-    assert "  OPEN     audit elsewhere            0 %   2.00 %        72     0.40  needs 150" in lines
-    assert "  hold      until 05:35:00 UTC, 18 min are left" in lines
+    assert "  PASS     slow                    0.14 %   5.00 %       720     0.00  rolls back" in lines
+    assert "  OPEN     audit elsewhere            0 %   2.00 %        72     0.11  needs 150" in lines
+    assert "  PASS     audit inserts                                               30 a minute" in lines
+    assert "  since     2026-11-29 05:05:00 UTC, for 12 min; until 05:35:00, 18 min are left" in lines
 
 
 def test_what_could_not_be_reached_is_named_with_what_goes_on_with_it() -> None:

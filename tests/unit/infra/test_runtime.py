@@ -272,6 +272,7 @@ def test_prometheus_measures_every_process_by_its_job() -> None:
         "worker": ["web-next-test-worker-0a1b2c3d:9464"],
         "executor": ["10.213.7.12:9464"],
         "edge": ["10.214.7.14:3903"],
+        "watch": ["10.214.7.1:9097"],
         "prometheus": ["10.214.7.15:9090"],
     }
     assert [group["labels"]["track"] for group in config["scrape_configs"][0]["static_configs"]] == [
