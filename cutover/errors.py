@@ -126,5 +126,5 @@ def exit_codes() -> dict[int, str]:
 
 
 def errors(root: type[CutoverError] = CutoverError) -> list[type[CutoverError]]:
-    """The error and all that are of its kind, as the tree has them."""
-    return [root, *(error for kind in root.__subclasses__() for error in errors(kind))]
+    """The error and all of its kind that have an exit code of their own, as the tree has them."""
+    return [root, *(error for kind in root.__subclasses__() if "exit_code" in vars(kind) for error in errors(kind))]

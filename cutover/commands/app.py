@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cutover.commands import contract, evidence, gates, migrate, smoke, stack, traffic
+from cutover.commands import contract, evidence, gates, migrate, rollout, smoke, stack, takeback, traffic
 from cutover.commands.command import verbatim
 from cutover.errors import exit_codes
 from cutover.stacks.project import PROJECT
@@ -48,6 +48,8 @@ def _cutover(
 stack.add_to(app)
 smoke.add_to(app)
 evidence.add_to(app)
+rollout.add_to(app)
+takeback.add_to(app)
 traffic.add_to(app)
 migrate.add_to(app)
 contract.add_to(app)

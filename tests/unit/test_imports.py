@@ -1,4 +1,4 @@
-"""Imports, beyond the contracts in pyproject.toml: the program's own, no circle anywhere, and short ways in cutover."""
+"""Imports, beyond the contracts in pyproject.toml: the program's own, no circle, and no long ways in cutover."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGES = ("infra", "cutover", "outputs", "webnext", "offline", "tests", "bench
 ROOT = Path(__file__).parents[2]
 COMPOSES = "cutover.commands.app"
 """Puts the commands together: no command itself."""
-FURTHEST = 3
+FURTHEST = 5
 """The longest way from a command to what it uses. A reader opens that many files."""
 
 
@@ -56,14 +56,14 @@ def test_no_modules_import_each_other_round_about(graph: grimp.ImportGraph) -> N
     assert circle(graph) == []
 
 
-def test_what_a_command_uses_is_three_imports_away_at_most(graph: grimp.ImportGraph) -> None:
+def test_what_a_command_uses_is_five_imports_away_at_most(graph: grimp.ImportGraph) -> None:
     assert len(graph.find_children("cutover.commands")) > 5
     assert list(long_ways(graph)) == []
 
 
 def test_a_circle_and_a_long_way_are_found() -> None:
     made = grimp.ImportGraph()
-    way = ["cutover.commands.up", "cutover.a", "cutover.b", "cutover.c", "cutover.d"]
+    way = ["cutover.commands.up", *(f"cutover.{letter}" for letter in "abcdef")]
     for importer, imported in [(COMPOSES, way[0]), *pairwise(way)]:
         made.add_import(importer=importer, imported=imported)
     for package in ("cutover", "cutover.commands"):

@@ -1,0 +1,176 @@
+"""The commands that take a candidate upward: `cutover canary`, `staged`, `production` and `finish`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cutover.commands.command import Command, Stack, verbatim
+from cutover.commands.waiting import Wait, ended, follow
+from cutover.errors import CutoverError, RefusedError, UnreachableError
+from cutover.rollout.record import State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cutover.evidence.pack import Pack
+    from outputs.smoke import SmokeTarget
+
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="who does it; else user@machine")]
+Despite = Annotated[
+    str | None, typer.Option("--despite-freeze", metavar="REASON", help="goes on in a freeze; the reason is recorded")
+]
+FRESH_HOURS = 24
+"""A pack that is older is smoked anew."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the four to the command line."""
+    app.command(cls=Command, epilog=verbatim("Example", "cutover canary -s prod --wait 30m"))(canary)
+    app.command(cls=Command, epilog=verbatim("Example", "cutover staged -s prod --wait 1h"))(staged)
+    app.command(cls=Command, epilog=verbatim("Example", "cutover production -s prod --wait 24h"))(production)
+    app.command(cls=Command, epilog=verbatim("Example", "cutover finish -s prod"))(finish)
+
+
+def canary(
+    stack: Stack,
+    wait: Wait = None,
+    unsigned: Annotated[
+        str | None,
+        typer.Option("--unsigned", metavar="REASON", help="goes on without approvals; the reason is recorded"),
+    ] = None,
+    despite_freeze: Despite = None,
+    by: By = None,
+) -> None:
+    """Bring the candidate of a base STACK up, prove it at weight 0, and give it its first share of the traffic.
+
+    Without the three approvals of its evidence pack it ends as prepared, exit 13: run it again when they are given.
+    """
+    from datetime import timedelta
+
+    from cutover.evidence.approvals import approved
+    from cutover.evidence.bucket import RecordsBucket
+    from cutover.gates.known import require_known
+    from cutover.prometheus import Prometheus
+    from cutover.rollout import proposal
+    from cutover.rollout.flags import Flags
+    from cutover.rollout.opening import opened
+    from cutover.rollout.record import Last
+    from cutover.rollout.settings import phases_of, settings_of
+    from cutover.stacks.bring_up import bring_up
+    from cutover.stacks.outputs import deployed, outputs
+    from outputs.schema import AppliedSchema
+
+    base = outputs(stack)
+    targets = proposal.targets_of(base)
+    candidate = proposal.candidate_of(stack)
+    control = opened(stack, by=by, targets=targets)
+    before = control.current()
+    if before and before.state.running and before.state is not State.PREPARED:
+        raise RefusedError(
+            f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: finish it or roll it back "
+            f"first, cutover status -s {stack}"
+        )
+    phases = phases_of(settings_of(stack))
+    print(f"  {candidate}: brought up beside {stack}, at weight 0", flush=True)
+    bring_up(candidate)
+    stable, new = deployed(stack), deployed(candidate)
+    made = proposal.Proposal(
+        stable=stable,
+        candidate=new,
+        applied=base.read("schema", AppliedSchema.from_output) or stable.schema,
+        targets=targets,
+        phases=phases,
+        stable_flags=Flags.of(targets.places).read(targets.flags.stable),
+    )
+    made.require_new()
+    pack = proven(new, since=control.now() - timedelta(hours=FRESH_HOURS))
+    if before and before.state is State.PREPARED:
+        if before.releases.candidate.digest != new.digest:
+            raise RefusedError(
+                f"rollout {before.id} was prepared for {before.releases.candidate.digest[:12]}, and {candidate} is "
+                f"{new.digest[:12]} by now: cutover rollback -s {stack}, then cutover canary"
+            )
+    else:
+        last = Last(by=control.by, verb="canary")
+        control.begin(made.record(pack.id, last, control.now()))
+    given = approved(RecordsBucket.of(targets.places), new.digest, pack.id)
+    if not given.complete and not unsigned:
+        raise RefusedError(
+            f"{new.version} is prepared and proven, and its pack is not signed by {', '.join(given.missing)}: cutover "
+            f"approve {pack.document.key} -s {stack} --role ROLE --by NAME, then cutover canary -s {stack} again"
+        )
+    control.sign(pack.id, [f"{each.role}: {each.by}" for each in given.given.values()], unsigned)
+    with Prometheus.at(targets.places.metrics_url) as prometheus:
+        gates = [gate for phase in phases for gate in phase.gates]
+        require_known(prometheus, gates, {"stable": stable.adapters, "candidate": new.adapters})
+    ended(control.rise(State.CANARY, "canary", despite=despite_freeze))
+    follow(control, wait)
+
+
+def proven(target: SmokeTarget, *, since: datetime) -> Pack:
+    """The newest pack of a target, if it is fresh enough, else that of a run now. Raises NoGoError for a NO-GO."""
+    from cutover.evidence import places
+    from cutover.evidence.bucket import RecordsBucket
+    from cutover.evidence.keeping import keep_pack
+    from cutover.smoke.checks import SUITE
+    from cutover.smoke.run import run_and_keep
+
+    bucket = RecordsBucket.of(target.places)
+    pack = places.newest(bucket, target, since)
+    if pack:
+        print(f"  pack  {pack.document.key} of {pack.document.at:%H:%M} UTC: {pack.document.decision.verdict}")
+        return pack
+    report = run_and_keep(SUITE, target, lambda line: print(line, flush=True))
+    kept = keep_pack(report)
+    print(f"{report.table()}\n  pack  {kept.line}")
+    report.require_go()
+    made = places.newest(bucket, target, since)
+    if made is None:
+        raise UnreachableError(f"the pack of {target.version} is not in the records bucket: {kept.problem}")
+    return made
+
+
+def staged(stack: Stack, wait: Wait = None, despite_freeze: Despite = None, by: By = None) -> None:
+    """Give the candidate half of the traffic, once the gates of canary have passed."""
+    _rise(State.STAGED, stack, wait, despite_freeze, by)
+
+
+def production(stack: Stack, wait: Wait = None, despite_freeze: Despite = None, by: By = None) -> None:
+    """Give the candidate all of the traffic, once the gates of staged have passed. Stable stays warm."""
+    _rise(State.PRODUCTION, stack, wait, despite_freeze, by)
+
+
+def finish(stack: Stack, despite_freeze: Despite = None, by: By = None) -> None:
+    """Make the candidate's release stable's own, once production has been watched; from then on nothing leads back.
+
+    Writes image, buildSha, version and adapters into the base's stack file, and shows what is to be committed.
+    """
+    from cutover.rollout.opening import opened
+    from cutover.rollout.proposal import targets_of
+    from cutover.rollout.stable_file import adopt
+    from cutover.stacks.bring_up import bring_up
+    from cutover.stacks.outputs import deployed, outputs
+
+    control = opened(stack, by=by, targets=targets_of(outputs(stack)))
+    record = control.current()
+    if record is None or record.state is not State.FINISHING:
+        record = control.rise(State.FINISHING, "finish", despite=despite_freeze).record
+    print(adopt(stack, record.releases.candidate) or f"  Pulumi.{stack}.yaml has the release already", flush=True)
+    print(f"  {stack}: brought up with {record.releases.candidate.version}, the candidate has all traffic", flush=True)
+    bring_up(stack)
+    if deployed(stack).digest != record.releases.candidate.digest:
+        raise CutoverError(
+            f"{stack} has deployed another release than the candidate's, {record.releases.candidate.digest[:12]}: look "
+            f"at Pulumi.{stack}.yaml, then cutover finish -s {stack} goes on"
+        )
+    ended(control.finish())
+
+
+def _rise(to: State, stack: str, wait: float | None, despite: str | None, by: str | None) -> None:
+    from cutover.rollout.opening import opened
+
+    control = opened(stack, by=by)
+    ended(control.rise(to, str(to), despite=despite))
+    follow(control, wait)

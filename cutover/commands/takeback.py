@@ -1,0 +1,107 @@
+"""The commands that take back, hold and look: `cutover rollback`, `hold`, `resume`, `tick` and `status`.
+
+Little is imported before it is needed: of a rollback the seconds count.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cutover.commands.command import AsJson, Command, Stack, verbatim
+from cutover.commands.waiting import Wait
+
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="who does it; else user@machine")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the five to the command line."""
+    app.command(cls=Command, epilog=verbatim("Example", "cutover rollback -s prod --why 'orders are late'"))(rollback)
+    app.command(cls=Command, epilog=verbatim("Example", "cutover hold -s prod 'the desk asks to wait'"))(hold)
+    app.command(cls=Command, epilog=verbatim("Examples", "cutover resume -s prod", "cutover resume -s prod --cleanup"))(
+        resume
+    )
+    app.command(cls=Command, epilog=verbatim("Example", "cutover tick -s prod"))(tick)
+    app.command(cls=Command, epilog=verbatim("Examples", "cutover status -s prod", "cutover status -s prod --json"))(
+        status
+    )
+
+
+def rollback(
+    stack: Stack,
+    why: Annotated[
+        str | None, typer.Option("--why", metavar="REASON", help="recorded, and told in the channel")
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="also onto a stable release that does not answer")] = False,
+    by: By = None,
+) -> None:
+    """Take all traffic from the candidate at once, then its flags; the clean-up jobs stop deleting. Data stays.
+
+    It needs no Pulumi, no metrics, no database. What cannot be reached is written down and finished by tick, exit 14.
+    """
+    from cutover.commands.waiting import ended
+    from cutover.rollout.opening import opened
+
+    ended(opened(stack, by=by).roll_back(why, anyway=anyway))
+
+
+def hold(stack: Stack, why: Annotated[str, typer.Argument(metavar="REASON")], by: By = None) -> None:
+    """Hold the rollout where it is: no weight rises until somebody resumes."""
+    from cutover.commands.waiting import ended
+    from cutover.rollout.opening import opened
+
+    ended(opened(stack, by=by).hold(why))
+
+
+def resume(
+    stack: Stack,
+    cleanup: Annotated[
+        bool, typer.Option("--cleanup", help="only have the clean-up jobs delete again, after a rollback too")
+    ] = False,
+    by: By = None,
+) -> None:
+    """Go on with a phase that was held: it begins anew, and counts what comes from now on."""
+    from cutover.commands.waiting import ended
+    from cutover.rollout.opening import opened
+
+    ended(opened(stack, by=by).resume(cleanup=cleanup))
+
+
+def tick(stack: Stack, as_json: AsJson = False, by: By = None) -> None:
+    """Do one step of watching: finish what was left, look at the gates, hold or roll back where they say so."""
+    from cutover.commands.command import print_json
+    from cutover.commands.waiting import progress, settled
+    from cutover.rollout.opening import opened
+
+    ticked = opened(stack, by=by).tick()
+    if as_json:
+        print_json(
+            {
+                "record": ticked.record.output() if ticked.record else None,
+                "judgement": ticked.judgement.output() if ticked.judgement else None,
+                "left": list(ticked.left),
+            }
+        )
+    else:
+        print(progress(ticked))
+    settled(ticked)
+
+
+def status(stack: Stack, as_json: AsJson = False, wait: Wait = None) -> None:
+    """Show where the rollout is: what routes, what each gate has seen, why it does not go on, what to type next."""
+    from cutover.commands.command import print_json
+    from cutover.commands.waiting import follow
+    from cutover.errors import RefusedError
+    from cutover.rollout.opening import opened, shown
+    from cutover.rollout.table import table
+
+    control = opened(stack)
+    found = shown(control)
+    if found is None:
+        raise RefusedError(f"there is no rollout on {stack}: begin one, cutover canary -s {stack}")
+    if as_json:
+        print_json(found.output())
+    else:
+        print(table(found))
+    follow(control, wait)

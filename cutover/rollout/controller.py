@@ -1,0 +1,169 @@
+"""The verbs of a rollout on one base stack: what must hold before a turn, the turn, and what a tick makes of gates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from cutover.errors import CutoverError, HeldError, RefusedError
+from cutover.gates.judgement import Judgement
+from cutover.rollout import machine, steps
+from cutover.rollout.effects import Answers, ConflictError, Kept, ReadRecord, Run, Steps, World
+from cutover.rollout.record import Last, Record, State
+from cutover.rollout.steps import Turn
+
+T = TypeVar("T")
+
+ANSWERING_SECONDS = 30.0
+"""How long a new stable release may take to answer behind the edge before the traffic is moved onto it."""
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """What a tick has come to: the record in force, None without a rollout; what the gates said, None outside of a
+    phase; and what could not be reached."""
+
+    record: Record | None
+    judgement: Judgement | None = None
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controller:
+    """The verbs on the base `stack`, typed by `by`. `judge` says what the gates see of a record's phase; `frozen`,
+    why nothing may rise now, None where it may."""
+
+    stack: str
+    by: str
+    world: World
+    judge: Callable[[Record], Judgement]
+    frozen: Callable[[datetime], str | None]
+    now: Callable[[], datetime]
+
+    def current(self) -> Record | None:
+        """The record in the bucket."""
+        return self._run(_read())
+
+    def begin(self, new: Record) -> Turn:
+        """A prepared rollout. Raises RefusedError while another runs."""
+        return self._run(steps.begin(new))
+
+    def rise(self, to: State, verb: str, *, despite: str | None = None) -> Turn:
+        """The next state upward, where the gates have passed and nothing is frozen, unless `despite` says why.
+
+        Raises RefusedError, HeldError, and what the turn cannot reach.
+        """
+        record = self._required()
+        last = Last(by=self.by, verb=verb, why=despite)
+        machine.risen(record, to, last, self.now())
+        if record.phase:
+            self._require_passed(record)
+        frozen = self.frozen(self.now())
+        if frozen and not despite:
+            raise HeldError(f"no weight may rise now: {frozen}; --despite-freeze REASON goes on, and is recorded")
+        return self._run(steps.change(lambda now: machine.risen(_same(now, record), to, last, self.now())))
+
+    def sign(self, pack: str, by: list[str], why: str | None) -> Turn:
+        """A prepared rollout, on a pack that was approved, or for a reason without."""
+        last = Last(by=self.by, verb="canary", why=why)
+        return self._run(steps.change(lambda now: machine.signed(now, pack, by, last)))
+
+    def finish(self) -> Turn:
+        """The end, once stable's stack runs the candidate's release: traffic to it, then its flags.
+
+        Raises CutoverError while stable does not answer.
+        """
+        until = time.monotonic() + ANSWERING_SECONDS
+        while not self.world.do(Answers("stable")):
+            if time.monotonic() > until:
+                raise CutoverError(
+                    f"stable does not answer after {ANSWERING_SECONDS:g} s, and the candidate keeps all traffic: look "
+                    f"at it, then cutover finish -s {self.stack} goes on"
+                )
+            time.sleep(0.5)
+        last = Last(by=self.by, verb="finish")
+        return self._run(steps.change(lambda now: machine.finished(now, last, self.now())))
+
+    def roll_back(self, why: str | None, *, anyway: bool = False) -> Turn:
+        """All traffic to stable, at once."""
+        return self._run(steps.roll_back(Last(by=self.by, verb="rollback", why=why), self.now(), anyway=anyway))
+
+    def hold(self, why: str) -> Turn:
+        """Nothing goes on until somebody resumes."""
+        return self._run(steps.change(lambda now: machine.held(now, why, Last(by=self.by, verb="hold", why=why))))
+
+    def resume(self, *, cleanup: bool = False) -> Turn:
+        """Goes on with the phase, begun anew; with `cleanup` only has the clean-up jobs delete again."""
+        last = Last(by=self.by, verb="resume", why="clean-up jobs delete again" if cleanup else None)
+        if cleanup:
+            return self._run(steps.change(lambda now: machine.cleaning(now, last)))
+        return self._run(steps.change(lambda now: machine.resumed(now, last, self.now())))
+
+    def tick(self) -> Ticked:
+        """One step of whoever watches: catches up, looks at the gates, and holds or takes back where they say so."""
+        last = Last(by=self.by, verb="tick")
+        record = self._run(steps.catch_up(self.now(), last))
+        if record is None or record.phase is None or record.state is State.FINISHING:
+            return Ticked(record)
+        judgement = self.judge(record)
+        turn = self._react(record, judgement)
+        return Ticked(turn.record, judgement, turn.left) if turn else Ticked(record, judgement)
+
+    def _react(self, record: Record, judgement: Judgement) -> Turn | None:
+        """The turn that the gates ask for, None where they ask for none."""
+        action = judgement.action
+        gate = next((each.name for each in judgement.gates if each.why == judgement.why), None)
+        last = Last(by=self.by, verb="tick", why=judgement.why, gate=gate)
+        if action == "rollback" and not record.releases.one_way:
+            return self._run(steps.roll_back(last, self.now()))
+        if record.hold or action in ("wait", "rise"):
+            return None
+        if action == "extend" and not record.extended:
+            return self._unless_moved(record, lambda now: machine.extended(now, last))
+        return self._unless_moved(record, lambda now: machine.held(now, judgement.why, last))
+
+    def _unless_moved(self, record: Record, turn: Callable[[Record], Record]) -> Turn | None:
+        """The turn, unless somebody has taken another meanwhile."""
+        try:
+            return self._run(steps.change(lambda now: turn(_same(now, record))))
+        except ConflictError:
+            return None
+
+    def _require_passed(self, record: Record) -> None:
+        """Raises HeldError where a gate stands against going on, RefusedError where it is too early."""
+        judgement = self.judge(record)
+        if judgement.action == "rise":
+            return
+        if judgement.action == "wait":
+            raise RefusedError(
+                f"{record.state} is to be held for another {judgement.remaining / 60:.1f} min ({judgement.why}): "
+                f"cutover status -s {self.stack} counts down"
+            )
+        raise HeldError(f"the gates of {record.state} have not passed: {judgement.why}; see cutover status")
+
+    def _required(self) -> Record:
+        record = self.current()
+        if record is None:
+            raise RefusedError(f"there is no rollout on {self.stack}: begin one, cutover canary -s {self.stack}")
+        return record
+
+    def _run(self, ways: Steps[T]) -> T:
+        return Run(self.world)(ways)
+
+
+def _same(now: Record, known: Record) -> Record:
+    """The record, if it is the one that was decided on. Raises ConflictError."""
+    if (now.id, now.revision) != (known.id, known.revision):
+        raise ConflictError(
+            f"somebody went on meanwhile, revision {now.revision} is {now.state}: look at it, cutover status -s "
+            f"{now.stack}, and decide again"
+        )
+    return now
+
+
+def _read() -> Steps[Record | None]:
+    kept: Kept | None = yield ReadRecord()
+    return kept.record if kept else None

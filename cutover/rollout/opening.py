@@ -1,0 +1,72 @@
+"""A base stack's rollout, opened for a verb: where it is, from this machine's copy or from the stack's outputs."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from datetime import datetime
+
+from cutover.errors import UnreachableError
+from cutover.rollout.controller import Controller
+from cutover.rollout.effects import ReadJournal
+from cutover.rollout.observing import Observer
+from cutover.rollout.record import Targets
+from cutover.rollout.status import Routes, Status
+from cutover.rollout.store import Copy
+from cutover.rollout.world import RealWorld
+from cutover.smoke.finding import now
+
+
+def opened(stack: str, *, by: str | None = None, targets: Targets | None = None) -> Controller:
+    """The controller of a stack; without `targets`, where its newest record on this machine says.
+
+    Only where there is none, Pulumi is asked. Raises what the outputs do.
+    """
+    copy = Copy(stack)
+    if targets is None:
+        record = copy.read()
+        targets = record.targets if record else _asked(stack)
+    return Controller(
+        stack=stack,
+        by=by or whoever(),
+        world=RealWorld(copy, targets),
+        judge=Observer(copy.folder).judged,
+        frozen=lambda at: _frozen(stack, at),
+        now=now,
+    )
+
+
+def shown(control: Controller) -> Status | None:
+    """Where the rollout is, what routes read back; by this machine's copy while the bucket does not answer. None
+    without a rollout."""
+    world = control.world
+    assert isinstance(world, RealWorld)
+    try:
+        record = control.current()
+    except UnreachableError:
+        record = world.copy.read()
+    if record is None:
+        return None
+    judgement = control.judge(record) if record.phase and record.way_back else None
+    return Status.of(record, Routes.of(world.split), control.now(), judgement, world.do(ReadJournal()))
+
+
+def whoever() -> str:
+    """Who types: the pipeline's own name for itself, else user and machine."""
+    return os.environ.get("GITHUB_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _asked(stack: str) -> Targets:
+    from cutover.rollout.proposal import targets_of
+    from cutover.stacks.outputs import outputs
+
+    return targets_of(outputs(stack))
+
+
+def _frozen(stack: str, at: datetime) -> str | None:
+    from cutover.rollout.freeze import frozen
+    from cutover.rollout.settings import settings_of
+
+    found = frozen(settings_of(stack).freeze, at)
+    return None if found is None else f"{found.reason}, until {found.until:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,98 @@
+"""What a rollout begins with: both releases, the phases, and where everything is, as the two stacks say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cutover.errors import RefusedError, StackMissingError
+from cutover.rollout.phases import FlagValues, Phase
+from cutover.rollout.record import Last, Record, Releases, RolledRelease, State, Targets
+from cutover.schema import files
+from cutover.stacks.outputs import Outputs
+from cutover.stacks.project import PROJECT, config, stack_names
+from outputs.flags import FlagsParameters
+from outputs.schema import AppliedSchema
+from outputs.smoke import SmokeTarget
+from outputs.traffic import traffic_from
+
+
+def candidate_of(base: str) -> str:
+    """The stack whose file names this base. Raises StackMissingError where none does, or several do."""
+    found = [stack for stack in stack_names() if config(stack).get("web-next:base") == base]
+    if len(found) != 1:
+        raise StackMissingError(
+            f"{' and '.join(found) or 'no stack'} stands on {base}: a rollout has one candidate, a Pulumi.NAME.yaml "
+            f"with web-next:track candidate and web-next:base {base}"
+        )
+    return found[0]
+
+
+def targets_of(base: Outputs) -> Targets:
+    """Where all is set and read of a base. Raises StackMissingError when it was never brought up to its end."""
+    target = base.read("smoke_target", SmokeTarget.from_output)
+    traffic = base.read("traffic", traffic_from)
+    flags = base.read("flags_parameters", FlagsParameters.from_output)
+    webhook = (base.values.get("vault") or {}).get("SLACK_WEBHOOK_URL")
+    if target is None or traffic is None or flags is None or webhook is None:
+        raise StackMissingError(
+            f"stack {base.stack} splits no traffic: name a base that was brought up to its end, cutover up -s "
+            f"{base.stack}"
+        )
+    return Targets(traffic=traffic, flags=flags, edge=target.edge, places=target.places, webhook_secret=str(webhook))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A rollout of what `candidate` has deployed, over what `stable` has. `applied` is the schema of the database now,
+    `stable_flags` are those in force."""
+
+    stable: SmokeTarget
+    candidate: SmokeTarget
+    applied: AppliedSchema
+    targets: Targets
+    phases: Sequence[Phase]
+    stable_flags: FlagValues
+
+    def require_new(self) -> None:
+        """Raises RefusedError when the candidate is what stable runs already."""
+        if self.candidate.digest == self.stable.digest:
+            raise RefusedError(
+                f"{self.candidate.stack} has the release of {self.stable.stack}, {self.stable.version} "
+                f"({self.stable.digest[:12]}): set another image, version or adapters on it, then begin"
+            )
+
+    def record(self, pack: str, last: Last, at: datetime) -> Record:
+        """The first revision of its record, prepared."""
+        return Record(
+            revision=1,
+            id=f"{at:%Y%m%dT%H%M%SZ}-{self.candidate.digest[:8]}",
+            stack=self.stable.stack,
+            state=State.PREPARED,
+            since=at,
+            releases=Releases(stable=_rolled(self.stable), candidate=_rolled(self.candidate), one_way=self._one_way()),
+            phases=self.phases,
+            targets=self.targets,
+            stable_flags=self.stable_flags,
+            pack=pack,
+            last=last,
+        )
+
+    def _one_way(self) -> str | None:
+        """The migration that was applied since stable was proven, and that takes something away from it."""
+        later = [each for each in files.load(PROJECT / "migrations") if each.version <= self.applied.version]
+        return next((each.file for each in later if each.contract and each.version > self.stable.schema.version), None)
+
+
+def _rolled(target: SmokeTarget) -> RolledRelease:
+    return RolledRelease(
+        track=target.track,
+        image=target.image,
+        build_sha=target.build_sha,
+        version=target.version,
+        adapters=target.adapters,
+        digest=target.digest,
+        stack=target.stack,
+        schema_version=target.schema.version,
+    )

@@ -1,0 +1,254 @@
+"""The verbs as a person types them: what must hold before a turn, and what a tick makes of the gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from cutover.errors import CutoverError, HeldError, RefusedError
+from cutover.gates.judgement import Judgement
+from cutover.gates.result import GateResult, Outcome
+from cutover.rollout import controller, effects
+from cutover.rollout.controller import Controller
+from cutover.rollout.effects import ConflictError, Effect, WriteRecord
+from cutover.rollout.record import Record, State
+from tests.support.rollout_world import AT, MemoryWorld, record
+
+
+def gate(outcome: Outcome, on: str = "rollback", why: str = "3 of 20 requests are errors") -> GateResult:
+    return GateResult(name="errors", outcome=outcome, on=on, limit=0.02, bad=3, of=20, why=why)  # type: ignore[arg-type]
+
+
+def judgement(outcome: Outcome, *gates: GateResult, remaining: float = 0.0) -> Judgement:
+    why = gates[0].why if gates else f"all together: {outcome}"
+    return Judgement(at=AT, outcome=outcome, why=why, gates=gates, elapsed=60, remaining=remaining)
+
+
+NOW = AT + timedelta(minutes=40)
+PASSED = judgement(Outcome.PASSED)
+ERRORS = judgement(Outcome.FAILED, gate(Outcome.FAILED))
+
+
+@dataclass
+class Desk:
+    """A controller over a world in memory, with what its gates say and whether it is frozen."""
+
+    world: MemoryWorld
+    says: Judgement = PASSED
+    frozen: str | None = None
+    judged: list[Record] = field(default_factory=list)
+
+    @property
+    def control(self) -> Controller:
+        return Controller(
+            stack="local", by="ada", world=self.world, judge=self.judge, frozen=self.freeze, now=lambda: NOW
+        )
+
+    def judge(self, known: Record) -> Judgement:
+        self.judged.append(known)
+        return self.says
+
+    def freeze(self, _at: datetime) -> str | None:
+        return self.frozen
+
+
+def desk(state: State = State.PREPARED, says: Judgement = PASSED, **other: object) -> Desk:
+    known = record(state, **other)
+    return Desk(MemoryWorld(written=known, copy=known, weight=known.weight), says)
+
+
+@pytest.mark.parametrize(
+    ("state", "to", "weight"),
+    [
+        (State.PREPARED, State.CANARY, 10),
+        (State.CANARY, State.STAGED, 50),
+        (State.STAGED, State.PRODUCTION, 100),
+        (State.PRODUCTION, State.FINISHING, 100),
+    ],
+)
+def test_a_verb_writes_the_next_state_and_then_sets_its_weight(state: State, to: State, weight: int) -> None:
+    made = desk(state)
+
+    turn = made.control.rise(to, str(to))
+
+    assert (turn.record.state, made.world.weight) == (to, weight)
+    assert made.world.written == turn.record == made.world.copy
+    assert made.world.told == [to]
+
+
+def test_a_phase_that_has_not_passed_is_not_left() -> None:
+    made = desk(State.CANARY, judgement(Outcome.INCONCLUSIVE, remaining=720))
+    with pytest.raises(RefusedError, match=r"canary is to be held for another 12.0 min"):
+        made.control.rise(State.STAGED, "staged")
+
+    made.says = ERRORS
+    with pytest.raises(HeldError, match=r"have not passed: 3 of 20 requests are errors"):
+        made.control.rise(State.STAGED, "staged")
+    assert made.world.weight == 10
+    assert made.world.written
+    assert made.world.written.revision == 3
+
+
+def test_what_was_never_in_a_phase_has_no_gates_to_pass() -> None:
+    made = desk(State.PREPARED, ERRORS)
+    made.control.rise(State.CANARY, "canary")
+
+    assert made.judged == []
+
+
+def test_nothing_rises_in_a_freeze_but_for_a_reason_that_is_recorded() -> None:
+    made = desk(State.CANARY)
+    made.frozen = "US market hours, until 2026-11-29 21:05 UTC"
+    with pytest.raises(HeldError, match="US market hours"):
+        made.control.rise(State.STAGED, "staged")
+    assert made.world.weight == 10
+
+    turn = made.control.rise(State.STAGED, "staged", despite="the head of desk agrees")
+    assert (turn.record.state, turn.record.last.why) == (State.STAGED, "the head of desk agrees")
+
+
+def test_a_freeze_stands_in_no_rollbacks_way() -> None:
+    made = desk(State.CANARY)
+    made.frozen = "US market hours"
+
+    assert made.control.roll_back("orders are late").record.state is State.ROLLED_BACK
+    assert made.world.weight == 0
+
+
+def test_who_was_overtaken_sets_nothing() -> None:
+    made = desk(State.CANARY)
+
+    def overtake(effect: Effect) -> None:
+        if isinstance(effect, WriteRecord) and made.world.written and made.world.written.revision == 3:
+            made.world.written = replace(made.world.written, revision=4, hold="somebody holds it")
+
+    made.world.meanwhile = overtake
+    with pytest.raises(ConflictError):
+        made.control.rise(State.STAGED, "staged")
+    assert made.world.weight == 10
+
+
+def test_a_gate_that_failed_takes_the_traffic_back_and_is_named() -> None:
+    made = desk(State.CANARY, ERRORS)
+
+    ticked = made.control.tick()
+
+    assert ticked.record
+    assert (ticked.record.state, ticked.record.last.gate) == (State.ROLLED_BACK, "errors")
+    assert ticked.record.last.why == "3 of 20 requests are errors"
+    assert made.world.weight == 0
+    assert made.world.told == [State.ROLLED_BACK]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        judgement(Outcome.FAILED, gate(Outcome.FAILED, on="hold"), remaining=900),
+        judgement(Outcome.SHARED, gate(Outcome.SHARED), remaining=900),
+        judgement(Outcome.NO_DATA, remaining=900),
+    ],
+)
+def test_what_is_not_the_candidates_fault_holds(says: Judgement) -> None:
+    made = desk(State.STAGED, says)
+
+    ticked = made.control.tick()
+
+    assert ticked.record
+    assert (ticked.record.state, ticked.record.hold) == (State.STAGED, says.why)
+    assert made.world.weight == 50
+    with pytest.raises(HeldError, match="is held in staged"):
+        made.control.rise(State.PRODUCTION, "production")
+
+
+def test_too_little_traffic_extends_once_and_then_holds() -> None:
+    made = desk(State.CANARY, judgement(Outcome.INCONCLUSIVE))
+
+    first = made.control.tick().record
+    assert first
+    assert (first.extended, first.hold) == (True, None)
+    second = made.control.tick().record
+    assert second
+    assert second.hold == "all together: inconclusive"
+
+
+def test_a_tick_writes_nothing_while_all_goes_on() -> None:
+    made = desk(State.CANARY, judgement(Outcome.INCONCLUSIVE, remaining=900))
+    made.control.tick()
+    made.says = PASSED
+    made.control.tick()
+
+    assert made.world.written
+    assert made.world.written.revision == 3
+
+
+def test_a_held_rollout_is_still_taken_back_and_is_not_held_again() -> None:
+    made = desk(State.CANARY, judgement(Outcome.SHARED), hold="the desk asks to wait")
+    made.control.tick()
+    assert made.world.written
+    assert made.world.written.hold == "the desk asks to wait"
+
+    made.says = ERRORS
+    made.control.tick()
+    assert made.world.weight == 0
+
+
+def test_over_a_one_way_migration_a_failed_gate_holds() -> None:
+    known = record(State.STAGED)
+    made = desk(State.STAGED, ERRORS, releases=replace(known.releases, one_way="007_drop.sql"))
+
+    assert made.control.tick().record
+    assert made.world.written
+    assert (made.world.written.state, made.world.written.hold) == (State.STAGED, "3 of 20 requests are errors")
+
+
+def test_resuming_begins_the_phase_anew() -> None:
+    made = desk(State.CANARY, hold="Postgres was away", extended=True, since=AT.replace(hour=3))
+
+    resumed = made.control.resume().record
+
+    assert (resumed.hold, resumed.extended, resumed.since) == (None, False, NOW)
+
+
+def test_the_clean_up_is_freed_after_a_rollback_and_nothing_else_is() -> None:
+    made = desk(State.CANARY)
+    made.control.roll_back("late")
+    assert made.world.flags["stable"].cleanup_dry_run
+    assert made.world.flags["candidate"].cleanup_dry_run
+
+    freed = made.control.resume(cleanup=True).record
+    assert freed.state is State.ROLLED_BACK
+    assert not made.world.flags["stable"].cleanup_dry_run
+    assert not made.world.flags["candidate"].cleanup_dry_run
+
+
+def test_finishing_moves_traffic_onto_a_release_that_answers_and_then_its_flags() -> None:
+    made = desk(State.FINISHING)
+    done: list[type[Effect]] = []
+    made.world.meanwhile = lambda effect: done.append(type(effect))
+
+    finished = made.control.finish().record
+
+    assert (finished.state, made.world.weight) == (State.FINISHED, 0)
+    assert made.world.flags["stable"].batch_promote == 1.0
+    assert made.world.flags["candidate"].auto_pause == 0.0
+    assert done.index(effects.SetWeight) < done.index(effects.WriteFlags)
+
+
+def test_a_stable_release_that_does_not_answer_gets_no_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controller, "ANSWERING_SECONDS", 0.0)
+    made = desk(State.FINISHING)
+    made.world.answering = {"candidate"}
+
+    with pytest.raises(CutoverError, match="cutover finish -s local goes on"):
+        made.control.finish()
+    assert made.world.weight == 100
+
+
+def test_nothing_is_there_to_promote_before_a_rollout() -> None:
+    made = Desk(MemoryWorld())
+    with pytest.raises(RefusedError, match="there is no rollout on local"):
+        made.control.rise(State.STAGED, "staged")
+
+    assert made.control.tick().record is None
