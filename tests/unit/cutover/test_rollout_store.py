@@ -1,0 +1,95 @@
+"""Where a rollout's record is kept: written on a condition, and copied to this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cutover.errors import CutoverError, UnreachableError
+from cutover.rollout.effects import ConflictError
+from cutover.rollout.record import KEY, State
+from cutover.rollout.store import Copy, Store
+from tests.support.memory_bucket import Memory
+from tests.support.rollouts import RECORD
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+def test_a_record_is_read_as_it_was_written(memory: Memory) -> None:
+    store = Store(memory.bucket)
+    assert store.read() is None
+
+    store.write(RECORD, None)
+    kept = store.read()
+
+    assert kept
+    assert kept.record.text() == RECORD.text() == memory.s3.objects[KEY].decode()
+
+
+def test_of_two_who_have_read_the_same_one_writes(memory: Memory) -> None:
+    store = Store(memory.bucket)
+    store.write(RECORD, None)
+    kept = store.read()
+    assert kept
+
+    store.write(replace(RECORD, revision=5, state=State.STAGED), kept.etag)
+    with pytest.raises(ConflictError, match=r"revision 5 of rollout r7 was not written, somebody else's was first"):
+        store.write(replace(RECORD, revision=5, hold="wait"), kept.etag)
+    with pytest.raises(ConflictError):
+        store.write(RECORD, None)
+
+    now = store.read()
+    assert now
+    assert (now.record.state, now.record.hold) == (State.STAGED, None)
+
+
+def test_what_is_no_record_is_said_to_be_none(memory: Memory) -> None:
+    memory.s3.objects[KEY] = b"{}"
+    with pytest.raises(CutoverError, match="was put out by another revision of the project"):
+        Store(memory.bucket).read()
+
+    memory.s3.objects[KEY] = b"not JSON"
+    with pytest.raises(CutoverError, match="is no rollout record"):
+        Store(memory.bucket).read()
+
+
+def test_a_bucket_that_is_away_is_said_to_be_away(memory: Memory) -> None:
+    memory.s3.away = True
+    with pytest.raises(UnreachableError):
+        Store(memory.bucket).read()
+    with pytest.raises(UnreachableError):
+        Store(memory.bucket).write(RECORD, None)
+
+
+def known(copy: Copy) -> str:
+    record = copy.read()
+    assert record
+    return record.text()
+
+
+def test_the_copy_is_the_newest_that_was_seen(tmp_path: Path) -> None:
+    copy = Copy("local", tmp_path)
+    assert copy.read() is None
+    newer = replace(RECORD, revision=9)
+
+    copy.keep(newer)
+    copy.keep(RECORD)
+    assert known(copy) == newer.text()
+
+    another = replace(RECORD, id="r8", revision=10)
+    copy.keep(another)
+    assert known(copy) == another.text()
+    assert [path.name for path in copy.folder.iterdir()] == [KEY]
+
+
+def test_a_copy_that_was_cut_off_counts_as_none(tmp_path: Path) -> None:
+    copy = Copy("local", tmp_path)
+    copy.keep(RECORD)
+    (copy.folder / KEY).write_text(RECORD.text()[:100])
+
+    assert copy.read() is None
