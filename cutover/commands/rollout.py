@@ -154,9 +154,7 @@ def finish(stack: Stack, despite_freeze: Despite = None, by: By = None) -> None:
     from cutover.stacks.outputs import deployed, outputs
 
     control = opened(stack, by=by, targets=targets_of(outputs(stack)))
-    record = control.current()
-    if record is None or record.state is not State.FINISHING:
-        record = control.rise(State.FINISHING, "finish", despite=despite_freeze).record
+    record = control.finishing(despite=despite_freeze)
     print(adopt(stack, record.releases.candidate) or f"  Pulumi.{stack}.yaml has the release already", flush=True)
     print(f"  {stack}: brought up with {record.releases.candidate.version}, the candidate has all traffic", flush=True)
     bring_up(stack)

@@ -71,6 +71,23 @@ class Controller:
         last = Last(by=self.by, verb="canary", why=why)
         return self._run(steps.change(lambda now: machine.signed(now, pack, by, last)))
 
+    def finishing(self, *, despite: str | None = None) -> Record:
+        """The rollout finishing, and what routes refusing to take it back; one that is finishing already goes on.
+
+        Raises what `rise` does, RefusedError where somebody took it back before.
+        """
+        record, last = self._required(), Last(by=self.by, verb="finish", why=despite)
+        if record.state is State.FINISHING:
+            turn = self._run(steps.change(lambda now: machine.resumed(_same(now, record), last, self.now())))
+        else:
+            turn = self.rise(State.FINISHING, "finish", despite=despite)
+        if turn.record.state is not State.FINISHING:
+            raise RefusedError(
+                f"rollout {turn.record.id} is {turn.record.state} by now, and stable is as it was: look who went on, "
+                f"cutover status -s {self.stack}"
+            )
+        return turn.record
+
     def finish(self) -> Turn:
         """The end, once stable's stack runs the candidate's release: traffic to it, then its flags.
 

@@ -249,7 +249,7 @@ def _lower(record: Record, left: dict[str, None]) -> Steps[None]:
     routed: Share = yield ReadWeight()
     if routed.weight > record.weight:
         try:
-            yield TakeBack(record) if record.state is State.ROLLED_BACK else SetWeight(record)
+            yield SetWeight(record)
         except RefusedError:
             return
     yield from _flags(record, left)

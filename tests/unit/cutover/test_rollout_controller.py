@@ -236,6 +236,29 @@ def test_finishing_moves_traffic_onto_a_release_that_answers_and_then_its_flags(
     assert done.index(effects.SetWeight) < done.index(effects.WriteFlags)
 
 
+def test_finishing_goes_on_and_has_what_routes_refuse_the_way_back_again() -> None:
+    made = desk(State.FINISHING)
+    made.world.weight = 50
+
+    assert made.control.finishing().state is State.FINISHING
+    assert made.world.weight == 100
+
+
+def test_what_was_taken_back_is_not_finished() -> None:
+    made = desk(State.FINISHING)
+
+    def takes_back(effect: Effect) -> None:
+        if isinstance(effect, effects.SetWeight) and made.world.written:
+            made.world.weight = 0
+            made.world.latched.add(made.world.written.id)
+            made.world.written = replace(made.world.written, revision=99, state=State.ROLLED_BACK)
+
+    made.world.meanwhile = takes_back
+
+    with pytest.raises(RefusedError, match="is rolled_back by now, and stable is as it was"):
+        made.control.finishing()
+
+
 def test_a_stable_release_that_does_not_answer_gets_no_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controller, "ANSWERING_SECONDS", 0.0)
     made = desk(State.FINISHING)
