@@ -67,7 +67,7 @@ def change(turn: Callable[[Record], Record]) -> Steps[Turn]:
     record = turn(kept.record)
     if record.revision != kept.record.revision:
         yield from _write(record, kept)
-    anew = record.since != kept.record.since
+    anew = (record.state, record.since) != (kept.record.state, kept.record.since)
     return (yield from put_in_force(record, anew=anew, tell=record.state is not kept.record.state))
 
 
