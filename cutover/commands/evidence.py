@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from cutover.evidence.bucket import RecordsBucket
     from cutover.evidence.verification import Verified
 
+ROLLOUT = "rollout.json"
+"""What the pack of a rollout has, and no other."""
 SHORTEST_ID = 12
 """Characters of an id that tell packs apart; less could be met by chance."""
 
@@ -66,8 +69,13 @@ def add_to(app: typer.Typer) -> None:
 def verify(pack: PackName, stack: InBucket = None, pack_id: Id = None, as_json: AsJson = False) -> None:
     """Recompute a pack's hashes, verdict and pages, and name what does not hold.
 
-    A folder needs no network. Without its id a pack that was made anew as a whole cannot be told from the first one.
+    A folder needs no network. Of a rollout's pack, rollouts/ID, the hashes are computed again. Without its id a pack
+    that was made anew as a whole cannot be told from the first one.
     """
+    files, _ = _files(pack, stack)
+    if ROLLOUT in files:
+        _verify_rollout(files, pack_id, as_json=as_json)
+        return
     found, _ = _verified(pack, stack, pack_id)
     target, verdict = found.pack.document.target, found.pack.document.decision.verdict
     if as_json:
@@ -141,21 +149,44 @@ def approvals(pack: PackName, stack: InBucket = None, pack_id: Id = None, as_jso
     print("  all three have approved" if given.complete else f"  still missing: {', '.join(given.missing)}")
 
 
+def _verify_rollout(files: Mapping[str, bytes], pack_id: str | None, *, as_json: bool) -> None:
+    """The same of a rollout's pack, which has no verdict: how it ended is in it."""
+    from cutover.rollout.pack import RolloutPack
+
+    found = RolloutPack.verified(files, pack_id)
+    record = found.document.record
+    if as_json:
+        print_json(
+            {"id": found.id, "key": found.key, "state": record.state, "release": record.releases.candidate.digest}
+        )
+        return
+    state = record.state.replace("_", " ")
+    print(f"  {state}  web-next {record.releases.candidate.version} on {record.stack}: every byte holds")
+    print(f"  id {found.id}")
+
+
 def _verified(pack: Named, stack: str | None, pack_id: str | None) -> tuple[Verified, RecordsBucket | None]:
     """The pack, and its bucket where it was read from there. Raises PackError when it does not verify, or lies at
     another place than its own."""
-    from cutover.evidence.bucket import RecordsBucket
-    from cutover.evidence.places import in_bucket, in_folder
     from cutover.evidence.verification import verified
 
+    files, bucket = _files(pack, stack)
+    found = verified(files, pack_id)
+    if bucket and found.pack.document.key != pack.key:
+        raise PackError(f"{bucket.at(pack.key)} is the pack {found.pack.document.key}: it was moved; take that one")
+    return found, bucket
+
+
+def _files(pack: Named, stack: str | None) -> tuple[dict[str, bytes], RecordsBucket | None]:
+    """What lies under a pack's name, and the bucket where it was read from there."""
+    from cutover.evidence.bucket import RecordsBucket
+    from cutover.evidence.places import in_bucket, in_folder
+
     if stack is None:
-        return verified(in_folder(pack.folder), pack_id), None
+        return in_folder(pack.folder), None
     if pack.folder.is_dir():
         raise typer.BadParameter(f"{pack.key} is a folder: leave out -s {stack}, or name the key packs/RELEASE/TIME")
     from cutover.stacks.outputs import deployed
 
     bucket = RecordsBucket.of(deployed(stack).places)
-    found = verified(in_bucket(bucket, pack.key), pack_id)
-    if found.pack.document.key != pack.key:
-        raise PackError(f"{bucket.at(pack.key)} is the pack {found.pack.document.key}: it was moved; take that one")
-    return found, bucket
+    return in_bucket(bucket, pack.key), bucket

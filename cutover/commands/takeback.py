@@ -72,9 +72,11 @@ def tick(stack: Stack, as_json: AsJson = False, by: By = None) -> None:
     """Do one step of watching: finish what was left, look at the gates, hold or roll back where they say so."""
     from cutover.commands.command import print_json
     from cutover.commands.waiting import progress, settled
-    from cutover.rollout.opening import opened
+    from cutover.rollout.opening import opened, reported
 
-    ticked = opened(stack, by=by).tick()
+    control = opened(stack, by=by)
+    ticked = control.tick()
+    reported(control, ticked)
     if as_json:
         print_json(
             {

@@ -51,9 +51,12 @@ def follow(control: Controller, wait: float | None) -> None:
     """
     if wait is None:
         return
+    from cutover.rollout.opening import reported
+
     until, said = time.monotonic() + wait, ""
     while True:
         ticked = control.tick()
+        reported(control, ticked)
         line = progress(ticked)
         if line != said:
             print(line, flush=True)

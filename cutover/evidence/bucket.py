@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Self
 
 from cutover import aws
 from cutover.errors import CutoverError, UnreachableError
 from outputs.smoke import Places
+
+CONTENT_TYPES = {
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".html": "text/html; charset=utf-8",
+    ".xml": "application/xml",
+    ".md": "text/markdown; charset=utf-8",
+}
 
 
 class ExistsError(Exception):
@@ -40,6 +49,19 @@ class RecordsBucket:
         """Writes an object that is not there yet. Raises ExistsError when it is."""
         with self._said(key):
             self.client.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type, IfNoneMatch="*")
+
+    def put_files(self, key: str, files: Mapping[str, bytes]) -> None:
+        """Writes files below a key, in their order, each once; what a broken upload left is gone on with.
+
+        Raises CutoverError when something else lies there.
+        """
+        for name, content in files.items():
+            own = f"{key}/{name}"
+            try:
+                self.put_new(own, content, CONTENT_TYPES[PurePath(name).suffix])
+            except ExistsError:
+                if self.get(own) != content:
+                    raise CutoverError(f"{self.at(own)} is there already, with another content: make it anew") from None
 
     def get(self, key: str) -> bytes | None:
         """An object's content; None when there is none."""

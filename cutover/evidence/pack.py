@@ -12,19 +12,13 @@ from typing import Self
 from cutover.evidence.document import Document, Supplied
 from cutover.evidence.form import approval_form
 from cutover.evidence.junit import junit
+from cutover.evidence.manifest import MANIFEST, manifest
 from cutover.evidence.page import page
 from cutover.evidence.rendering import renderer
 from cutover.smoke.probe import Sample
 from cutover.smoke.report import Report
 
-DOCUMENT, SAMPLES, MANIFEST = "pack.json", "samples.jsonl", "manifest.json"
-CONTENT_TYPES = {
-    ".json": "application/json",
-    ".jsonl": "application/x-ndjson",
-    ".html": "text/html; charset=utf-8",
-    ".xml": "application/xml",
-    ".md": "text/markdown; charset=utf-8",
-}
+DOCUMENT, SAMPLES = "pack.json", "samples.jsonl"
 
 
 @dataclass(frozen=True)
@@ -76,11 +70,3 @@ def pages(document: Document, samples: Sequence[Sample]) -> dict[str, bytes]:
 def samples_text(samples: Sequence[Sample]) -> str:
     """A line of JSON for each request."""
     return "".join(json.dumps(each.output(), sort_keys=True, ensure_ascii=False) + "\n" for each in samples)
-
-
-def manifest(files: Mapping[str, bytes]) -> str:
-    """The name, size in bytes and SHA-256 of each file, as JSON."""
-    entries = {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()
-    }
-    return json.dumps({"files": entries}, indent=2, sort_keys=True) + "\n"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from cutover.errors import CutoverError, PackError
-from cutover.evidence.bucket import ExistsError, RecordsBucket
+from cutover.evidence.bucket import RecordsBucket
 from cutover.evidence.document import Rehearsal
-from cutover.evidence.pack import CONTENT_TYPES, MANIFEST, Pack
+from cutover.evidence.manifest import MANIFEST
+from cutover.evidence.pack import Pack
 from cutover.evidence.verification import verified
 from outputs.release import ReleaseSummary
 from outputs.shape import Shape
@@ -44,19 +45,8 @@ def in_bucket(bucket: RecordsBucket, key: str) -> dict[str, bytes]:
 
 
 def upload(bucket: RecordsBucket, pack: Pack) -> None:
-    """Writes a pack that is not in the bucket yet, its manifest last; what a broken upload left is gone on with.
-
-    Raises what the bucket does, and CutoverError when something else lies there.
-    """
-    for name, content in pack.files.items():
-        key = f"{pack.document.key}/{name}"
-        try:
-            bucket.put_new(key, content, CONTENT_TYPES[Path(name).suffix])
-        except ExistsError:
-            if bucket.get(key) != content:
-                raise CutoverError(
-                    f"{bucket.at(key)} is there already, with another content: run the suite again"
-                ) from None
+    """Writes a pack that is not in the bucket yet. Raises what the bucket does."""
+    bucket.put_files(pack.document.key, pack.files)
 
 
 def newest(bucket: RecordsBucket, target: SmokeTarget, since: datetime) -> Pack | None:
@@ -89,6 +79,14 @@ def require_kept(bucket: RecordsBucket, pack: Pack) -> None:
 def last_rehearsal(bucket: RecordsBucket) -> Rehearsal | None:
     """The last rehearsal that a rollout left; None where none can be read. Raises what the bucket does."""
     return _read(bucket, REHEARSAL, Rehearsal)
+
+
+def note_rehearsal(bucket: RecordsBucket, rehearsal: Rehearsal) -> None:
+    """Has the bucket name this as the last rehearsal. Raises what the bucket does, ExistsError when somebody else's
+    was noted at the same time."""
+    there = bucket.read(REHEARSAL)
+    content = json.dumps(rehearsal.output(), indent=2, sort_keys=True) + "\n"
+    bucket.replace(REHEARSAL, content.encode(), there[1] if there else None)
 
 
 def version_before(bucket: RecordsBucket, release: str) -> str | None:

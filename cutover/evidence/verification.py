@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cutover.errors import PackError
 from cutover.evidence.document import Document
-from cutover.evidence.pack import DOCUMENT, MANIFEST, SAMPLES, Pack, manifest, pages, samples_text
+from cutover.evidence.manifest import require, require_hashes
+from cutover.evidence.pack import DOCUMENT, SAMPLES, Pack, pages, samples_text
 from cutover.evidence.rendering import renderer
 from cutover.smoke.decision import decide
 from cutover.smoke.limit_run import Ruling, judge
@@ -33,14 +33,14 @@ def verified(files: Mapping[str, bytes], pack_id: str | None = None) -> Verified
     the rate limit from the samples, and the pages from both. Raises PackError that names each file that is changed,
     missing or too many, or what does not follow. Only with its id can a changed manifest be told from another pack.
     """
-    _require(_hashes(files, pack_id))
+    require_hashes(files, pack_id)
     document, samples = _read(files)
-    _require(_verdict(document))
-    _require(_rate_limit(document, samples))
+    require(_verdict(document))
+    require(_rate_limit(document, samples))
     notes = []
     if document.renderer == renderer():
         made = pages(document, samples)
-        _require(
+        require(
             f"{name} is not what follows from {DOCUMENT} and {SAMPLES}"
             for name in made
             if made[name] != files.get(name)
@@ -50,36 +50,6 @@ def verified(files: Mapping[str, bytes], pack_id: str | None = None) -> Verified
             "its pages were made by another revision of this project: their hashes hold, no page was made anew"
         )
     return Verified(Pack(document, files), notes)
-
-
-def _require(problems: Iterator[str]) -> None:
-    found = list(problems)
-    if found:
-        raise PackError("; ".join(found) + ": take the pack from the records bucket again, or run the suite again")
-
-
-def _hashes(files: Mapping[str, bytes], pack_id: str | None) -> Iterator[str]:
-    if MANIFEST not in files:
-        yield f"{MANIFEST} is missing: without it this is no pack"
-        return
-    own = hashlib.sha256(files[MANIFEST]).hexdigest()
-    if pack_id and not own.startswith(pack_id):
-        yield f"{MANIFEST} has the SHA-256 {own}, {pack_id} was expected"
-    rest = {name: content for name, content in files.items() if name != MANIFEST}
-    try:
-        listed = json.loads(files[MANIFEST])["files"]
-        wanted = {str(name): str(entry["sha256"]) for name, entry in listed.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        yield f"{MANIFEST} is no manifest"
-        return
-    yield from (f"{name} is missing" for name in sorted(wanted.keys() - rest.keys()))
-    yield from (f"{name} is not in {MANIFEST}" for name in sorted(rest.keys() - wanted.keys()))
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in rest.items()}
-    for name in sorted(wanted.keys() & rest.keys()):
-        if hashes[name] != wanted[name]:
-            yield f"{name} has the SHA-256 {hashes[name]}, {MANIFEST} says {wanted[name]}"
-    if wanted == hashes and files[MANIFEST] != manifest(rest).encode():
-        yield f"{MANIFEST} is not as it was written"
 
 
 def _read(files: Mapping[str, bytes]) -> tuple[Document, list[Sample]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,8 @@ from cutover.gates.samples import SAMPLES
 from cutover.rollout.record import KEY, Record, State
 from outputs.shape import Shape
 
+MOST = 720
+"""Samples that a page takes: more than a screen shows, of a watch of 24 hours with 8,640."""
 CHANGES = "changes.jsonl"
 """In the folder of the stack's rollout on this machine, a JSON object a line, as the samples are."""
 
@@ -78,14 +79,23 @@ class History:
         replace_file(self.folder / CHANGES, "".join(_line(change) for change in made))
         return made
 
-    def samples(self, since: datetime) -> list[Counts]:
-        """What was counted from a time on; a line that was cut off is left out."""
+    def samples(self, rollout: str, most: int = MOST) -> list[Counts]:
+        """What was counted in a rollout, spread evenly over its samples where there are more than `most`, the last
+        among them; a line that was cut off is left out."""
+        own = self.lines(rollout)
+        every = -(-len(own) // most) if own else 1
         found = []
+        for line in reversed(own[::-1][::every]):
+            with suppress(ValueError):
+                found.append(Counts.from_output(json.loads(line)))
+        return found
+
+    def lines(self, rollout: str) -> list[str]:
+        """The samples of a rollout as they were written, a line each."""
+        mark = f'"rollout": {json.dumps(rollout)}'
         with suppress(FileNotFoundError), (self.folder / SAMPLES).open() as lines:
-            for line in lines:
-                with suppress(ValueError):
-                    found.append(Counts.from_output(json.loads(line)))
-        return [counts for counts in found if counts.until >= since]
+            return [line for line in lines if mark in line]
+        return []
 
     def _read_changes(self) -> list[Change]:
         try:
@@ -108,11 +118,6 @@ def replace_file(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.new")
     draft.write_text(text)
     draft.replace(path)
-
-
-def samples_text(samples: Sequence[Counts]) -> str:
-    """A line of JSON for each sample."""
-    return "".join(_line(counts) for counts in samples)
 
 
 def _line(shape: Shape) -> str:

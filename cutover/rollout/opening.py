@@ -7,11 +7,14 @@ import os
 import socket
 from datetime import datetime
 
+from cutover.aws import HURRIED
 from cutover.errors import UnreachableError
-from cutover.rollout.controller import Controller
+from cutover.evidence.bucket import RecordsBucket
+from cutover.rollout.controller import Controller, Ticked
 from cutover.rollout.effects import ReadJournal
 from cutover.rollout.observing import Observer
 from cutover.rollout.record import Targets
+from cutover.rollout.report import Report
 from cutover.rollout.status import Routes, Status
 from cutover.rollout.store import Copy
 from cutover.rollout.world import RealWorld
@@ -50,6 +53,18 @@ def shown(control: Controller) -> Status | None:
         return None
     judgement = control.judge(record) if record.phase and record.way_back else None
     return Status.of(record, Routes.of(world.split), control.now(), judgement, world.do(ReadJournal()))
+
+
+def reported(control: Controller, ticked: Ticked) -> Status | None:
+    """Where the rollout is after a tick, None without one; brings its page up to date, and once it is over its pack."""
+    if ticked.record is None:
+        return None
+    world = control.world
+    assert isinstance(world, RealWorld)
+    left = world.do(ReadJournal())
+    status = Status.of(ticked.record, Routes.of(world.split), control.now(), ticked.judgement, left)
+    Report(world.copy, RecordsBucket.of(world.targets.places, HURRIED)).update(ticked.record, status)
+    return status
 
 
 def whoever() -> str:

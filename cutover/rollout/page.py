@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Literal
 
 from cutover.evidence.rendering import rendered
@@ -14,7 +13,7 @@ from cutover.gates.gate import Gate
 from cutover.gates.result import GateResult, Outcome
 from cutover.rollout.history import Change
 from cutover.rollout.phases import Phase
-from cutover.rollout.plots import HEIGHT, POINTS, WIDTH, Frame, Kind, Plot, Point, steps
+from cutover.rollout.plots import HEIGHT, WIDTH, Frame, Kind, Plot, Point, steps
 from cutover.rollout.record import Record, State
 from cutover.rollout.status import Status
 from cutover.rollout.table import duration, evidence, headline, is_share, share, word
@@ -38,7 +37,7 @@ class Row:
 
 def page(status: Status, record: Record, changes: Sequence[Change], samples: Sequence[Counts]) -> str:
     """The page. `changes` are oldest first, `samples` of this rollout."""
-    plots = list(_plots(status, record, changes, _thinned(samples)))
+    plots = list(_plots(status, record, changes, samples))
     return rendered(
         "rollout/index.html.j2",
         status=status,
@@ -79,15 +78,6 @@ def _row(result: GateResult) -> Row:
         full=round(min(100 * (result.share or 0.0) / result.limit, 100.0), 1),
         why=None if result.outcome is Outcome.PASSED else result.why,
     )
-
-
-def _thinned(samples: Sequence[Counts]) -> list[Counts]:
-    """As many samples of each phase as a screen shows, the last among them."""
-    kept: list[Counts] = []
-    for _, own in groupby(samples, key=lambda counts: counts.since):
-        phase = list(own)
-        kept += [*phase[: -1 : -(-len(phase) // POINTS)], phase[-1]]
-    return kept
 
 
 def _told(change: Change) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cutover.evidence.bucket import RecordsBucket
+
+WRITTEN = datetime(2026, 11, 29, 5, tzinfo=UTC)
+"""When all of it was."""
 
 
 class _Exceptions:
@@ -22,6 +26,8 @@ class MemoryS3:
     """A client of S3. `away` lets it answer nobody; `refuses` is the code that every write is answered with."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    versions: dict[str, list[bytes]] = field(default_factory=dict)
+    listed: str = "list_objects_v2"
     written: list[str] = field(default_factory=list)
     away: bool = False
     refuses: str = ""
@@ -51,20 +57,28 @@ class MemoryS3:
         if (Key in self.objects) if IfMatch is None else (_etag(self.objects.get(Key, b"")) != IfMatch):
             raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "there"}}, "PutObject")
         self.objects[Key] = Body
+        self.versions.setdefault(Key, []).append(Body)
         self.written.append(Key)
         return {"ETag": _etag(Body)}
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, *, Bucket: str, Key: str, VersionId: str | None = None) -> dict[str, Any]:  # noqa: N803
         self._reach()
+        if VersionId is not None:
+            return {"Body": io.BytesIO(self.versions[Key][int(VersionId)])}
         if Key not in self.objects:
             raise self.exceptions.NoSuchKey({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         return {"Body": io.BytesIO(self.objects[Key]), "ETag": _etag(self.objects[Key])}
 
-    def get_paginator(self, _call: str) -> MemoryS3:
-        return self
+    def get_paginator(self, call: str) -> MemoryS3:
+        return replace(self, listed=call)
 
     def paginate(self, *, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
         self._reach()
+        if self.listed == "list_object_versions":
+            kept = [
+                (key, n) for key, all_of in self.versions.items() for n in range(len(all_of)) if key.startswith(Prefix)
+            ]
+            return [{"Versions": [{"Key": key, "VersionId": str(n), "LastModified": WRITTEN} for key, n in kept]}]
         return [{"Contents": [{"Key": key}]} for key in sorted(self.objects) if key.startswith(Prefix)] or [{}]
 
 

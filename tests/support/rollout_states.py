@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from cutover.gates.counts import Counts, TrackCounts
-from cutover.gates.judgement import Judgement, judge
+from cutover.gates.judgement import Judgement
 from cutover.gates.probe import Probed, Probes
+from cutover.gates.samples import Sample
 from cutover.rollout.history import Change
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.status import Routes, Status
-from outputs.release import Adapter, Track
 from tests.support.rollouts import RECORD
 
 BEGUN = datetime(2026, 11, 29, 5, 0, tzinfo=UTC)
@@ -55,17 +55,6 @@ def counted(
     )
 
 
-def judged(record: Record, counts: Counts) -> Judgement:
-    """The judgement of a record's phase, both tracks answering."""
-    phase = record.phase
-    assert phase
-    both = Probed(answered=True, away=[])
-    adapters: dict[Track, Mapping[str, Adapter]] = {
-        track: getattr(record.releases, track).adapters for track in ("stable", "candidate")
-    }
-    return judge(phase.gates, counts, Probes(stable=both, candidate=both), hold=phase.hold, adapters=adapters)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
     """A rollout as of its status."""
@@ -73,7 +62,7 @@ class Rollout:
     status: Status
     record: Record
     changes: Sequence[Change]
-    samples: Sequence[Counts] = ()
+    samples: Sequence[Sample] = ()
 
 
 def _turn(record: Record, state: State, minutes: float, last: Last, **other: object) -> Record:
@@ -92,16 +81,32 @@ def _changes(*records: Record) -> list[Change]:
     return [Change.of(record, record.since) for record in records]
 
 
-def _samples(record: Record, minutes: float, *, slow: float = 0.002, spooled: float = 0.0) -> list[Counts]:
+def sampled(record: Record, counts: Counts) -> Sample:
+    """What a look at a record's phase saw, both tracks answering."""
+    phase = record.phase
+    assert phase
+    both = Probed(answered=True, away=[])
+    return Sample(
+        **vars(counts),
+        rollout=record.id,
+        phase=phase.name,
+        hold=phase.hold,
+        gates=phase.gates,
+        adapters={"stable": record.releases.stable.adapters, "candidate": record.releases.candidate.adapters},
+        probes=Probes(stable=both, candidate=both),
+    )
+
+
+def _samples(record: Record, minutes: float, *, slow: float = 0.002, spooled: float = 0.0) -> list[Sample]:
     return [
-        counted(record.since, seconds, record.weight, slow=slow, spooled=spooled)
+        sampled(record, counted(record.since, seconds, record.weight, slow=slow, spooled=spooled))
         for seconds in range(10, round(minutes * 60) + 1, 10)
     ]
 
 
 def _of(
     records: Sequence[Record],
-    samples: Sequence[Counts],
+    samples: Sequence[Sample],
     at: datetime | None = None,
     *,
     judgement: Judgement | None = None,
@@ -127,7 +132,7 @@ def named(name: str) -> Rollout:
 CANARY = _turn(PREPARED, State.CANARY, 5, OPERATOR)
 STAGED = _turn(CANARY, State.STAGED, 36, Last(by="grace@desk", verb="staged"))
 _SPOOLED = _samples(STAGED, 5, spooled=0.2)
-HELD_WHY = judged(STAGED, _SPOOLED[-1]).why
+HELD_WHY = _SPOOLED[-1].judged().why
 HELD = replace(
     STAGED,
     revision=STAGED.revision + 1,
@@ -158,13 +163,13 @@ _DAY = [*_WHOLE, *_samples(STAGED, 61), *_samples(PRODUCTION, 24 * 60)]
 
 ROLLOUTS = {
     "prepared": _of([PREPARED], []),
-    "inconclusive": _of([PREPARED, CANARY], _CANARY, judgement=judged(CANARY, _CANARY[-1])),
-    "passed": _of([PREPARED, CANARY], _WHOLE, judgement=judged(CANARY, _WHOLE[-1])),
-    "held": _of([PREPARED, CANARY, STAGED, HELD], _HELD, judgement=judged(HELD, _HELD[-1])),
+    "inconclusive": _of([PREPARED, CANARY], _CANARY, judgement=_CANARY[-1].judged()),
+    "passed": _of([PREPARED, CANARY], _WHOLE, judgement=_WHOLE[-1].judged()),
+    "held": _of([PREPARED, CANARY, STAGED, HELD], _HELD, judgement=_HELD[-1].judged()),
     "other weight": _of(
         [PREPARED, CANARY, STAGED],
         _STAGED,
-        judgement=judged(STAGED, _STAGED[-1]),
+        judgement=_STAGED[-1].judged(),
         routes=Routes(weight=10, rollout=CANARY.id, revision=CANARY.revision),
         left=["flags candidate"],
     ),

@@ -16,7 +16,8 @@ import pytest
 from cutover.errors import PackError
 from cutover.evidence import rendering, verification
 from cutover.evidence.document import Document, Supplied, json_schema
-from cutover.evidence.pack import MANIFEST, Pack, manifest
+from cutover.evidence.manifest import MANIFEST, manifest
+from cutover.evidence.pack import Pack
 from cutover.evidence.places import in_folder
 from cutover.evidence.verification import verified
 from cutover.smoke.decision import Verdict

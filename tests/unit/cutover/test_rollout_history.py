@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from cutover.errors import UnreachableError
 from cutover.evidence.bucket import RecordsBucket
-from cutover.gates.samples import SAMPLES
-from cutover.rollout.history import Change, History, kept_changes, samples_text
+from cutover.gates.samples import SAMPLES, Sample
+from cutover.rollout.history import Change, History, kept_changes
 from cutover.rollout.record import Record
+from tests.support.memory_bucket import WRITTEN, Memory
 from tests.support.rollout_states import BEGUN, CANARY, HELD, PREPARED, STAGED, named
 
 NOW = BEGUN + timedelta(hours=1)
@@ -86,36 +88,40 @@ def test_a_new_rollout_begins_a_new_history(history: History) -> None:
     assert [change.id for change in history.changes(new, NOW)] == [new.id]
 
 
-def test_samples_are_those_since_and_a_line_that_was_cut_off_is_left_out(history: History) -> None:
-    samples = list(named("inconclusive").samples)
-    history.folder.mkdir()
-    (history.folder / SAMPLES).write_text(samples_text(samples) + '{"since": "2026-11-')
+def written(history: History, *samples: Sample) -> None:
+    for sample in samples:
+        sample.append_to(history.folder)
 
-    found = [counts.output() for counts in history.samples(BEGUN)]
-    assert found == [counts.output() for counts in samples]
-    assert [counts.until for counts in history.samples(samples[-1].until)] == [samples[-1].until]
+
+def test_samples_are_those_of_the_rollout_and_a_line_that_was_cut_off_is_left_out(history: History) -> None:
+    own = list(named("inconclusive").samples)
+    written(history, replace(own[0], rollout="another"), *own)
+    with (history.folder / SAMPLES).open("a") as lines:
+        lines.write(history.lines(CANARY.id)[-1][:-20])
+
+    assert [counts.until for counts in history.samples(CANARY.id)] == [sample.until for sample in own]
+    assert history.samples(CANARY.id)[-1].candidate == own[-1].candidate
+
+
+def test_of_many_samples_as_many_as_a_page_takes_are_spread_over_all_with_the_last(history: History) -> None:
+    own = list(named("inconclusive").samples)
+    written(history, *own)
+    found = [counts.until for counts in history.samples(CANARY.id, most=10)]
+
+    assert len(own) == 72
+    assert len(found) == 9
+    assert found[-1] == own[-1].until
+    assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(seconds=80)}
 
 
 def test_before_the_first_tick_there_are_no_samples(history: History) -> None:
-    assert history.samples(BEGUN) == []
+    assert history.samples(CANARY.id) == []
 
 
-def test_versions_are_read_with_when_they_were_written() -> None:
-    class Client:
-        class exceptions:  # noqa: N801 - as boto3 calls it
-            NoSuchKey = KeyError
+def test_every_version_that_is_kept_is_read_with_when_it_was_written() -> None:
+    bucket = Memory().bucket
+    etag = bucket.replace("rollout.json", b"a", None)
+    bucket.replace("rollout.json", b"b", etag)
+    bucket.put_new("rollout.json.other", b"c")
 
-        def get_paginator(self, name: str) -> Any:
-            assert name == "list_object_versions"
-            return self
-
-        def paginate(self, **asked: str) -> list[dict[str, Any]]:
-            own = [{"Key": "rollout.json", "VersionId": version, "LastModified": BEGUN} for version in "ba"]
-            return [{"Versions": [*own, {"Key": "rollout.json.other", "VersionId": "c"}]}, {}]
-
-        def get_object(self, **asked: str) -> dict[str, Any]:
-            import io
-
-            return {"Body": io.BytesIO(asked["VersionId"].encode())}
-
-    assert RecordsBucket("b", Client()).versions("rollout.json") == [(BEGUN, b"b"), (BEGUN, b"a")]
+    assert bucket.versions("rollout.json") == [(WRITTEN, b"a"), (WRITTEN, b"b")]

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cutover.rollout.page import page, tone
-from cutover.rollout.plots import HEIGHT, POINTS, WIDTH, Frame, Point, round_up, steps
+from cutover.rollout.plots import HEIGHT, WIDTH, Frame, Point, round_up, steps
 from tests.support.rollout_states import BEGUN, ROLLOUTS, named
 
 
@@ -97,12 +97,12 @@ def test_there_are_pictures_of_weight_errors_slow_requests_and_sample_once_somet
 
 
 @pytest.mark.parametrize("name", [name for name, rollout in ROLLOUTS.items() if rollout.samples])
-def test_nothing_is_drawn_outside_of_its_picture_or_finer_than_a_screen(name: str) -> None:
+def test_nothing_is_drawn_outside_of_its_picture(name: str) -> None:
     for picture in pictures(text(name)):
         for line in picture.iter("polyline"):
             points = [tuple(map(float, each.split(","))) for each in str(line.get("points")).split()]
             assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
-            assert 2 <= len(points) <= POINTS + 2
+            assert len(points) >= 2
 
 
 def test_a_line_begins_anew_with_each_phase_and_the_limit_steps_with_it() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +15,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from cutover.errors import TrafficError
+from cutover.commands.app import main
+from cutover.errors import NotPreparedError, TrafficError
 from cutover.rollout.heartbeat import Heartbeat
 from cutover.rollout.status import Status
 from cutover.rollout.watch import Watch, told
@@ -141,3 +146,38 @@ def test_the_heartbeat_is_read_on_its_port_and_the_port_is_free_again_afterwards
     assert "web_next_rollout_tick_time_seconds 1.7e+09" in text
     assert "web_next_rollout_phase_on 0.0" in text
     socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_the_command_watches_until_it_is_told_to_end_and_frees_its_port() -> None:
+    """Without Pulumi's environment and without a record, as a container of a stack that never had a rollout."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI")}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "cutover", "watch", "-s", "nowhere", "--listen", f"127.0.0.1:{port}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+    assert running.stdout
+    assert running.stdout.readline().endswith("Z there is no rollout\n")
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    assert "web_next_rollout_phase_on 0.0" in text
+    began = time.monotonic()
+    running.terminate()
+
+    assert running.wait(5) == 0
+    assert time.monotonic() - began < 1
+    assert running.stdout.read() == ""
+    running.stdout.close()
+
+
+def test_a_port_that_is_taken_is_said_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        before = signal.getsignal(signal.SIGTERM)
+        assert main(["watch", "-s", "local", "--listen", listen]) == NotPreparedError.exit_code
+        signal.signal(signal.SIGTERM, before)
+
+    assert f"cannot be shown at {listen}" in capsys.readouterr().err
