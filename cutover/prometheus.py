@@ -30,12 +30,16 @@ class Steps:
     seconds: float
     count: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", self.start.replace(microsecond=self.start.microsecond // 1000 * 1000))
+        object.__setattr__(self, "seconds", int(self.seconds * 1000) / 1000)
+
     @classmethod
     def between(cls, start: datetime, end: datetime, *, least: float, most: int) -> Self:
         """As many steps as fit, none shorter than `least` seconds and at most `most` of them, and one at least."""
         span = max((end - start).total_seconds(), least)
         count = max(1, min(most, int(span / least)))
-        return cls(start, int(span / count * 1000) / 1000, count)
+        return cls(start, span / count, count)
 
     @property
     def end(self) -> datetime:

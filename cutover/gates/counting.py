@@ -16,8 +16,8 @@ Adapters = Mapping[str, Adapter]
 EDGE = '{job="edge",traffic="user",__name__=~"web_next_edge_answers_total|web_next_edge_request_seconds_bucket"}'
 APP = (
     '{job="app",traffic="user",__name__=~"web_next_audit_inserts_total|web_next_audit_write_duration_seconds_count|'
-    'web_next_fallbacks_total|web_next_http_request_duration_seconds_count"}'
-    ' or web_next_audit_write_duration_seconds_bucket{job="app",traffic="user",le="0.1"}'
+    'web_next_fallbacks_total|web_next_http_request_duration_seconds_count"}',
+    '{job="app",traffic="user",__name__="web_next_audit_write_duration_seconds_bucket",le="0.1"}',
 )
 INSERTS = '60 * sum(rate(web_next_audit_inserts_total{job="app",traffic="user"}[5m]))'
 NOT_WHOLE = 'ALERTS{alertname=~"EdgeLogLost|EdgeLogUnchecked|EdgeReaderRestarted",alertstate="firing"}'
@@ -63,7 +63,7 @@ def _count(
 ) -> Counts:
     steps = Steps.between(since, until, least=LEAST_STEP, most=MOST_STEPS)
     whole = _that_counts(Window.of(prometheus, steps), adapters)
-    traffic = _Traffic(whole, whole.rises(EDGE), whole.rises(APP))
+    traffic = _Traffic(whole, whole.rises(EDGE), whole.rises(*APP))
     bound = traffic.slow_bound()
     tracks = {track: traffic.counts(track, adapters[track], bound) for track in ("stable", "candidate")}
     found = prometheus.query(INSERTS, at=until)

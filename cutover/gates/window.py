@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 from cutover.prometheus import Prometheus, Series, Steps
 
@@ -13,7 +14,28 @@ LEAST_STEP = 2.0
 """Seconds: as far apart as the edge's reader is scraped."""
 MOST_STEPS = 500
 """A day is 500 steps of three minutes: some 60,000 figures, however many requests there were."""
-_TARGETS = 'up{job=~"edge|app"} or process_start_time_seconds{job=~"edge|app"}'
+STARTED = "process_start_time_seconds"
+_TARGETS = '{__name__=~"up|process_start_time_seconds",job=~"edge|app"}'
+
+
+Labels = Mapping[str, str]
+Target = tuple[str, str]
+"""A job and an instance of it."""
+BEFORE = 15.0
+"""Seconds, three scrapes: the newest sample at a moment is no older."""
+
+
+class Restart(NamedTuple):
+    """A target has a new process at a moment; `span` moments before it still had the one that began at `began`."""
+
+    target: Target
+    moment: int
+    span: int
+    began: float
+
+    def last(self, steps: Steps) -> float:
+        """When the process before was last seen, as Unix time."""
+        return steps.start.timestamp() + (self.moment - self.span) * steps.seconds
 
 
 @dataclass(frozen=True)
@@ -24,16 +46,16 @@ class Window:
     prometheus: Prometheus = field(repr=False)
     steps: Steps
     counts: list[bool]
-    started: Mapping[tuple[str, str], list[float | None]]
-    measured: Mapping[tuple[str, str], list[float | None]]
+    started: Mapping[Target, list[float | None]]
+    measured: Mapping[Target, list[float | None]]
 
     @classmethod
     def of(cls, prometheus: Prometheus, steps: Steps) -> Window:
         """The window, all of it counting. Raises what Prometheus raises."""
-        found: dict[str, dict[tuple[str, str], list[float | None]]] = {}
+        found: dict[str, dict[Target, list[float | None]]] = {}
         for series in prometheus.range(_TARGETS, steps):
             found.setdefault(series.labels["__name__"], {})[_target(series)] = series.values
-        started, measured = found.get("process_start_time_seconds", {}), found.get("up", {})
+        started, measured = found.get(STARTED, {}), found.get("up", {})
         return cls(prometheus, steps, [True] * steps.count, started, measured)
 
     @property
@@ -55,33 +77,39 @@ class Window:
         out = [moment for moment, counts in enumerate(self.counts, 1) if not counts]
         return self.without([*out, 0, self.steps.count + 1], before=seconds, after=seconds)
 
-    def rises(self, selector: str) -> list[tuple[Mapping[str, str], list[float]]]:
-        """For each series of the selector its labels, and by how much it rose in each step, whether that counts or
+    def rises(self, *selectors: str) -> list[tuple[Labels, list[float]]]:
+        """For each series of the selectors its labels, and by how much it rose in each step, whether that counts or
         not. A series that began within the window began at 0. Raises what Prometheus raises."""
-        return [(series.labels, self._rise(series)) for series in self.prometheus.range(selector, self.steps)]
+        found = {
+            frozenset(series.labels.items()): series
+            for selector in selectors
+            for series in self.prometheus.range(selector, self.steps)
+        }
+        restarts = [(restart, self._over(restart, selector)) for restart in self._restarts() for selector in selectors]
+        nothing: list[float | None] = [None] * (self.steps.count + 1)
+        for _, rises in restarts:  # what came and went between two moments is in no range
+            for labels in rises:
+                found.setdefault(labels, Series(dict(labels), nothing))
+        rises_of = {labels: self._rise(series) for labels, series in found.items()}
+        for restart, rises in restarts:
+            for labels, rise in rises.items():
+                rises_of[labels][restart.moment - 1] = rise
+        return [(dict(labels), rise) for labels, rise in rises_of.items()]
 
     def total(self, rise: list[float]) -> float:
         """What of a rise counts."""
         return sum(each for each, counts in zip(rise, self.counts, strict=True) if counts)
 
     def _rise(self, series: Series) -> list[float]:
-        nothing: list[float | None] = [None] * (self.steps.count + 1)
-        starts = self.started.get(_target(series), nothing)
-        rise, known, began = [0.0] * self.steps.count, series.values[0], starts[0]
-        for moment, (value, start) in enumerate(zip(series.values, starts, strict=True)):
-            anew = start is not None and began is not None and start != began
-            if moment and value is not None:
-                if known is None:
-                    rise[moment - 1] = value - self._before(series, moment)
-                elif anew:
-                    rise[moment - 1] = self._over_a_restart(series, moment, known)
-                else:
-                    rise[moment - 1] = value - known if value >= known else value
+        """What a series rose by, but for the steps in which its process was started anew."""
+        rise, known = [0.0] * self.steps.count, series.values[0]
+        for moment, value in enumerate(series.values[1:], 1):
             if value is not None:
+                before = self._before(series, moment) if known is None else known
+                rise[moment - 1] = value - before if value >= before else value
                 known = value
-            elif anew:
+            elif any(restart.moment == moment for restart in self._restarts_of(_target(series))):
                 known = 0.0
-            began = began if start is None else start
         return rise
 
     def _before(self, series: Series, moment: int) -> float:
@@ -93,14 +121,44 @@ class Window:
         was_measured = target in self.measured and self.measured[target][moment - 1] == 1
         return 0.0 if began_within or was_measured else series.values[moment] or 0.0
 
-    def _over_a_restart(self, series: Series, moment: int, known: float) -> float:
-        """What a series rose by in the step that ends at a moment, sample by sample."""
-        labels = ",".join(f'{name}="{value}"' for name, value in series.labels.items() if name != "__name__")
-        at = self.steps.start + timedelta(seconds=moment * self.steps.seconds)
-        milliseconds = int(self.steps.seconds * 1000)
-        found = self.prometheus.query(f"{series.labels['__name__']}{{{labels}}}[{milliseconds}ms]", at=at)
-        samples = [known, *(float(value) for each in found for _, value in each["values"])]
-        return sum(after - before if after >= before else after for before, after in pairwise(samples))
+    def _restarts(self) -> list[Restart]:
+        return [restart for target in self.started for restart in self._restarts_of(target)]
+
+    def _restarts_of(self, target: Target) -> list[Restart]:
+        """The moments at which a target shows another process than before."""
+        seen = [(moment, start) for moment, start in enumerate(self.started.get(target, [])) if start is not None]
+        return [
+            Restart(target, moment, moment - last, began)
+            for (last, began), (moment, start) in pairwise(seen)
+            if start != began
+        ]
+
+    def _over(self, restart: Restart, selector: str) -> dict[frozenset[tuple[str, str]], float]:
+        """What each series of the target rose by since it was last seen before a restart, sample by sample: each
+        process counts from 0."""
+        job, instance = restart.target
+        own = f'job="{job}",instance="{instance}"'
+        [(_, starts)] = self._samples(f"{STARTED}{{{own}}}", restart) or [({}, [])]
+        rises = {}
+        for labels, samples in self._samples(f"{selector[:-1]},{own}}}", restart):
+            rise, known, began = 0.0, None, restart.began
+            for at, value in samples:
+                start = dict(starts).get(at, began)
+                if at > restart.last(self.steps):
+                    rise += value - (known or 0.0) if start == began and value >= (known or 0.0) else value
+                known, began = value, start
+            rises[frozenset(labels.items())] = rise
+        return rises
+
+    def _samples(self, selector: str, restart: Restart) -> list[tuple[Labels, list[tuple[float, float]]]]:
+        """The samples of each series since a target was last seen before a restart, and those shortly before: when,
+        and what."""
+        at = self.steps.start + timedelta(seconds=restart.moment * self.steps.seconds)
+        span = int((restart.span * self.steps.seconds + BEFORE) * 1000)
+        return [
+            (each["metric"], [(float(when), float(value)) for when, value in each["values"]])
+            for each in self.prometheus.query(f"{selector}[{span}ms]", at=at)
+        ]
 
 
 def moments(series: Iterable[Series], is_bad: Callable[[float], bool]) -> list[int]:
@@ -110,5 +168,5 @@ def moments(series: Iterable[Series], is_bad: Callable[[float], bool]) -> list[i
     )
 
 
-def _target(series: Series) -> tuple[str, str]:
+def _target(series: Series) -> Target:
     return series.labels.get("job", ""), series.labels.get("instance", "")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from infra.nginx import LINES, TEMPLATES, rendered
 from tests.support.containers import container, docker, free_port, wait_until
-from tests.support.edge_lines import ANSWERS, Reader, burst, raw, reader, volume
+from tests.support.edge_lines import ANSWERS, Reader, burst, connected, raw, reader, volume
 from tests.support.edges import Edge, StartEdge, config
 
 pytestmark = pytest.mark.engine
@@ -188,6 +189,25 @@ def test_what_never_happened_counts_as_0_from_the_first_second_on(ground: Ground
         for by, mock, outcome in (*ERRORS, ("edge", "false", "limited")):
             assert figures[ANSWERS % (by, mock, outcome, track, "user")] == 0
         assert figures[ANSWERS % ("app", "true", "other", track, "user")] == 0
+
+
+def test_what_clients_give_up_on_an_app_that_hangs_is_counted_apart_from_who_left_at_once(ground: Ground) -> None:
+    edge = ground.edge()
+    read = ground.reader()
+    docker("pause", edge.upstream)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda _: raw(edge.port, b"GET /a HTTP/1.1\r\nHost: edge\r\n\r\n"), range(6)))
+        with connected(edge.port) as soon:
+            soon.sendall(b"GET /b HTTP/1.1\r\nHost: edge\r\n\r\n")
+            time.sleep(0.3)
+        settled(read, 7, 'status="499"')
+    finally:
+        docker("unpause", edge.upstream)
+    figures = read.figures()
+
+    assert figures[ANSWERS % ("edge", "false", "given_up", "stable", "user")] == 6
+    assert figures[ANSWERS % ("edge", "false", "other", "stable", "user")] == 1
 
 
 def test_what_nginx_has_answered_is_told_to_nobody_outside_its_container(ground: Ground) -> None:
