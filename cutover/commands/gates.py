@@ -35,7 +35,7 @@ def plan(stack: Stack, as_json: AsJson = False) -> None:
     from cutover.gates.plan import Traffic, must_hold
     from cutover.gates.plan import plan as planned_of
     from cutover.prometheus import Prometheus
-    from cutover.rollout.phases import PHASES
+    from cutover.rollout.settings import phases_of, settings_of
     from cutover.stacks.outputs import deployed
 
     url = deployed(stack).places.metrics_url
@@ -43,13 +43,14 @@ def plan(stack: Stack, as_json: AsJson = False) -> None:
         raise CutoverError(f"the metrics of {stack} are at {url}, and gates are planned by Prometheus alone")
     with Prometheus.at(url) as prometheus:
         traffic = Traffic.seen(prometheus)
-    planned = planned_of(PHASES, traffic)
-    holds = {phase.name: must_hold(each for each in planned if each.phase == phase.name) for phase in PHASES}
+    phases = phases_of(settings_of(stack))
+    planned = planned_of(phases, traffic)
+    holds = {phase.name: must_hold(each for each in planned if each.phase == phase.name) for phase in phases}
     if as_json:
         print_json({"traffic": traffic.output(), "must_hold": holds, "gates": [each.output() for each in planned]})
         return
     print(f"  in the last hour {traffic.requests:.2f} requests and {traffic.audit_writes:.2f} audit entries a second")
-    for phase in PHASES:
+    for phase in phases:
         own = [each for each in planned if each.phase == phase.name]
         print(f"\n  {phase.name}: {phase.weight} % for {_time(phase.hold)}; {_enough(holds[phase.name], phase.hold)}")
         print("\n".join(_table(own)))

@@ -48,6 +48,14 @@ class Judgement(Shape):
         return "rise" if self.outcome is Outcome.PASSED else "extend"
 
     @property
+    def decided_by(self) -> str | None:
+        """The gate that makes the outcome what it is, the first of them; None of a pass."""
+        deciding = sorted(
+            (gate for gate in self.gates if gate.outcome is self.outcome), key=lambda gate: gate.on != self.action
+        )
+        return deciding[0].name if deciding and self.outcome is not Outcome.PASSED else None
+
+    @property
     def caveats(self) -> list[str]:
         """What could not be observed, a line each."""
         return [f"{gate.name}: {gate.why}" for gate in self.gates if gate.outcome is Outcome.NOT_OBSERVED]
@@ -147,7 +155,10 @@ class _View:
         own, stables = self.probes.candidate.answered, self.probes.stable.answered
         outcome, why = Outcome.PASSED, "the candidate answers"
         if own is None:
-            outcome, why = Outcome.NO_DATA, "another track answered: this address is not in edge.trustedCallers"
+            outcome, why = (
+                Outcome.NO_DATA,
+                "another track answered, or nobody who can be trusted: see edge.trustedCallers and edge.authority",
+            )
         elif not own and stables:
             outcome, why = Outcome.FAILED, "the candidate has not answered twice within 2 s, and stable does"
         elif not own:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
@@ -13,6 +14,9 @@ from cutover.gates.samples import Sample
 from cutover.prometheus import Prometheus
 from outputs.release import Adapter, Track
 from outputs.smoke import EdgeSummary
+
+TRIES, APART = 2, 3.0
+"""So often, so many seconds apart, nothing can be said before it is no data: a scrape that was late is not."""
 
 
 class JudgedPhase(Protocol):
@@ -34,6 +38,7 @@ def look(
     hold: float,
     adapters: Mapping[Track, Mapping[str, Adapter]],
     ask: Callable[..., Probes] = probes,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Sample:
     """What is seen now of a phase that began at `since` and holds for `hold` seconds; `judged` says what it means.
 
@@ -42,7 +47,12 @@ def look(
     """
     asked = ask(edge, breaches=any(gate.of == "breaches" for gate in phase.gates))
     with Prometheus.at(metrics_url) as prometheus:
-        counts = count(prometheus, since, datetime.now(UTC), adapters=adapters, breach=asked.breach)
+        for tried in range(TRIES):
+            if tried:
+                sleep(APART)
+            counts = count(prometheus, since, datetime.now(UTC), adapters=adapters, breach=asked.breach)
+            if not counts.blind:
+                break
     return Sample(
         **vars(counts),
         rollout=rollout,

@@ -52,7 +52,10 @@ def probes(edge: EdgeSummary, *, breaches: bool = False, transport: httpx.BaseTr
 def _probe(
     edge: EdgeSummary, track: Track, transport: httpx.BaseTransport | None, *, breaches: bool
 ) -> tuple[Probed, datetime | None]:
-    trust = ssl.create_default_context(cafile=edge.authority) if transport is None else True
+    try:
+        trust = ssl.create_default_context(cafile=edge.authority)
+    except OSError:  # there is no certificate to trust, and so nobody who answers
+        return Probed(answered=None), None
     headers = {TRACK_HEADER: track, "User-Agent": USER_AGENT}
     with httpx.Client(
         base_url=edge.url, verify=trust, headers=headers, timeout=SECONDS, trust_env=False, transport=transport

@@ -132,8 +132,7 @@ class Controller:
     def _react(self, record: Record, judgement: Judgement) -> Turn | None:
         """The turn that the gates ask for, None where they ask for none."""
         action = judgement.action
-        gate = next((each.name for each in judgement.gates if each.why == judgement.why), None)
-        last = Last(by=self.by, verb="tick", why=judgement.why, gate=gate)
+        last = Last(by=self.by, verb="tick", why=judgement.why, gate=judgement.decided_by)
         if action == "rollback" and not record.releases.one_way:
             return self._run(steps.roll_back(last, self.now()))
         if record.hold or action in ("wait", "rise"):
