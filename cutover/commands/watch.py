@@ -40,15 +40,12 @@ def watch(
     watching = Watch(tick=ticks(stack), heartbeat=heartbeat, say=print, seconds=interval)
     signal.signal(signal.SIGTERM, lambda *_: watching.end())
     try:
-        stop = heartbeat.serve(address, int(port))
+        heartbeat.serve(address, int(port))
     except (OSError, ValueError) as error:
         raise NotPreparedError(
             f"the heartbeat cannot be shown at {listen} ({error}): name another address with --listen HOST:PORT"
         ) from None
-    try:
-        watching.run()
-    finally:
-        stop()
+    watching.run()
 
 
 def ticks(stack: str) -> Callable[[], Status | None]:

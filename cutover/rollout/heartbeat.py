@@ -52,7 +52,8 @@ class Heartbeat:
             self._evidence.labels(gate.name).set(gate.evidence)
 
     def serve(self, address: str, port: int = PORT) -> Callable[[], None]:
-        """Answers on a port from now on; returns what ends that. Raises OSError where the port is taken."""
+        """Answers on a port while the process runs; returns what ends that earlier. Raises OSError for a port that is
+        taken."""
         server, thread = start_http_server(port, address, registry=self.registry)
 
         def stop() -> None:

@@ -25,7 +25,7 @@ from cutover.gates.judgement import Judgement
 from cutover.gates.result import GateResult, Outcome
 from cutover.prometheus import Prometheus
 from cutover.rollout import opening, proposal, settings, stable_file
-from cutover.rollout.controller import Controller
+from cutover.rollout.controller import Controller, Ticked
 from cutover.rollout.effects import Effect, WriteRecord
 from cutover.rollout.flags import Flags
 from cutover.rollout.phases import PHASES, FlagValues
@@ -60,6 +60,7 @@ class Stacks:
     smoked: list[SmokeTarget] = field(default_factory=list)
     hours: float = 0.0
     says: Judgement = field(default_factory=lambda: judgement(Outcome.PASSED))
+    reported: list[Ticked] = field(default_factory=list)
     failure: CutoverError | None = None
     unknown: CutoverError | None = None
 
@@ -124,6 +125,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
     monkeypatch.setattr(settings, "settings_of", lambda _base: None)
     monkeypatch.setattr(settings, "phases_of", lambda _settings: PHASES)
     monkeypatch.setattr(opening, "opened", made.opened)
+    monkeypatch.setattr(opening, "reported", lambda _control, ticked: made.reported.append(ticked))
     monkeypatch.setattr(run, "run_and_keep", made.run_and_keep)
     monkeypatch.setattr(keeping, "keep_pack", made.keep_pack)
     monkeypatch.setattr(known, "require_known", made.require_known)
@@ -248,6 +250,7 @@ def test_waiting_ends_as_the_gates_say(stacks: Stacks, says: Judgement, code: in
 
     assert main(["canary", "-s", "local", "--unsigned", "a test", "--wait", "1s"]) == code
     assert stacks.world.weight == weight
+    assert [tick.record and tick.record.weight for tick in stacks.reported][-1] == weight, "each tick is told of"
 
 
 @pytest.mark.parametrize("text", ["30", "m", "1d", "-5m", "1.5h"])

@@ -153,13 +153,14 @@ def test_the_command_watches_until_it_is_told_to_end_and_frees_its_port() -> Non
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI")}
-    running = subprocess.Popen(
-        [sys.executable, "-m", "cutover", "watch", "-s", "nowhere", "--listen", f"127.0.0.1:{port}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-    )
+    command = [sys.executable, "-m", "cutover", "watch", "-s", "nowhere", "--listen", f"127.0.0.1:{port}"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as running:
+        _watched_until_told_to_end(running, port)
+
+
+def _watched_until_told_to_end(running: subprocess.Popen[str], port: int) -> None:
     assert running.stdout
     assert running.stdout.readline().endswith("Z there is no rollout\n")
     text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
@@ -170,7 +171,6 @@ def test_the_command_watches_until_it_is_told_to_end_and_frees_its_port() -> Non
     assert running.wait(5) == 0
     assert time.monotonic() - began < 1
     assert running.stdout.read() == ""
-    running.stdout.close()
 
 
 def test_a_port_that_is_taken_is_said_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
