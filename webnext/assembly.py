@@ -6,7 +6,6 @@ from webnext.alerts.mock import MockAlerts
 from webnext.alerts.production import ProductionAlerts
 from webnext.audit.mock import MockAudit
 from webnext.audit.production import ProductionAudit
-from webnext.audit.proxy import Proxy
 from webnext.audit.spool import Spool
 from webnext.evidence.bucket import Bucket
 from webnext.evidence.mock import MockEvidence
@@ -35,7 +34,7 @@ def services_for(settings: Settings) -> Services:
     vault = vault_for(settings)
     postgres = Postgres(vault)
     bucket = settings.s3_bucket or ""  # Settings refuses production evidence without one
-    audit: Audit = MockAudit(Proxy(executor))
+    audit: Audit = MockAudit(executor)
     if real.audit == "production":
         audit = ProductionAudit(postgres, executor, Spool(bucket, settings.s3_region) if bucket else None)
     evidence: Evidence = MockEvidence()

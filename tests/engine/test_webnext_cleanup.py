@@ -17,10 +17,8 @@ import pytest
 from tests.support.containers import free_port
 from tests.support.evidence import REGION, Store, client, environment
 from webnext.audit.mock import MockAudit
-from webnext.audit.proxy import Proxy
 from webnext.evidence import cleanup
 from webnext.evidence.cleanup import clean
-from webnext.executor import Executor
 from webnext.flags import Flags
 from webnext.settings import Settings
 
@@ -29,7 +27,7 @@ pytestmark = pytest.mark.engine
 
 def cleaned(store: Store, settings: Settings, days: float, flags: Flags | None = None) -> Any:
     now = datetime.now(UTC) + timedelta(days=days)
-    return asyncio.run(clean(settings, flags or Flags(settings), MockAudit(Proxy(Executor(None))), now=now))
+    return asyncio.run(clean(settings, flags or Flags(settings), MockAudit(), now=now))
 
 
 @pytest.mark.usefixtures("as_app")

@@ -15,7 +15,7 @@ from webnext.audit.proxy import Proxy
 from webnext.budget import BYTES
 from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError
-from webnext.executor import RefusedError
+from webnext.executor import Executor, RefusedError
 from webnext.services import KeyReusedError, Mock
 
 KEPT = 500
@@ -32,8 +32,8 @@ class MockAudit(Mock):
 
     name = "audit"
 
-    def __init__(self, proxy: Proxy) -> None:
-        self._proxy = proxy
+    def __init__(self, executor: Executor | None = None) -> None:
+        self._proxy = Proxy(executor or Executor(None))
         self._numbers = count(1)
         self._entries: deque[_Kept] = deque()
         self._bytes = 0

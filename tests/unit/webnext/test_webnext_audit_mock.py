@@ -16,7 +16,6 @@ from tests.support.double import Client, running
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.mock import MockAudit
-from webnext.audit.proxy import Proxy
 from webnext.executor import Executor
 from webnext.settings import Settings
 
@@ -32,7 +31,7 @@ def double(tmp_path: Path) -> Iterator[Client]:
 
 def process(executor: httpx.AsyncBaseTransport) -> MockAudit:
     """The adapter of a process that has just begun."""
-    return MockAudit(Proxy(Executor("http://executor:3010", executor)))
+    return MockAudit(Executor("http://executor:3010", executor))
 
 
 def of(double: Client) -> httpx.AsyncBaseTransport:

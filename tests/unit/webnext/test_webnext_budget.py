@@ -16,7 +16,6 @@ from webnext.alerts.outbox import Row
 from webnext.alerts.reconciler import Reconciler
 from webnext.audit.mock import MockAudit
 from webnext.audit.production import ProductionAudit
-from webnext.audit.proxy import Proxy
 from webnext.budget import BYTES, Budget
 from webnext.contract import MAX_DETAILS, AuditEntryV1
 from webnext.dependency import AwayError
@@ -37,7 +36,7 @@ def test_a_budget_takes_what_fits_and_the_first_in_any_case() -> None:
 
 def test_a_mock_keeps_what_a_budget_has_room_for() -> None:
     async def run() -> list[Any]:
-        mock = MockAudit(Proxy(Executor(None)))
+        mock = MockAudit()
         for number in range(200):
             await mock.append(AuditEntryV1(action=str(number), result="ok", details=LARGE), "t", f"key-{number}")
         return (await mock.newest(500)).items

@@ -19,7 +19,6 @@ from tests.support.standing_in import in_request
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.mock import MockAudit
-from webnext.audit.proxy import Proxy
 from webnext.contract import AuditEntryV1, PushAnswer
 from webnext.dependency import AwayError
 from webnext.executor import Executor
@@ -154,7 +153,7 @@ def test_a_breach_pauses_the_share_and_is_audited(executor: FakeExecutor, audit:
 def test_a_caller_who_knows_the_breach_does_not_take_the_key_of_its_pause(executor: FakeExecutor) -> None:
     """In a log that keeps one entry for each key, as Postgres, the spool and the executor do."""
     executor.breach("b-1")
-    log = MockAudit(Proxy(Executor(None)))
+    log = MockAudit()
     app = create_app(replace(services_for(Settings()), audit=log))
     process = Process(executor, log, pause=0.5)
 
