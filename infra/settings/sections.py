@@ -49,11 +49,13 @@ class MachineSettings(BaseModel):
     stable_address: IPv4Address
     executor_address: IPv4Address
     candidate_address: IPv4Address
+    candidate_worker_address: IPv4Address
     reader_address: IPv4Address
     prometheus_address: IPv4Address
     edge_port: Port
     prometheus_port: Port
     edge_image: ImageId
+    double_image: ImageId
     prometheus_image: ImageId
     reader_image: ImageId
     grafana_image: ImageId | None = None

@@ -24,7 +24,10 @@ from offline.machine import ROOT, cache_folder
 from offline.output import last_line
 
 REPOSITORY = "web-next-cutover"
-NAMES = ("base", "postgres", "redis", "nginx", "prometheus", "mtail", "web-next")
+NAMES = ("base", "postgres", "redis", "nginx", "prometheus", "mtail", "web-next", "double")
+OF_DOUBLE = ("double/", "contract/", "processes/executor.py", "requirements.txt")
+"""What of webnext/ is the executor's double and what it says and takes. Its image is the first of web-next with these
+files, and stays while they do: it is no part of a release."""
 PARALLEL = 2
 PYTHON = "3.13"  # Debian trixie's, for which web-next's wheels are chosen
 PLATFORMS = ("manylinux_2_28", "manylinux2014", "manylinux_2_17")
@@ -53,10 +56,11 @@ class Images:
 
     def sources(self, name: str) -> dict[str, Path]:
         """Returns what the build of an image sees: path in the context → file; wheels come on top."""
-        files = _files(self.root / "offline" / "images" / name)
-        if name == "web-next":
+        files = _files(self.root / "offline" / "images" / ("web-next" if name == "double" else name))
+        if name in ("web-next", "double"):
+            parts = OF_DOUBLE if name == "double" else ""
             service = _files(self.root / "webnext").items()
-            files |= {f"webnext/{path}": file for path, file in service if _runs(path)}
+            files |= {f"webnext/{path}": file for path, file in service if _runs(path) and path.startswith(parts)}
         return files
 
     def pin(self, name: str) -> str:
@@ -105,12 +109,14 @@ class Images:
         if found.keys() >= set(names):
             return found
         with self._lock(progress):
-            missing = {*names, "base"} - self.present().keys()
+            missing = {*names, "base", *(["web-next"] if "double" in names else [])} - self.present().keys()
             if "base" in missing:
                 self._build("base", progress)
             with ThreadPoolExecutor(PARALLEL) as pool:
-                layers = [name for name in NAMES[1:] if name in missing]
+                layers = [name for name in NAMES[1:-1] if name in missing]
                 list(pool.map(lambda name: self._build(name, progress), layers))
+            if "double" in missing:
+                _run("docker", "tag", self.tag("web-next"), self.tag("double"))
         return self.present(names)
 
     def _build(self, name: str, progress: Progress) -> None:

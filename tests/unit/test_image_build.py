@@ -80,6 +80,29 @@ def test_the_service_is_part_of_the_web_next_image(images: Images) -> None:
     assert changed(before, images) == {"web-next"}
 
 
+def test_the_doubles_image_is_the_first_of_the_service_with_the_doubles_own_files_and_stays_while_they_do(
+    images: Images, docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(build, "_run", lambda *command, **_: ran.append(command))
+    monkeypatch.setattr(Images, "_wheels", lambda images: images.root / "none")
+    docker(everything(images))
+    before = pins(images)
+    for path, also in (("app.py", set[str]()), ("double/app.py", {"double"}), ("contract/audit.py", {"double"})):
+        file = images.root / "webnext" / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("changed\n")
+        assert changed(before, images) == {"web-next"} | also
+
+        ran.clear()
+        images.build()
+        made = [command[:2] for command in ran]
+        assert made == [("docker", "build"), *([("docker", "tag")] if also else [])]
+        assert not also or ran[-1][2:] == (images.tag("web-next"), images.tag("double"))
+        docker(everything(images))
+        before = pins(images)
+
+
 def test_what_the_service_does_not_run_is_no_part_of_its_image_and_what_its_pages_are_made_of_is(
     images: Images,
 ) -> None:

@@ -16,7 +16,7 @@ from offline.machine import Machine
 
 IMAGES = {
     name: "sha256:" + digit * 64
-    for name, digit in {"web-next": "a", "nginx": "e", "prometheus": "b", "mtail": "c"}.items()
+    for name, digit in {"web-next": "a", "double": "d", "nginx": "e", "prometheus": "b", "mtail": "c"}.items()
 }
 MACHINE = Machine(
     clone="0a1b2c3d",

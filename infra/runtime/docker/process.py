@@ -1,4 +1,4 @@
-"""A process of the service's image, in a container that can do nothing else."""
+"""A process of one of the service's images, in a container that can do nothing else."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_docker as docker
 
-from infra.release import Release
 from infra.runtime.docker.container import contained
 from infra.runtime.docker.files import AUTHORITY, AWS_CONFIG, FOLDER, FilesVolume
 from infra.settings.sections import MachineSettings
 
+MEMORY = 256
+"""MiB of each process (docs/contract.md)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """What runs: `role` names it in the container's label, `command` is what is run instead of the image's own.
+    """What runs: `role` names it in the container's label, beside `marks`; `command` is run instead of the image's own.
 
     It is healthy when `health_command` succeeds: without one, when GET /healthz on `port` says 200, asked by the
-    image's python3. `memory` is in MiB; without an `address` it gets any.
+    image's python3. Without an `address` it gets any.
     """
 
     name: str
     role: str
+    image: str
     port: int
-    memory: int
-    release: Release
+    environment: pulumi.Input[Mapping[str, str]]
     files: FilesVolume
     machine: MachineSettings
     command: Sequence[str] | None = None
     health_command: Sequence[str] = ()
     address: pulumi.Input[str] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """The names of the volumes that it writes to, by path."""
 
@@ -43,21 +45,20 @@ class Process:
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.machine.emulator,
             "EDGE_PEERS": str(self.machine.edge_address),
             "REDIS_CA_FILE": AUTHORITY,
-            **self.environment,
         }
         return contained(
             name,
             machine=self.machine,
             role=self.role,
             opts=pulumi.ResourceOptions(parent=parent, depends_on=self.files.filled_by),
-            memory=self.memory,
+            memory=MEMORY,
             health=self.health_command or ("python3", "-ISc", _health(self.port)),
             address=self.address,
-            marks={"files": self.files.digest},
+            marks={"files": self.files.digest, **self.marks},
             name=self.name,
-            image=self.release.image,
+            image=self.image,
             command=self.command and [*self.command],
-            envs=self.release.environment.apply(
+            envs=pulumi.Output.from_input(self.environment).apply(
                 lambda given: [f"{key}={value}" for key, value in sorted({**given, **own}.items())]
             ),
             volumes=[

@@ -11,9 +11,10 @@ from infra.naming import Names
 from infra.nginx import EdgeConfig
 from infra.release import Release, shared_environment
 from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
+from infra.runtime.docker.executor import DockerExecutor, DockerExecutorArgs
 from infra.runtime.docker.files import Files, FilesArgs
 from infra.runtime.docker.metrics import Metrics, MetricsArgs
-from infra.runtime.docker.service import DockerExecutor, DockerRelease, DockerServiceArgs
+from infra.runtime.docker.service import DockerRelease, DockerServiceArgs
 from infra.settings.keys import Settings
 from outputs.slots import DockerPlace, DockerSlot, DockerSlots, SlotFiles
 from outputs.smoke import DockerProcesses
@@ -22,26 +23,31 @@ from outputs.traffic import DockerTraffic
 
 @dataclass(frozen=True, kw_only=True)
 class DockerRuntimeArgs:
-    """`service` is the stable release in its slot; `receiver` is where the executor's double, which runs beside it,
-    takes alerts, None where there is no double; `environment` is what a candidate is told."""
+    """`service` is the stable release in its slot; `receiver` is where the executor's `double`, which runs beside it,
+    takes alerts, None where there is no double; `worker` is the address of a candidate's worker, and `environment`
+    what a candidate is told."""
 
     files: FilesArgs
     service: DockerServiceArgs
     receiver: str | None
+    double: DockerExecutorArgs
     metrics: MetricsArgs
     edge: DockerEdgeArgs
+    worker: str
     environment: Mapping[str, str]
 
     @classmethod
     def of(cls, settings: Settings, names: Names, release: Release) -> DockerRuntimeArgs:
         files, edge = FilesArgs.of(settings, names), DockerEdgeArgs.of(settings, names)
-        address = str(settings.require_machine().stable_address)
+        machine = settings.require_machine()
         return cls(
             files=files,
-            service=DockerServiceArgs.of(settings, names, release, files.volume, address),
+            service=DockerServiceArgs.of(settings, names, release, files.volume, str(machine.stable_address)),
             receiver=settings.double,
+            double=DockerExecutorArgs.of(settings, names, files.volume),
             metrics=MetricsArgs.of(settings, names, edge.lines),
             edge=edge,
+            worker=str(machine.candidate_worker_address),
             environment=shared_environment(settings, names, "candidate"),
         )
 
@@ -62,9 +68,9 @@ class DockerRuntime(pulumi.ComponentResource):
     def __init__(self, name: str, args: DockerRuntimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:docker:Runtime", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        service = replace(args.service, files=Files("files", args.files, child).filled)
-        app = DockerRelease("stable", service, child)
-        double = [DockerExecutor("executor", service, child)] if args.receiver else []
+        files = Files("files", args.files, child).filled
+        app = DockerRelease("stable", replace(args.service, files=files), child)
+        double = [DockerExecutor("executor", replace(args.double, files=files), child)] if args.receiver else []
         edge = DockerEdge("edge", args.edge, child)
         metrics = Metrics("metrics", replace(args.metrics, lines=edge.lines.name), child)
         self.edge, self.receiver = args.edge.config, args.receiver
@@ -73,6 +79,7 @@ class DockerRuntime(pulumi.ComponentResource):
             stable=DockerPlace(address=self.edge.upstreams["stable"]),
             candidate=DockerSlot(
                 address=self.edge.upstreams["candidate"],
+                worker=args.worker,
                 environment=args.environment,
                 files=SlotFiles(volume=args.files.name, digest=args.files.digest),
             ),

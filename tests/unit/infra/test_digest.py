@@ -127,9 +127,9 @@ def test_the_digest_changes_with_any_fact_of_the_machine(key: str) -> None:
         "edgeAddress": "10.9.9.9",
     }
     others |= {"stableAddress": "10.9.9.9", "executorAddress": "10.9.9.9"}
-    others |= {f"{part}Address": "10.9.9.9" for part in ("candidate", "reader", "prometheus")}
+    others |= {f"{part}Address": "10.9.9.9" for part in ("candidate", "candidateWorker", "reader", "prometheus")}
     others |= {f"{part}Image": "sha256:" + "d" * 64 for part in ("prometheus", "reader", "grafana")}
-    others |= {"edgeImage": "sha256:" + "c" * 64, "tlsFolder": "t"}
+    others |= {"edgeImage": "sha256:" + "c" * 64, "doubleImage": "sha256:" + "c" * 64, "tlsFolder": "t"}
     other: Any = 9999 if key.endswith("Port") else others[key]
 
     assert settings(machine={**MACHINE, key: other}).digest != settings().digest
