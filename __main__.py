@@ -52,7 +52,7 @@ def stable(settings: Settings, names: Names) -> None:
     schema = Schema("schema", SchemaArgs.of(settings, access), roles.before_schema) if roles.rights else None
     applied = schema.applied if schema else AppliedSchema(version=0, digest="")
     queues = Queues("queues", QueuesArgs.of(settings, names, network, vault), here)
-    flags = Flags("flags", FlagsArgs.of(names), here)
+    flags = Flags("flags", FlagsArgs.of(settings, names), here)
     monitoring = Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
 
     release = release_of(settings, shared_environment(settings, names, "stable"), schema=required_version())

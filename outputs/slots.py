@@ -25,9 +25,11 @@ class SlotFiles(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class DockerSlot(Shape):
-    """What a docker stack keeps for a candidate: an address, what its app is told, and its files."""
+    """What a docker stack keeps for a candidate: its app's host:port, its worker's address, what both are told, and
+    their files."""
 
     address: str
+    worker: str
     environment: Mapping[str, str]
     files: SlotFiles
 

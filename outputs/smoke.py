@@ -81,21 +81,21 @@ class Places(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class DockerProcesses(Shape):
-    """The containers of the release; a candidate has no worker."""
+    """The containers of the release."""
 
     runtime: Literal["docker"] = "docker"
     app: str
-    worker: str | None = None
+    worker: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class FargateProcesses(Shape):
-    """The services of the release in the cluster `cluster`, an ARN; a candidate has no worker."""
+    """The services of the release in the cluster `cluster`, an ARN."""
 
     runtime: Literal["fargate"] = "fargate"
     cluster: str
     app: str
-    worker: str | None = None
+    worker: str
 
 
 @dataclass(frozen=True, kw_only=True)

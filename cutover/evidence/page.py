@@ -156,10 +156,9 @@ def _look(target: SmokeTarget) -> list[tuple[str, str]]:
     commands = [("Run the checks again", f"cutover smoke -s {target.stack}")]
     if processes.runtime == "docker":
         commands.append(("The app's log", f"docker logs {processes.app}"))
-        if processes.worker:
-            commands.append(("The worker's log", f"docker logs {processes.worker}"))
+        commands.append(("The worker's log", f"docker logs {processes.worker}"))
     else:
-        services = " ".join(filter(None, (processes.app, processes.worker)))
+        services = f"{processes.app} {processes.worker}"
         commands.append(
             ("The services", f"aws ecs describe-services --cluster {processes.cluster} --services {services}")
         )

@@ -95,7 +95,7 @@ def _tasks(part: str, name: str, cluster: str, ecs: Any) -> Iterator[Process]:
 
 
 def _parts(release: DockerProcesses | FargateProcesses) -> list[tuple[str, str]]:
-    return [("app", release.app), *([("worker", release.worker)] if release.worker else [])]
+    return [("app", release.app), ("worker", release.worker)]
 
 
 def _last(arn: str) -> str:

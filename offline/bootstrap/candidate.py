@@ -1,4 +1,4 @@
-"""Starts a candidate that `make down` stopped: it may have a share of the traffic."""
+"""Starts a candidate that `make down` stopped: it may have a share of the traffic, and alerts to deliver."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from offline.machine import ROOT, clone_id
 
 
 class Candidate(Step):
-    """The container of a placed candidate. It belongs to another stack than the one that `make up` brings up."""
+    """The containers of a placed candidate. It belongs to another stack than the one that `make up` brings up."""
 
     name = "candidate"
     needs = ("emulator",)
@@ -26,6 +26,6 @@ class Candidate(Step):
         clone = clone_id(ROOT)
         asked = docker(
             "ps", "--all", "--format", "{{.Names}}", "--filter", "status=exited",
-            "--filter", f"label=web-next.clone={clone}", "--filter", f"name=-canary-candidate-{clone}$",
+            "--filter", f"label=web-next.clone={clone}", "--filter", "label=web-next.track=candidate",
         )  # fmt: skip
         return asked.stdout.split()

@@ -22,8 +22,14 @@ LINE = (
     '"upstreamStatus":"","remoteAddr":"1.1.1.1"}}\n'
 )
 STATUS = '{{"edge":"{edge}","at":{at},"served":{served},"before":{before}}}\n'
-CONFIG = {"app": {"stable": "a:1", "candidate": "b:1"}, "worker": "c:1", "executor": "d:1", "reader": "e:1"}
-CONFIG |= {"prometheus": "f:1", "watch": "g:1"}
+CONFIG = {
+    "app": {"stable": "a:1", "candidate": "b:1"},
+    "worker": {"stable": "c:1", "candidate": "h:1"},
+    "executor": "d:1",
+    "reader": "e:1",
+    "prometheus": "f:1",
+    "watch": "g:1",
+}
 TEST = """
 rule_files: [rules.yml]
 evaluation_interval: 2s
@@ -152,6 +158,21 @@ tests:
         exp_alerts:
           - exp_labels: {severity: page}
             exp_annotations: {summary: The edge's log has not been held against its requests for more than 6 seconds}
+  - name: a stable worker that is down, and a candidate that is not there
+    interval: 15s
+    input_series:
+      - series: 'up{job="worker", track="stable", instance="c:1"}'
+        values: "1 0x10"
+      - series: 'up{job="worker", track="candidate", instance="h:1"}'
+        values: "0x11"
+      - series: 'up{job="app", track="candidate", instance="b:1"}'
+        values: "0x11"
+    alert_rule_test:
+      - alertname: TargetDown
+        eval_time: 2m
+        exp_alerts:
+          - exp_labels: {severity: page, job: worker, track: stable, instance: "c:1"}
+            exp_annotations: {summary: "worker at c:1 cannot be measured"}
   - name: a log that nobody looks at
     interval: 2s
     input_series:

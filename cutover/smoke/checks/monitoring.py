@@ -29,7 +29,7 @@ METRICS = {
     "web_next_audit_inserts_total": APP,
     "web_next_audit_write_duration_seconds_count": APP,
     "web_next_auto_pauses_total": APP,
-    "web_next_queue_jobs": '{job="worker"}',
+    "web_next_queue_jobs": '{job="worker", track="TRACK"}',
 }
 """What a gate or a panel reads, of the track where a track has its own. Fallbacks have no series until the first."""
 OF_ADAPTER = {

@@ -19,7 +19,7 @@ from outputs.smoke import DockerProcesses
 
 @dataclass(frozen=True, kw_only=True)
 class DockerCandidateArgs:
-    """`service` is the release at the slot's address, with the files that the base has made."""
+    """`service` is the release at the slot's addresses, with the files that the base has made."""
 
     service: DockerServiceArgs
 
@@ -32,11 +32,12 @@ class DockerCandidateArgs:
             volume=kept.apply(lambda known: known.files.volume), digest=kept.apply(lambda known: known.files.digest)
         )
         address = kept.apply(lambda known: known.address.partition(":")[0])
-        return cls(service=DockerServiceArgs.of(settings, names, release, files, address))
+        worker = kept.apply(lambda known: known.worker)
+        return cls(service=DockerServiceArgs.of(settings, names, release, files, address, worker))
 
 
 class DockerCandidate(pulumi.ComponentResource):
-    """The candidate's container. It has no worker: the queues are stable's until production."""
+    """The candidate's app and worker, which rests until a rollout has it deliver."""
 
     processes: DockerProcesses
 

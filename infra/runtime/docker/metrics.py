@@ -28,12 +28,12 @@ PROVISIONING = "/etc/grafana/provisioning"
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsArgs:
-    """`prefix` starts the containers' names; `app` is the apps' metrics by track, `worker` and `executor` theirs,
+    """`prefix` starts the containers' names; `app` and `worker` are their metrics by track, `executor` the double's,
     each as host:port; `lines` is the volume with the edge's log."""
 
     prefix: str
     app: Mapping[str, str]
-    worker: str
+    worker: Mapping[str, str]
     executor: str | None
     lines: pulumi.Input[str]
     machine: MachineSettings
@@ -42,10 +42,11 @@ class MetricsArgs:
     def of(cls, settings: Settings, names: Names, lines: str) -> MetricsArgs:
         machine = settings.require_machine()
         tracks = {"stable": machine.stable_address, "candidate": machine.candidate_address}
+        workers = {"stable": f"{names.prefix}-worker-{machine.clone}", "candidate": machine.candidate_worker_address}
         return cls(
             prefix=names.prefix,
             app={track: f"{address}:{METRICS_PORT}" for track, address in tracks.items()},
-            worker=f"{names.prefix}-worker-{machine.clone}:{METRICS_PORT}",
+            worker={track: f"{address}:{METRICS_PORT}" for track, address in workers.items()},
             executor=None if settings.executor_url else f"{machine.executor_address}:{METRICS_PORT}",
             lines=lines,
             machine=machine,

@@ -1,4 +1,4 @@
-"""A candidate on fargate: one service in the slot that its base keeps for it."""
+"""A candidate on fargate: its app in the slot that the base keeps for it, and its worker."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 
 from infra.naming import Names
 from infra.release import Release
 from infra.runtime.fargate.runtime import task_edge
 from infra.runtime.fargate.service import ServiceArgs, service
-from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition
+from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
 from infra.settings.keys import Settings
 from infra.settings.sections import FargateSettings
 from infra.shapes import later
@@ -22,11 +23,12 @@ from outputs.smoke import FargateProcesses
 
 @dataclass(frozen=True, kw_only=True)
 class FargateCandidateArgs:
-    """`slot` is the base's output slots.candidate; `family` names the task definition."""
+    """`slot` is the base's output slots.candidate; `prefix` starts the task definitions' families."""
 
-    family: str
+    prefix: str
     release: Release
     edge_image: str
+    worker_command: Sequence[str]
     health_command: Sequence[str]
     fargate: FargateSettings
     slot: pulumi.Output[FargateSlot]
@@ -36,9 +38,10 @@ class FargateCandidateArgs:
         cls, settings: Settings, names: Names, release: Release, slot: pulumi.Output[Mapping[str, Any]]
     ) -> FargateCandidateArgs:
         return cls(
-            family=f"{names.prefix}-candidate",
+            prefix=names.prefix,
             release=release,
             edge_image=settings.edge.require_image(),
+            worker_command=settings.worker_command,
             health_command=settings.health_command,
             fargate=settings.fargate,
             slot=slot.apply(FargateSlot.from_output),
@@ -46,49 +49,75 @@ class FargateCandidateArgs:
 
 
 class FargateCandidate(pulumi.ComponentResource):
-    """The candidate's task definition and service. It has no worker: the queues are stable's until production."""
+    """The candidate's services: app with nginx, and worker, which rests until a rollout has it deliver. Both log into
+    the slot's group."""
 
     processes: FargateProcesses
 
     def __init__(self, name: str, args: FargateCandidateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Candidate", name, None, opts)
+        self._args, self._child = args, pulumi.ResourceOptions(parent=self)
         release, slot = args.release, args.slot
-        containers = pulumi.Output.all(slot=slot, environment=release.environment).apply(
+        known = pulumi.Output.all(slot, release.environment)
+        app = known.apply(
             lambda known: app_containers(
                 image=release.image,
                 edge_image=args.edge_image,
-                edge=task_edge("candidate", known["slot"].edge),
-                environment=known["environment"],
-                log_group=known["slot"].log_group,
-                region=known["slot"].region,
+                edge=task_edge("candidate", known[0].edge),
+                environment=known[1],
+                log_group=known[0].log_group,
+                region=known[0].region,
                 health_command=args.health_command,
             )
         )
-        child = pulumi.ResourceOptions(parent=self)
-        task = task_definition(
-            "candidate",
-            TaskArgs.of(
-                args.fargate,
-                args.family,
-                containers,
-                execution_role=slot.apply(lambda known: known.execution_role),
-                task_role=slot.apply(lambda known: known.task_role),
-            ),
-            child,
+        worker = known.apply(
+            lambda known: worker_containers(
+                image=release.image,
+                command=args.worker_command,
+                environment=known[1],
+                log_group=known[0].log_group,
+                region=known[0].region,
+                health_command=args.health_command,
+            )
         )
-        app = service(
-            "candidate",
-            ServiceArgs(
-                name="candidate",
-                cluster=slot.apply(lambda known: known.cluster),
-                task=task.arn,
-                tasks=args.fargate.tasks,
-                subnets=slot.apply(lambda known: list(known.subnets)),
-                security_group=slot.apply(lambda known: known.security_group),
-                target_group=slot.apply(lambda known: known.target_group),
-                alarms=[slot.apply(lambda known: known.ready_alarm)],
+        self.processes = FargateProcesses(
+            cluster=later(slot.apply(lambda known: known.cluster)),
+            app=later(
+                self._service(
+                    "candidate",
+                    app,
+                    args.fargate.tasks,
+                    target_group=slot.apply(lambda known: known.target_group),
+                    alarms=[slot.apply(lambda known: known.ready_alarm)],
+                ).name
             ),
-            child,
+            worker=later(self._service("candidate-worker", worker, args.fargate.worker_tasks).name),
         )
-        self.processes = FargateProcesses(cluster=later(slot.apply(lambda known: known.cluster)), app=later(app.name))
         self.register_outputs({})
+
+    def _service(
+        self,
+        name: str,
+        containers: pulumi.Output[list[dict[str, Any]]],
+        tasks: int,
+        *,
+        target_group: pulumi.Output[str] | None = None,
+        alarms: Sequence[pulumi.Output[str]] = (),
+    ) -> aws.ecs.Service:
+        args, slot = self._args, self._args.slot
+        roles = {
+            "execution_role": slot.apply(lambda known: known.execution_role),
+            "task_role": slot.apply(lambda known: known.task_role),
+        }
+        task = TaskArgs.of(args.fargate, f"{args.prefix}-{name}", containers, **roles)
+        placed = ServiceArgs(
+            name=name,
+            cluster=slot.apply(lambda known: known.cluster),
+            task=task_definition(name, task, self._child).arn,
+            tasks=tasks,
+            subnets=slot.apply(lambda known: list(known.subnets)),
+            security_group=slot.apply(lambda known: known.security_group),
+            target_group=target_group,
+            alarms=alarms,
+        )
+        return service(name, placed, self._child)

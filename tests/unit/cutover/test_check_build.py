@@ -14,7 +14,7 @@ from docker.errors import DockerException
 from cutover.smoke import running
 from cutover.smoke.checks import build
 from cutover.smoke.probe import CheckFailedError
-from outputs.smoke import DockerProcesses, FargateProcesses
+from outputs.smoke import FargateProcesses
 from tests.support.edge_double import TARGET, Edge
 from tests.support.outside import containers
 from tests.support.outside import running as container
@@ -83,13 +83,6 @@ def test_what_runs_and_is_not_the_release_fails_by_name(
         look(Edge())
 
 
-def test_a_candidate_has_no_worker_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    containers(monkeypatch, {"candidate": container(TARGET.image)})
-
-    (found,) = running.processes(replace(TARGET, processes=DockerProcesses(app="candidate")))
-    assert found == running.Process(part="app", name="candidate", image=TARGET.image)
-
-
 def test_a_docker_that_does_not_answer_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(**_: Any) -> None:
         raise DockerException("permission denied")
@@ -102,7 +95,7 @@ def test_a_docker_that_does_not_answer_is_a_failure(monkeypatch: pytest.MonkeyPa
 
 CLUSTER = "arn:aws:ecs:eu-central-1:123456789012:cluster/web-next-prod"
 DEFINITION = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-next-prod-stable:7"
-SERVICES = FargateProcesses(cluster=CLUSTER, app="stable", worker=None)
+SERVICES = FargateProcesses(cluster=CLUSTER, app="stable", worker="worker")
 DONE = [{"status": "PRIMARY", "rolloutState": "COMPLETED"}]
 
 
@@ -131,13 +124,26 @@ def on_ecs(
             "list_tasks", {"taskArns": arns}, {"cluster": CLUSTER, "serviceName": "stable", "desiredStatus": "RUNNING"}
         )
         stub.add_response("describe_tasks", {"tasks": list(tasks)}, {"cluster": CLUSTER, "tasks": arns})
-        return running.on_fargate(SERVICES, ecs)
+        return list(running._tasks("app", SERVICES.app, CLUSTER, ecs))
 
 
 def test_every_running_task_is_found_with_the_digest_of_its_own_part() -> None:
     assert on_ecs(task(1), task(2)) == [
         running.Process(part="app", name="stable t1", image=TARGET.image),
         running.Process(part="app", name="stable t2", image=TARGET.image),
+    ]
+
+
+def test_app_and_worker_are_asked_for_on_both_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        running, "_tasks", lambda part, name, cluster, _: [running.Process(part=part, name=name, image=cluster)]
+    )
+    candidate = FargateProcesses(cluster="c", app="candidate", worker="candidate-worker")
+
+    found = running.on_fargate(candidate, None)
+    assert [(each.part, each.name, each.image) for each in found] == [
+        ("app", "candidate", "c"),
+        ("worker", "candidate-worker", "c"),
     ]
 
 

@@ -45,7 +45,7 @@ def test_fresh_samples_pass_and_are_asked_for_on_the_track(outside: Outside) -> 
     assert monitoring.look(Edge().probe()) == "8 metrics, the oldest sample 3 s old"
     asked = [request.url.params["query"] for request in outside.asked]
     assert 'min(time() - timestamp(web_next_audit_inserts_total{job="app", track="stable"}))' in asked
-    assert 'min(time() - timestamp(web_next_queue_jobs{job="worker"}))' in asked
+    assert 'min(time() - timestamp(web_next_queue_jobs{job="worker", track="stable"}))' in asked
 
 
 def test_what_a_mock_does_not_count_is_not_asked_for(outside: Outside) -> None:

@@ -269,22 +269,32 @@ def place() -> FargateCandidate:
     return FargateCandidate("candidate", FargateCandidateArgs.of(chosen, names, release, slot))
 
 
-def test_a_candidate_is_a_service_in_the_bases_slot_and_nothing_else() -> None:
+def test_a_candidate_is_two_services_on_the_base_and_its_app_alone_is_in_the_slot() -> None:
     declared = record(place)
     slot = BASE["slots"]["candidate"]
-    service = declared.one(SERVICE).inputs
+    app, worker = (one.inputs for one in declared.of(SERVICE))
 
     assert {one.token for one in declared.registered if one.custom} == {TASK, SERVICE}
-    assert service["cluster"] == slot["cluster"]
-    assert service["loadBalancers"][0]["targetGroupArn"] == slot["target_group"]
-    assert service["networkConfiguration"]["subnets"] == slot["subnets"]
-    definition = declared.one(TASK).inputs
-    assert definition["taskRoleArn"] == slot["task_role"], "it runs as the base's app"
+    assert (app["name"], worker["name"]) == ("candidate", "candidate-worker"), "the base's are stable and worker"
+    assert app["loadBalancers"][0]["targetGroupArn"] == slot["target_group"]
+    assert "loadBalancers" not in worker
+    for service, task in zip((app, worker), declared.of(TASK), strict=True):
+        assert service["cluster"] == slot["cluster"]
+        assert service["networkConfiguration"]["subnets"] == slot["subnets"]
+        assert service["networkConfiguration"]["securityGroups"] == [slot["security_group"]]
+        assert service["taskDefinition"].endswith(f"/{task.name}")
+        assert task.inputs["family"] == f"web-next-canary-{task.name}"
+        assert task.inputs["taskRoleArn"] == slot["task_role"], "it runs as the base's app"
     run_by = containers(declared, "candidate")
     assert '"track":"$track"' in told(run_by["edge"])["EDGE_CONFIG"]
     assert "set $track candidate;" in told(run_by["edge"])["EDGE_CONFIG"]
     assert told(run_by["app"])["VAULT_PREFIX"] == "web-next-prod/"
     assert told(run_by["app"])["ENVIRONMENT"] == "prod"
+    (alone,) = containers(declared, "candidate-worker").values()
+    assert alone["command"] == ["python3", "-m", "webnext", "worker"]
+    assert told(alone) == told(run_by["app"])
+    assert told(alone)["ALERTS_CONSUME"] == "false"
+    assert alone["logConfiguration"]["options"]["awslogs-group"] == slot["log_group"]
 
 
 @pytest.mark.parametrize("field", ["target_group", "edge", "task_role"])

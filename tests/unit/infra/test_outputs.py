@@ -78,7 +78,7 @@ ON_DOCKER = ANY_STABLE | {
     "smoke_target": target(runtime=str, app=str, worker=str),
     "slots": {
         "stable": {"address": str},
-        "candidate": {"address": str, "environment": TEXTS, "files": {"volume": str, "digest": str}},
+        "candidate": {"address": str, "worker": str, "environment": TEXTS, "files": {"volume": str, "digest": str}},
     },
     "traffic": {"runtime": str, "container": str, "folder": str},
 }

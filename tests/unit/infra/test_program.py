@@ -137,6 +137,7 @@ def test_a_docker_stack_has_the_outputs_that_others_rely_on() -> None:
     assert outputs["edge_url"] == "https://localhost:8450"
     assert outputs["slots"]["stable"] == {"address": "10.213.7.11:3003"}
     assert outputs["slots"]["candidate"]["address"] == "10.213.7.13:3003"
+    assert outputs["slots"]["candidate"]["worker"] == "10.213.7.17"
     assert outputs["slots"]["candidate"]["environment"]["VAULT_PREFIX"] == "web-next-test/"
     assert outputs["slots"]["candidate"]["files"]["volume"] == "web-next-test-files-0a1b2c3d"
     assert outputs["traffic"]["container"] == "web-next-test-edge-0a1b2c3d"

@@ -152,8 +152,10 @@ def test_a_repositorys_name_does_not_make_another_release() -> None:
     assert digest_of(settings(FARGATE), 7) == digest_of(settings(), 7)
 
 
-def test_nothing_is_switched_on_before_a_rollout_does_it_but_stables_worker_and_later_values_stay() -> None:
-    declared = record(lambda: Flags("flags", FlagsArgs.of(NAMES)))
+@pytest.mark.parametrize("queue", ["production", "mock"])
+def test_nothing_is_on_before_a_rollout_but_a_worker_that_somebody_needs_and_later_values_stay(queue: str) -> None:
+    chosen = settings(adapters={"queue": queue})
+    declared = record(lambda: Flags("flags", FlagsArgs.of(chosen, NAMES)))
     parameters = declared.of("aws:ssm/parameter:Parameter")
 
     assert [one.inputs["name"] for one in parameters] == [
@@ -161,6 +163,6 @@ def test_nothing_is_switched_on_before_a_rollout_does_it_but_stables_worker_and_
         "/web-next-test/flags/candidate",
     ]
     for parameter in parameters:
-        started = FlagValues(ALERTS_CONSUME=parameter.name.endswith("-stable"))
+        started = FlagValues(ALERTS_CONSUME=parameter.name.endswith("-stable") or queue == "mock")
         assert json.loads(parameter.inputs["value"]) == started.model_dump()
         assert parameter.ignore_changes == ("value",)

@@ -75,7 +75,11 @@ def test_each_process_is_the_image_in_a_role_and_the_app_is_started_as_the_image
     declared = run(DOUBLE)
     started = {name: declared.one(CONTAINER, name).inputs for name in PROCESSES}
 
-    assert {container["image"] for container in started.values()} == {DOUBLE["web-next:image"]}
+    assert {name: container["image"] for name, container in started.items()} == {
+        "stable": DOUBLE["web-next:image"],
+        "worker": DOUBLE["web-next:image"],
+        "executor": MACHINE["doubleImage"],
+    }
     assert {name: container.get("command") for name, container in started.items()} == {
         "stable": None,
         "worker": ["python3", "-m", "webnext", "worker"],
@@ -83,7 +87,7 @@ def test_each_process_is_the_image_in_a_role_and_the_app_is_started_as_the_image
     }
 
 
-def test_all_processes_have_the_releases_environment_and_the_executor_its_folder_beside_it() -> None:
+def test_app_and_worker_have_the_releases_environment_and_the_executor_where_it_is_and_keeps_what() -> None:
     declared = run(DOUBLE)
     chosen = settings(DOUBLE)
     environments = {name: set(declared.one(CONTAINER, name).inputs["envs"]) for name in PROCESSES}
@@ -94,6 +98,10 @@ def test_all_processes_have_the_releases_environment_and_the_executor_its_folder
     assert "REDIS_CA_FILE=/etc/web-next/ca.pem" in environments["worker"]
     assert "EDGE_PEERS=10.213.7.10" in environments["stable"]
     assert "NEXT_PUBLIC_EXECUTOR_URL=http://10.213.7.12:3010" in environments["stable"]
+    machines = {
+        f"{key}={shared[key]}" for key in ("ENVIRONMENT", "NEXT_PUBLIC_EXECUTOR_URL", "S3_REGION", "VAULT_PREFIX")
+    }
+    assert environments["executor"] & released == machines
     assert environments["executor"] - environments["stable"] == {"DOUBLE_DATA=/var/lib/web-next-executor"}
 
 
@@ -269,16 +277,14 @@ def test_prometheus_measures_every_process_by_its_job() -> None:
 
     assert jobs == {
         "app": ["10.213.7.11:9464", "10.213.7.13:9464"],
-        "worker": ["web-next-test-worker-0a1b2c3d:9464"],
+        "worker": ["web-next-test-worker-0a1b2c3d:9464", "10.213.7.17:9464"],
         "executor": ["10.213.7.12:9464"],
         "edge": ["10.214.7.14:3903"],
         "watch": ["10.214.7.1:9097"],
         "prometheus": ["10.214.7.15:9090"],
     }
-    assert [group["labels"]["track"] for group in config["scrape_configs"][0]["static_configs"]] == [
-        "stable",
-        "candidate",
-    ]
+    for app_or_worker in config["scrape_configs"][:2]:
+        assert [group["labels"]["track"] for group in app_or_worker["static_configs"]] == ["stable", "candidate"]
 
 
 def test_grafana_runs_where_its_image_is_at_hand_and_nowhere_else() -> None:
