@@ -92,8 +92,8 @@ def taken_back(play: Play, load: Load, books: Books, *, early: bool = False) -> 
 
         last = play.record.last if play.record else None
         play.find(act, "a gate took it back", bool(last and last.gate), f"{last.gate}: {last.why}" if last else "-")
-        met = [each.sent for each in load.between(fault, back) if each.failed]
-        seconds = max(met, default=fault) - fault
+        met = [each for each in load.between(began, back) if each.failed and each.received >= fault]
+        seconds = max((each.sent for each in met), default=fault) - fault
         play.find(
             act,
             f"back within {BACK_SECONDS} s",
@@ -104,7 +104,7 @@ def taken_back(play: Play, load: Load, books: Books, *, early: bool = False) -> 
         after = load.between(back, time.time())
         tracks = {each.track for each in after}
         play.find(act, "stable has all of it", tracks == {"stable"}, f"{len(after)} requests since, {_named(tracks)}")
-        play.find_requests(act, load.between(began, fault - 1) + after)
+        play.find_requests(act, [each for each in load.between(began, time.time()) if each not in met])
         with Witness.of(stage) as witness:
             chips = witness.chips("stable")
         play.find(act, "the chips are back", chips == list(CRITERIA), ", ".join(chips))

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from cutover.smoke.probe import TRACK_HEADER, USER_AGENT
+from cutover.smoke.pin import TRACK_HEADER, USER_AGENT
 from outputs.release import Track
 from rehearsal.stage import CRITERIA, Stage
 

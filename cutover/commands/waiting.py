@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 10.0
 """Between two looks at the gates."""
+SETTLED_SECONDS = 1.0
+"""A look comes so long after the end of the hold, and not a moment before it."""
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -65,7 +67,13 @@ def follow(control: Controller, wait: float | None) -> None:
             return
         if time.monotonic() >= until:
             raise HeldError(f"not passed after {wait:g} s: {ticked.judgement.why if ticked.judgement else line}")
-        time.sleep(min(TICK_SECONDS, max(0.0, until - time.monotonic())))
+        time.sleep(min(pause(ticked), max(0.0, until - time.monotonic())))
+
+
+def pause(ticked: Ticked) -> float:
+    """Seconds until the next look: TICK_SECONDS, or less where the hold ends before."""
+    remaining = ticked.judgement.remaining if ticked.judgement else 0.0
+    return min(TICK_SECONDS, remaining + SETTLED_SECONDS) if remaining > 0 else TICK_SECONDS
 
 
 def progress(ticked: Ticked) -> str:

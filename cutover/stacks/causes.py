@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cutover.errors import CutoverError, MigrationError, NotPreparedError, StackLockedError, StackMissingError
+from cutover.errors import (
+    CutoverError,
+    MigrationError,
+    NoGoError,
+    NotPreparedError,
+    StackLockedError,
+    StackMissingError,
+)
 
 _PROTECTED = re.compile(r'resource "[^"]*::([^":]+)"[^:]*(?:marked for protection|protected)')
 """What Pulumi says of a resource that it was asked to delete or replace and may not."""
 _UNKNOWN = re.compile(r'unknown stack "(?:[^"]*/)?([^"/]+)"')
 """What Pulumi says of a stack that another refers to and that is not there."""
+_NO_GO = re.compile(r'hook "smoke" failed: NO-GO\s+(.*)', re.DOTALL)
+"""What Pulumi says of a deployment record whose suite was no GO."""
 _LOCKED = re.compile(r"\[409\] Conflict|the stack is currently locked by")
 """What Pulumi says in a service's backend, and in one of files."""
 
@@ -33,6 +42,10 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
     for problem in problems:
         if problem.startswith(migration):
             return MigrationError(problem.removeprefix(migration))
+    for problem in problems:
+        if stopped := _NO_GO.search(problem):
+            why = " ".join(stopped[1].split())
+            return NoGoError(f"stack {stack}: NO-GO, nothing was recorded: {why}; mend what failed, then run it again")
     for problem in problems:
         if kept := _PROTECTED.search(problem):
             return CutoverError(

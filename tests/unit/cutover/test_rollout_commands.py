@@ -303,3 +303,10 @@ def test_an_update_that_fails_in_finishing_is_gone_on_with(stacks: Stacks) -> No
     stacks.failure = None
     assert main(["finish", "-s", "local"]) == 0
     assert stacks.world.weight == 0
+
+
+@pytest.mark.parametrize(("remaining", "pause"), [(0.0, 10.0), (3.0, 4.0), (600.0, 10.0)])
+def test_who_waits_looks_again_when_the_hold_ends_and_every_ten_seconds_else(remaining: float, pause: float) -> None:
+    ticked = Ticked(None, judgement(Outcome.INCONCLUSIVE, remaining=remaining))
+
+    assert waiting.pause(ticked) == pause

@@ -19,6 +19,7 @@ from pulumi import automation as auto
 from cutover.errors import (
     CutoverError,
     MigrationError,
+    NoGoError,
     NotPreparedError,
     StackLockedError,
     StackMissingError,
@@ -381,6 +382,14 @@ def test_the_first_problem_of_an_update_is_its_cause() -> None:
     error = cause("local", str(failed("error: update failed")), ["hook smoke failed", "second"])
 
     assert str(error) == "stack local: hook smoke failed"
+
+
+def test_an_update_whose_suite_was_no_go_says_which_criterion_stopped_it() -> None:
+    hook = 'before hook "smoke" failed: NO-GO\n  Queue stats: no alert arrived'
+    error = cause("local", str(failed("error: update failed")), [hook])
+
+    assert type(error) is NoGoError
+    assert str(error).startswith("stack local: NO-GO, nothing was recorded: Queue stats: no alert arrived; ")
 
 
 @pytest.mark.parametrize("text", ["config: {a: b\n", "- a list\n", "config: a text\n", "\tconfig: {}\n"])
