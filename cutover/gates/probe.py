@@ -86,12 +86,12 @@ def _document(http: httpx.Client, path: str) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _away(checks: Any) -> list[str] | None:
+def _away(checks: Any) -> tuple[str, ...] | None:
     if not isinstance(checks, dict):
         return None
-    return sorted(
+    return tuple(
         name
-        for name, check in checks.items()
+        for name, check in sorted(checks.items())
         if isinstance(check, dict) and check.get("adapter") == "production" and check.get("ok") is False
     )
 
