@@ -107,7 +107,7 @@ class Argo:
                 if errors > self.consecutive_error_limit:
                     return Verdict(Ending.ROLLED_BACK, now)
                 continue
-            errors, taken = 0, taken + 1
+            taken += 1  # there is an answer from now on, so errors come in a row or not at all
             seen = traffic.candidate.between(now - self.window, now)
             if not seen.of or over(seen):
                 certain = self.fails_at is None or (seen.of and seen.bad / seen.of > self.fails_at)
