@@ -92,8 +92,10 @@ def load(stage: Stage, *, rate: float, keep: Path) -> Iterator[Load]:
         *(f"https://{machine.address(stage.block)}:{EDGE_PORT}", "/ca.pem", str(rate), str(stage.patience)),
     ]
     seen = Load()
-    with (keep.with_suffix(".err")).open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True)
+    with (
+        (keep.with_suffix(".err")).open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True) as process,
+    ):
         assert process.stdout
         reader = threading.Thread(target=_read, args=(process.stdout, keep, seen.requests))
         reader.start()

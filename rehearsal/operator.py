@@ -51,17 +51,19 @@ class Operator:
         began = time.monotonic()
         self.say(f"$ {' '.join(shown)}")
         lines = []
-        process = subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert process.stdout
-        with self.log.open("a") as log:
+        with (
+            self.log.open("a") as log,
+            subprocess.Popen(
+                command,
+                cwd=self.root,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process,
+        ):
+            assert process.stdout
             log.write(f"$ {' '.join(shown)}\n")
             for line in process.stdout:
                 log.write(line)

@@ -139,9 +139,8 @@ class System:
     def container(self, part: str) -> Container:
         """This stack's container whose name has `part` in it."""
         name = re.compile(rf"web-next-{self.stack}-{part}\b(?!-files)")
-        found = [
-            each for each in docker.from_env().containers.list(all=True, ignore_removed=True) if name.search(each.name)
-        ]
+        known = docker.from_env().containers.list(all=True, ignore_removed=True)
+        found = [each for each in known if name.search(each.name) and self.machine.clone in each.name]
         assert len(found) == 1, f"{len(found)} containers match {name.pattern}"
         return found[0]
 

@@ -1,0 +1,113 @@
+"""The way back of a rollout that runs under load: with all else away, by a gate, and where nobody is to blame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from cutover.evidence.bucket import RecordsBucket
+from cutover.rollout.record import State
+from cutover.rollout.store import Store
+from cutover.traffic import traffic_split
+from rehearsal.faults import hung
+from tests.support.faults import hanging, paused, stopped
+from tests.support.under_load import HELD, ROLLED_BACK, Rollouts, rollouts
+
+pytestmark = pytest.mark.e2e
+UNFINISHED = 14
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Rollouts]:
+    with rollouts() as made:
+        yield made
+
+
+@contextmanager
+def no_pulumi(running: Rollouts, folder: Path) -> Iterator[Path]:
+    """Pulumi's state is elsewhere, and the CLI leaves a note when somebody calls it."""
+    state, note = running.system.folder / "state", folder / "called"
+    (folder / "bin").mkdir()
+    called = folder / "bin" / "pulumi"
+    called.write_text(f'#!/bin/sh\necho "$@" >>{note}\nexit 1\n')
+    called.chmod(0o755)
+    environment = running.play.operator.environment
+    path = environment["PATH"]
+    environment["PATH"] = f"{called.parent}:{path}"
+    state.rename(folder / "state")
+    try:
+        yield note
+    finally:
+        (folder / "state").rename(state)
+        environment["PATH"] = path
+
+
+def on_the_candidate(running: Rollouts, since: float) -> int:
+    """How many requests that began after a moment the candidate has answered."""
+    return sum(each.track == "candidate" for each in running.load.between(since, time.time()))
+
+
+def test_the_traffic_comes_back_while_everything_else_is_away(running: Rollouts, tmp_path: Path) -> None:
+    running.to("canary")
+    known = running.record
+    with ExitStack() as away:
+        note = away.enter_context(no_pulumi(running, tmp_path))
+        away.enter_context(stopped(running.system.container("audit")))
+        away.enter_context(stopped(running.system.container("prometheus")))
+        away.enter_context(hanging(running.system.emulator))
+        done = running.cutover("rollback", "--why", "the desk sees stale prices", expected=(UNFINISHED,))
+        since = time.time()
+        time.sleep(2)
+
+        assert "not reached: record, flags candidate, flags stable, notice" in done.last_line
+        assert traffic_split(known.targets.traffic).get().weight == 0
+        assert on_the_candidate(running, since) == 0
+        assert not note.exists()
+        assert running.record.state is State.ROLLED_BACK
+
+    running.cutover("tick", expected=(ROLLED_BACK,))
+    kept = Store(RecordsBucket.of(known.targets.places)).read()
+    assert kept
+    assert (kept.record.state, kept.record.last.verb) == (State.ROLLED_BACK, "rollback")
+    assert not (running.system.folder / ".local" / "rollout" / running.base / "journal.json").exists()
+
+
+def test_the_traffic_comes_back_while_an_update_runs(running: Rollouts) -> None:
+    running.to("canary")
+    update = running.system.start(*running.system.up_command, "--refresh")
+    try:
+        while not running.system.locks:
+            assert update.poll() is None
+            time.sleep(0.1)
+        running.cutover("rollback")
+        assert update.poll() is None, "the update ended before the rollback did"
+        since = time.time()
+        time.sleep(2)
+        assert on_the_candidate(running, since) == 0
+    finally:
+        update.communicate(timeout=120)
+
+
+def test_a_candidate_that_hangs_is_taken_back_by_the_probe(running: Rollouts) -> None:
+    running.to("canary")
+    with hung(running.app):
+        done = running.wait(expected=(ROLLED_BACK,))
+
+    assert "answer" in done.last_line
+    assert running.record.last.gate == "probe"
+    assert running.weight == 0
+
+
+def test_with_postgres_frozen_nobody_is_to_blame_and_it_is_held(running: Rollouts) -> None:
+    running.to("canary")
+    with paused(running.system.container("audit")):
+        running.wait(expected=(HELD,))
+
+    assert running.record.state is State.CANARY
+    assert running.record.hold
+    assert running.weight == 10
+    running.clean()
