@@ -25,10 +25,10 @@ PRECISION = 1e-4
 
 @dataclass(frozen=True)
 class Kayenta:
-    """A judgement each `interval` of a growing look-back. `high` is worse by the test and by more than the tolerance.
-    The score of one metric is 100 or 0: below `marginal` the canary fails at once; the last one has to reach `passing`.
-    Minutes without requests are left out; without any the metric has no data, and a canary fails whose metrics have
-    none to half or more."""
+    """A judgement each `interval` of a growing look-back, and at the end. `high` is worse by the test and by more than
+    the tolerance. The score of one metric is 100 or 0: below `marginal` the canary fails at once; the last one has to
+    reach `passing`. Minutes without requests are left out; without any the metric has no data, and a canary fails
+    where half of the metrics or more have none."""
 
     interval: int = 3600
     step: int = 60
@@ -39,12 +39,12 @@ class Kayenta:
     passing: float = 95
 
     def judge(self, traffic: Traffic) -> Verdict:
-        score = 0.0
-        for now in range(self.interval, traffic.candidate.seconds + 1, self.interval):
+        score, end = 0.0, traffic.candidate.seconds
+        for now in (*range(self.interval, end, self.interval), end):
             score = self.score(*(self._points(track, now) for track in (traffic.candidate, traffic.stable)))
             if score < self.marginal:
                 return Verdict(Ending.ROLLED_BACK, now)
-        return Verdict(Ending.PASSED if score >= self.passing else Ending.ROLLED_BACK, traffic.candidate.seconds)
+        return Verdict(Ending.PASSED if score >= self.passing else Ending.ROLLED_BACK, end)
 
     def score(self, candidate: Sequence[float], stable: Sequence[float]) -> float:
         """0 to 100."""

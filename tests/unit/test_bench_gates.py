@@ -13,10 +13,16 @@ import pytest
 from bench.gates import kayenta
 from bench.gates.compare import RULES, good, results, traffics
 from bench.gates.kayenta import Kayenta
+from bench.gates.recorded import recorded, verdicts
 from bench.gates.rules import LIMIT, Alarm, Argo, Ending, Evidence, Flagger, Rule, Threshold, Verdict
 from bench.gates.tables import without_traffic
 from bench.gates.traffic import STEP, Track, Traffic, bursts, late, ramp, simulated, steady
+from cutover.gates.counts import TrackCounts
 from cutover.gates.evidence import Tally
+from cutover.gates.probe import Probes
+from cutover.gates.samples import SAMPLES, Sample
+from cutover.rollout.phases import PHASES
+from tests.support.judged import REAL, WELL, counted
 
 PAGE = Path(__file__).parents[2] / "docs" / "gates.md"
 GOOD, BAD, NONE = Tally(0, 100), Tally(3, 100), Tally(0, 0)
@@ -236,6 +242,46 @@ def test_at_half_the_limit_ours_rolls_back_nothing_and_a_threshold_most() -> Non
     found = dict(results(rules, list(traffics(30, 0.5, "good", lambda chance: good(chance, LIMIT / 2)))))
     assert found["ours"].endings[Ending.ROLLED_BACK] == 0
     assert found["threshold"].endings[Ending.ROLLED_BACK] > 0.8
+
+
+def recording(path: Path, *errors: int) -> Path:
+    """A look each 15 s at 10 requests a second, with so many errors until then; then the next phase's first look."""
+    for phase, seconds, bad in (*((0, 15 * look, bad) for look, bad in enumerate(errors, 1)), (1, 5, 0)):
+        own = TrackCounts(asked=seconds * 10, requests=seconds * 10, errors=bad)
+        stable = TrackCounts(asked=seconds * 20, requests=seconds * 20)
+        Sample(
+            **vars(counted(own, stable, seconds=seconds)),
+            rollout="r1",
+            phase=PHASES[phase].name,
+            hold=60,
+            gates=PHASES[phase].gates,
+            adapters={"stable": REAL, "candidate": REAL},
+            probes=Probes(stable=WELL, candidate=WELL),
+        ).append_to(path)
+    return path / SAMPLES
+
+
+def test_recorded_samples_are_judged_phase_by_phase_in_the_steps_of_their_looks(tmp_path: Path) -> None:
+    phases = recorded(recording(tmp_path, 1, 20, 40))
+    canary = phases["r1, canary"]
+
+    assert phases.keys() == {"r1, canary", "r1, staged"}
+    assert [canary.candidate.between(now - STEP, now) for now in canary.looks] == [
+        Tally(0, 0),
+        Tally(1, 150),
+        Tally(19, 150),
+        Tally(0, 0),
+        Tally(20, 150),
+    ]
+    assert canary.stable.between(0, 50) == Tally(0, 900)
+    assert list(verdicts({"ours": RULES["ours"], "Kayenta": RULES["Kayenta"]}, phases)) == [
+        "r1, canary: 40 errors of 450 requests in 50 s",
+        "  ours                      rolled back after 30 s and 300 requests",
+        "  Kayenta                   rolled back after 50 s and 450 requests",
+        "r1, staged: 0 errors of 50 requests in 10 s",
+        "  ours                      held        after 10 s and 50 requests",
+        "  Kayenta                   rolled back after 10 s and 50 requests",
+    ]
 
 
 def test_the_page_says_of_each_rule_what_it_does_without_traffic() -> None:
