@@ -75,7 +75,7 @@ class TakeBack:
 
 @dataclass(frozen=True)
 class Answers:
-    """Whether a track's release answers within a second."""
+    """Whether a track's release answers within a second; None where that cannot be said."""
 
     track: Track
 

@@ -14,6 +14,8 @@ from outputs.release import Track
 from outputs.smoke import EdgeSummary
 
 SECONDS = 1.0
+_NOBODY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE)
+"""What an edge or a balancer says at once where there is nothing to send a request to."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class Pinned:
     edge: EdgeSummary
     track: Track
 
-    def answers(self) -> bool:
-        """Whether the release itself answers within a second."""
+    def answers(self) -> bool | None:
+        """Whether the release answers; False only where the edge says that nobody is there, None where nothing has
+        said anything in time: what is slow may still be there."""
         try:
-            return self._get("/healthz").status_code == httpx.codes.OK
+            answer = self._get("/healthz")
         except httpx.HTTPError:
-            return False
+            return None
+        return False if answer.status_code in _NOBODY else answer.is_success or None
 
     def undelivered(self) -> int:
         """How many alerts wait that it has accepted. Raises UnreachableError."""

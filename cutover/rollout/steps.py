@@ -186,8 +186,8 @@ def _known(routed: Share | None) -> Steps[Record]:
 
 def _require_stable(record: Record) -> Steps[None]:
     """Raises RefusedError where stable does not answer and the candidate does: traffic would go nowhere."""
-    stable = yield Answers("stable")
-    if not stable and (yield Answers("candidate")):
+    stable: bool | None = yield Answers("stable")
+    if stable is False and (yield Answers("candidate")):
         raise RefusedError(
             f"stable ({record.releases.stable.version}) does not answer and the candidate does: start it, or take the "
             "traffic back all the same with --anyway"
