@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 from cutover.traffic.split import TrafficSplit
 from outputs.traffic import DockerTraffic, FargateTraffic
+
+MOUNTED = "EDGE_MOUNTED"
+"""The environment's name for the edge's container whose volume is mounted here, where it has it itself."""
 
 
 def traffic_split(where: DockerTraffic | FargateTraffic) -> TrafficSplit:
     """The split that a stack's output `traffic` describes."""
     if isinstance(where, DockerTraffic):
-        from cutover.traffic.docker import EdgeTraffic
+        from cutover.traffic.docker import EdgeTraffic, MountedTraffic
 
-        return EdgeTraffic(container=where.container, folder=where.folder)
+        kind = MountedTraffic if os.environ.get(MOUNTED) == where.container else EdgeTraffic
+        return kind(container=where.container, folder=where.folder)
     from cutover.traffic.fargate import ListenerTraffic
 
     return ListenerTraffic.of(where)

@@ -25,20 +25,24 @@ def contained(
     capabilities: Sequence[str] = (),
     marks: Mapping[str, pulumi.Input[str]] | None = None,
     tmpfs: int = 16,
+    on_machine: bool = False,
     **own: Any,
 ) -> docker.Container:
     """Declares a container on the clone's network, which counts as created when its `health` command succeeds.
 
     Its root is read-only but for `tmpfs` MiB of /tmp, it gains no privileges and has only these `capabilities`;
     `memory` is in MiB. Without an `address` it gets any. `networks`, each with its address, are instead of
-    the clone's. `role` and `marks` are labels; `own` is the container's own.
+    the clone's; `on_machine` it has the machine's own and no other. `role` and `marks` are labels; `own` is the
+    container's own.
     """
+    joined = [
+        docker.ContainerNetworksAdvancedArgs(name=network, ipv4_address=own_address)
+        for network, own_address in (networks or {machine.network: address}).items()
+    ]
     return docker.Container(
         resource,
-        networks_advanced=[
-            docker.ContainerNetworksAdvancedArgs(name=network, ipv4_address=own_address)
-            for network, own_address in (networks or {machine.network: address}).items()
-        ],
+        networks_advanced=None if on_machine else joined,
+        network_mode="host" if on_machine else None,
         labels=labels(docker.ContainerLabelArgs, machine, role=role, **(marks or {})),
         read_only=True,
         tmpfs={"/tmp": f"size={tmpfs}m,mode=1777"},  # noqa: S108 - the container's own, gone with it

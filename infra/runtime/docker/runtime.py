@@ -15,6 +15,7 @@ from infra.runtime.docker.executor import DockerExecutor, DockerExecutorArgs
 from infra.runtime.docker.files import Files, FilesArgs
 from infra.runtime.docker.metrics import Metrics, MetricsArgs
 from infra.runtime.docker.service import DockerRelease, DockerServiceArgs
+from infra.runtime.docker.watch import Watch, WatchArgs
 from infra.settings.keys import Settings
 from outputs.slots import DockerPlace, DockerSlot, DockerSlots, SlotFiles
 from outputs.smoke import DockerProcesses
@@ -33,6 +34,7 @@ class DockerRuntimeArgs:
     double: DockerExecutorArgs
     metrics: MetricsArgs
     edge: DockerEdgeArgs
+    watch: WatchArgs
     worker: str
     environment: Mapping[str, str]
 
@@ -47,13 +49,14 @@ class DockerRuntimeArgs:
             double=DockerExecutorArgs.of(settings, names, files.volume),
             metrics=MetricsArgs.of(settings, names, edge.lines),
             edge=edge,
+            watch=WatchArgs.of(settings, names),
             worker=str(machine.candidate_worker_address),
             environment=shared_environment(settings, names, "candidate"),
         )
 
 
 class DockerRuntime(pulumi.ComponentResource):
-    """App and worker of the stable release, the executor's double, metrics, and the edge before both slots."""
+    """App and worker of the stable release, executor's double, metrics, watch, and the edge before both slots."""
 
     edge_url: str
     edge: EdgeConfig
@@ -73,6 +76,7 @@ class DockerRuntime(pulumi.ComponentResource):
         double = [DockerExecutor("executor", replace(args.double, files=files), child)] if args.receiver else []
         edge = DockerEdge("edge", args.edge, child)
         metrics = Metrics("metrics", replace(args.metrics, lines=edge.lines.name), child)
+        watch = Watch("watch", args.watch, pulumi.ResourceOptions(parent=self, depends_on=[edge]))
         self.edge, self.receiver = args.edge.config, args.receiver
         self.edge_url, self.traffic, self.metrics_url = edge.url, edge.traffic, metrics.metrics_url
         self.slots = DockerSlots(
@@ -86,5 +90,5 @@ class DockerRuntime(pulumi.ComponentResource):
         )
         self.processes = args.service.processes
         self.grafana = metrics.grafana
-        self.parts = [app, *double, metrics, edge]
+        self.parts = [app, *double, metrics, edge, watch]
         self.register_outputs({"edge_url": self.edge_url})

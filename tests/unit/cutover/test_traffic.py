@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cutover import traffic
 from cutover.commands.app import main
-from cutover.errors import TrafficError, UnreachableError
+from cutover.errors import RefusedError, TrafficError, UnreachableError
 from cutover.rollout import channel
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
 from cutover.traffic import traffic_split
 from cutover.traffic.docker import EdgeTraffic
 from cutover.traffic.fargate import ListenerTraffic
-from cutover.traffic.split import Mark, Share, checked
+from cutover.traffic.split import Mark, Share, TrafficSplit, checked
 from outputs.smoke import Places
 from outputs.traffic import DockerTraffic, FargateTraffic
 from tests.support.edge_double import TARGET
@@ -53,6 +54,41 @@ def test_the_runtime_decides_where_the_split_is() -> None:
     assert docker == EdgeTraffic(container="edge", folder="/weights")
     assert isinstance(listener, ListenerTraffic)
     assert (listener.listener, listener.stable, listener.candidate) == (LISTENER, STABLE, CANDIDATE)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrafficSplit:
+    """A split whose edge's volume is at hand; its container is nowhere."""
+    monkeypatch.setenv("EDGE_MOUNTED", "edge")
+    return traffic_split(DockerTraffic(container="edge", folder=str(tmp_path)))
+
+
+def test_where_the_edges_volume_is_mounted_the_weight_is_set_there_and_docker_is_not_asked(
+    mounted: TrafficSplit, tmp_path: Path
+) -> None:
+    mounted.set(10, Mark(rollout="r-1", revision=3))
+
+    assert sorted(path.name for path in (tmp_path / "now").iterdir()) == sorted(map(str, range(10)))
+    assert mounted.get() == Share(weight=10, mark=Mark(rollout="r-1", revision=3))
+    with pytest.raises(RefusedError, match="revision 2"):
+        mounted.set(50, Mark(rollout="r-1", revision=2))
+    mounted.take_back("r-1")
+    with pytest.raises(RefusedError):
+        mounted.set(10, Mark(rollout="r-1", revision=4))
+    assert mounted.get().weight == 0
+
+
+def test_the_volume_of_another_edge_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_MOUNTED", "another")
+
+    assert type(traffic_split(DOCKER)) is EdgeTraffic
+
+
+def test_a_volume_that_is_gone_is_said_in_a_line(mounted: TrafficSplit, tmp_path: Path) -> None:
+    tmp_path.rmdir()
+
+    with pytest.raises(TrafficError, match="edge edge: the weight is as it was"):
+        mounted.set(10)
 
 
 @dataclass

@@ -35,6 +35,7 @@ TOKENS = {
     "web-next:docker:Metrics",
     "web-next:docker:Release",
     "web-next:docker:Runtime",
+    "web-next:docker:Watch",
     "web-next:fargate:Balancer",
     "web-next:fargate:ConsoleCertificate",
     "web-next:fargate:ExecutionRole",

@@ -43,7 +43,7 @@ def labels(container: dict[str, Any]) -> dict[str, str]:
     return {label["label"]: label["value"] for label in container["labels"]}
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, *OTHERS])
+@pytest.mark.parametrize("name", [*PROCESSES, *OTHERS, "watch"])
 def test_a_container_has_no_privilege_it_does_not_need(name: str) -> None:
     declared = run(DOUBLE)
     container = declared.one(CONTAINER, name).inputs
@@ -152,6 +152,7 @@ def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_an
         "worker": [("web-next-0a1b2c3d", None)],
         "executor": [("web-next-0a1b2c3d", "10.213.7.12")],
         "edge": [("web-next-0a1b2c3d", "10.213.7.10")],
+        "watch": [],
     }
 
 
@@ -178,7 +179,7 @@ def test_the_log_is_memory_that_the_edge_writes_and_the_reader_reads() -> None:
 def test_everything_is_found_by_the_clones_label_and_nothing_shares_a_name() -> None:
     declared = run(DOUBLE)
 
-    for token, count in ((CONTAINER, 9), (VOLUME, 7)):
+    for token, count in ((CONTAINER, 10), (VOLUME, 7)):
         made = [one.inputs for one in declared.of(token)]
         assert len({one["name"] for one in made}) == count
         assert {labels(one)["web-next.clone"] for one in made} == {"0a1b2c3d"}
