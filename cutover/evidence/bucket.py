@@ -16,6 +16,7 @@ from outputs.smoke import Places
 CONTENT_TYPES = {
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
+    ".gz": "application/gzip",
     ".html": "text/html; charset=utf-8",
     ".xml": "application/xml",
     ".md": "text/markdown; charset=utf-8",

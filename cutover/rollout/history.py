@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,20 +83,20 @@ class History:
     def samples(self, rollout: str, most: int = MOST) -> list[Counts]:
         """What was counted in a rollout, spread evenly over its samples where there are more than `most`, the last
         among them; a line that was cut off is left out."""
-        own = self.lines(rollout)
-        every = -(-len(own) // most) if own else 1
+        count = sum(1 for _ in self.lines(rollout))
+        every = max(-(-count // most), 1)
         found = []
-        for line in reversed(own[::-1][::every]):
-            with suppress(ValueError):
-                found.append(Counts.from_output(json.loads(line)))
+        for number, line in enumerate(self.lines(rollout), start=1):
+            if (count - number) % every == 0:
+                with suppress(ValueError):
+                    found.append(Counts.from_output(json.loads(line)))
         return found
 
-    def lines(self, rollout: str) -> list[str]:
-        """The samples of a rollout as they were written, a line each."""
+    def lines(self, rollout: str) -> Iterator[str]:
+        """The samples of a rollout as they were written, a line each; there may be 20 MB of them."""
         mark = f'"rollout": {json.dumps(rollout)}'
         with suppress(FileNotFoundError), (self.folder / SAMPLES).open() as lines:
-            return [line for line in lines if mark in line]
-        return []
+            yield from (line for line in lines if mark in line)
 
     def _read_changes(self) -> list[Change]:
         try:

@@ -3,9 +3,11 @@ manifest."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -39,10 +41,10 @@ class RolloutPack:
     files: Mapping[str, bytes]
 
     @classmethod
-    def of(cls, document: Document, samples: Sequence[str], page: str) -> Self:
-        """The pack of a rollout that is over; `samples` are the lines as they were written."""
+    def of(cls, document: Document, samples: Iterable[str], page: str) -> Self:
+        """The pack of a rollout that is over; `samples` are the lines as they were written, a tenth as long here."""
         text = json.dumps(document.output(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        files = {DOCUMENT: text.encode(), SAMPLES: "".join(samples).encode(), PAGE: page.encode()}
+        files = {DOCUMENT: text.encode(), f"{SAMPLES}.gz": _compressed(samples), PAGE: page.encode()}
         return cls(document, {**files, MANIFEST: manifest(files).encode()})
 
     @classmethod
@@ -67,3 +69,12 @@ class RolloutPack:
     def keep(self, bucket: RecordsBucket) -> None:
         """Writes it into the bucket, once. Raises what the bucket does."""
         bucket.put_files(self.key, self.files)
+
+
+def _compressed(lines: Iterable[str]) -> bytes:
+    """Lines by gzip, the same bytes for the same lines."""
+    made = io.BytesIO()
+    with gzip.GzipFile(fileobj=made, mode="wb", mtime=0) as file:
+        for line in lines:
+            file.write(line.encode())
+    return made.getvalue()

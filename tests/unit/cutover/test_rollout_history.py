@@ -97,7 +97,7 @@ def test_samples_are_those_of_the_rollout_and_a_line_that_was_cut_off_is_left_ou
     own = list(named("inconclusive").samples)
     written(history, replace(own[0], rollout="another"), *own)
     with (history.folder / SAMPLES).open("a") as lines:
-        lines.write(history.lines(CANARY.id)[-1][:-20])
+        lines.write(list(history.lines(CANARY.id))[-1][:-20])
 
     assert [counts.until for counts in history.samples(CANARY.id)] == [sample.until for sample in own]
     assert history.samples(CANARY.id)[-1].candidate == own[-1].candidate

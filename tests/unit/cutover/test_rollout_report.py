@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -71,10 +72,12 @@ def test_the_pack_of_a_rollout_that_is_over_has_its_record_its_samples_and_its_p
     reported.tell(rollout)
     pack = RolloutPack.verified(reported.kept)
 
-    assert list(reported.kept) == ["rollout.json", "samples.jsonl", "index.html", "manifest.json"]
+    assert list(reported.kept) == ["rollout.json", "samples.jsonl.gz", "index.html", "manifest.json"]
     assert pack.document.record.output() == rollout.record.output()
     assert pack.document.record.pack == "5d3f0a" * 10, "it names the candidate's"
-    assert len(reported.kept["samples.jsonl"].splitlines()) == len(rollout.samples)
+    written = (reported.copy.folder / "samples.jsonl").read_bytes()
+    assert len(written.splitlines()) == len(rollout.samples)
+    assert gzip.decompress(reported.kept["samples.jsonl.gz"]) == written
     assert reported.kept["index.html"].decode() == reported.page
     assert (reported.copy.folder / KEPT).read_text() == f"{rollout.record.id} {pack.id}\n"
 
@@ -110,7 +113,7 @@ def test_a_bucket_that_is_away_is_asked_again_the_next_time(reported: Reported) 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("samples.jsonl", b"", r"samples\.jsonl has the SHA-256 .*, manifest\.json says"),
+        ("samples.jsonl.gz", b"", r"samples\.jsonl\.gz has the SHA-256 .*, manifest\.json says"),
         ("more.txt", b"", r"more\.txt is not in manifest\.json"),
         ("manifest.json", b"{}", r"manifest\.json is no manifest"),
     ],
