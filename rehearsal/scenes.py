@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
+from cutover.evidence.bucket import RecordsBucket
+from cutover.evidence.document import Rehearsal
+from cutover.evidence.places import note_rehearsal
 from cutover.rollout.record import State
 from cutover.smoke.checks import audit, evidence, guardrails, queue
 from cutover.smoke.finding import Outcome
@@ -80,7 +84,8 @@ def taken_back(play: Play, load: Load, books: Books, *, early: bool = False) -> 
             operator.cutover("staged", "-s", stage.base)
         time.sleep(5)
         before = books.holdings()
-        processes = play.deployed(stage.candidate).processes
+        candidate = play.deployed(stage.candidate)
+        processes = candidate.processes
         assert isinstance(processes, DockerProcesses)
         fault = time.time()
         faults.enter_context(hung(processes.app))
@@ -100,6 +105,8 @@ def taken_back(play: Play, load: Load, books: Books, *, early: bool = False) -> 
             seconds <= BACK_SECONDS,
             f"{seconds:.1f} s from the fault to the last request that met it; {len(met)} met it",
         )
+        timed = Rehearsal(at=datetime.now(UTC), release=candidate.digest, rollback_seconds=round(seconds, 1))
+        note_rehearsal(RecordsBucket.of(candidate.places), timed)
         time.sleep(3)
         after = load.between(back, time.time())
         tracks = {each.track for each in after}
