@@ -124,14 +124,15 @@ def roll_back(last: Last, at: datetime, *, anyway: bool = False) -> Steps[Turn]:
 def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
     """What every tick does first: what a turn could not reach, and what does not follow from the record any more.
 
-    A rollout that what routes has as taken back is written down as that. The weight is lowered to the record's and
-    never raised: that is a verb's. Returns the record; while the bucket does not answer the copy of this machine,
-    and nothing is changed; None where there was no rollout.
+    A rollout that what routes has as taken back is written down as that, as this machine's copy knows it, else as
+    this tick's. The weight is lowered to the record's and never raised: that is a verb's. Returns the record; while
+    the bucket does not answer the copy of this machine, and nothing is changed; None where there was no rollout.
     """
+    copy: Record | None = None
     try:
         kept: Kept | None = yield ReadRecord()
     except UnreachableError:
-        copy: Record | None = yield ReadCopy()
+        copy = yield ReadCopy()
         return copy
     if kept is None:
         return None
@@ -139,16 +140,18 @@ def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
     routed: Share = yield ReadWeight()
     taken = record.state.running and record.id in routed.taken_back
     if taken:
-        record = yield from _write_back(record, last, at, left)
+        copy = yield ReadCopy()
+        whose = copy.last if copy and copy.id == record.id and copy.state is State.ROLLED_BACK else last
+        record = yield from _write_back(record, whose, at, left)
         if left:
             return record
     turn = yield from put_in_force(record, tell=taken)
     if turn.record.state is State.ROLLED_BACK and turn.record.mock_queue and not turn.left:
-        turn = yield from _drain(turn, last)
+        turn = yield from _drain(turn)
     return turn.record
 
 
-def _drain(turn: Turn, last: Last) -> Steps[Turn]:
+def _drain(turn: Turn) -> Steps[Turn]:
     """After a rollback: the candidate's worker delivers while something is left that the candidate has accepted."""
     try:
         accepted: int = yield Accepted()
@@ -157,7 +160,7 @@ def _drain(turn: Turn, last: Last) -> Steps[Turn]:
     more = accepted > 0
     if more is turn.record.draining:
         return turn
-    return (yield from change(lambda now: machine.draining(now, more, last)))
+    return (yield from change(lambda now: machine.draining(now, more, now.last)))
 
 
 def _current() -> Steps[Kept]:

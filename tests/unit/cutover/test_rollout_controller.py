@@ -259,6 +259,23 @@ def test_what_was_taken_back_is_not_finished() -> None:
         made.control.finishing()
 
 
+def test_a_rollback_without_the_bucket_is_written_down_later_as_whose_it_was() -> None:
+    made = desk(State.CANARY)
+    made.world.away = (effects.ReadRecord, effects.WriteRecord, effects.WriteFlags, effects.Tell)
+
+    turn = made.control.roll_back("orders are late")
+    assert turn.left == ("record", "flags candidate", "flags stable", "notice")
+    assert made.world.weight == 0
+
+    made.world.away = ()
+    ticked = made.control.tick()
+    assert made.world.written
+    assert ticked.record == made.world.written
+    assert (made.world.written.last.verb, made.world.written.last.why) == ("rollback", "orders are late")
+    assert made.world.journal == ()
+    assert made.world.told == [State.ROLLED_BACK]
+
+
 def test_a_stable_release_that_does_not_answer_gets_no_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controller, "ANSWERING_SECONDS", 0.0)
     made = desk(State.FINISHING)
