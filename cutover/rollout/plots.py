@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Literal
 
-WIDTH, HEIGHT = 340, 132
+WIDTH, HEIGHT = 340, 138
 """As wide as a phone shows it, so that what is written in a picture keeps its size."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 12, 20
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 18, 20
 ROOM = 16
 """What a number above takes."""
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
