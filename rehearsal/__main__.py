@@ -17,9 +17,9 @@ from rehearsal.play import Console, Play
 from rehearsal.report import Report
 from rehearsal.stage import CANDIDATE, STABLE, Stage
 
-RATE = 100.0
+RATE = 120.0
 """Requests a second: enough that each gate has its sample within the holds below."""
-HOLDS = {"canary": 40, "staged": 30, "production": 20}
+HOLDS = {"canary": 30, "staged": 20, "production": 12}
 """Seconds, where the playbook has 30 minutes, an hour and a day."""
 
 

@@ -41,7 +41,7 @@ BROWSER: tuple[Request, ...] = (
     PAGE,
 )
 MACHINE: tuple[Request, ...] = (
-    *[("POST", "/api/audit/push", {"action": "rehearsal", "result": "ok"})] * 6,
+    *[("POST", "/api/audit/push", {"action": "rehearsal", "result": "ok"})] * 10,
     ("POST", "/api/alerts/webhook", {"severity": "info"}),
     ("POST", "/api/evidence/zip", {"runId": "rehearsal"}),
 )

@@ -20,6 +20,10 @@ from rehearsal.report import Act, Finding, Report
 from rehearsal.stage import Stage
 
 
+WIDTH = 150
+"""Of a line on the console; the log has all of it."""
+
+
 class Console:
     """Prints lines with the time since the rehearsal began."""
 
@@ -28,7 +32,7 @@ class Console:
 
     def __call__(self, line: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        print(f"{minutes:2}:{seconds:02}  {line}", flush=True)
+        print(f"{minutes:2}:{seconds:02}  {line if len(line) <= WIDTH else line[: WIDTH - 1] + '…'}", flush=True)
 
 
 @dataclass(kw_only=True)

@@ -96,7 +96,8 @@ def taken_back(play: Play, load: Load, books: Books, *, early: bool = False) -> 
         faults.close()
 
         last = play.record.last if play.record else None
-        play.find(act, "a gate took it back", bool(last and last.gate), f"{last.gate}: {last.why}" if last else "-")
+        why = (last.why if last else None) or "nothing did"
+        play.find(act, "a gate took it back", bool(last and last.gate), why.partition("; ")[0])
         met = [each for each in load.between(began, back) if each.failed and each.received >= fault]
         seconds = max((each.sent for each in met), default=fault) - fault
         play.find(
@@ -166,9 +167,10 @@ def _sign(play: Play) -> None:
     """Three people approve the pack of the prepared release; here it is the rehearsal, and it says so."""
     release = play.deployed(play.stage.candidate).digest
     pack = max((play.stage.root / ".local" / "packs" / release).iterdir())
+    key = f"packs/{release}/{pack.name}"
     for role in ROLES:
         by = f"the rehearsal, for {role}"
-        play.operator.cutover("approve", str(pack), "--role", role, "--by", by)
+        play.operator.cutover("approve", key, "-s", play.stage.base, "--role", role, "--by", by)
 
 
 def _drain(play: Play) -> None:
@@ -178,7 +180,7 @@ def _drain(play: Play) -> None:
         if time.monotonic() > deadline:
             raise RehearsalError(f"after {DRAIN_SECONDS} s the candidate still has alerts that are not delivered")
         time.sleep(2)
-        play.operator.cutover("tick", "-s", play.stage.base, quiet=True)
+        play.operator.cutover("tick", "-s", play.stage.base, expected=(0, ROLLED_BACK), quiet=True)
 
 
 def _balance(play: Play, act: Act, load: Load, books: Books, since: float) -> None:

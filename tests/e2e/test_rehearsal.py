@@ -16,7 +16,7 @@ from rehearsal.report import Report
 from rehearsal.stage import Stage
 from tests.support.system import System
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 RATE = 200.0
 HOLDS = {"canary": 20, "staged": 10, "production": 6}
