@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +21,7 @@ from tests.support.under_load import HELD, ROLLED_BACK, Rollouts, rollouts
 
 pytestmark = pytest.mark.e2e
 UNFINISHED = 14
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +93,23 @@ def test_the_traffic_comes_back_while_an_update_runs(running: Rollouts) -> None:
         assert on_the_candidate(running, since) == 0
     finally:
         update.communicate(timeout=120)
+
+
+def test_the_runbooks_first_page_is_what_the_commands_say(running: Rollouts) -> None:
+    page = (ROOT / "docs" / "runbook.md").read_text().partition("## How to read the rest")[0]
+    running.to("canary")
+    told = re.findall(r"```console\n\$ cutover (\S+) (.*)\n((?:.*\n)+?)```", page)
+
+    assert [verb for verb, _, _ in told] == ["status", "rollback", "status"]
+    for verb, words, expected in told:
+        given = shlex.split(words.replace("-s STACK", ""))
+        said = running.cutover(verb, *given).text.replace(f" {running.base}", " STACK")
+        lines = "".join(".*\n(?:.*\n)*?" if line.strip() == "…" else _pattern(line) for line in expected.splitlines())
+        assert re.fullmatch(lines, said), f"{verb} said\n{said}\nwhere the runbook has\n{expected}"
+
+
+def _pattern(line: str) -> str:
+    return ".*".join(re.escape(part) for part in line.split("…")) + "\n"
 
 
 def test_a_candidate_that_hangs_is_taken_back_by_the_probe(running: Rollouts) -> None:
