@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cutover.errors import CutoverError, HeldError, RefusedError
-from cutover.gates.judgement import Judgement
 from cutover.rollout import machine, steps
 from cutover.rollout.effects import Answers, ConflictError, Kept, ReadRecord, Run, Steps, World
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.steps import Turn
+
+if TYPE_CHECKING:
+    from cutover.gates.judgement import Judgement
 
 T = TypeVar("T")
 

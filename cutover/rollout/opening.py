@@ -6,19 +6,21 @@ import getpass
 import os
 import socket
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from cutover.aws import HURRIED
 from cutover.errors import UnreachableError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.controller import Controller, Ticked
 from cutover.rollout.effects import ReadJournal
-from cutover.rollout.observing import Observer
-from cutover.rollout.record import Targets
-from cutover.rollout.report import Report
-from cutover.rollout.status import Routes, Status
+from cutover.rollout.record import Record, Targets
 from cutover.rollout.store import Copy
 from cutover.rollout.world import RealWorld
 from cutover.smoke.finding import now
+
+if TYPE_CHECKING:
+    from cutover.gates.judgement import Judgement
+    from cutover.rollout.status import Status
 
 
 def opened(stack: str, *, by: str | None = None, targets: Targets | None = None) -> Controller:
@@ -34,7 +36,7 @@ def opened(stack: str, *, by: str | None = None, targets: Targets | None = None)
         stack=stack,
         by=by or whoever(),
         world=RealWorld(copy, targets),
-        judge=Observer(copy.folder).judged,
+        judge=lambda record: _judged(copy, record),
         frozen=lambda at: _frozen(stack, at),
         now=now,
     )
@@ -43,6 +45,8 @@ def opened(stack: str, *, by: str | None = None, targets: Targets | None = None)
 def shown(control: Controller) -> Status | None:
     """Where the rollout is, what routes read back; by this machine's copy while the bucket does not answer. None
     without a rollout."""
+    from cutover.rollout.status import Routes, Status
+
     world = control.world
     assert isinstance(world, RealWorld)
     try:
@@ -57,6 +61,9 @@ def shown(control: Controller) -> Status | None:
 
 def reported(control: Controller, ticked: Ticked) -> Status | None:
     """Where the rollout is after a tick, None without one; brings its page up to date, and once it is over its pack."""
+    from cutover.rollout.report import Report
+    from cutover.rollout.status import Routes, Status
+
     if ticked.record is None:
         return None
     world = control.world
@@ -70,6 +77,12 @@ def reported(control: Controller, ticked: Ticked) -> Status | None:
 def whoever() -> str:
     """Who types: the pipeline's own name for itself, else user and machine."""
     return os.environ.get("GITHUB_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _judged(copy: Copy, record: Record) -> Judgement:
+    from cutover.rollout.observing import Observer
+
+    return Observer(copy.folder).judged(record)
 
 
 def _asked(stack: str) -> Targets:

@@ -1,12 +1,16 @@
-"""One track of the edge, whatever the weight: asked briefly, as a caller whom the edge trusts."""
+"""One track of the edge, whatever the weight: asked briefly, as a caller whom the edge trusts.
+
+A rollback asks before it sets the traffic, so it is the standard library's client: httpx takes a fifth of its time.
+"""
 
 from __future__ import annotations
 
+import json
 import ssl
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPSConnection
 from typing import Any
-
-import httpx
+from urllib.parse import urlsplit
 
 from cutover.errors import UnreachableError
 from cutover.smoke.pin import ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
@@ -14,7 +18,7 @@ from outputs.release import Track
 from outputs.smoke import EdgeSummary
 
 SECONDS = 1.0
-_NOBODY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE)
+_NOBODY = (502, 503)
 """What an edge or a balancer says at once where there is nothing to send a request to."""
 
 
@@ -29,26 +33,31 @@ class Pinned:
         """Whether the release answers; False only where the edge says that nobody is there, None where nothing has
         said anything in time: what is slow may still be there."""
         try:
-            answer = self._get("/healthz")
-        except httpx.HTTPError:
+            status, _ = self._get("/healthz")
+        except (OSError, HTTPException):
             return None
-        return False if answer.status_code in _NOBODY else answer.is_success or None
+        return False if status in _NOBODY else 200 <= status < 300 or None
 
     def undelivered(self) -> int:
         """How many alerts wait that it has accepted. Raises UnreachableError."""
         try:
-            counts: dict[str, Any] = self._get("/api/alerts/queue").json()
+            counts: dict[str, Any] = json.loads(self._get("/api/alerts/queue")[1])
             if counts["_mock"]:
                 raise UnreachableError(f"the queues of {self.track} cannot be counted: its Redis does not answer")
             return int(counts["pending"])
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+        except (OSError, HTTPException, ValueError, KeyError) as error:
             raise UnreachableError(f"{self.track} does not say what waits in its queues ({error!r})") from None
 
-    def _get(self, path: str) -> httpx.Response:
+    def _get(self, path: str) -> tuple[int, bytes]:
+        """Status and body. Raises OSError and HTTPException, the latter too where another track has answered."""
+        url = urlsplit(self.edge.url)
         trust = ssl.create_default_context(cafile=self.edge.authority)
-        headers = {"user-agent": USER_AGENT, TRACK_HEADER: self.track}
-        with httpx.Client(verify=trust, timeout=SECONDS, headers=headers, trust_env=False) as http:
-            answer = http.get(self.edge.url + path)
-        if answer.headers.get(ANSWERED_BY_TRACK) != self.track:
-            raise httpx.HTTPError(f"{path} was answered by another track")
-        return answer
+        http = HTTPSConnection(url.hostname or "", url.port, timeout=SECONDS, context=trust)
+        try:
+            http.request("GET", path, headers={"User-Agent": USER_AGENT, TRACK_HEADER: self.track})
+            with http.getresponse() as answer:
+                if answer.getheader(ANSWERED_BY_TRACK) != self.track:
+                    raise HTTPException(f"{path} was answered by another track")
+                return answer.status, answer.read()
+        finally:
+            http.close()
