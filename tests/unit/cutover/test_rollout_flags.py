@@ -101,4 +101,4 @@ def test_who_does_not_answer_is_waited_for_once_and_not_long(monkeypatch: pytest
         began = time.monotonic()
         with pytest.raises(UnreachableError, match="Read timeout"):
             flags.write(NAME, CANARY)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 3
