@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cutover.errors import CutoverError
-from cutover.gates.counts import SHARED, Counts, TrackCounts
+from cutover.gates.counts import SHARED, Counts, Stretch, TrackCounts
+from cutover.gates.evidence import RESTARTS_EACH
 from cutover.gates.window import LEAST_STEP, MOST_STEPS, Window, moments
 from cutover.prometheus import Prometheus, Steps
 from outputs.release import Adapter, Track
@@ -73,11 +74,26 @@ def _count(
         observed=min(whole.observed, (until - since).total_seconds()),
         stable=tracks["stable"],
         candidate=replace(tracks["candidate"], **_breaches(prometheus, since, until, breach)),
+        stretches=[
+            Stretch(
+                since=moment,
+                stable=(late := traffic.since(moment)).counts("stable", adapters["stable"], bound),
+                candidate=late.counts("candidate", adapters["candidate"], bound),
+            )
+            for moment in _points(since, until)
+        ],
         slow_bound=bound,
         audit_per_minute=round(float(found[0]["value"][1]), 1) if found else 0.0,
         blind=[*_blind(prometheus, until), *traffic.disagreements()],
         away=_away(prometheus, until, adapters),
     )
+
+
+def _points(since: datetime, until: datetime) -> list[datetime]:
+    """The two newest moments from which counting begins anew: a fault that began between them is in the older one's
+    count whole."""
+    newest = int((until - since).total_seconds() / RESTARTS_EACH)
+    return [since + timedelta(seconds=RESTARTS_EACH * each) for each in range(max(1, newest - 1), newest + 1)]
 
 
 def _that_counts(window: Window, adapters: Mapping[Track, Adapters]) -> Window:
@@ -168,6 +184,10 @@ class _Traffic:
             audit_timed=(timed := self._of_app(track, "web_next_audit_write_duration_seconds_count")),
             audit_slower_than_100ms=max(0, timed - self._of_app(track, "web_next_audit_write_duration_seconds_bucket")),
         )
+
+    def since(self, moment: datetime) -> _Traffic:
+        """What of it came from a moment on."""
+        return replace(self, window=self.window.after(moment))
 
     def slow_bound(self) -> float | None:
         """The least bound of the histogram that is at least 1.2 times stable's P95, and at least 250 ms."""

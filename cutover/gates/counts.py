@@ -41,8 +41,17 @@ class TrackCounts(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stretch(Shape):
+    """What was counted from a later moment on."""
+
+    since: datetime
+    stable: TrackCounts
+    candidate: TrackCounts
+
+
+@dataclass(frozen=True, kw_only=True)
 class Counts(Shape):
-    """What was counted from `since` until `until`.
+    """What was counted from `since` until `until`; `stretches` are the ends of it that are also judged by themselves.
 
     `observed` are the seconds of it that count: without those in which the measuring was not whole, or something that
     both tracks share was away. `blind` says why nothing can be said now, `away` what of the shared is away now; each
@@ -55,6 +64,7 @@ class Counts(Shape):
     observed: float
     stable: TrackCounts
     candidate: TrackCounts
+    stretches: Sequence[Stretch] = ()
     slow_bound: float | None = None
     audit_per_minute: float = 0.0
     blind: Sequence[str] = ()

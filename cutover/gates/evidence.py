@@ -9,6 +9,7 @@ alternative, Robbins 1970 for a mixture; Ramdas et al., 'Game-theoretic statisti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from math import ceil, exp, inf, lgamma, log
 from typing import NamedTuple
@@ -22,6 +23,9 @@ ENOUGH = 3.0
 three, Hanley and Lippman-Hand 1983)."""
 MULTIPLES = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0)
 """The alternatives, in limits; those below 1 count alike."""
+RESTARTS_EACH = 15 * 60.0
+"""Seconds from one point to the next from which counting begins anew, beside the count of the whole phase: what went
+well for hours says nothing for a release that breaks now."""
 PRIORS = ((1.0, 20.0), (0.5, 100.0))
 """Of candidate and stable where they are compared, as beta distributions: about 5 % bad and about half a percent."""
 
@@ -58,6 +62,22 @@ def evidence_above(limit: float, seen: Tally, stable: Tally) -> float:
         for each, (a, b) in zip((seen, stable), PRIORS, strict=True)
     )
     return averaged - _likeliest(limit, seen, stable)
+
+
+def restarts(hold: float) -> int:
+    """How many such points a phase may have that holds for so many seconds, and is extended once."""
+    return int(2 * hold / RESTARTS_EACH)
+
+
+def combined(whole: float, since: Sequence[float], points: int) -> float:
+    """The evidence of the whole phase and, where there are `points`, that `since` some of them, in one number.
+
+    Half of the weight is the whole phase's, half is shared by all points, also by those to come: an average of
+    martingales is one, so the bound holds as before. Leaving some points out makes it smaller.
+    """
+    if not points:
+        return whole
+    return _log_sum([whole - log(2), *(each - log(2 * points) for each in since)])
 
 
 def failed(logarithm: float, seen: Tally) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import exp, log
-from typing import Literal
+from typing import Literal, Self
 
-from cutover.gates.counts import SHARED, Counts
-from cutover.gates.evidence import FAILS_AT, Tally, evidence, evidence_above, failed, needed
+from cutover.gates.counts import SHARED, Counts, Stretch
+from cutover.gates.evidence import FAILS_AT, Tally, combined, evidence, evidence_above, failed, needed, restarts
 from cutover.gates.gate import Gate
 from cutover.gates.probe import Probes
 from cutover.gates.result import GateResult, Outcome
@@ -71,7 +71,7 @@ def judge(
 ) -> Judgement:
     """What the gates say of what was counted since a phase began that holds for `hold` seconds."""
     elapsed = (counts.until - counts.since).total_seconds()
-    view = _View(counts, probes, adapters)
+    view = _View(counts, probes, adapters, hold)
     results = [view.probe(), *(view.gate(gate) for gate in gates)]
     if any(ADAPTER_OF.get(gate.of) for gate in gates):
         results.append(view.inserts())
@@ -111,6 +111,7 @@ class _View:
     counts: Counts
     probes: Probes
     adapters: Mapping[Track, Mapping[str, Adapter]]
+    hold: float
 
     @property
     def away(self) -> list[str]:
@@ -144,10 +145,12 @@ class _View:
             return replace(result, outcome=Outcome.NO_DATA, why="; ".join(self.counts.blind))
         if not gate.limit:
             return _none_may_be(result)
-        logarithm = evidence_above(gate.limit, seen, stable) if gate.above else evidence(gate.limit, seen)
+        whole = _Part(gate, seen, stable, self.counts.since)
+        parts = [whole, *(_Part.of(gate, stretch) for stretch in self.counts.stretches)]
+        logarithm = combined(whole.against, [part.against for part in parts[1:]], restarts(self.hold))
         result = replace(result, evidence=round(exp(min(logarithm, log(1e12))), 3))
         if failed(logarithm, seen):
-            return self._failed(gate, result, stable)
+            return self._failed(gate, result, max(parts, key=lambda part: part.against))
         return _not_failed(gate, result, stable)
 
     def probe(self) -> GateResult:
@@ -189,11 +192,15 @@ class _View:
         why = f"{', '.join(self.away)} away, for both tracks"
         return GateResult(name="shared", outcome=Outcome.SHARED, on="hold", limit=0, why=why)
 
-    def _failed(self, gate: Gate, result: GateResult, stable: Tally) -> GateResult:
-        """A gate with evidence against the candidate: it is the candidate's, or both tracks'."""
-        saw = f"{result.bad} of {result.of} are {result.bad / result.of:.1%}, at most {gate.limit:.1%} may be"
+    def _failed(self, gate: Gate, result: GateResult, part: _Part) -> GateResult:
+        """A gate with evidence against the candidate, most of it in a part of the phase: it is the candidate's, or both
+        tracks'."""
+        seen, stable = part.seen, part.stable
+        saw = f"{seen.bad} of {seen.of} are {(seen.share or 0.0):.1%}, at most {gate.limit:.1%} may be"
         if gate.above:
-            saw = f"{result.bad} of {result.of}, stable has {stable.bad} of {stable.of}: over {gate.limit:.1%} more"
+            saw = f"{seen.bad} of {seen.of}, stable has {stable.bad} of {stable.of}: over {gate.limit:.1%} more"
+        if part.since != self.counts.since:
+            saw = f"since {part.since:%H:%M} {saw}"
         if self.away:
             return replace(result, outcome=Outcome.SHARED, why=f"{saw}, while {', '.join(self.away)} is away")
         if not gate.above and failed(evidence(gate.limit, stable), stable):
@@ -228,6 +235,29 @@ class _View:
 
     def _is_mock(self, track: Track, adapter: str) -> bool:
         return self.adapters[track].get(adapter) == "mock"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one gate has to judge of the phase, or of the stretch of it that began at `since`."""
+
+    gate: Gate
+    seen: Tally
+    stable: Tally
+    since: datetime
+
+    @classmethod
+    def of(cls, gate: Gate, stretch: Stretch) -> Self:
+        own, stables = stretch.candidate, stretch.stable
+        seen = Tally(getattr(own, gate.bad), getattr(own, gate.of))
+        return cls(gate, seen, Tally(getattr(stables, gate.bad), getattr(stables, gate.of)), stretch.since)
+
+    @property
+    def against(self) -> float:
+        """The evidence against the candidate, as a logarithm."""
+        if self.gate.above:
+            return evidence_above(self.gate.limit, self.seen, self.stable)
+        return evidence(self.gate.limit, self.seen)
 
 
 def _none_may_be(result: GateResult) -> GateResult:

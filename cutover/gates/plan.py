@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, log
 from typing import Protocol
 
-from cutover.gates.evidence import FAILS_AT, LEAST, Tally, evidence, evidence_above, needed
+from cutover.gates.evidence import FAILS_AT, LEAST, Tally, combined, evidence, evidence_above, needed, restarts
 from cutover.gates.gate import Gate
 from cutover.prometheus import Prometheus
 from outputs.shape import Shape
@@ -80,15 +80,16 @@ def must_hold(planned: Iterable[Planned]) -> float | None:
     return None if None in times else max((time for time in times if time is not None), default=0.0)
 
 
-def typical(gate: Gate, share: float, stables_per_one: float = 1.0) -> float:
-    """How many requests to the candidate a gate typically needs to fail it, when that share is bad; infinite where it
-    never does. Stable gets `stables_per_one` for each, none of them bad."""
+def typical(gate: Gate, share: float, stables_per_one: float = 1.0, points: int = 0) -> float:
+    """How many requests to the candidate a gate typically needs to fail it, when that share is bad from the start of a
+    phase with so many points from which counting begins anew; infinite where it never does. Stable gets
+    `stables_per_one` for each, none of them bad."""
 
     def fails(requests: int) -> bool:
         seen = Tally(share * requests, requests)
         stable = Tally(0, round(requests * stables_per_one))
         found = evidence_above(gate.limit, seen, stable) if gate.above else evidence(gate.limit, seen)
-        return found >= log(FAILS_AT)
+        return combined(found, (), points) >= log(FAILS_AT)
 
     return _first(fails, LEAST)
 
@@ -97,12 +98,12 @@ def _planned(phase: PlannedPhase, gate: Gate, traffic: Traffic) -> Planned:
     all_of = traffic.audit_writes if gate.of.startswith("audit") else traffic.requests
     rate = all_of * phase.weight / 100
     others = (100 - phase.weight) / phase.weight
-    comes = int(rate * phase.hold)
+    comes, points = int(rate * phase.hold), restarts(phase.hold)
 
     def seconds(requests: float) -> float | None:
         return round(requests / rate, 1) if rate and requests < inf else None
 
-    shares = [share for share in _grid(gate.limit) if typical(gate, share, others) <= comes]
+    shares = [share for share in _grid(gate.limit) if typical(gate, share, others, points) <= comes]
     return Planned(
         phase=phase.name,
         gate=gate.name,
@@ -112,7 +113,8 @@ def _planned(phase: PlannedPhase, gate: Gate, traffic: Traffic) -> Planned:
         needed=needed(gate.limit),
         passes_after=seconds(needed(gate.limit) * max(1.0, 1 / others if gate.above and others else 1.0)),
         finds=[
-            seconds(typical(gate, gate.limit * times, others)) if gate.limit * times < 1 else None for times in TIMES
+            seconds(typical(gate, gate.limit * times, others, points)) if gate.limit * times < 1 else None
+            for times in TIMES
         ],
         least=min(shares, default=None),
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
+from math import ceil
 from typing import NamedTuple
 
 from cutover.prometheus import Prometheus, Series, Steps
@@ -76,6 +77,12 @@ class Window:
         """The window without the seconds next to its ends and to what does not count."""
         out = [moment for moment, counts in enumerate(self.counts, 1) if not counts]
         return self.without([*out, 0, self.steps.count + 1], before=seconds, after=seconds)
+
+    def after(self, moment: datetime) -> Window:
+        """The window in which only the steps count that begin at a moment or later."""
+        first = ceil((moment - self.steps.start).total_seconds() / self.steps.seconds)
+        counts = [counted and step >= first for step, counted in enumerate(self.counts)]
+        return Window(self.prometheus, self.steps, counts, self.started, self.measured)
 
     def rises(self, *selectors: str) -> list[tuple[Labels, list[float]]]:
         """For each series of the selectors its labels, and by how much it rose in each step, whether that counts or

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import exp, log
 
-from cutover.gates.evidence import FAILS_AT, LEAST, Tally, evidence, evidence_above
+from cutover.gates.evidence import FAILS_AT, LEAST, Tally, combined, evidence, evidence_above
 
 NEGLIGIBLE = 1e-18
 """A count that is less likely is followed no further; it is added to the trips, so that no figure is too small."""
@@ -21,11 +21,15 @@ def bounds(fails: Callable[[int, int], bool]) -> Iterator[int]:
         yield bad if of >= LEAST else of + 1
 
 
-def tripped(limit: float, share: float) -> Iterator[tuple[float, float]]:
+def tripped(limit: float, share: float, points: int = 0) -> Iterator[tuple[float, float]]:
     """For 1, 2, … requests, each bad with the chance `share`: the chance that the gate has failed by then, looked at
     after each; and the most that may be added to it however long it goes on."""
     alive, gone = {0: 1.0}, 0.0
-    for of, bound in enumerate(bounds(lambda bad, of: evidence(limit, Tally(bad, of)) >= log(FAILS_AT)), 1):
+
+    def fails(bad: int, of: int) -> bool:
+        return combined(evidence(limit, Tally(bad, of)), (), points) >= log(FAILS_AT)
+
+    for of, bound in enumerate(bounds(fails), 1):
         after: dict[int, float] = {}
         for bad, chance in alive.items():
             after[bad] = after.get(bad, 0.0) + chance * (1 - share)
@@ -35,9 +39,32 @@ def tripped(limit: float, share: float) -> Iterator[tuple[float, float]]:
         yield gone, sum(chance * exp(evidence(limit, Tally(bad, of))) for bad, chance in alive.items()) / FAILS_AT
 
 
-def median(limit: float, share: float) -> int:
-    """The number of requests by which a gate has failed in half of all cases."""
-    return next(of for of, (gone, _) in enumerate(tripped(limit, share), 1) if gone >= 0.5)
+def median(limit: float, share: float, points: int = 0) -> int:
+    """The number of requests by which a gate has failed in half of all cases, before the first of the points from which
+    counting begins anew."""
+    return next(of for of, (gone, _) in enumerate(tripped(limit, share, points), 1) if gone >= 0.5)
+
+
+def tripped_anew(limit: float, share: float, first: int, last: int) -> float:
+    """The chance that a gate whose counting begins anew once, after `first` requests, has failed within `last`, looked
+    at after each."""
+    alive, gone = {(0, 0): 1.0}, 0.0
+    for of in range(1, last + 1):
+        after: dict[tuple[int, int], float] = {}
+        for (before, since), chance in alive.items():
+            for bad, own in ((0, 1 - share), (1, share)):
+                key = (before + bad, 0) if of <= first else (before, since + bad)
+                after[key] = after.get(key, 0.0) + chance * own
+        alive = {}
+        for (before, since), chance in after.items():
+            whole = evidence(limit, Tally(before + since, of))
+            late = [evidence(limit, Tally(since, of - first))] if of > first else []
+            fails = of >= LEAST and combined(whole, late, 1) >= log(FAILS_AT)
+            if fails or chance < NEGLIGIBLE:
+                gone += chance
+            else:
+                alive[before, since] = chance
+    return gone
 
 
 def tripped_above(limit: float, stables: float, share: float) -> Iterator[float]:

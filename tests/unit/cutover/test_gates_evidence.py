@@ -8,9 +8,19 @@ from math import exp, log
 
 import pytest
 
-from cutover.gates.evidence import FAILS_AT, LEAST, Tally, evidence, evidence_above, failed, needed
+from cutover.gates.evidence import (
+    FAILS_AT,
+    LEAST,
+    Tally,
+    combined,
+    evidence,
+    evidence_above,
+    failed,
+    needed,
+    restarts,
+)
 from cutover.rollout.phases import PHASES
-from tests.support.exact import median, tripped, tripped_above
+from tests.support.exact import median, tripped, tripped_above, tripped_anew
 
 LIMITS = sorted({gate.limit for phase in PHASES for gate in phase.gates if gate.limit and not gate.above})
 ABOVE = {gate.limit for phase in PHASES for gate in phase.gates if gate.above}
@@ -26,7 +36,35 @@ def test_at_the_limit_a_gate_fails_once_in_a_thousand_phases_at_most_however_lon
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_at_five_times_the_limit_half_of_the_phases_have_failed_after_three_divided_by_the_limit(limit: float) -> None:
-    assert median(limit, 5 * limit) <= 3 / limit
+    assert median(limit, 5 * limit, points=restarts(24 * 3600)) <= 3 / limit
+
+
+@pytest.mark.parametrize("first", [50, 150])
+def test_counting_anew_leaves_the_bound_as_it_is(first: int) -> None:
+    gone = tripped_anew(0.05, 0.05, first=first, last=300)
+
+    assert gone <= 1 / 1000
+    assert gone > 1 / 100_000
+
+
+def test_what_went_well_for_twelve_hours_hides_no_fault_for_long() -> None:
+    """Ten requests a second, one in a thousand bad, then one in ten."""
+    clean, points = 12 * 3600 * 10, restarts(24 * 3600)
+
+    def fails(late: int, *, anew: bool) -> bool:
+        whole = evidence(0.01, Tally(clean / 1000 + late / 10, clean + late))
+        since = [evidence(0.01, Tally(9_000 / 1000 + late / 10, 9_000 + late))] if anew else []
+        return combined(whole, since, points) >= log(FAILS_AT)
+
+    assert next(late for late in range(10, 100_000, 10) if fails(late, anew=True)) < 300 * 10
+    assert not fails(5_000 * 10, anew=False)
+
+
+def test_a_phase_without_points_is_judged_by_the_whole_of_it() -> None:
+    assert combined(1.5, [], 0) == 1.5
+    assert restarts(60) == 0
+    assert restarts(1800) == 4
+    assert exp(combined(log(10), [log(30), log(50)], 2)) == pytest.approx(10 / 2 + 30 / 4 + 50 / 4)
 
 
 @pytest.mark.parametrize("stables", [0.001, 0.01, 0.05])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import timedelta
 
 import pytest
 
-from cutover.gates.counts import TrackCounts
+from cutover.gates.counts import Stretch, TrackCounts
 from cutover.gates.judgement import Judgement
 from cutover.gates.probe import Probed
 from cutover.gates.result import Outcome
 from cutover.rollout.phases import PHASES, PhaseName
-from tests.support.judged import MOCKS, REAL, WELL, Adapters, counted, gate, judged, tracked
+from tests.support.judged import BEGAN, MOCKS, REAL, WELL, Adapters, counted, gate, judged, tracked
 
 HUNG = Probed(answered=False)
 NO_POSTGRES = Probed(answered=True, away=("audit",))
@@ -39,6 +40,25 @@ def test_evidence_against_the_candidate_rolls_back_before_the_hold_is_over(bad: 
 
     assert (judgement.outcome, judgement.action) == (Outcome.FAILED, "rollback")
     assert "60 of 100 are 60.0%, at most" in judgement.why
+
+
+def test_a_fault_that_comes_late_is_found_in_what_came_since_a_moment() -> None:
+    many = {"asked": 432_000, "requests": 432_000}
+    late = Stretch(
+        since=BEGAN + timedelta(hours=11, minutes=45),
+        stable=tracked(errors=10),
+        candidate=tracked(asked=9_600, requests=9_600, errors=300),
+    )
+    before = counted(tracked(**many, errors=700), tracked(**many, errors=432), seconds=43_200)
+
+    assert gate(judged(before, "production"), "errors").outcome is Outcome.PASSED
+    judgement = judged(replace(before, stretches=[late]), "production")
+    assert (gate(judgement, "errors").outcome, judgement.action) == (Outcome.FAILED, "rollback")
+    assert judgement.why == "errors: since 17:45 300 of 9600 are 3.1%, at most 1.0% may be"
+
+    both = replace(late, stable=tracked(errors=500))
+    judgement = judged(replace(before, stretches=[both]), "production")
+    assert (gate(judgement, "errors").outcome, judgement.action) == (Outcome.SHARED, "hold")
 
 
 def test_errors_a_point_above_stables_roll_back_where_the_limit_itself_is_kept() -> None:
