@@ -12,6 +12,7 @@ from infra.candidate import Candidate
 from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.evidence import Evidence, EvidenceArgs
 from infra.flags import Flags, FlagsArgs
+from infra.guard import UpdateGuard, told_of
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.naming import Names
 from infra.network import Network, NetworkArgs
@@ -56,7 +57,8 @@ def stable(settings: Settings, names: Names) -> None:
     monitoring = Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
 
     release = release_of(settings, shared_environment(settings, names, "stable"), schema=required_version())
-    data = [role, evidence, roles, *([schema] if schema else [])]
+    guard = UpdateGuard("release", told_of(settings, release, names.stack, names.bucket("records")))
+    data = [guard, role, evidence, roles, *([schema] if schema else [])]
     around = Surroundings(network=network, role=role, monitoring=monitoring, using=using, after=data)
     runtime = runtime_of(settings, names, release, around)
     edge = runtime.edge.summary(

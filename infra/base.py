@@ -11,9 +11,10 @@ import pulumi
 from outputs.schema import AppliedSchema
 from outputs.shape import OutputError
 from outputs.smoke import EdgeSummary, Places, SmokeTarget
+from outputs.traffic import DockerTraffic, FargateTraffic, traffic_from
 
 PROJECT = "web-next"
-NEEDED = ("edge_url", "schema", "slots", "smoke_target")
+NEEDED = ("edge_url", "schema", "slots", "smoke_target", "traffic")
 
 
 class BaseError(pulumi.RunError):
@@ -22,13 +23,14 @@ class BaseError(pulumi.RunError):
 
 @dataclass(frozen=True)
 class BaseOutputs:
-    """What a candidate takes from its base: its slot, and what its record repeats."""
+    """What a candidate takes from its base: its slot, what its record repeats, and what routes to it."""
 
     slot: Mapping[str, Any]
     environment: dict[str, str]
     schema: AppliedSchema
     edge: EdgeSummary
     places: Places
+    traffic: DockerTraffic | FargateTraffic
 
     @classmethod
     def read(cls, base: str, outputs: Mapping[str, Any]) -> BaseOutputs:
@@ -48,6 +50,7 @@ class BaseOutputs:
                 schema=AppliedSchema.from_output(outputs["schema"]),
                 edge=target.edge,
                 places=target.places,
+                traffic=traffic_from(outputs["traffic"]),
             )
         except OutputError as error:
             raise BaseError(f"an output of base {base} {error}") from None

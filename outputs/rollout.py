@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from outputs.section import FORM, known, like
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-NAMED = 12
+NAMED = 16
 """Hex digits by which a release's digest is named."""
 _DAY = f"({'|'.join(WEEK)})"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}

@@ -10,12 +10,17 @@ from cutover.errors import (
     MigrationError,
     NoGoError,
     NotPreparedError,
+    RefusedError,
     StackLockedError,
     StackMissingError,
 )
 
 _PROTECTED = re.compile(r'resource "[^"]*::([^":]+)"[^:]*(?:marked for protection|protected)')
 """What Pulumi says of a resource that it was asked to delete or replace and may not."""
+_REFUSED = re.compile(
+    rf"UpdateGuard.* has a problem: (.*)|{re.escape(RefusedError.__module__)}\.{RefusedError.__qualname__}: (.*)"
+)
+"""What Pulumi says of a guard's refusal to change a release, and to take it away."""
 _UNKNOWN = re.compile(r'unknown stack "(?:[^"]*/)?([^"/]+)"')
 """What Pulumi says of a stack that another refers to and that is not there."""
 _NO_GO = re.compile(r'hook "smoke" failed: NO-GO\s+(.*)', re.DOTALL)
@@ -46,6 +51,8 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
         if stopped := _NO_GO.search(problem):
             why = " ".join(stopped[1].split())
             return NoGoError(f"stack {stack}: NO-GO, nothing was recorded: {why}; mend what failed, then run it again")
+        if refused := _REFUSED.search(problem):
+            return RefusedError(f"stack {stack}: {refused[1] or refused[2]}")
     for problem in problems:
         if kept := _PROTECTED.search(problem):
             return CutoverError(

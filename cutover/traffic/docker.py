@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cutover.errors import TrafficError
 from cutover.traffic import refusals
 from cutover.traffic.engine import SECONDS, Done, EngineError, run
-from cutover.traffic.split import Mark, Share, checked, named
+from cutover.traffic.split import Mark, NothingRoutesError, Share, checked, named
 
 _REFUSED = 3
 _BEGIN = """
@@ -130,7 +130,7 @@ class EdgeTraffic:
                     "traffic says"
                 ) from None
             if error.status == 404:
-                raise TrafficError(f"there is no edge {self.container}: bring its stack up first") from None
+                raise NothingRoutesError(f"there is no edge {self.container}: bring its stack up first") from None
             raise TrafficError(f"edge {self.container} does not run ({error}): start it, make up") from None
         return self._said(done)
 

@@ -9,7 +9,7 @@ from typing import Any
 from cutover import aws
 from cutover.errors import TrafficError
 from cutover.traffic import refusals
-from cutover.traffic.split import Mark, Share, checked, named
+from cutover.traffic.split import Mark, NothingRoutesError, Share, checked, named
 from outputs.traffic import FargateTraffic
 
 MARK, LATCHED = "web-next:rollout", "web-next:taken-back"
@@ -122,6 +122,8 @@ class ListenerTraffic:
         try:
             return dict(getattr(self.client, operation)(**arguments))
         except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ListenerNotFound":
+                raise NothingRoutesError(f"there is no listener {self.listener}: bring its stack up first") from None
             raise TrafficError(f"listener {self.listener}: {operation} failed ({error}); try again") from None
 
 

@@ -34,11 +34,15 @@ class Share:
     taken_back: frozenset[str] = frozenset()
 
 
+class NothingRoutesError(TrafficError):
+    """There is nothing that could route: nobody is sent to either track."""
+
+
 class TrafficSplit(Protocol):
     """The split between the two tracks of one base stack. Every call ends after a few seconds, in TrafficError."""
 
     def get(self) -> Share:
-        """What routes. Raises TrafficError."""
+        """What routes. Raises NothingRoutesError where nothing does, else TrafficError."""
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
         """Gives the candidate this share, 0 to 100 percent, for every request from now on.

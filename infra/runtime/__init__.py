@@ -76,16 +76,16 @@ def candidate_of(
     names: Names,
     release: Release,
     slot: pulumi.Output[Mapping[str, Any]],
-    using: Sequence[pulumi.ProviderResource],
+    options: pulumi.ResourceOptions,
 ) -> DockerCandidate | FargateCandidate:
     """Declares a candidate's release in its base's slot."""
     if settings.machine:
         from infra.runtime.docker.candidate import DockerCandidate, DockerCandidateArgs
 
         on_docker = DockerCandidateArgs.of(settings, names, release, slot)
-        options = pulumi.ResourceOptions(providers=[*using, providers.docker_provider()])
-        return DockerCandidate("candidate", on_docker, options)
+        more = pulumi.ResourceOptions(providers=[providers.docker_provider()])
+        return DockerCandidate("candidate", on_docker, pulumi.ResourceOptions.merge(options, more))
     from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
 
     args = FargateCandidateArgs.of(settings, names, release, slot)
-    return FargateCandidate("candidate", args, pulumi.ResourceOptions(providers=[*using]))
+    return FargateCandidate("candidate", args, options)

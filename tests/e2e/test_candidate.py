@@ -58,14 +58,15 @@ def test_a_candidate_is_proven_in_its_slot_while_all_traffic_is_stables(standing
         assert {track: version(client, track) for track in versions} == versions
 
 
-def test_a_candidate_is_one_container_and_its_record(candidate: System) -> None:
+def test_a_candidate_is_two_containers_and_its_record_between_guards(candidate: System) -> None:
     made = {each["type"].rpartition(":")[2] for each in candidate.resources() if each.get("custom")}
 
-    assert made == {"Container", "BucketObjectv2", "StackReference", "aws", "docker", "pulumi"}, (
-        "the last three are providers"
-    )
-    (container,) = [each for each in candidate.resources() if each["type"] == "docker:index/container:Container"]
-    assert container["outputs"]["name"].startswith(f"web-next-{candidate.stack}-candidate-")
+    guards, providers = {"UpdateGuard", "RemovalGuard"}, {"aws", "docker", "pulumi", "pulumi-python"}
+    assert made == {"Container", "BucketObjectv2", "StackReference", *guards, *providers}
+    containers = [each for each in candidate.resources() if each["type"] == "docker:index/container:Container"]
+    assert sorted(each["outputs"]["name"].rpartition("-")[0] for each in containers) == [
+        f"web-next-{candidate.stack}-{part}" for part in ("candidate", "worker")
+    ]
 
 
 def test_the_base_knows_nothing_of_its_candidate(standing: System) -> None:

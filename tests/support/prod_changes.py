@@ -221,7 +221,21 @@ CHANGES = [
             "workerCommand": ["node", "worker.js"],
             "healthCommand": ["node", "health.js"],
         },
-        lines={f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")},
+        lines={
+            "UpdateGuard release: told.release",
+            *(f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")),
+        },
+    ),
+    Change(
+        settings={
+            "rollout.hold": {"canary": "1h"},
+            "rollout.freeze": [{"days": "sat", "from": "10:00", "to": "11:00", "reason": "r"}],
+        },
+        lines=set(),
+    ),
+    Change(
+        settings={"rollout.mayReplace": "0a1b2c3d4e5f6789"},
+        lines={"UpdateGuard release: told.may_replace"},
     ),
     Change(
         settings={"edge.pinning": "none"},

@@ -21,6 +21,7 @@ from cutover.errors import (
     MigrationError,
     NoGoError,
     NotPreparedError,
+    RefusedError,
     StackLockedError,
     StackMissingError,
     UnreachableError,
@@ -277,6 +278,22 @@ def test_a_plugin_that_was_told_to_stop_is_not_why_an_update_failed() -> None:
 
     assert str(cause("local", str(failed("")), problems)) == "stack local: Secret 'a' exists already"
     assert "exited prematurely" in str(cause("local", str(failed("")), problems[:1]))
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "pulumi-python:dynamic/web-next:UpdateGuard resource 'a-container': property release value {<nil>} has a "
+        "problem: the candidate has 50 % of the traffic: take it back first",
+        "cutover.errors.RefusedError: the candidate has 50 % of the traffic: take it back first",
+    ],
+    ids=["update", "removal"],
+)
+def test_what_a_guard_refuses_is_refused_by_the_state_of_the_rollout(problem: str) -> None:
+    error = cause("local-canary", str(failed("error: update failed")), ["hook smoke failed", problem])
+
+    assert isinstance(error, RefusedError)
+    assert str(error) == "stack local-canary: the candidate has 50 % of the traffic: take it back first"
 
 
 def root(**access: Any) -> dict[str, Any]:

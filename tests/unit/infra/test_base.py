@@ -8,6 +8,7 @@ import pytest
 
 from infra.base import BaseError, BaseOutputs
 from outputs.schema import AppliedSchema
+from outputs.traffic import DockerTraffic
 from tests.support.edge_double import TARGET
 
 WHOLE: dict[str, Any] = {
@@ -18,6 +19,7 @@ WHOLE: dict[str, Any] = {
         "candidate": {"address": "10.213.7.13:3003", "environment": {"VAULT_PREFIX": "web-next-test/"}},
     },
     "smoke_target": TARGET.output(),
+    "traffic": {"runtime": "docker", "container": "edge", "folder": "/weights"},
 }
 
 
@@ -29,9 +31,10 @@ def test_a_whole_base_gives_the_slot_and_what_a_record_repeats() -> None:
     assert read.schema == AppliedSchema(version=6, digest="d")
     assert read.edge == TARGET.edge
     assert read.places == TARGET.places
+    assert read.traffic == DockerTraffic(container="edge", folder="/weights")
 
 
-@pytest.mark.parametrize("name", ["edge_url", "schema", "slots", "smoke_target"])
+@pytest.mark.parametrize("name", ["edge_url", "schema", "slots", "smoke_target", "traffic"])
 def test_a_half_deployed_base_is_refused_by_what_it_lacks(name: str) -> None:
     with pytest.raises(BaseError, match=rf"base local has no output {name}: .*run cutover up -s local first"):
         BaseOutputs.read("local", {key: value for key, value in WHOLE.items() if key != name})
@@ -43,7 +46,7 @@ def test_a_base_that_was_never_up_is_refused_in_one_line_with_all_it_lacks() -> 
 
     line = str(refused.value)
     assert "\n" not in line
-    assert "output edge_url, output schema, output slots, output smoke_target" in line
+    assert "output edge_url, output schema, output slots, output smoke_target, output traffic" in line
 
 
 def test_a_base_from_before_there_were_slots_is_refused() -> None:

@@ -82,7 +82,8 @@ def test_another_runtime_touches_neither_data_nor_secrets() -> None:
         "BucketCorsConfiguration evidence: corsRules[0].allowedOrigins",
         "Role app: assumeRolePolicy",
         "Schema schema: access.emulator",
-    }, "the console's port, who takes the role on, and where the vault is asked"
+        "UpdateGuard release: told.emulator",
+    }, "the console's port, who takes the role on, and where vault and records are asked"
     assert "- Service stable" in differences
     assert "+ Container stable" in differences
 

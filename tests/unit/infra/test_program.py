@@ -19,7 +19,8 @@ from tests.unit.infra.configs import DOCKER, FARGATE, changed, without
 from tests.unit.infra.parts import run
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
-OWN = {SCHEMA, "pulumi-python:dynamic/web-next:EdgeFiles"}
+GUARD = "pulumi-python:dynamic/web-next:UpdateGuard"
+OWN = {SCHEMA, GUARD, "pulumi-python:dynamic/web-next:EdgeFiles"}
 TUNNEL = changed(FARGATE, database={"access": "tunnel"})
 DOUBLE = without(DOCKER, "executorUrl")
 EVERY = pytest.mark.parametrize("config", [DOUBLE, TUNNEL], ids=["docker with a double", "fargate with a bastion"])
@@ -95,7 +96,7 @@ def test_every_child_lies_in_its_component(config: Mapping[str, str]) -> None:
     declared = run(config)
     alone = {one.token for one in declared.registered if one.custom and one.parent.endswith("::web-next-test")}
 
-    assert {token for token in alone if not token.startswith("pulumi:providers:")} <= {SCHEMA}
+    assert {token for token in alone if not token.startswith("pulumi:providers:")} <= {SCHEMA, GUARD}
 
 
 def test_every_component_takes_args_that_are_built_by_of_and_carry_no_whole_settings() -> None:
@@ -183,7 +184,7 @@ def test_what_must_be_there_first_is_waited_for() -> None:
 
     assert role in waits["Evidence"], "S3 refuses a policy that names a role which does not exist"
     assert role in waits["Records"]
-    assert {role, declared.one(SCHEMA).urn} <= waits["Runtime"]
+    assert {role, declared.one(SCHEMA).urn, declared.one(GUARD).urn} <= waits["Runtime"]
     assert {app, worker, double, edge, *parameters} <= waits["Record"]
 
 
