@@ -19,7 +19,6 @@ from rehearsal.operator import Operator
 from rehearsal.report import Act, Finding, Report
 from rehearsal.stage import Stage
 
-
 WIDTH = 150
 """Of a line on the console; the log has all of it."""
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ssl
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -12,6 +15,8 @@ import pytest
 from tests.support.system import System, candidate_of
 
 pytestmark = pytest.mark.e2e
+
+HALF = '{"FEATURE_AUTO_PAUSE": 0.5}'
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,39 @@ def version(client: httpx.Client, track: str) -> str:
     return str(client.get("/api/healthz", headers={"x-web-next-track": track}).json()["version"])
 
 
+def put(base: System, weight: int) -> None:
+    base.run(sys.executable, "-m", "cutover", "traffic", "-s", base.stack, str(weight))
+
+
+def flags(base: System, parameter: str) -> str:
+    return str(base.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"])
+
+
+def set_flags(base: System, parameter: str, value: str) -> None:
+    base.client("ssm").put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
+
+
+@contextmanager
+def asking(base: System) -> Iterator[Counter[tuple[str, int]]]:
+    """Asks the edge all the time; how often which track answered with which status."""
+    statuses: Counter[tuple[str, int]] = Counter()
+    stop = threading.Event()
+
+    def ask() -> None:
+        with console(base) as client:
+            while not stop.is_set():
+                answer = client.get("/healthz")
+                statuses[answer.headers.get("x-edge-track", ""), answer.status_code] += 1
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_a_candidate_is_proven_in_its_slot_while_all_traffic_is_stables(standing: System, candidate: System) -> None:
     done = candidate.up()
 
@@ -74,26 +112,57 @@ def test_the_base_knows_nothing_of_its_candidate(standing: System) -> None:
 
 
 def test_the_weight_moves_traffic_and_takes_it_back(standing: System) -> None:
-    def put(weight: int) -> None:
-        standing.run(sys.executable, "-m", "cutover", "traffic", "-s", standing.stack, str(weight))
-
     with console(standing) as client:
-        put(10)
+        put(standing, 10)
         assert 5 <= share(client, 1000) <= 15, "five standard deviations; how exact it is, test_edge_split.py says"
-        put(100)
+        put(standing, 100)
         assert share(client, 500) == 100
-        put(0)
+        put(standing, 0)
         assert share(client, 500) == 0
 
 
-def test_a_plain_up_of_the_base_does_not_put_the_weight_back(standing: System) -> None:
-    standing.run(sys.executable, "-m", "cutover", "traffic", "-s", standing.stack, "50")
+def test_a_plain_up_of_the_base_puts_neither_the_weight_nor_the_flags_back(standing: System) -> None:
+    parameters = standing.outputs()["flags_parameters"]
+    before = {track: flags(standing, name) for track, name in parameters.items()}
+    for name in parameters.values():
+        standing.client("ssm").put_parameter(
+            Name=name, Value='{"FEATURE_AUTO_PAUSE": 0.5}', Type="String", Overwrite=True
+        )
+    put(standing, 50)
     standing.set("edge", {"burst": 12})
-    standing.up()
+    standing.pulumi("up", "--yes", "--skip-preview")
 
     shown = standing.run(sys.executable, "-m", "cutover", "traffic", "-s", standing.stack)
     assert shown.last_line.split()[-1] == "50"
-    standing.run(sys.executable, "-m", "cutover", "traffic", "-s", standing.stack, "0")
+    assert {flags(standing, name) for name in before} == {HALF}
+    put(standing, 0)
+    for name, value in before.items():
+        set_flags(standing, name, value)
+
+
+def test_a_candidate_with_traffic_is_neither_replaced_nor_removed_by_plain_pulumi(
+    standing: System, candidate: System
+) -> None:
+    put(standing, 50)
+    candidate.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    candidate.set("version", "1.5.3")
+    ids = {part: candidate.container(part).id for part in ("candidate", "worker")}
+    with asking(standing) as statuses:
+        refused = [
+            candidate.pulumi(*command, code=None)
+            for command in (("preview",), ("up", "--yes", "--skip-preview"), ("destroy", "--yes", "--skip-preview"))
+        ]
+        by_cutover = candidate.up(code=13)
+
+    has = f"the candidate has 50 % of the traffic: take it back first, cutover traffic -s {standing.stack} 0"
+    assert [done.code for done in refused if has in done.text] == [255, 255, 255]
+    assert has in by_cutover.last_line
+    assert {part: candidate.container(part).id for part in ids} == ids
+    assert statuses.keys() == {("stable", 200), ("candidate", 200)}
+    assert min(statuses.values()) > 100
+    put(standing, 0)
+    candidate.set("version", "1.5.2")
+    candidate.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
 def test_a_candidate_whose_data_is_mocked_is_no_go_and_has_no_record(candidate: System) -> None:
