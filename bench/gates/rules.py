@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from bench.gates.traffic import Traffic
-from cutover.gates.evidence import Tally, evidence, failed, needed
+from cutover.gates.evidence import RESTARTS_EACH, Tally, combined, evidence, failed, needed, restarts
 
 LIMIT = 0.02
 
@@ -153,17 +153,23 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Ours: the ratio over all since the start, looked at every ten seconds. At the end `needed` requests and a share
-    within the limit pass; else a person is asked."""
+    """Ours: the ratio over all since the start, and since each of the two newest quarters of an hour, looked at every
+    ten seconds. At the end `needed` requests and a share within the limit pass; else a person is asked."""
 
     def judge(self, traffic: Traffic) -> Verdict:
         seen = Tally(0, 0)
         for now in traffic.looks:
             before, seen = seen, traffic.candidate.between(0, now)
-            if seen.bad > before.bad and failed(evidence(LIMIT, seen), seen):
+            if seen.bad > before.bad and failed(self._found(traffic, now), seen):
                 return Verdict(Ending.ROLLED_BACK, now)
         passed = seen.of >= needed(LIMIT) and not over(seen)
         return Verdict(Ending.PASSED if passed else Ending.HELD, traffic.candidate.seconds)
+
+    def _found(self, traffic: Traffic, now: int) -> float:
+        newest = int(now / RESTARTS_EACH)
+        begun = [0, *(int(each * RESTARTS_EACH) for each in range(max(1, newest - 1), newest + 1))]
+        whole, *since = (evidence(LIMIT, traffic.candidate.between(begin, now)) for begin in begun)
+        return combined(whole, since, restarts(traffic.candidate.seconds))
 
 
 def over(seen: Tally) -> bool:
