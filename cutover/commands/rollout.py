@@ -147,7 +147,8 @@ def finish(stack: Stack, despite_freeze: Despite = None, by: By = None) -> None:
 
     Writes image, buildSha, version and adapters into the base's stack file, and shows what is to be committed.
     """
-    from cutover.rollout.opening import opened
+    from cutover.rollout.controller import Ticked
+    from cutover.rollout.opening import opened, reported
     from cutover.rollout.proposal import targets_of
     from cutover.rollout.stable_file import adopt
     from cutover.stacks.bring_up import bring_up
@@ -163,7 +164,9 @@ def finish(stack: Stack, despite_freeze: Despite = None, by: By = None) -> None:
             f"{stack} has deployed another release than the candidate's, {record.releases.candidate.digest[:12]}: look "
             f"at Pulumi.{stack}.yaml, then cutover finish -s {stack} goes on"
         )
-    ended(control.finish())
+    turn = control.finish()
+    reported(control, Ticked(turn.record, left=turn.left))
+    ended(turn)
 
 
 def _rise(to: State, stack: str, wait: float | None, despite: str | None, by: str | None) -> None:

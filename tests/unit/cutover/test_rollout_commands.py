@@ -275,6 +275,7 @@ def test_finishing_brings_the_base_up_while_the_candidate_has_all_traffic(
     assert main(["finish", "-s", "local"]) == 0
     assert stacks.up == [("local", 100)]
     assert (stacks.record.state, stacks.world.weight) == (State.FINISHED, 0)
+    assert [tick.record and tick.record.state for tick in stacks.reported] == [State.FINISHED], "its pack is kept"
     assert f"+version: {NEW.version}" in capsys.readouterr().out
     assert main(["rollback", "-s", "local"]) == 13
 
