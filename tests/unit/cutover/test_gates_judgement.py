@@ -27,10 +27,11 @@ def test_gates_name_counts_that_are_counted() -> None:
 
 @pytest.mark.parametrize("phase", ["canary", "staged", "production"])
 def test_a_phase_in_order_waits_till_its_holds_end_and_passes_then(phase: PhaseName) -> None:
-    before = judged(counted(seconds=100), phase)
-    after = judged(counted(), phase)
+    [hold] = [each.hold for each in PHASES if each.name == phase]
+    before = judged(counted(seconds=hold - 1), phase)
+    after = judged(counted(seconds=hold), phase)
 
-    assert (before.outcome, before.action) == (Outcome.INCONCLUSIVE, "wait")
+    assert (before.outcome, before.action, before.remaining) == (Outcome.INCONCLUSIVE, "wait", 1)
     assert (after.outcome, after.action, after.remaining) == (Outcome.PASSED, "rise", 0)
 
 
