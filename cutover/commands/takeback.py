@@ -69,9 +69,12 @@ def resume(
 
 
 def tick(stack: Stack, as_json: AsJson = False, by: By = None) -> None:
-    """Do one step of watching: finish what was left, look at the gates, hold or roll back where they say so."""
+    """Do one step of watching: finish what was left, look at the gates, hold or roll back where they say so.
+
+    It ends with 12 when it has taken the candidate back itself, with 11 while the rollout is held.
+    """
     from cutover.commands.command import print_json
-    from cutover.commands.waiting import progress, settled
+    from cutover.commands.waiting import progress, require_reached, settled
     from cutover.rollout.opening import opened, reported
 
     control = opened(stack, by=by)
@@ -87,7 +90,10 @@ def tick(stack: Stack, as_json: AsJson = False, by: By = None) -> None:
         )
     else:
         print(progress(ticked))
-    settled(ticked)
+    if ticked.record:
+        require_reached(ticked.record, ticked.left)
+    if ticked.judgement:
+        settled(ticked)
 
 
 def status(stack: Stack, as_json: AsJson = False, wait: Wait = None) -> None:

@@ -11,7 +11,10 @@ import typer
 from cutover.errors import HeldError, RolledBackError, UnfinishedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cutover.rollout.controller import Controller, Ticked
+    from cutover.rollout.record import Record
     from cutover.rollout.steps import Turn
 
 TICK_SECONDS = 10.0
@@ -39,9 +42,14 @@ def ended(turn: Turn) -> None:
     """Prints what a turn has come to. Raises UnfinishedError when something could not be reached."""
     record = turn.record
     print(f"  {record.state}: {record.releases.candidate.version} has {record.weight} % of {record.stack}", flush=True)
-    if turn.left:
+    require_reached(record, turn.left)
+
+
+def require_reached(record: Record, left: Sequence[str]) -> None:
+    """Raises UnfinishedError when a turn could not reach something."""
+    if left:
         raise UnfinishedError(
-            f"{record.stack} is {record.state} with weight {record.weight}; not reached: {', '.join(turn.left)}; "
+            f"{record.stack} is {record.state} with weight {record.weight}; not reached: {', '.join(left)}; "
             f"cutover tick -s {record.stack} goes on with it"
         )
 

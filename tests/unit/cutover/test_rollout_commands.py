@@ -253,6 +253,15 @@ def test_waiting_ends_as_the_gates_say(stacks: Stacks, says: Judgement, code: in
     assert [tick.record and tick.record.weight for tick in stacks.reported][-1] == weight, "each tick is told of"
 
 
+def test_only_the_tick_that_takes_it_back_ends_so(stacks: Stacks) -> None:
+    main(["canary", "-s", "local", "--unsigned", "a test"])
+    stacks.says = judgement(Outcome.FAILED, on="rollback")
+
+    assert main(["tick", "-s", "local"]) == 12
+    assert stacks.world.weight == 0
+    assert main(["tick", "-s", "local"]) == 0
+
+
 @pytest.mark.parametrize("text", ["30", "m", "1d", "-5m", "1.5h"])
 def test_what_is_no_duration_is_wrong_usage(stacks: Stacks, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["staged", "-s", "local", "--wait", text]) == 2
