@@ -34,10 +34,13 @@ REFUSED, ROLLED_BACK = 13, 12
 
 
 def set_the_stage(play: Play) -> None:
-    """A base of 1.5.0 on mocks, from nothing: what an earlier rehearsal left is destroyed."""
+    """A base of 1.5.0 on mocks, from nothing: what an earlier rehearsal left is taken back and destroyed."""
     stage, operator = play.stage, play.operator
     with play.act("The stage: stable on mocks") as act:
         there = {each["name"] for each in json.loads(operator.pulumi("stack", "ls", "--json").text)}
+        if stage.candidate in there:
+            for verb in ("rollback", "tick"):  # a candidate with traffic, or that still delivers, is not destroyed
+                operator.cutover(verb, "-s", stage.base, expected=range(16), quiet=True)
         for stack in (stage.candidate, stage.base):
             if stack in there:
                 operator.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)

@@ -81,13 +81,11 @@ def against_candidate(guarded: Guarded, seen: Seen) -> str | None:
     """Why a candidate may not be changed or taken away: it has traffic, or delivers what it has accepted."""
     now, base = seen.now, guarded.base
     if seen.weight:
-        back = "rollback" if now and now.state.running else "traffic"
-        way = f"cutover {back} -s {base}{'' if back == 'rollback' else ' 0'}"
-        return f"the candidate has {seen.weight} % of the traffic: take it back first, {way}; {_or_by_name(guarded)}"
+        return f"the candidate has {seen.weight} % of the traffic: {_first(base, now)}; {_or_by_name(guarded)}"
     if now and now.weight:
         return (
             f"rollout {now.id} is {now.state}, so the candidate has or is about to have {now.weight} % of the traffic: "
-            f"take it back first, cutover rollback -s {base}; {_or_by_name(guarded)}"
+            f"{_first(base, now)}; {_or_by_name(guarded)}"
         )
     if now and now.draining:
         return (
@@ -135,6 +133,14 @@ def against_superseded(guarded: Guarded, seen: Seen) -> str | None:
                     f"{_by_name_way(guarded)}"
                 )
     return None
+
+
+def _first(base: str, now: Record | None) -> str:
+    if now and now.state is State.FINISHING:
+        return f"let it be finished first, cutover finish -s {base}"
+    return (
+        f"take it back first, cutover {f'rollback -s {base}' if now and now.state.running else f'traffic -s {base} 0'}"
+    )
 
 
 def _by_name(guarded: Guarded) -> bool:

@@ -46,12 +46,13 @@ def test_a_candidate_without_traffic_may_change_and_go() -> None:
 @pytest.mark.parametrize(
     ("records", "way"),
     [
+        ([rolled(State.FINISHING)], "let it be finished first, cutover finish -s local; or let it through by name"),
         ([rolled(State.STAGED)], "take it back first, cutover rollback -s local; or let it through by name"),
         ([rolled(State.ROLLED_BACK)], "take it back first, cutover traffic -s local 0; or let it through by name"),
         ([], "take it back first, cutover traffic -s local 0; or"),
         (None, "take it back first, cutover traffic -s local 0; or"),
     ],
-    ids=["staged", "rolled back", "no rollout", "unreadable"],
+    ids=["finishing", "staged", "rolled back", "no rollout", "unreadable"],
 )
 def test_what_routes_is_believed_whatever_is_written(records: Sequence[Record] | None, way: str) -> None:
     why = guard.against_candidate(CANDIDATE, Seen(weight=50, records=records))
