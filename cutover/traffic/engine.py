@@ -50,8 +50,9 @@ def run(container: str, *command: str) -> Done:
     while frames:  # each with a header of 8 bytes: which output, and in the last 4 its length
         end = 8 + int.from_bytes(frames[4:8])
         said, frames = said + frames[8:end], frames[end:]
-    code = json.loads(_ask("GET", f"/exec/{exec_id}/json", until))["ExitCode"]
-    return Done(int(code), said.decode(errors="replace").strip())
+    while (state := json.loads(_ask("GET", f"/exec/{exec_id}/json", until)))["Running"]:
+        time.sleep(0.01)  # its outputs have ended, and Docker does not know yet how it has
+    return Done(int(state["ExitCode"]), said.decode(errors="replace").strip())
 
 
 def _ask(method: str, path: str, until: float, body: dict[str, Any] | None = None) -> bytes:

@@ -25,19 +25,19 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "SECONDS", 0.3)
 
 
-def answering(path: str, *answers: Callable[[socket.socket], None]) -> socket.socket:
+def answering(path: str, *given: Callable[[socket.socket], None]) -> socket.socket:
     """A listener that gives its connections these answers, one after the other."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen()
 
     def serve() -> None:
-        for answer in answers:
+        for give in given:
             with contextlib.suppress(OSError):  # who asks may have gone
                 connection, _ = listener.accept()
                 with connection:
                     connection.recv(65536)
-                    answer(connection)
+                    give(connection)
                     connection.shutdown(socket.SHUT_WR)
                     while connection.recv(65536):
                         pass
@@ -46,15 +46,22 @@ def answering(path: str, *answers: Callable[[socket.socket], None]) -> socket.so
     return listener
 
 
-def slow(text: str) -> Callable[[socket.socket], None]:
-    """An answer that is two thirds of the time in coming."""
-    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}"
+def answer(text: str, *, after: float = 0.0) -> Callable[[socket.socket], None]:
+    """An answer, so many seconds late."""
+    whole = f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}"
 
     def late(connection: socket.socket) -> None:
-        time.sleep(0.2)
-        connection.sendall(answer.encode())
+        time.sleep(after)
+        connection.sendall(whole.encode())
 
     return late
+
+
+def test_a_command_whose_output_has_ended_is_asked_until_it_has_ended_itself(socket_path: str) -> None:
+    frames = "\x01\0\0\0\0\0\0\x03abc\x02\0\0\0\0\0\0\x01d"
+    running, ended = '{"Running": true, "ExitCode": null}', '{"Running": false, "ExitCode": 3}'
+    with answering(socket_path, *map(answer, ('{"Id": "1"}', frames, running, running, ended))):
+        assert engine.run("edge", "true") == engine.Done(3, "abcd")
 
 
 @pytest.mark.usefixtures("hurried")
@@ -67,7 +74,7 @@ def test_a_docker_that_is_frozen_is_not_waited_for(socket_path: str) -> None:
 @pytest.mark.usefixtures("hurried")
 def test_all_requests_of_a_command_have_one_time_between_them(socket_path: str) -> None:
     with (
-        answering(socket_path, slow('{"Id": "1"}'), slow(""), slow('{"ExitCode": 0}')),
+        answering(socket_path, *(answer(text, after=0.2) for text in ('{"Id": "1"}', "", '{"Running": false}'))),
         pytest.raises(engine.EngineError, match="nothing came within"),
     ):
         engine.run("edge", "true")
