@@ -117,8 +117,11 @@ def roll_back(last: Last, at: datetime, *, anyway: bool = False) -> Steps[Turn]:
     yield TakeBack(known)
     left: dict[str, None] = {}
     written = yield from _write_back(back, last, at, left)
+    tell = known.state is not State.ROLLED_BACK
+    if not left:
+        return (yield from put_in_force(written, tell=tell))
     yield from _flags(written, left)
-    return (yield from _ended(written, left, tell=known.state is not State.ROLLED_BACK))
+    return (yield from _ended(written, left, tell=tell))
 
 
 def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
@@ -205,11 +208,14 @@ def _write(record: Record, kept: Kept | None) -> Steps[None]:
 def _write_back(back: Record, last: Last, at: datetime, left: dict[str, None]) -> Steps[Record]:
     """Writes that what runs is rolled back, whatever the bucket has of it; else notes it as left.
 
-    What has taken the traffic back is what routes: a record that says `finishing` came too late.
+    What has taken the traffic back is what routes: a record that says `finishing` came too late. A rollout that this
+    machine did not know of is taken back there first.
     """
     for _ in range(TRIES):
         try:
             kept = yield from _current()
+            if kept.record.id != back.id and kept.record.state.running:
+                yield TakeBack(kept.record)
             back = machine.rolled_back(kept.record, last, at, taken=True) if kept.record.state.running else kept.record
             if back.revision != kept.record.revision:
                 yield WriteRecord(back, kept.etag)

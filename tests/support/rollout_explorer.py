@@ -1,0 +1,368 @@
+"""Tries every interleaving of controllers over a model world, to a bound, and holds what must be true in each state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from cutover.errors import CutoverError, RefusedError, UnreachableError
+from cutover.rollout import effects
+from cutover.rollout.effects import ConflictError, Effect, Steps
+from cutover.rollout.record import Record, State
+from cutover.rollout.status import Routes, Status
+from tests.support.rollout_model import CONFLICT, BaseUp, Model, Went, World, verbs
+
+Verb = Callable[[int, bool], Steps[Any]]
+RAISING = ("canary", "staged", "production", "finish", "resume")
+QUIET = (effects.ReadCopy, effects.KeepCopy, effects.ReadJournal, effects.WriteDown, effects.Answers)
+"""What nobody else sees, where each controller has a machine of its own: it is done at once, and not interleaved."""
+
+
+class Controller(NamedTuple):
+    """A controller on a machine that may begin `left` verbs more. While one is on, the answers that its steps were
+    given say where it is; `half` is how far an effect has got that is several calls."""
+
+    machine: int
+    left: int
+    verb: str = ""
+    turn: int = 0
+    real: bool = False
+    answers: tuple[tuple[Any, ...], ...] = ()
+    half: int = 0
+
+
+class Place(NamedTuple):
+    """Where steps are: the effect that is next, or how they have ended; which records they wrote, and where they were
+    too late."""
+
+    effect: Effect | BaseUp | None
+    result: Any
+    error: CutoverError | None
+    wrote: frozenset[int]
+    late: bool
+
+
+class System(NamedTuple):
+    """One state: the world, the controllers, how many verbs were begun."""
+
+    world: World
+    controllers: tuple[Controller, ...]
+    turns: int = 1
+
+
+class BrokenError(AssertionError):
+    """An invariant does not hold; the message has the way there."""
+
+
+@dataclass
+class Explorer:
+    """Explores. `seen` counts the states, `met` how often each thing happened that an invariant is about."""
+
+    model: Model
+    verbs: Mapping[str, Verb] = field(default_factory=verbs)
+    seen: int = 0
+    met: Counter[str] = field(default_factory=Counter)
+    _places: dict[Any, Place] = field(default_factory=dict)
+    _settled: set[World] = field(default_factory=set)
+    _taken_back: set[World] = field(default_factory=set)
+
+    def alone(
+        self, world: World, verb: str, at: int = 0, turn: int = 0, *, until: type | None = None, strict: bool = False
+    ) -> tuple[World, Place]:
+        """The world after one controller has run a verb alone and without a fault, to its end or `until` an effect.
+        When `strict`, somebody delivers in every moment of it."""
+        controller = Controller(at, 0, verb, turn, world.real)
+        world = world._replace(faults=0)
+        while True:
+            place = self._place(controller)
+            if place.effect is None or (until and isinstance(place.effect, until)):
+                return world, place
+            went = next(self.model.do(place.effect, world, at, controller.half))
+            world, controller = _accepting(went.world), _answered(controller, went)
+            if strict and world.accepted and not self.model.delivers(world):
+                raise BrokenError(f"{verb} leaves accepted alerts to nobody at {place.effect}: {self._said(world)}")
+
+    def explore(self, start: World, machines: tuple[int, ...], each: int = 1, allowed: tuple[str, ...] = ()) -> None:
+        """Every state that controllers on these machines, each with `each` verbs, can come to. Raises BrokenError."""
+        first = System(start, tuple(Controller(machine, each) for machine in machines))
+        before: dict[System, tuple[System, str] | None] = {first: None}
+        queue = [first]
+        apart = len(set(machines)) == len(machines)
+        for system in queue:
+            try:
+                self._hold(system)
+                for what, after in self._successors(system, apart, allowed or tuple(self.verbs)):
+                    if not apart:
+                        after = after._replace(controllers=tuple(sorted(after.controllers)))
+                    if after not in before:
+                        before[after] = (system, what)
+                        queue.append(after)
+            except BrokenError as broken:
+                raise BrokenError("\n".join([*_way(system, before), str(broken)])) from None
+        self.seen += len(queue)
+
+    def _successors(self, system: System, apart: bool, allowed: tuple[str, ...]) -> Iterator[tuple[str, System]]:
+        world = system.world
+        places = [self._place(each) if each.verb else None for each in system.controllers]
+        quiet = [at for at, place in enumerate(places) if place and isinstance(place.effect, QUIET)] if apart else []
+        for at in quiet[:1] or range(len(places)):
+            controller, place = system.controllers[at], places[at]
+            if place is None:
+                if controller.left:
+                    for verb in allowed:
+                        begun = Controller(controller.machine, controller.left - 1, verb, system.turns, world.real)
+                        yield f"{at} begins {verb}", _with(system, at, begun)._replace(turns=system.turns + 1)
+                continue
+            assert place.effect is not None
+            for went in self.model.do(place.effect, world, controller.machine, controller.half):
+                after = _accepting(went.world)
+                self._check(controller, place, went, world)
+                onward = _answered(controller, went)
+                yield (
+                    f"{at} {controller.verb}: {type(place.effect).__name__} {went.answer}",
+                    _with(system, at, self._rested(onward, after))._replace(world=after),
+                )
+            if world.deaths:
+                died = world._replace(deaths=world.deaths - 1, disturbed=True)
+                yield (
+                    f"{at} dies",
+                    _with(system, at, Controller(controller.machine, controller.left))._replace(world=died),
+                )
+        if quiet:
+            return
+        for landed in self.model.landed(world):
+            self.met["a late write landed" if landed.bucket != world.bucket else "a late write was refused"] += 1
+            yield "a late write lands", system._replace(world=landed)
+        for other in self.model.outages(world):
+            yield f"the bucket {'goes away' if other.away else 'is back'}", system._replace(world=other)
+        if world.accepted and not world.weight and self.model.delivers(world):
+            yield "all is delivered", system._replace(world=world._replace(accepted=False))
+
+    def _place(self, controller: Controller) -> Place:
+        """Where its steps are: they are run again with the answers that they were given."""
+        key = (controller.verb, controller.turn, controller.real, controller.answers)
+        if key in self._places:
+            return self._places[key]
+        ways, wrote, late = self.verbs[controller.verb](controller.turn, controller.real), set(), False
+        effect: Any = None
+        result, failed = None, None
+        try:
+            effect = next(ways)
+            for answer in controller.answers:
+                if isinstance(effect, effects.WriteRecord):
+                    late = late or answer == ("error", CONFLICT)
+                    if answer == ("value", None):
+                        wrote.add(self.model.number(effect.record))
+                try:
+                    told, error = self.model.told(answer), None
+                except CutoverError as failure:
+                    told, error = None, failure
+                effect = ways.throw(error) if error else ways.send(told)
+        except StopIteration as ended:
+            effect, result = None, ended.value
+        except CutoverError as error:
+            effect, failed = None, error
+        self._places[key] = place = Place(effect, result, failed, frozenset(wrote), late)
+        return place
+
+    def _rested(self, controller: Controller, world: World) -> Controller:
+        """The controller, without its verb where that has ended. Checks what it ends with."""
+        place = self._place(controller)
+        if place.effect is not None:
+            return controller
+        if place.late and controller.verb not in ("rollback", "tick"):
+            self.met["a verb was told that another was quicker"] += 1
+            if not isinstance(place.error, ConflictError):
+                raise BrokenError(f"{controller.verb} was too late and ended as if it was not: {place}")
+        if (
+            controller.verb == "tick"
+            and place.error
+            and not world.disturbed
+            and not isinstance(place.error, ConflictError)
+        ):
+            raise BrokenError(f"tick fails although everything answers: {place.error!r}")
+        return Controller(controller.machine, controller.left)
+
+    def _check(self, controller: Controller, place: Place, went: Went, world: World) -> None:
+        """What may be done: who raises the weight, writes the record, or brings the base up."""
+        effect, after = place.effect, went.world
+        if after.weight > world.weight:
+            self.met["the weight rose"] += 1
+            assert isinstance(effect, effects.SetWeight)
+            if controller.verb not in RAISING or self.model.number(effect.record) not in place.wrote:
+                raise BrokenError(f"{controller.verb} raises the weight to {after.weight} unasked")
+            if effect.record.id in world.latched:
+                self.met["the weight rose in the window"] += 1
+                if self.model.latch:
+                    raise BrokenError(f"{controller.verb} raises the weight of a rollout that was taken back")
+        if (
+            isinstance(effect, effects.SetWeight)
+            and went.answer[:1] == ("error",)
+            and effect.record.id in world.latched
+        ):
+            self.met["a rise was refused after a rollback"] += bool(effect.record.weight)
+        if after.bucket != world.bucket:
+            old, new = self.model.record(world.bucket), self.model.record(after.bucket)
+            if old and new and new.revision != old.revision + 1:
+                raise BrokenError(f"revision {new.revision} is written over {old.revision}")
+        if isinstance(effect, BaseUp):
+            self.met["the base was brought up"] += 1
+            record = self.model.record(world.bucket)
+            again = record is not None and record.state is State.FINISHED
+            if self.model.latch and not again and (world.weight != 100 or not (world.mark and world.mark.final)):
+                raise BrokenError("stable is replaced while it has traffic, or may be given it back")
+
+    def _hold(self, system: System) -> None:
+        """The invariants of a state."""
+        world, idle = system.world, all(not each.verb for each in system.controllers)
+        at_rest = world._replace(faults=0, deaths=0, outages=0, away=False, disturbed=False)
+        record = self.model.record(world.bucket)
+        if record and record.weight != world.weight:
+            self.met["the record says another weight than what routes"] += 1
+        if record and record.state is State.ROLLED_BACK and record.id not in world.latched:
+            raise BrokenError(f"the record says what is not so at the edge: {self._said(world)}")
+        if idle and not world.disturbed:
+            self._hold_agreeing(world, "without any fault")
+        if at_rest not in self._taken_back:
+            self._taken_back.add(at_rest)
+            for machine in {each.machine for each in system.controllers}:
+                self._hold_way_back(at_rest, machine)
+                if record:
+                    self._hold_status(at_rest, record, machine)
+        if idle and not world.late and at_rest not in self._settled:
+            self._settled.add(at_rest)
+            for machine in {each.machine for each in system.controllers}:
+                self._hold_settling(at_rest, machine)
+
+    def _hold_way_back(self, world: World, machine: int) -> None:
+        """Rollback is possible, or refused for what the record or what routes says."""
+        record, copy = self.model.record(world.bucket), self.model.record(world.copies[machine])
+        for away in (False, True):
+            after, place = self.alone(world._replace(away=away), "rollback", machine, 90)
+            if place.error is None:
+                self.met[f"a rollback was possible{' without the bucket' if away else ''}"] += 1
+                if after.weight or (self._running(after) and not away):
+                    raise BrokenError(f"a rollback on {machine} leaves {self._said(after)}")
+                continue
+            known = copy if away else record or copy
+            final = known is None or not known.way_back or (world.mark is not None and world.mark.final)
+            named = (RefusedError, UnreachableError) if away and known is None else RefusedError
+            self.met["a rollback was refused by name"] += 1
+            if not (final and isinstance(place.error, named)):
+                raise BrokenError(f"a rollback on {machine} fails with {place.error!r}: {self._said(world)}")
+
+    def _hold_settling(self, world: World, machine: int) -> None:
+        """After two ticks with everything reachable, record, weight and flags agree, and somebody delivers."""
+        for turn in (91, 92):
+            before = world
+            world, place = self.alone(world, "tick", machine, turn)
+            if place.error:
+                raise BrokenError(f"tick on {machine} fails with {place.error!r}: {self._said(world)}")
+            if world.weight > before.weight:
+                raise BrokenError(f"tick raises the weight from {before.weight}: {self._said(world)}")
+            record = self.model.record(world.bucket)
+            if record and world.weight > record.weight:
+                raise BrokenError(f"after one tick the weight is above the record's: {self._said(world)}")
+            self.met["a tick lowered the weight"] += world.weight < before.weight
+            self.met["a tick wrote a rollback down"] += self._running(before) and not self._running(world)
+            self.met["a tick ended the draining"] += self._draining(before) and not self._draining(world)
+            self.met["a tick mended flags"] += world.flags != before.flags
+        self._hold_agreeing(world, "after two ticks")
+        record = self.model.record(world.bucket)
+        if record and record.state.running:
+            self._hold_resuming(world, record, machine)
+
+    def _hold_agreeing(self, world: World, when: str) -> None:
+        """Record, weight and flags agree, and somebody delivers. The weight may be lower: who was to raise it died."""
+        record = self.model.record(world.bucket)
+        if record and world.weight > record.weight:
+            raise BrokenError(f"{when} the weight is above the record's: {self._said(world)}")
+        if record and world.flags != tuple(self.model.flag(record.flags(track)) for track in ("candidate", "stable")):
+            raise BrokenError(f"{when} the flags are not the record's: {self._said(world)}")
+        if world.accepted and not self.model.delivers(world):
+            raise BrokenError(f"{when} nobody delivers what was accepted: {self._said(world)}")
+
+    def _hold_status(self, world: World, record: Record, machine: int) -> None:
+        """Status tells what routes, and what it says to type does what it says."""
+        routes = Routes.of(self.model.split(world))  # type: ignore[arg-type]
+        status = Status.of(record, routes, record.since)
+        if status.routes.weight != world.weight:
+            raise BrokenError(f"status says {status.routes}: {self._said(world)}")
+        if world.weight == record.weight:
+            return
+        self.met["status told another weight than the record's"] += 1
+        verb = next((each for each in ("resume", "tick") if f"cutover {each}" in status.why), "tick")
+        after, place = self.alone(world, verb, machine, 94)
+        now = self.model.record(after.bucket)
+        if place.error or now is None or after.weight != now.weight:
+            raise BrokenError(f"status says {status.why!r}, and {verb} leaves {self._said(after)}")
+
+    def _hold_resuming(self, world: World, record: Record, machine: int) -> None:
+        """A running rollout goes on: resume gives it the weight that its record says."""
+        after, place = self.alone(world, "resume", machine, 93)
+        self.met["resume put the weight in force again"] += after.weight > world.weight
+        if place.error or after.weight != record.weight:
+            raise BrokenError(f"resume ends with {place.error!r} and {self._said(after)}")
+
+    def _running(self, world: World) -> bool:
+        record = self.model.record(world.bucket)
+        return record is not None and record.state.running
+
+    def _draining(self, world: World) -> bool:
+        record = self.model.record(world.bucket)
+        return record is not None and record.draining
+
+    def _said(self, world: World) -> str:
+        record = self.model.record(world.bucket)
+        flags = [self.model.flags[each].parameter() for each in world.flags]
+        return f"{record.state if record else 'no record'} at {world.weight} %, flags {flags}, {world}"
+
+
+def _accepting(world: World) -> World:
+    """While it has traffic the candidate accepts."""
+    return world if world.accepted or not world.weight else world._replace(accepted=True)
+
+
+def _answered(controller: Controller, went: Went) -> Controller:
+    if went.half:
+        return controller._replace(half=went.half)
+    return controller._replace(answers=(*controller.answers, went.answer), half=0)
+
+
+def _with(system: System, at: int, controller: Controller) -> System:
+    controllers = (*system.controllers[:at], controller, *system.controllers[at + 1 :])
+    return system._replace(controllers=controllers)
+
+
+def _way(system: System, before: Mapping[System, tuple[System, str] | None]) -> list[str]:
+    """What was done, step by step, to come to a state."""
+    way: list[str] = []
+    while step := before[system]:
+        system, what = step
+        way.insert(0, what)
+    return way
+
+
+STARTS: Mapping[str, tuple[str, ...]] = {
+    "nothing": (),
+    State.PREPARED: ("begin",),
+    State.CANARY: ("begin", "canary"),
+    State.STAGED: ("begin", "canary", "staged"),
+    State.PRODUCTION: ("begin", "canary", "staged", "production"),
+    State.FINISHED: ("begin", "canary", "staged", "production", "finish"),
+    State.ROLLED_BACK: ("begin", "canary", "rollback"),
+}
+"""The verbs that come to a state."""
+
+
+def started(explorer: Explorer, state: str, *, real: bool) -> World:
+    """The world of a rollout that came to a state on machine 0 without a fault; machine 1 has seen its beginning."""
+    world = explorer.model.fresh(real=real)
+    for turn, verb in enumerate(STARTS[state], -9):
+        world, place = explorer.alone(world, verb, 0, turn, strict=True)
+        assert place.error is None, (verb, place.error)
+        if verb == "begin":
+            world = world._replace(copies=(world.copies[0], world.copies[0]))
+    return world
