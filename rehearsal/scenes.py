@@ -37,14 +37,7 @@ def set_the_stage(play: Play) -> None:
     """A base of 1.5.0 on mocks, from nothing: what an earlier rehearsal left is taken back and destroyed."""
     stage, operator = play.stage, play.operator
     with play.act("The stage: stable on mocks") as act:
-        there = {each["name"] for each in json.loads(operator.pulumi("stack", "ls", "--json").text)}
-        if stage.candidate in there:
-            for verb in ("rollback", "tick"):  # a candidate with traffic, or that still delivers, is not destroyed
-                operator.cutover(verb, "-s", stage.base, expected=range(16), quiet=True)
-        for stack in (stage.candidate, stage.base):
-            if stack in there:
-                operator.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
-        play.forget()
+        _clear(play)
         stage.set(STABLE, [], candidate=False)
         stage.set(CANDIDATE, [], candidate=True)
         operator.cutover("up", "-s", stage.base, quiet=True)
@@ -164,6 +157,22 @@ def carried_through(play: Play, load: Load, books: Books) -> None:
             f"{version}, chips: {', '.join(chips) or 'none'}",
         )
         _balance(play, act, load, books, began)
+
+
+def _clear(play: Play) -> None:
+    """Destroys what an earlier rehearsal left; its rollout is ended first, because a candidate with traffic stays."""
+    stage, operator = play.stage, play.operator
+    there = {each["name"] for each in json.loads(operator.pulumi("stack", "ls", "--json").text)}
+    record = play.record
+    if stage.candidate in there and record and (record.state.running or record.draining):
+        stage.start()
+        if record.state.running:
+            operator.cutover("finish" if record.state is State.FINISHING else "rollback", "-s", stage.base, quiet=True)
+        _drain(play)
+    for stack in (stage.candidate, stage.base):
+        if stack in there:
+            operator.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
+    play.forget()
 
 
 def _sign(play: Play) -> None:

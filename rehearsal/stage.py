@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,18 @@ class Stage:
     def authority(self) -> Path:
         """The file of the authority that signed the edge's certificate."""
         return self.root / ".local" / "tls" / "ca.pem"
+
+    def start(self) -> None:
+        """Starts the stage's containers, which `make down` stops."""
+        ours = ["--filter", f"label={self.machine.label}", "--filter", f"name=^web-next-{self.base}-"]
+        stopped = subprocess.run(
+            ["docker", "ps", "--all", "--quiet", "--filter", "status=exited", *ours],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        for container in stopped.stdout.split():
+            subprocess.run(["docker", "start", container], check=True, capture_output=True)
 
     def set(self, version: str, real: Sequence[str], *, candidate: bool, proven: bool = True) -> None:
         """Writes a stack's file: the version, and which adapters are real. A mock is not asked for its criterion; what

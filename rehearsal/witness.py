@@ -15,7 +15,7 @@ from cutover.smoke.pin import TRACK_HEADER, USER_AGENT
 from outputs.release import Track
 from rehearsal.stage import CRITERIA, Stage
 
-ROUTES = dict(
+ROUTES: dict[str, tuple[str, str, dict[str, Any] | None]] = dict(
     zip(
         CRITERIA,
         (

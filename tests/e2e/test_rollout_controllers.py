@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cutover.rollout.record import State
-from tests.support.under_load import REFUSED, Rollouts, rollouts
+from rehearsal.stage import CRITERIA
+from tests.support.under_load import REFUSED, STABLE, Rollouts, rollouts
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
@@ -152,3 +153,15 @@ def test_30_clean_phases_trip_nothing(running: Rollouts) -> None:
         assert running.record.state is State.PRODUCTION
         running.clean()
     assert not [each for each in running.load.between(began, time.time()) if each.failed]
+
+
+def test_a_base_does_not_go_back_to_the_release_that_a_finished_rollout_has_replaced(running: Rollouts) -> None:
+    """The last of them: there is no rollout of a release that stable has."""
+    running.to("production")
+    running.wait()
+    running.cutover("finish")
+    running.play.stage.set(STABLE, list(CRITERIA), candidate=False)
+    refused = running.cutover("up", expected=(1,))
+
+    assert "is superseded" in refused.last_line
+    assert running.weight == 0

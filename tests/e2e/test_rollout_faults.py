@@ -80,21 +80,25 @@ FAULTS = (
         name="app 429", how=lambda it: fault(it.app, status=429, share=0.5), phase="canary", ends=HELD, says="limited"
     ),
     Fault(
-        name="audit stall", how=lambda it: paused(it.system.container("audit")), phase="staged", ends=HELD, says="audit"
+        name="audit stall",
+        how=lambda it: paused(it.system.container("audit")),
+        phase="staged",
+        ends=HELD,
+        says="postgres",
     ),
     Fault(
         name="dead Postgres",
         how=lambda it: stopped(it.system.container("audit")),
         phase="canary",
         ends=HELD,
-        says="audit",
+        says="postgres",
     ),
     Fault(
         name="dead Redis",
         how=lambda it: stopped(it.system.container("queues")),
         phase="staged",
         ends=HELD,
-        says="queue",
+        says="redis",
     ),
     Fault(
         name="dead metrics",
