@@ -179,7 +179,7 @@ def test_after_down_up_brings_the_same_data_back(clone: Clone) -> None:
     written = re.search(r"Audit Postgres .* entry (\d+) written", text)
     assert written
     assert int(written[1]) > 2, "the audit log was not kept: two runs wrote to it before this one"
-    assert re.search(r"^made  candidate +web-next-local-canary-candidate-\w+ started", text, re.MULTILINE)
+    assert re.search(r"^made  candidate +(web-next-local-canary-(candidate|worker)-\w+ ){2}started", text, re.MULTILINE)
     pinned = ("curl", "-sSi", "--cacert", ".local/tls/ca.pem", "-H", "x-web-next-track: candidate")
     assert "x-edge-track: candidate" in clone.run(*pinned, f"https://localhost:{theirs.edge_port}/healthz")
 
