@@ -36,7 +36,7 @@ class Engine:
         return self._api
 
     def find(self, what: str, name: str) -> dict[str, Any] | None:
-        """Returns what `docker inspect` says of the container, network, volume or image, or None."""
+        """Returns what `docker inspect` says of the container, network or volume, or None."""
         import docker.errors
 
         try:
@@ -134,30 +134,6 @@ def _remove(what: str, call: Call) -> None:
         getattr(call.cloud.api, f"remove_{what}")(call.id)
 
 
-def _find_image(call: Call) -> tuple[str, Properties]:
-    """A local image as it is; pulled only if it isn't there."""
-    name = call.inputs["name"]
-    found = call.cloud.find("image", name)
-    if found is None:
-        repository, _, tag = name.partition(":")
-        call.cloud.api.pull(repository, tag=tag or "latest")
-        found = call.cloud.find("image", name)
-    if found is None:
-        raise StandinError(f"image {name!r} is not on this machine and cannot be pulled: build it first")
-    digests = found.get("RepoDigests") or []
-    return f"{found['Id']}{name}", {"imageId": found["Id"], "repoDigest": digests[0] if digests else ""}
-
-
-def _read_image(call: Call) -> Properties | None:
-    found = call.cloud.find("image", call.inputs.get("name", ""))
-    return found and {"imageId": found["Id"]}
-
-
-def _forget_image(call: Call) -> None:
-    if not call.inputs.get("keepLocally", True):
-        call.cloud.api.remove_image(call.inputs["name"])
-
-
 KINDS = (
     Kind(
         type="docker:index/network:Network",
@@ -178,14 +154,6 @@ KINDS = (
         create=_create_volume,
         read=_read_volume,
         delete=partial(_remove, "volume"),
-    ),
-    Kind(
-        type="docker:index/remoteImage:RemoteImage",
-        outputs=("imageId", "repoDigest"),
-        replace=("name", "platform", "pullTriggers", "triggers"),
-        create=_find_image,
-        read=_read_image,
-        delete=_forget_image,
     ),
     CONTAINER,
 )

@@ -22,8 +22,7 @@ opts = pulumi.ResourceOptions(provider=docker.Provider("docker"))
 network = docker.Network("network", name="NAME", driver="bridge", opts=opts,
     ipam_configs=[{"subnet": "SUBNET.0/24", "gateway": "SUBNET.1"}], labels=[{"label": "test", "value": "yes"}])
 volume = docker.Volume("data", name="NAME", opts=opts)
-image = docker.RemoteImage("image", name="IMAGE", keep_locally=True, opts=opts)
-container = docker.Container("app", name="NAME", image=image.image_id, opts=opts,
+container = docker.Container("app", name="NAME", image="IMAGE", opts=opts,
     entrypoints=["sh", "-c"], command=["touch /data/up /tmp/up; exec sleep 1000"],
     envs=["MODE=VALUE", pulumi.Output.secret("TOKEN=" + "hunter-" + "two")],
     networks_advanced=[{"name": network.name, "ipv4_address": "SUBNET.10", "aliases": ["app"]}],

@@ -11,7 +11,7 @@ from typing import Any
 
 from webnext import context
 from webnext.alerts import redis
-from webnext.alerts.outbox import Outbox
+from webnext.alerts.outbox import Counts, Outbox
 from webnext.alerts.queues import DELIVER, DLQ, Letter, Queues
 from webnext.contract import AlertAnswer, QueueAnswer
 from webnext.dependency import AwayError, Dependency
@@ -98,15 +98,10 @@ class ProductionAlerts:
         try:
             rows = await self._outbox.counts()
         except AwayError:
-            return QueueAnswer(pending=0, dlq=0, waiting=0, active=0, delayed=0, mock=True)
+            rows = Counts(0, 0, None)
+        waits = rows.pending
         return QueueAnswer(
-            pending=rows.pending,
-            dlq=rows.dead,
-            waiting=rows.pending,
-            active=0,
-            delayed=0,
-            oldestSec=rows.oldest,
-            mock=True,
+            pending=waits, dlq=rows.dead, waiting=waits, active=0, delayed=0, oldestSec=rows.oldest, mock=True
         )
 
     async def retry(self, job_id: str) -> int:

@@ -8,8 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from redis.asyncio import Redis
-
 from webnext.alerts import redis
 from webnext.alerts.consumer import Consumer
 from webnext.alerts.outbox import Outbox
@@ -45,11 +43,11 @@ class AlertWorker:
         self._settings = settings
         self._flags = flags
         self._vault = vault
-        self._clients: list[Redis] = []
+        self._redis = redis.client(vault, settings.redis_ca_file)
         self._postgres = postgres
         self._outbox = Outbox(postgres)
         self._slack = Slack(vault)
-        self._reconciler = Reconciler(self._outbox, Queues(self._client()))
+        self._reconciler = Reconciler(self._outbox, Queues(self._redis))
         self._consumer: Consumer | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._begun: dict[str, float] = {}
@@ -70,8 +68,7 @@ class AlertWorker:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._slack.close()
-        for client in self._clients:
-            await client.connection_pool.aclose()
+        await self._redis.connection_pool.aclose()
         await self._postgres.close()
 
     def stuck(self) -> list[str]:
@@ -100,7 +97,7 @@ class AlertWorker:
         """One run of the consumer, while ALERTS_CONSUME is on. Raises AwayError where Redis is away at its start."""
         if not self._flags.now.ALERTS_CONSUME:
             return
-        client = self._client()
+        client = redis.client(self._vault, self._settings.redis_ca_file)
         self._consumer = Consumer(
             client, self._slack, lambda job_id: self._outbox.delivered([job_id]), self._reconciler.bury
         )
@@ -117,10 +114,4 @@ class AlertWorker:
                 await self._consumer.stop()
                 await asyncio.gather(run, return_exceptions=True)
             self._consumer = None
-            self._clients.remove(client)
             await client.connection_pool.aclose()
-
-    def _client(self) -> Redis:
-        client = redis.client(self._vault, self._settings.redis_ca_file)
-        self._clients.append(client)
-        return client

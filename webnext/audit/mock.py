@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from itertools import count, islice
-from typing import NamedTuple
+from itertools import islice
 
 from webnext import context, metrics
 from webnext.audit.own import own_key
@@ -21,12 +19,6 @@ from webnext.services import KeyReusedError, Mock
 KEPT = 500
 
 
-class _Kept(NamedTuple):
-    key: str
-    entry: AuditEntryV1
-    item: AuditItem
-
-
 class MockAudit(Mock):
     """Takes every entry and says of everything that it is a mock."""
 
@@ -34,8 +26,7 @@ class MockAudit(Mock):
 
     def __init__(self, executor: Executor | None = None) -> None:
         self._proxy = Proxy(executor or Executor(None))
-        self._numbers = count(1)
-        self._entries: deque[_Kept] = deque()
+        self._kept: dict[str, tuple[AuditEntryV1, AuditItem]] = {}
         self._bytes = 0
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
@@ -53,7 +44,7 @@ class MockAudit(Mock):
         try:
             return ListAnswer(mock=True, items=await self._proxy.newest(limit, trace_id))
         except AwayError:
-            wanted = (kept.item for kept in self._entries if trace_id in (None, kept.item.traceId))
+            wanted = (item for _, item in reversed(self._kept.values()) if trace_id in (None, item.traceId))
             return ListAnswer(mock=True, items=list(islice(wanted, limit)))
 
     async def since(self, hours: int) -> AsyncIterator[AuditItem]:  # noqa: ARG002
@@ -62,23 +53,13 @@ class MockAudit(Mock):
         yield
 
     def _remember(self, entry: AuditEntryV1, trace_id: str, key: str) -> PushAnswer:
-        for kept in self._entries:
-            if kept.key == key:
-                if kept.entry != entry:
-                    raise KeyReusedError("the idempotency key has already made another entry")
-                return PushAnswer(id=kept.item.id, mock=True, via="mock")
-        item = AuditItem(
-            id=next(self._numbers),
-            ts=datetime.now(UTC),
-            action=entry.action,
-            result=entry.result,
-            strategyId=entry.strategyId,
-            traceId=entry.traceId or trace_id,
-            details=entry.stored_details,
-        )
-        self._entries.appendleft(_Kept(key, entry, item))
-        self._bytes += entry.details_bytes
-        while len(self._entries) > KEPT or self._bytes > BYTES:
-            self._bytes -= self._entries.pop().entry.details_bytes
-        metrics.AUDIT_INSERTS.labels("mock", context.traffic.get()).inc()
-        return PushAnswer(id=item.id, mock=True, via="mock")
+        if key not in self._kept:
+            item = AuditItem.of(entry, key, datetime.now(UTC), trace_id)
+            self._kept[key] = entry, item
+            self._bytes += entry.details_bytes
+            while len(self._kept) > KEPT or self._bytes > BYTES:
+                self._bytes -= self._kept.pop(next(iter(self._kept)))[0].details_bytes
+            metrics.AUDIT_INSERTS.labels("mock", context.traffic.get()).inc()
+        elif self._kept[key][0] != entry:
+            raise KeyReusedError("the idempotency key has already made another entry")
+        return PushAnswer(id=key, mock=True, via="mock")

@@ -81,6 +81,19 @@ class AuditItem(Answer):
     traceId: str | None = None  # noqa: N815
     details: Any = None
 
+    @classmethod
+    def of(cls, entry: AuditEntryV1, id: int | str, ts: datetime, trace_id: str | None) -> AuditItem:
+        """An entry as a row, under the trace id that it has or, where it has none, the request's."""
+        return cls(
+            id=id,
+            ts=ts,
+            action=entry.action,
+            result=entry.result,
+            strategyId=entry.strategyId,
+            traceId=entry.traceId or trace_id,
+            details=entry.stored_details,
+        )
+
 
 class ListAnswer(Answer):
     """The newest entries first: Postgres' own, or with `_mock` what the executor or the mock has, or none.

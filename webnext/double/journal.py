@@ -64,7 +64,11 @@ class Journal:
         of_one = "" if trace_id is None else "WHERE trace_id = ?"
         query = f"SELECT key, entry, trace_id, accepted_at FROM journal {of_one} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         values = [*filter(None, [trace_id]), limit]
-        return [_item(*row) for row in await self._store.read(query, *values)]
+        rows = await self._store.read(query, *values)
+        return [
+            AuditItem.of(AuditEntryV1.model_validate_json(entry), key, datetime.fromisoformat(at), trace_id or None)
+            for key, entry, trace_id, at in rows
+        ]
 
     async def waiting(self) -> list[Waiting]:
         """The oldest entries that are not in Postgres, BATCH or one budget at most."""
@@ -104,16 +108,3 @@ async def forward(journal: Journal, append: Callable[[AuditEntryV1, str, str], A
             else:
                 await journal.settle(key, "forwarded")
     await journal.prune()
-
-
-def _item(key: str, document: str, trace_id: str, accepted_at: str) -> AuditItem:
-    entry = AuditEntryV1.model_validate_json(document)
-    return AuditItem(
-        id=key,
-        ts=datetime.fromisoformat(accepted_at),
-        action=entry.action,
-        result=entry.result,
-        strategyId=entry.strategyId,
-        traceId=trace_id or None,
-        details=entry.stored_details,
-    )

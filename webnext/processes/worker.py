@@ -36,7 +36,8 @@ def run(settings: Settings) -> int:
             await services.flags.open()
             parts.push_async_callback(services.flags.close)
             if settings.adapters.queue == "production":
-                await parts.enter_async_context(_delivering(worker))
+                await worker.start()
+                parts.push_async_callback(worker.stop)
             else:
                 log.info("the queue adapter is a mock: there is nothing to deliver")
             if settings.adapters.evidence == "production":
@@ -50,15 +51,6 @@ def run(settings: Settings) -> int:
 
     serve(Starlette(routes=[Route("/healthz", healthz)], lifespan=lifespan), PORT)
     return 0
-
-
-@asynccontextmanager
-async def _delivering(worker: AlertWorker) -> AsyncIterator[None]:
-    await worker.start()
-    try:
-        yield
-    finally:
-        await worker.stop()
 
 
 @asynccontextmanager
