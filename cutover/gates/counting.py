@@ -71,7 +71,7 @@ def _count(
     return Counts(
         since=since,
         until=until,
-        observed=min(whole.observed, (until - since).total_seconds()),
+        observed=max(0.0, min(whole.observed, (until - since).total_seconds())),
         stable=tracks["stable"],
         candidate=replace(tracks["candidate"], **_breaches(prometheus, since, until, breach)),
         stretches=[

@@ -70,7 +70,7 @@ def judge(
     adapters: Mapping[Track, Mapping[str, Adapter]],
 ) -> Judgement:
     """What the gates say of what was counted since a phase began that holds for `hold` seconds."""
-    elapsed = (counts.until - counts.since).total_seconds()
+    elapsed = max(0.0, (counts.until - counts.since).total_seconds())  # the record may be of a clock ahead
     view = _View(counts, probes, adapters, hold)
     results = [view.probe(), *(view.gate(gate) for gate in gates)]
     if any(ADAPTER_OF.get(gate.of) for gate in gates):

@@ -10,7 +10,7 @@ import pytest
 from cutover.gates.counting import count
 from cutover.gates.counts import Counts
 from cutover.prometheus import Steps
-from tests.support.judged import BEGAN, MOCKS, REAL, Adapters
+from tests.support.judged import BEGAN, MOCKS, REAL, Adapters, judged
 from tests.support.metrics_double import Told
 
 UNTIL = BEGAN + timedelta(seconds=600)
@@ -232,6 +232,13 @@ def test_a_breach_is_judged_once_its_minute_and_the_scrapes_after_it_are_over(
     own = counted(told, breach=breach).candidate
 
     assert (own.breaches, own.breaches_not_paused) == judged
+
+
+def test_a_phase_that_begins_in_a_moment_by_another_clock_has_not_begun(told: Told) -> None:
+    ahead = count(told.prometheus(), UNTIL + timedelta(seconds=3), UNTIL, adapters=BOTH_REAL)
+
+    assert ahead.observed == 0
+    assert judged(ahead).elapsed == 0
 
 
 def test_a_day_costs_500_steps_and_a_short_phase_sees_every_scrape(told: Told) -> None:
