@@ -13,7 +13,7 @@ import pytest
 
 from cutover.errors import TrafficError
 from cutover.traffic.docker import EdgeTraffic
-from cutover.traffic.split import Share
+from cutover.traffic.split import NothingRoutesError, Share
 from infra.nginx import FOLDER, LINES, WEIGHTS, render
 from infra.runtime.docker import edge_files
 from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider
@@ -150,7 +150,7 @@ def test_the_first_weight_is_none_and_later_ones_are_left_alone(props: dict[str,
 
 
 def test_a_split_that_cannot_be_reached_is_said_in_a_line(props: dict[str, Any], edge: int) -> None:
-    with pytest.raises(TrafficError, match="there is no edge nobody"):
+    with pytest.raises(NothingRoutesError, match="there is no edge nobody"):
         EdgeTraffic(container="nobody", folder=WEIGHTS).get()
     traffic = EdgeTraffic(container=props["container"], folder=WEIGHTS)
     docker("exec", props["container"], "touch", f"{WEIGHTS}/now/77")

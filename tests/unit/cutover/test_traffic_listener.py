@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 
 from cutover.errors import RefusedError, TrafficError
 from cutover.traffic.fargate import ListenerTraffic
-from cutover.traffic.split import Mark, Share
+from cutover.traffic.split import Mark, NothingRoutesError, Share
 
 LISTENER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web-next/1/2"
 STABLE, CANDIDATE, OTHER = (
@@ -49,8 +49,8 @@ class Listener:
         wanted = {"ListenerArn": LISTENER, "DefaultActions": [action({STABLE: 100 - weight, CANDIDATE: weight})]}
         self._stub.add_response("modify_listener", {"Listeners": []}, wanted)
 
-    def refuses(self, operation: str) -> None:
-        self._stub.add_client_error(operation, "AccessDenied", "not for you")
+    def refuses(self, operation: str, code: str = "AccessDenied") -> None:
+        self._stub.add_client_error(operation, code, "not for you")
 
 
 def action(weights: dict[str, int]) -> dict[str, Any]:
@@ -233,6 +233,13 @@ def test_both_weights_at_nothing_are_no_share(listener: Listener) -> None:
     listener.describes_action(action({STABLE: 0, CANDIDATE: 0}))
 
     with pytest.raises(TrafficError, match="gives both tracks weight 0"):
+        listener.split.get()
+
+
+def test_without_a_listener_nothing_routes(listener: Listener) -> None:
+    listener.refuses("describe_listeners", code="ListenerNotFound")
+
+    with pytest.raises(NothingRoutesError, match=r"there is no listener arn:.*: bring its stack up first"):
         listener.split.get()
 
 
