@@ -80,7 +80,7 @@ class Controller:
         """
         record, last = self._required(), Last(by=self.by, verb="finish", why=despite)
         if record.state is State.FINISHING:
-            turn = self._run(steps.change(lambda now: machine.resumed(_same(now, record), last, self.now())))
+            turn = self._run(steps.change(lambda now: machine.resumed(_same(now, record), last, self.now()), anew=True))
         else:
             turn = self.rise(State.FINISHING, "finish", despite=despite)
         if turn.record.state is not State.FINISHING:
@@ -119,7 +119,7 @@ class Controller:
         last = Last(by=self.by, verb="resume", why="clean-up jobs delete again" if cleanup else None)
         if cleanup:
             return self._run(steps.change(lambda now: machine.cleaning(now, last)))
-        return self._run(steps.change(lambda now: machine.resumed(now, last, self.now())))
+        return self._run(steps.change(lambda now: machine.resumed(now, last, self.now()), anew=True))
 
     def tick(self) -> Ticked:
         """One step of whoever watches: catches up, looks at the gates, and holds or takes back where they say so."""

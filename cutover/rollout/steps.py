@@ -56,19 +56,19 @@ def begin(new: Record) -> Steps[Turn]:
     return (yield from put_in_force(record, anew=True))
 
 
-def change(turn: Callable[[Record], Record]) -> Steps[Turn]:
+def change(turn: Callable[[Record], Record], *, anew: bool = False) -> Steps[Turn]:
     """The record that follows from the one in the bucket, written on its condition and put in force.
 
-    A turn that begins its state anew sets the weight; every other may only lower it. Raises what `turn` refuses,
-    ConflictError when another was quicker, UnreachableError when the record or the flags of a rise cannot be read or
-    written, TrafficError when the weight cannot be set.
+    A turn into another state sets the weight, and one that begins its state `anew`; every other may only lower it.
+    Raises what `turn` refuses, ConflictError when another was quicker, UnreachableError when the record or the flags of
+    a rise cannot be read or written, TrafficError when the weight cannot be set.
     """
     kept = yield from _current()
     record = turn(kept.record)
     if record.revision != kept.record.revision:
         yield from _write(record, kept)
-    anew = (record.state, record.since) != (kept.record.state, kept.record.since)
-    return (yield from put_in_force(record, anew=anew, tell=record.state is not kept.record.state))
+    turned = record.state is not kept.record.state
+    return (yield from put_in_force(record, anew=anew or turned, tell=turned))
 
 
 def put_in_force(record: Record, *, anew: bool = False, tell: bool = False) -> Steps[Turn]:

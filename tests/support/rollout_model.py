@@ -304,7 +304,7 @@ def verbs() -> dict[str, Callable[[int, bool], Steps[Any]]]:
                 return machine.resumed(now, LAST, clock(turn))
             return machine.risen(now, State.FINISHING, LAST, clock(turn))
 
-        turned = yield from steps.change(finishing)
+        turned = yield from steps.change(finishing, anew=True)
         if turned.record.state is not State.FINISHING:
             raise RefusedError("somebody went on meanwhile")
         yield BaseUp()  # type: ignore[misc]
@@ -316,6 +316,6 @@ def verbs() -> dict[str, Callable[[int, bool], Steps[Any]]]:
         "finish": finish,
         "rollback": lambda turn, _: steps.roll_back(LAST, clock(turn)),
         "hold": lambda turn, _: steps.change(lambda now: machine.held(now, "asked", LAST)),
-        "resume": lambda turn, _: steps.change(lambda now: machine.resumed(now, LAST, clock(turn))),
+        "resume": lambda turn, _: steps.change(lambda now: machine.resumed(now, LAST, clock(turn)), anew=True),
         "tick": lambda turn, _: steps.catch_up(clock(turn), LAST),
     }

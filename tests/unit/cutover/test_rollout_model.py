@@ -211,7 +211,7 @@ def flagless_rollback(turn: int, _real: bool) -> Steps[Any]:
     return (yield from steps.roll_back(LAST, clock(turn)))
 
 
-def always_anew(turn: Callable[[Record], Record]) -> Steps[Any]:
+def always_anew(turn: Callable[[Record], Record], *, anew: bool = False) -> Steps[Any]:
     """A change that sets the weight, whatever the turn was."""
     kept = yield ReadRecord()
     record = turn(kept.record)
