@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +99,28 @@ def test_weight_and_flags_act_on_the_candidate_until_it_is_finished(
         assert (stable.auto_pause, stable.batch_promote) == (1.0, 1.0)
     else:
         assert stable == now.stable_flags
+
+
+def test_the_table_of_states_in_the_architecture_is_true() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| ([a-z ]+) \| (\d+)[^|]* \| ([\d.]+), ([\d.]+) \| ([^|]+) \| ([^|]+) \|$", page, re.M)
+
+    for name, weight, auto_pause, batch_promote, delivers, leads in rows:
+        state = State(name.replace(" ", "_"))
+        mock, real = record(state), record(state, releases=REAL, draining=False)
+        flags = real.flags("candidate")
+        assert (real.weight, flags.auto_pause, flags.batch_promote) == (
+            int(weight),
+            float(auto_pause),
+            float(batch_promote),
+        )
+        on = {"yes": (True, True), "no": (False, False)}.get(delivers, (True, False))
+        drains = replace(mock, draining=state is State.ROLLED_BACK)
+        assert (drains.flags("candidate").alerts_consume, flags.alerts_consume) == on
+        assert {to for verb, to in allowed(state).items() if to is not state} == {
+            State.PREPARED if each == "a new rollout" else State(each.replace(" ", "_")) for each in leads.split(", ")
+        }
+    assert len(rows) == len(State)
 
 
 @pytest.mark.parametrize("state", State)
