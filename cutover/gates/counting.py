@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cutover.errors import CutoverError
 from cutover.gates.counts import SHARED, Counts, Stretch, TrackCounts
 from cutover.gates.evidence import RESTARTS_EACH
+from cutover.gates.rises import LATE, Adapters, Rises
 from cutover.gates.window import LEAST_STEP, MOST_STEPS, Window, moments
 from cutover.prometheus import Prometheus, Steps
-from outputs.release import Adapter, Track
+from outputs.release import Track
 
-Adapters = Mapping[str, Adapter]
-EDGE = '{job="edge",traffic="user",__name__=~"web_next_edge_answers_total|web_next_edge_request_seconds_bucket"}'
-APP = (
-    '{job="app",traffic="user",__name__=~"web_next_audit_inserts_total|web_next_audit_write_duration_seconds_count|'
-    'web_next_fallbacks_total|web_next_http_request_duration_seconds_count"}',
-    '{job="app",traffic="user",__name__="web_next_audit_write_duration_seconds_bucket",le="0.1"}',
-)
 INSERTS = '60 * sum(rate(web_next_audit_inserts_total{job="app",traffic="user"}[5m]))'
 NOT_WHOLE = 'ALERTS{alertname=~"EdgeLogLost|EdgeLogUnchecked|EdgeReaderRestarted",alertstate="firing"}'
-FLOOR = 0.25
-"""Seconds: who is below it is slow against nobody."""
-WORSE = 1.2
-"""So much slower than stable's P95 a candidate may be (playbook row 8, 'metrics stable')."""
 OLD = 10.0
 """Seconds after which the edge's log has not been looked at: each look is a second after the one before."""
-LATE = 10.0
-"""Seconds from an event to its last trace: a time-out, a scrape, an evaluation."""
 AWAY = 20
 """Seconds without a break after which what is away is more than a restart."""
-DIFFER = 0.02
-"""By this share edge and app may disagree on what the app answered, and by `FEW` requests."""
-FEW = 5.0
 PAUSE = timedelta(seconds=60)
 """Within it a breach is followed by an audited pause (playbook, decision 15)."""
 
@@ -64,9 +49,9 @@ def _count(
 ) -> Counts:
     steps = Steps.between(since, until, least=LEAST_STEP, most=MOST_STEPS)
     whole = _that_counts(Window.of(prometheus, steps), adapters)
-    traffic = _Traffic(whole, whole.rises(EDGE), whole.rises(*APP))
-    bound = traffic.slow_bound()
-    tracks = {track: traffic.counts(track, adapters[track], bound) for track in ("stable", "candidate")}
+    rises = Rises.of(whole)
+    bound = rises.slow_bound()
+    tracks = {track: rises.counts(track, adapters[track], bound) for track in ("stable", "candidate")}
     found = prometheus.query(INSERTS, at=until)
     return Counts(
         since=since,
@@ -77,14 +62,14 @@ def _count(
         stretches=[
             Stretch(
                 since=moment,
-                stable=(late := traffic.since(moment)).counts("stable", adapters["stable"], bound),
+                stable=(late := rises.since(moment)).counts("stable", adapters["stable"], bound),
                 candidate=late.counts("candidate", adapters["candidate"], bound),
             )
             for moment in _points(since, until)
         ],
         slow_bound=bound,
         audit_per_minute=round(float(found[0]["value"][1]), 1) if found else 0.0,
-        blind=[*_blind(prometheus, until), *traffic.disagreements()],
+        blind=[*_blind(prometheus, until), *rises.disagreements()],
         away=_away(prometheus, until, adapters),
     )
 
@@ -152,103 +137,3 @@ def _breaches(prometheus: Prometheus, since: datetime, until: datetime, breach: 
     span = int((judged - breach).total_seconds())
     paused = prometheus.query(f'sum(increase(web_next_auto_pauses_total{{job="app"}}[{span}s])) > 0', at=judged)
     return {"breaches": 1, "breaches_not_paused": 0 if paused else 1}
-
-
-Rises = Sequence[tuple[Mapping[str, str], list[float]]]
-
-
-@dataclass(frozen=True)
-class _Traffic:
-    """What rose in a window, at the edge and in the apps."""
-
-    window: Window
-    edge: Rises
-    app: Rises
-
-    def counts(self, track: Track, adapters: Adapters, bound: float | None) -> TrackCounts:
-        """Those of a track."""
-        asked, limited = self._answers(track), self._answers(track, outcome="limited")
-        return TrackCounts(
-            asked=asked,
-            requests=asked - limited,
-            errors=self._answers(track, outcome="error") + self._answers(track, outcome="given_up"),
-            slower_than_1500ms=self._slower(track, 1.5),
-            slower_than_1200ms=self._slower(track, 1.2),
-            slower_than_stable=self._slower(track, bound) if bound else 0,
-            fallbacks=self._fallbacks(track, adapters),
-            limited_by_edge=self._answers(track, outcome="limited", answered_by="edge"),
-            limited_by_app=self._answers(track, outcome="limited", answered_by="app"),
-            audit_writes=self._of_app(track, "web_next_audit_inserts_total"),
-            audit_elsewhere=self._of_app(track, "web_next_audit_inserts_total")
-            - self._of_app(track, "web_next_audit_inserts_total", store="postgres"),
-            audit_timed=(timed := self._of_app(track, "web_next_audit_write_duration_seconds_count")),
-            audit_slower_than_100ms=max(0, timed - self._of_app(track, "web_next_audit_write_duration_seconds_bucket")),
-        )
-
-    def since(self, moment: datetime) -> _Traffic:
-        """What of it came from a moment on."""
-        return replace(self, window=self.window.after(moment))
-
-    def slow_bound(self) -> float | None:
-        """The least bound of the histogram that is at least 1.2 times stable's P95, and at least 250 ms."""
-        buckets = self._buckets("stable")
-        whole = buckets.pop(float("inf"), 0.0)
-        below, lower = 0.0, 0.0
-        for bound, seen in sorted(buckets.items()):
-            if whole and seen >= 0.95 * whole:
-                inside = (0.95 * whole - below) / (seen - below) if seen > below else 1.0
-                least = max(FLOOR, WORSE * (lower + inside * (bound - lower)))
-                return min((each for each in buckets if each >= least), default=None)
-            below, lower = seen, bound
-        return None
-
-    def disagreements(self) -> list[str]:
-        """Where the app has counted another number of answers than the edge has had of it, in a clause each.
-
-        Each side's count, without the seconds in which the other may be late, is held against the other's whole. What
-        clients gave up, the app may have answered all the same.
-        """
-        inner, whole = _Traffic(self.window.inner(1.5 * LATE), self.edge, self.app), self
-        why = []
-        for track in ("stable", "candidate"):
-            name, app = "web_next_http_request_duration_seconds_count", "app"
-            least, most = (
-                inner._answers(track, answered_by=app),
-                whole._answers(track) - whole._answers(track, outcome="limited", answered_by="edge"),
-            )
-            known, settled = whole._of_app(track, name), inner._of_app(track, name)
-            if known < least * (1 - DIFFER) - FEW or settled * (1 - DIFFER) - FEW > most:
-                why.append(f"{track}'s app says it answered {known}, the edge has {least} to {most} of it")
-        return why
-
-    def _fallbacks(self, track: Track, adapters: Adapters) -> int:
-        """By the edge's word, since nobody may measure himself. It cannot tell a mock that was asked for from one that
-        stands in; where a track has one, the app's own count of those is taken away, from what the edge has had long
-        enough for the app to have been asked."""
-        marked = {"outcome": "other", "mock": "true"}
-        if "mock" not in adapters.values():
-            return self._answers(track, **marked)
-        settled = _Traffic(self.window.inner(1.5 * LATE), self.edge, self.app)._answers(track, **marked)
-        return max(0, settled - self._of_app(track, "web_next_fallbacks_total", dependency="mock"))
-
-    def _answers(self, track: Track, **labels: str) -> int:
-        return self._sum(self.edge, {"__name__": "web_next_edge_answers_total", "track": track, **labels})
-
-    def _of_app(self, track: Track, name: str, **labels: str) -> int:
-        return self._sum(self.app, {"__name__": name, "track": track, **labels})
-
-    def _sum(self, rises: Rises, labels: Mapping[str, str]) -> int:
-        return round(sum(self.window.total(rise) for own, rise in rises if labels.items() <= own.items()))
-
-    def _buckets(self, track: Track) -> dict[float, float]:
-        """How many requests took at most so many seconds, by the histogram's bounds."""
-        found: dict[float, float] = {}
-        for labels, rise in self.edge:
-            if labels["__name__"] == "web_next_edge_request_seconds_bucket" and labels["track"] == track:
-                bound = float(labels["le"])
-                found[bound] = found.get(bound, 0.0) + self.window.total(rise)
-        return found
-
-    def _slower(self, track: Track, seconds: float) -> int:
-        buckets = self._buckets(track)
-        return max(0, round(buckets.get(float("inf"), 0.0) - buckets.get(seconds, 0.0)))

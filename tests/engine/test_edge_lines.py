@@ -245,7 +245,8 @@ def measured(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     ground.reader("--network", edge.network, "--network-alias", "reader")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     nobody = "127.0.0.1:1"
-    told = {"app": {"stable": nobody}, "worker": {"stable": nobody}, "executor": None, "prometheus": "127.0.0.1:9090"}
+    told = {"app": {"stable": nobody}, "worker": {"stable": nobody}, "executor": None, "watch": nobody}
+    told["prometheus"] = "127.0.0.1:9090"
     (folder / "prometheus.yml").write_text(rendered("prometheus.yml.j2", **told, reader="reader:3903"))
     (folder / "rules.yml").write_text((TEMPLATES / "prometheus.rules.yml").read_text())
     folder.chmod(0o755)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from cutover.errors import CutoverError
-from cutover.gates.counting import APP, EDGE, count
+from cutover.gates.counting import count
 from cutover.gates.counts import Counts
 from cutover.gates.known import require_known
+from cutover.gates.rises import APP, EDGE
 from cutover.gates.window import Window
 from cutover.prometheus import Prometheus, Steps
 from cutover.rollout.phases import PHASES
@@ -37,6 +38,7 @@ for port in (9001, 9002):
     threading.Thread(target=http.server.ThreadingHTTPServer(("", port), Metrics).serve_forever).start()
 http.server.ThreadingHTTPServer(("", 9000), Metrics).serve_forever()
 """
+NOBODY = "127.0.0.1:1"
 PORTS = {"edge": 9000, "stable": 9001, "candidate": 9002}
 STARTED, LOOKED = "process_start_time_seconds", 'web_next_edge_status_time_seconds{edge="e"}'
 ANSWERS = 'web_next_edge_answers_total{track="candidate",traffic="user",outcome="%s",answered_by="app",mock="false"}'
@@ -80,13 +82,12 @@ class Ground:
 def ground(edge_images: dict[str, str], tmp_path: Path) -> Iterator[Ground]:
     config, metrics, port = tmp_path / "config", tmp_path / "metrics", free_port()
     targets = {target: f"targets:{port}" for target, port in PORTS.items()}
-    told = {"app": {track: targets[track] for track in ("stable", "candidate")}, "reader": targets["edge"]}
+    told: dict[str, object] = {"app": {track: targets[track] for track in ("stable", "candidate")}}
+    told |= {"reader": targets["edge"], "worker": {"stable": NOBODY}, "executor": None, "prometheus": NOBODY}
     for folder in (config, metrics):
         folder.mkdir()
         folder.chmod(0o755)
-    (config / "prometheus.yml").write_text(
-        rendered("prometheus.yml.j2", **told, worker="127.0.0.1:1", executor=None, prometheus="127.0.0.1:9090")
-    )
+    (config / "prometheus.yml").write_text(rendered("prometheus.yml.j2", **told, watch=NOBODY))
     (config / "rules.yml").write_text((TEMPLATES / "prometheus.rules.yml").read_text())
     with (
         network() as net,

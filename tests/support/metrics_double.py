@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from cutover.errors import UnreachableError
-from cutover.gates.counting import APP, EDGE
+from cutover.gates.rises import APP, EDGE
 from cutover.prometheus import Prometheus, Series, Steps
 
 Figure = Callable[[float], float | None]
