@@ -154,7 +154,7 @@ def test_a_candidate_with_traffic_is_neither_replaced_nor_removed_by_plain_pulum
         by_cutover = candidate.up(code=13)
 
     has = f"the candidate has 50 % of the traffic: take it back first, cutover traffic -s {standing.stack} 0"
-    assert [done.code for done in refused if has in done.text] == [255, 255, 255]
+    assert [done.code for done in refused if has in done.text] == [1, 1, 1]
     assert has in by_cutover.last_line
     assert {part: candidate.container(part).id for part in ids} == ids
     assert statuses.keys() == {("stable", 200), ("candidate", 200)}
