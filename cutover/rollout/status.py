@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
@@ -18,12 +18,12 @@ from outputs.shape import Shape
 @dataclass(frozen=True, kw_only=True)
 class Routes(Shape):
     """What routes, read back: the candidate's share in percent, by which revision of which rollout it was set, and
-    whether that was taken back; or `unread`, why it cannot be read."""
+    which were taken back last; or `unread`, why it cannot be read."""
 
     weight: int | None = None
     rollout: str | None = None
     revision: int | None = None
-    taken_back: bool = False
+    taken_back: Sequence[str] = field(default_factory=list)
     unread: str | None = None
 
     @classmethod
@@ -34,10 +34,12 @@ class Routes(Shape):
         except TrafficError as error:
             return cls(unread=str(error))
         mark = share.mark
-        if mark is None:
-            return cls(weight=share.weight)
-        taken_back = mark.rollout in share.taken_back
-        return cls(weight=share.weight, rollout=mark.rollout, revision=mark.revision, taken_back=taken_back)
+        return cls(
+            weight=share.weight,
+            rollout=mark.rollout if mark else None,
+            revision=mark.revision if mark else None,
+            taken_back=sorted(share.taken_back),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,7 @@ def _why(record: Record, routes: Routes, judgement: Judgement | None) -> str:
     """The most urgent reason for where it is."""
     if routes.unread:
         return f"what routes cannot be read: {routes.unread}"
-    if routes.taken_back and routes.rollout == record.id and record.state.running:
+    if record.id in routes.taken_back and record.state.running:
         return f"it was taken back, and the record says {record.state} still: cutover tick -s {record.stack} mends that"
     if routes.weight is not None and routes.weight != record.weight:
         way = "tick lowers it" if routes.weight > record.weight else f"cutover resume -s {record.stack} sets it again"

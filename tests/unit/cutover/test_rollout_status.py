@@ -68,8 +68,7 @@ def test_the_mark_in_force_is_part_of_what_routes() -> None:
 
 
 def test_a_rollout_that_was_taken_back_is_not_said_to_be_resumed() -> None:
-    mark = Mark(rollout=STAGED.id, revision=STAGED.revision)
-    routes = Routes.of(Split(Share(weight=0, mark=mark, taken_back=frozenset({STAGED.id}))))  # type: ignore[arg-type]
+    routes = Routes.of(Split(Share(weight=0, taken_back=frozenset({STAGED.id}))))  # type: ignore[arg-type]
 
     assert Status.of(STAGED, routes, STAGED.since).why == (
         "it was taken back, and the record says staged still: cutover tick -s local mends that"
