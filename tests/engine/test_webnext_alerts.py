@@ -145,6 +145,7 @@ def test_a_worker_that_is_to_rest_finishes_what_it_has_begun_and_leaves_the_rest
         stack.secrets.flags["ALERTS_CONSUME"] = False
         told = time.monotonic()
         wait_until(lambda: worker.metric('web_next_flag{name="ALERTS_CONSUME"}') == 0, "the flag")
+        time.sleep(1)  # in which it looks at the flag, and at times has nothing in work meanwhile
         wait_until(lambda: stack.redis("LLEN", f"{KEY}:active") == 0, "the end of what has begun")
         begun = len(stack.sink.messages)
         time.sleep(1)
