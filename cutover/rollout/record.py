@@ -129,12 +129,16 @@ class Record(Shape):
         return self.releases.stable.adapters.get("queue") == "mock"
 
     def flags(self, track: Track) -> FlagValues:
-        """The flags of a track: they act on the candidate until the rollout is finished, then on stable."""
+        """The flags of a track: they act on the candidate until the rollout is finished, then on stable.
+
+        Where stable's queue is a mock the candidate's worker delivers after a rollback too: what is left, and what the
+        proof of the next candidate sends.
+        """
         if track == "stable":
             own = self.phases[-1].flags if self.state is State.FINISHED else self.stable_flags
             return replace(own, cleanup_dry_run=self.cleanup_locked or own.cleanup_dry_run)
         own = self.phase.flags if self.phase else FlagValues(alerts_consume=False)
-        delivers = own.alerts_consume or self.draining or (self.state.running and self.mock_queue)
+        delivers = own.alerts_consume or (self.mock_queue and self.state is not State.FINISHED)
         return replace(own, alerts_consume=delivers, cleanup_dry_run=self.cleanup_locked)
 
     def text(self) -> str:

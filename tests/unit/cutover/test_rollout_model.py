@@ -10,7 +10,9 @@ import pytest
 
 from cutover.rollout import machine, steps
 from cutover.rollout.effects import ConflictError, ReadRecord, SetWeight, Steps, TakeBack, WriteFlags, WriteRecord
+from cutover.rollout.phases import FlagValues
 from cutover.rollout.record import Record, State
+from outputs.release import Track
 from tests.support.rollout_explorer import STARTS, BrokenError, Explorer, started
 from tests.support.rollout_model import LAST, Model, clock, verbs
 
@@ -199,9 +201,10 @@ def deaf_to_the_edge(turn: int, _real: bool) -> Steps[Any]:
     return (yield from steps.put_in_force(kept.record))
 
 
-def undrained(record: Record, *rest: Any, **more: Any) -> Record:
-    """Rolled back, and the candidate's worker rests at once."""
-    return replace(ROLLED_BACK(record, *rest, **more), draining=False)
+def resting(record: Record, track: Track) -> FlagValues:
+    """The flags, with which the candidate's worker rests once the rollout is rolled back."""
+    own = FLAGS(record, track)
+    return replace(own, alerts_consume=False) if record.state is State.ROLLED_BACK and track == "candidate" else own
 
 
 def flagless_rollback(turn: int, _real: bool) -> Steps[Any]:
@@ -220,7 +223,7 @@ def always_anew(turn: Callable[[Record], Record], *, anew: bool = False) -> Step
     return (yield from steps.put_in_force(record, anew=True))
 
 
-ROLLED_BACK = machine.rolled_back
+FLAGS = Record.flags
 VERBS = verbs()
 WITH_VERB: Mapping[str, tuple[str, Any, str]] = {
     "a rollback that writes the record first": ("rollback", record_before_traffic, "says what is not so at the edge"),
@@ -235,7 +238,7 @@ WITH_VERB: Mapping[str, tuple[str, Any, str]] = {
 }
 WITH_STEP: Mapping[str, tuple[Any, str, Any, str]] = {
     "no second look at the record": (steps, "put_in_force", deaf_put, "the flags are not the record's"),
-    "no draining": (machine, "rolled_back", undrained, "nobody delivers|to nobody"),
+    "no delivery after a rollback": (Record, "flags", resting, "nobody delivers|to nobody"),
     "a hold that sets the weight": (steps, "change", always_anew, r"raises the weight to \d+ unasked"),
 }
 
