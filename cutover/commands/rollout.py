@@ -47,6 +47,7 @@ def canary(
 
     Without the three approvals of its evidence pack it ends as prepared, exit 13: run it again when they are given.
     """
+    from dataclasses import replace
     from datetime import timedelta
 
     from cutover.evidence.approvals import approved
@@ -72,17 +73,20 @@ def canary(
             f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: finish it or roll it back "
             f"first, cutover status -s {stack}"
         )
-    phases = phases_of(settings_of(stack))
+    phases, flags = phases_of(settings_of(stack)), Flags.of(targets.places)
+    stable = deployed(stack)
+    if stable.adapters["queue"] == "mock":  # nobody else delivers what the suite has the candidate accept
+        flags.write(targets.flags.candidate, replace(flags.read(targets.flags.candidate), alerts_consume=True))
     print(f"  {candidate}: brought up beside {stack}, at weight 0", flush=True)
     bring_up(candidate)
-    stable, new = deployed(stack), deployed(candidate)
+    new = deployed(candidate)
     made = proposal.Proposal(
         stable=stable,
         candidate=new,
         applied=base.read("schema", AppliedSchema.from_output) or stable.schema,
         targets=targets,
         phases=phases,
-        stable_flags=Flags.of(targets.places).read(targets.flags.stable),
+        stable_flags=flags.read(targets.flags.stable),
     )
     made.require_new()
     pack = proven(new, since=control.now() - timedelta(hours=FRESH_HOURS))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -34,6 +34,7 @@ from cutover.smoke import run
 from cutover.smoke.report import Report
 from cutover.stacks import bring_up, outputs
 from cutover.stacks.outputs import Outputs
+from outputs.release import Adapter
 from outputs.smoke import SmokeTarget
 from tests.support.memory_bucket import Memory
 from tests.support.packs import AT, SUPPLIED, TARGET, findings, report_of
@@ -137,8 +138,15 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
 
 
 class _Flags:
-    def read(self, _parameter: str) -> FlagValues:
-        return FlagValues()
+    """What each parameter says, whoever asks."""
+
+    said: ClassVar[dict[str, FlagValues]] = {}
+
+    def read(self, parameter: str) -> FlagValues:
+        return self.said.get(parameter, FlagValues(alerts_consume=False))
+
+    def write(self, parameter: str, flags: FlagValues) -> None:
+        self.said[parameter] = flags
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -190,6 +198,15 @@ def test_a_pack_older_than_a_day_is_made_anew(stacks: Stacks) -> None:
     stacks.hours = 24.1
     main(["canary", "-s", "local"])
     assert stacks.smoked == [NEW]
+
+
+@pytest.mark.parametrize("queue", ["mock", "production"])
+def test_a_candidate_is_proven_with_somebody_who_delivers(stacks: Stacks, queue: Adapter) -> None:
+    stacks.deployed["local"] = replace(STABLE, adapters={**STABLE.adapters, "queue": queue})
+    _Flags.said.clear()
+
+    main(["canary", "-s", "local"])
+    assert _Flags().read(TARGETS.flags.candidate).alerts_consume is (queue == "mock")
 
 
 def test_a_no_go_leaves_no_rollout(stacks: Stacks) -> None:
