@@ -290,13 +290,15 @@ def test_a_tick_writes_down_what_the_edge_has_as_taken_back_in_the_name_of_who_d
         assert (back.state, back.last.by, made.told) == (State.ROLLED_BACK, by, [State.ROLLED_BACK])
 
 
-def test_after_a_rollback_the_candidates_worker_goes_on_until_nothing_is_left_and_again_where_something_is() -> None:
+def test_after_a_rollback_the_record_drains_until_nothing_is_left_and_again_where_something_is() -> None:
     made = world(accepted=3)
     roll_back(made)
-    for accepted, delivers in ((3, True), (0, False), (0, False), (1, True), (0, False)):
+    for accepted, drains in ((3, True), (0, False), (0, False), (1, True), (0, False)):
         made.accepted = accepted
         tick(made)
-        assert made.flags["candidate"].alerts_consume is delivers
+        assert made.written
+        assert made.written.draining is drains
+        assert made.flags["candidate"].alerts_consume
 
 
 def test_what_cannot_be_asked_may_have_something_left() -> None:
@@ -304,7 +306,8 @@ def test_what_cannot_be_asked_may_have_something_left() -> None:
     roll_back(made)
     tick(made)
 
-    assert made.flags["candidate"].alerts_consume
+    assert made.written
+    assert made.written.draining
 
 
 def test_a_beginning_is_prepared_at_weight_0_and_waits_for_the_one_that_runs() -> None:
