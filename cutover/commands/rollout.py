@@ -66,6 +66,7 @@ def canary(
     base = outputs(stack)
     targets = proposal.targets_of(base)
     candidate = proposal.candidate_of(stack)
+    proposal.require_alike(stack, candidate)
     control = opened(stack, by=by, targets=targets)
     before = control.current()
     if before and before.state.running and before.state is not State.PREPARED:

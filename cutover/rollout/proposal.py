@@ -17,6 +17,9 @@ from outputs.schema import AppliedSchema
 from outputs.smoke import SmokeTarget
 from outputs.traffic import traffic_from
 
+NOT_COPIED = ("web-next:workerCommand", "web-next:healthCommand")
+"""Parts of a release that finish leaves to a person: lists, which Pulumi's CLI writes item by item."""
+
 
 def candidate_of(base: str) -> str:
     """The stack whose file names this base. Raises StackMissingError where none does, or several do."""
@@ -27,6 +30,17 @@ def candidate_of(base: str) -> str:
             f"with web-next:track candidate and web-next:base {base}"
         )
     return found[0]
+
+
+def require_alike(base: str, candidate: str) -> None:
+    """Raises RefusedError where the two files differ in a part of the release that `finish` does not copy."""
+    for key in NOT_COPIED:
+        own, bases = config(candidate).get(key), config(base).get(key)
+        if own != bases:
+            raise RefusedError(
+                f"{key} is {own} in Pulumi.{candidate}.yaml and {bases} in Pulumi.{base}.yaml: it is part of the "
+                f"release, and finish does not copy it; write the same into both"
+            )
 
 
 def targets_of(base: Outputs) -> Targets:

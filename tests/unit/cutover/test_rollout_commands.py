@@ -123,6 +123,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
     monkeypatch.setattr(bring_up, "bring_up", made.bring_up)
     monkeypatch.setattr(proposal, "targets_of", lambda _base: TARGETS)
     monkeypatch.setattr(proposal, "candidate_of", lambda _base: "local-canary")
+    monkeypatch.setattr(proposal, "require_alike", lambda _base, _candidate: None)
     monkeypatch.setattr(settings, "settings_of", lambda _base: None)
     monkeypatch.setattr(settings, "phases_of", lambda _settings: PHASES)
     monkeypatch.setattr(opening, "opened", made.opened)

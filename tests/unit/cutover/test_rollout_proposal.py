@@ -12,7 +12,7 @@ import pytest
 from cutover.errors import CutoverError, RefusedError, StackMissingError
 from cutover.rollout import proposal, stable_file
 from cutover.rollout.phases import PHASES, FlagValues
-from cutover.rollout.proposal import Proposal, candidate_of, targets_of
+from cutover.rollout.proposal import Proposal, candidate_of, require_alike, targets_of
 from cutover.rollout.record import Last, State
 from cutover.rollout.stable_file import adopt
 from cutover.stacks import project
@@ -68,6 +68,16 @@ def test_the_candidate_is_the_one_stack_that_stands_on_the_base(folder: Path) ->
     stack(folder, "other", track="candidate", base="prod")
     with pytest.raises(StackMissingError, match="canary and other stands on prod"):
         candidate_of("prod")
+
+
+def test_what_finish_does_not_copy_must_be_alike_before_a_start(folder: Path) -> None:
+    stack(folder, "prod", workerCommand="[node, worker.js]")
+    stack(folder, "canary", workerCommand="[node, worker.js]")
+    require_alike("prod", "canary")
+
+    stack(folder, "canary", workerCommand="[node, other.js]")
+    with pytest.raises(RefusedError, match=r"web-next:workerCommand is \['node', 'other.js'\] in Pulumi.canary.yaml"):
+        require_alike("prod", "canary")
 
 
 def test_the_targets_are_the_bases_outputs() -> None:
