@@ -272,13 +272,14 @@ def place() -> FargateCandidate:
 def test_a_candidate_is_two_services_on_the_base_and_its_app_alone_is_in_the_slot() -> None:
     declared = record(place)
     slot = BASE["slots"]["candidate"]
-    app, worker = (one.inputs for one in declared.of(SERVICE))
+    app, worker = (one.inputs for one in sorted(declared.of(SERVICE), key=lambda one: one.name))
+    tasks = sorted(declared.of(TASK), key=lambda one: one.name)
 
     assert {one.token for one in declared.registered if one.custom} == {TASK, SERVICE}
     assert (app["name"], worker["name"]) == ("candidate", "candidate-worker"), "the base's are stable and worker"
     assert app["loadBalancers"][0]["targetGroupArn"] == slot["target_group"]
     assert "loadBalancers" not in worker
-    for service, task in zip((app, worker), declared.of(TASK), strict=True):
+    for service, task in zip((app, worker), tasks, strict=True):
         assert service["cluster"] == slot["cluster"]
         assert service["networkConfiguration"]["subnets"] == slot["subnets"]
         assert service["networkConfiguration"]["securityGroups"] == [slot["security_group"]]

@@ -13,7 +13,7 @@ from infra.settings.keys import Settings
 from infra.settings.reading import load
 from offline import stackfile
 from rehearsal.stage import CANDIDATE, CRITERIA, STABLE, Stage
-from tests.unit.test_stackfile import IMAGES, MACHINE
+from tests.support.machines import IMAGES, MACHINE
 
 
 @pytest.fixture
