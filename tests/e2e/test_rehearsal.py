@@ -13,7 +13,7 @@ from rehearsal.load import Load, load
 from rehearsal.operator import Operator
 from rehearsal.play import Console, Play
 from rehearsal.report import Report
-from rehearsal.stage import Stage
+from rehearsal.stage import CANDIDATE, CRITERIA, Stage
 from tests.support.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
@@ -36,6 +36,7 @@ def play(system: System) -> Play:
 def running(play: Play) -> Iterator[tuple[Load, Books]]:
     """The load and the books, on a stage that is set."""
     scenes.set_the_stage(play)
+    play.stage.set(CANDIDATE, list(CRITERIA), candidate=True)
     books = Books(play.deployed(play.stage.base).places)
     with books.followed(), load(play.stage, rate=play.rate, keep=play.folder / "requests.jsonl") as clients:
         yield clients, books
