@@ -151,7 +151,15 @@ class Edge:
             self.rows.insert(0, row)
             return httpx.Response(200, json={"ok": True, "id": row["id"]})
         if path == "/api/audit/list":
-            return httpx.Response(200, json={"_mock": False, "items": self.rows[: body["limit"]]})
+            return httpx.Response(
+                200,
+                json={
+                    "_mock": False,
+                    "items": [row for row in self.rows if body.get("traceId") in (None, row["traceId"])][
+                        : body["limit"]
+                    ],
+                },
+            )
         return httpx.Response(404, json={"_err": "not found"})
 
 

@@ -21,13 +21,16 @@ def look(probe: Probe) -> str:
         raise CheckFailedError(f"push was not accepted: {pushed.get('_err', pushed)}")
     if pushed.get("_mock"):
         raise CheckFailedError(f"push was taken by a fallback: via {pushed.get('via')}")
-    listed = probe.ask("POST", "/api/audit/list", {"limit": 50})
+    listed = probe.ask("POST", "/api/audit/list", {"limit": 50, "traceId": trace})
     if listed.get("_mock") is not False:
         raise CheckFailedError(f"list is answered by a fallback: _mock is {listed.get('_mock')!r}")
     items = {str(item.get("id")): item for item in listed.get("items") or [] if isinstance(item, dict)}
     item = items.get(str(pushed.get("id")))
     if item is None:
-        raise CheckFailedError(f"entry {pushed.get('id')} was written and is not among the newest {len(items)}")
+        raise CheckFailedError(
+            f"entry {pushed.get('id')} was written and is not listed under its trace id {trace}, {len(items)} others "
+            "are"
+        )
     if trace not in item.values():
         raise CheckFailedError(f"entry {pushed.get('id')} does not carry its trace id {trace}")
     rows = rows_of(trace, probe)
@@ -54,7 +57,7 @@ def rows_of(trace: str, probe: Probe) -> list[str]:
 CHECK = Check(
     name="audit",
     criterion=Criterion.AUDIT,
-    did="pushed an entry, listed the newest, and looked for its row in Postgres",
+    did="pushed an entry, listed its trace, and looked for its row in Postgres",
     look=look,
     adapter="audit",
 )
