@@ -51,6 +51,8 @@ def adapter_by_adapter(play: Play) -> None:
     """The candidate, at weight 0, gets its adapters one by one; each has its acceptance and its time."""
     stage = play.stage
     with play.act(f"{CANDIDATE} adapter by adapter, at weight 0") as act:
+        if stage.candidate not in _stacks(play):
+            play.operator.pulumi("stack", "init", "--no-select", stage.candidate)
         for count, name in enumerate(CRITERIA, start=1):
             began = time.monotonic()
             stage.set(CANDIDATE, list(CRITERIA)[:count], candidate=True, proven=False)
@@ -159,10 +161,15 @@ def carried_through(play: Play, load: Load, books: Books) -> None:
         _balance(play, act, load, books, began)
 
 
+def _stacks(play: Play) -> set[str]:
+    """The stacks that Pulumi knows."""
+    return {each["name"] for each in json.loads(play.operator.pulumi("stack", "ls", "--json").text)}
+
+
 def _clear(play: Play) -> None:
     """Destroys what an earlier rehearsal left; its rollout is ended first, because a candidate with traffic stays."""
     stage, operator = play.stage, play.operator
-    there = {each["name"] for each in json.loads(operator.pulumi("stack", "ls", "--json").text)}
+    there = _stacks(play)
     record = play.record
     if stage.candidate in there and record and (record.state.running or record.draining):
         stage.start()

@@ -143,8 +143,8 @@ def test_a_planted_secret_is_found_nowhere_but_in_the_vault(standing: System) ->
             places[f"{container.name}: environment"] = container.exec_run(["sh", "-c", environments]).output.decode()
             image = container.image
             places[f"{container.name}: image"] = json.dumps([image.attrs, image.history()])
-    assert sum(name.endswith(": environment") for name in places) == 8, (
-        "the service's three, edge, what measures, and data"
+    assert sum(name.endswith(": environment") for name in places) == 9, (
+        "the service's three, edge, what measures and watches, and data"
     )
     for place, text in places.items():
         assert text.strip() or place.endswith(": log"), f"nothing to look at in {place}"

@@ -80,7 +80,7 @@ def authority(system: System) -> str:
 
 def test_printenv_shows_no_secret_in_any_container(standing: System) -> None:
     containers = docker.from_env().containers.list(filters={"label": standing.machine.label})
-    assert len(containers) == 8, "app, worker, executor, edge, log reader, Prometheus, Postgres and Redis"
+    assert len(containers) == 9, "app, worker, executor, edge, log reader, Prometheus, watch, Postgres and Redis"
     for container in containers:
         acceptance = "printenv | grep -E '(KEY|SECRET|PASSWORD)' | wc -l"
         assert container.exec_run(["sh", "-c", acceptance]).output.decode().strip() == "0", container.name

@@ -73,7 +73,7 @@ def test_the_comparison_with_stable_fails_once_in_a_thousand_at_most_where_the_c
 ) -> None:
     (limit,) = ABOVE
 
-    *_, gone = islice(tripped_above(limit, stables, stables + limit), 500)
+    *_, gone = islice(tripped_above(limit, stables, stables + limit), 300)
 
     assert gone <= 1 / 1000
 
