@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cutover.errors import CutoverError, HeldError, RefusedError
 from cutover.rollout import machine, steps
-from cutover.rollout.effects import Answers, ConflictError, Kept, ReadRecord, Run, Steps, World
+from cutover.rollout.effects import Answers, ConflictError, Kept, ReadJournal, ReadRecord, Run, Steps, World
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.steps import Turn
 
@@ -126,10 +126,10 @@ class Controller:
         last = Last(by=self.by, verb="tick")
         record = self._run(steps.catch_up(self.now(), last))
         if record is None or record.phase is None or record.state is State.FINISHING:
-            return Ticked(record)
+            return Ticked(record, left=self.world.do(ReadJournal()))
         judgement = self.judge(record)
         turn = self._react(record, judgement)
-        return Ticked(turn.record, judgement, turn.left) if turn else Ticked(record, judgement)
+        return Ticked(turn.record if turn else record, judgement, self.world.do(ReadJournal()))
 
     def _react(self, record: Record, judgement: Judgement) -> Turn | None:
         """The turn that the gates ask for, None where they ask for none."""

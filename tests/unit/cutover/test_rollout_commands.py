@@ -26,7 +26,7 @@ from cutover.gates.result import GateResult, Outcome
 from cutover.prometheus import Prometheus
 from cutover.rollout import opening, proposal, settings, stable_file
 from cutover.rollout.controller import Controller, Ticked
-from cutover.rollout.effects import Effect, WriteRecord
+from cutover.rollout.effects import Effect, WriteFlags, WriteRecord
 from cutover.rollout.flags import Flags
 from cutover.rollout.phases import PHASES, FlagValues
 from cutover.rollout.record import Record, State
@@ -277,6 +277,15 @@ def test_only_the_tick_that_takes_it_back_ends_so(stacks: Stacks) -> None:
 
     assert main(["tick", "-s", "local"]) == 12
     assert stacks.world.weight == 0
+    assert main(["tick", "-s", "local"]) == 0
+
+
+def test_a_tick_that_leaves_something_says_so_until_it_is_done(stacks: Stacks) -> None:
+    main(["canary", "-s", "local", "--unsigned", "a test"])
+    stacks.world.away = (WriteFlags,)
+    assert main(["tick", "-s", "local"]) == 14
+
+    stacks.world.away = ()
     assert main(["tick", "-s", "local"]) == 0
 
 
