@@ -11,7 +11,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-PACKAGES = ("infra", "cutover", "outputs", "webnext", "offline", "tests", "bench")
+PACKAGES = ("infra", "cutover", "outputs", "policy", "webnext", "offline", "tests", "bench")
 ROOT = Path(__file__).parents[2]
 COMPOSES = "cutover.commands.app"
 """Puts the commands together: no command itself."""

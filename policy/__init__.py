@@ -1,0 +1,1 @@
+"""What AWS would say to the policies that a stack declares. Imports nothing of the project."""
