@@ -21,13 +21,15 @@ class DockerTraffic(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class FargateTraffic(Shape):
-    """The HTTPS listener, and the two target groups that it forwards to; all three are ARNs."""
+    """The HTTPS listener, and the two target groups that it forwards to; all three are ARNs. A browser is kept on its
+    track for `pinned_seconds` while both have a share, if at all."""
 
     runtime: Literal["fargate"] = "fargate"
     region: str
     listener: str
     stable: str
     candidate: str
+    pinned_seconds: int | None = None
 
 
 def traffic_from(value: object) -> DockerTraffic | FargateTraffic:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 
+from cutover.traffic.kept import KeptShare
 from cutover.traffic.split import TrafficSplit
 from outputs.traffic import DockerTraffic, FargateTraffic
+
+__all__ = ["MOUNTED", "KeptShare", "traffic_split"]
 
 MOUNTED = "EDGE_MOUNTED"
 """The environment's name for the edge's container whose volume is mounted here, where it has it itself."""

@@ -21,6 +21,9 @@ older too."""
 class ListenerTraffic:
     """The split of one HTTPS listener between the `stable` and `candidate` target groups; all three are ARNs.
 
+    While both tracks have a share a browser is kept on its own for `pinned_seconds`. At 0 and 100 nobody is kept: each
+    request of a page that polls renews the balancer's cookie, so a browser would stay where the weight is 0.
+
     Weights and tags are set by calls of their own, so `set` looks at the tags before and after: what a controller
     raises that was frozen between the two, it takes back itself, two calls later.
     """
@@ -29,6 +32,7 @@ class ListenerTraffic:
     listener: str
     stable: str
     candidate: str
+    pinned_seconds: int | None = None
     client: Any = field(repr=False, compare=False)
 
     @classmethod
@@ -38,12 +42,16 @@ class ListenerTraffic:
         return cls(**{name: value for name, value in where.output().items() if name != "runtime"}, client=client)
 
     def get(self) -> Share:
-        """The candidate's share of the weights. Raises TrafficError when the listener forwards otherwise."""
+        """The candidate's share of the weights; a group that is forwarded to alone has all of it.
+
+        Raises TrafficError when the listener forwards otherwise.
+        """
         weight, tags = self._weight(self._actions()), self._tags()
         return Share(weight=weight, mark=_mark(tags), taken_back=frozenset(_latched(tags)))
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
-        """Sets both weights in one call, everything else of the action as it is, between two looks at the tags."""
+        """Sets both weights and whether browsers are kept in one call, the other actions as they are, between two
+        looks at the tags."""
         checked(weight)
         tags, actions = self._tags(), self._actions()
         if mark:
@@ -81,32 +89,38 @@ class ListenerTraffic:
         )
 
     def _weight(self, actions: list[dict[str, Any]]) -> int:
-        weights = {group["TargetGroupArn"]: int(group.get("Weight", 0)) for group in self._groups(actions)}
+        weights = _weights(self._forwarding(actions))
         total = sum(weights.values())
         if not total:
             raise TrafficError(f"listener {self.listener} gives both tracks weight 0: set one, cutover traffic")
-        return round(100 * weights[self.candidate] / total)
+        return round(100 * weights.get(self.candidate, 0) / total)
 
     def _forward(self, actions: list[dict[str, Any]], weight: int) -> None:
-        wanted = {self.candidate: weight, self.stable: 100 - weight}
-        for group in self._groups(actions):
-            group["Weight"] = wanted[group["TargetGroupArn"]]
+        action = self._forwarding(actions)
+        action.pop("TargetGroupArn", None)  # AWS repeats a lone group there, and refuses both
+        weights = {self.stable: 100 - weight, self.candidate: weight}
+        kept = {"Enabled": True, "DurationSeconds": self.pinned_seconds}
+        action["ForwardConfig"] = {
+            "TargetGroups": [{"TargetGroupArn": arn, "Weight": each} for arn, each in weights.items()],
+            "TargetGroupStickinessConfig": kept if self.pinned_seconds and 0 < weight < 100 else {"Enabled": False},
+        }
+        for other in actions:
+            if oidc := other.get("AuthenticateOidcConfig"):
+                oidc["UseExistingClientSecret"] = True  # AWS shows no secret, and refuses the action without one
         self._call("modify_listener", ListenerArn=self.listener, DefaultActions=actions)
 
     def _actions(self) -> list[dict[str, Any]]:
         (listener,) = self._call("describe_listeners", ListenerArns=[self.listener])["Listeners"]
         return list(listener["DefaultActions"])
 
-    def _groups(self, actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The target groups of the forward action, the two of this split."""
+    def _forwarding(self, actions: list[dict[str, Any]]) -> dict[str, Any]:
+        """The action that forwards to the groups of this split, or to one of them alone."""
         for action in actions:
-            groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or []
-            if {group["TargetGroupArn"] for group in groups} == {self.stable, self.candidate}:
-                action.pop("TargetGroupArn", None)  # AWS repeats a lone group there, and refuses both
-                return list(groups)
+            if (groups := _weights(action).keys()) and groups <= {self.stable, self.candidate}:
+                return action
         raise TrafficError(
             f"listener {self.listener} does not forward to the two tracks' target groups: "
-            "somebody changed its default action; bring the stack up with its action put back"
+            f"somebody changed its default action; put it back, {self.by_hand()}"
         )
 
     def _tags(self) -> dict[str, str]:
@@ -125,6 +139,13 @@ class ListenerTraffic:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ListenerNotFound":
                 raise NothingRoutesError(f"there is no listener {self.listener}: bring its stack up first") from None
             raise TrafficError(f"listener {self.listener}: {operation} failed ({error}); try again") from None
+
+
+def _weights(action: dict[str, Any]) -> dict[str, int]:
+    """The weights of the target groups that an action forwards to; none where it does something else."""
+    if groups := (action.get("ForwardConfig") or {}).get("TargetGroups"):
+        return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups}
+    return {action["TargetGroupArn"]: 1} if "TargetGroupArn" in action else {}
 
 
 def _mark(tags: dict[str, str]) -> Mark | None:

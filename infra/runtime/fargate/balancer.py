@@ -11,13 +11,16 @@ import pulumi_aws as aws
 from infra.naming import Names
 from infra.network import Network
 from infra.runtime.fargate.certificate import ConsoleCertificate
+from infra.runtime.fargate.kept import keeping_the_split
 from infra.runtime.fargate.task import EDGE_PORT
 from infra.settings.sections import EdgeSettings
+from infra.shapes import later
+from outputs.traffic import FargateTraffic
 
 TLS = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.2 and 1.3, ciphers with forward secrecy alone."""
 PINNED_SECONDS = 60
-"""How long a browser stays on its track: long enough for a page and its scripts, short enough for a rollback."""
+"""How long a browser stays on its track: long enough for a page and its scripts. Each request begins it anew."""
 TRACKS = ("stable", "candidate")
 TRACK_HEADER = "X-Web-Next-Track"
 
@@ -45,12 +48,13 @@ class BalancerArgs:
 
 class Balancer(pulumi.ComponentResource):
     """An application load balancer in the public subnets. HTTP leads to HTTPS, and HTTPS always to both target
-    groups by weight: 100 and 0 at first. Later weights, and the rollout's mark in the listener's tags, are run-time
-    state, which no `up` puts back."""
+    groups by weight: 100 and 0 at first. Later weights, whether browsers are kept on their track, and the rollout's
+    mark in the listener's tags are run-time state: cutover sets it, and no `up` puts it back."""
 
     balancer: aws.lb.LoadBalancer
     listener: aws.lb.Listener
     groups: dict[str, aws.lb.TargetGroup]
+    traffic: FargateTraffic
 
     def __init__(self, name: str, args: BalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Balancer", name, None, opts)
@@ -76,6 +80,7 @@ class Balancer(pulumi.ComponentResource):
         self.groups = {track: self._group(track) for track in TRACKS}
         self._http()
         self.listener = self._https()
+        self.traffic = self._split_at(later(self.listener.arn))
         for priority, track in enumerate(TRACKS, 1):
             self._pin(track, priority)
         args.certificate.lead_to(self.balancer)
@@ -122,9 +127,8 @@ class Balancer(pulumi.ComponentResource):
                 aws.lb.ListenerDefaultActionForwardTargetGroupArgs(arn=self.groups[track].arn, weight=weight)
                 for track, weight in weights.items()
             ],
-            stickiness=aws.lb.ListenerDefaultActionForwardStickinessArgs(
-                enabled=self._args.pinning == "cookie", duration=PINNED_SECONDS
-            ),
+            # At 100 and 0 nobody is kept. AWS asks for a duration all the same.
+            stickiness=aws.lb.ListenerDefaultActionForwardStickinessArgs(enabled=False, duration=PINNED_SECONDS),
         )
         return aws.lb.Listener(
             f"{self._name}-https",
@@ -134,7 +138,20 @@ class Balancer(pulumi.ComponentResource):
             ssl_policy=TLS,
             certificate_arn=self._args.certificate.arn,
             default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", forward=forward)],
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["defaultActions", "tags", "tagsAll"]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                ignore_changes=["defaultActions", "tags", "tagsAll"],
+                hooks=keeping_the_split(self._name, self._split_at),
+            ),
+        )
+
+    def _split_at(self, listener: str) -> FargateTraffic:
+        return FargateTraffic(
+            region=self._args.names.region,
+            listener=listener,
+            stable=later(self.groups["stable"].arn),
+            candidate=later(self.groups["candidate"].arn),
+            pinned_seconds=PINNED_SECONDS if self._args.pinning == "cookie" else None,
         )
 
     def _pin(self, track: str, priority: int) -> None:

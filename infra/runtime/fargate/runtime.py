@@ -167,12 +167,7 @@ class FargateRuntime(pulumi.ComponentResource):
                 environment=args.environment,
             ),
         )
-        self.traffic = FargateTraffic(
-            region=names.region,
-            listener=later(balancer.listener.arn),
-            stable=later(balancer.groups["stable"].arn),
-            candidate=later(balancer.groups["candidate"].arn),
-        )
+        self.traffic = balancer.traffic
         self.metrics_url = f"cloudwatch:{names.metrics}"
         self.processes = FargateProcesses(
             cluster=later(self._cluster.arn), app=later(app.name), worker=later(worker.name)

@@ -1,4 +1,4 @@
-"""The program goes into cutover through three doors, and uses what they name."""
+"""The program goes into cutover through four doors, and uses what they name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 INFRA = Path(__file__).parents[3] / "infra"
-DOORS = {"cutover.rollout", "cutover.schema", "cutover.smoke"}
+DOORS = {"cutover.rollout", "cutover.schema", "cutover.smoke", "cutover.traffic"}
 
 
 def used(source: str) -> Iterator[tuple[str, str]]:
@@ -40,7 +40,7 @@ def beside_the_doors(source: str) -> set[tuple[str, str]]:
     }
 
 
-def test_infra_uses_of_cutover_what_its_three_doors_name() -> None:
+def test_infra_uses_of_cutover_what_its_four_doors_name() -> None:
     sources = [path.read_text() for path in INFRA.rglob("*.py")]
 
     assert {module for source in sources for module, _ in used(source)} == DOORS
@@ -53,7 +53,7 @@ def test_infra_uses_of_cutover_what_its_three_doors_name() -> None:
         "from cutover.schema.files import load",
         "from cutover.schema import tunnel",
         "from cutover import smoke\nsmoke.probe.Probe()",
-        "from cutover import traffic\ntraffic.split",
+        "from cutover import traffic\ntraffic.refusals",
         "from cutover import rollout\nrollout.steps.begin",
         "from cutover import errors",
         "import cutover.smoke",

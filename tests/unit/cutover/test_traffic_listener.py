@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -30,7 +31,7 @@ class Listener:
         self._stub, self.split = stub, split
 
     def describes(self, weight: int) -> None:
-        self.describes_action(action({STABLE: 100 - weight, CANDIDATE: weight}))
+        self.describes_action(action({STABLE: 100 - weight, CANDIDATE: weight}, pinned=True))
 
     def describes_action(self, *actions: dict[str, Any]) -> None:
         listener = {"ListenerArn": LISTENER, "DefaultActions": list(actions)}
@@ -45,17 +46,19 @@ class Listener:
         wanted = {"ResourceArns": [LISTENER], "Tags": [{"Key": TAGS[name], "Value": text}]}
         self._stub.add_response("add_tags", {}, wanted)
 
-    def forwards(self, weight: int) -> None:
-        wanted = {"ListenerArn": LISTENER, "DefaultActions": [action({STABLE: 100 - weight, CANDIDATE: weight})]}
+    def forwards(self, weight: int, *before: dict[str, Any], pinned: bool | None = None) -> None:
+        kept = 0 < weight < 100 if pinned is None else pinned
+        actions = [*before, action({STABLE: 100 - weight, CANDIDATE: weight}, pinned=kept)]
+        wanted = {"ListenerArn": LISTENER, "DefaultActions": actions}
         self._stub.add_response("modify_listener", {"Listeners": []}, wanted)
 
     def refuses(self, operation: str, code: str = "AccessDenied") -> None:
         self._stub.add_client_error(operation, code, "not for you")
 
 
-def action(weights: dict[str, int]) -> dict[str, Any]:
+def action(weights: dict[str, int], *, pinned: bool = False) -> dict[str, Any]:
     groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
-    stickiness = {"Enabled": True, "DurationSeconds": 60}
+    stickiness = {"Enabled": True, "DurationSeconds": 60} if pinned else {"Enabled": False}
     return {
         "Type": "forward",
         "Order": 1,
@@ -68,7 +71,12 @@ def listener() -> Iterator[Listener]:
     client = boto3.client("elbv2", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="y")
     with Stubber(client) as stub:
         split = ListenerTraffic(
-            region="eu-central-1", listener=LISTENER, stable=STABLE, candidate=CANDIDATE, client=client
+            region="eu-central-1",
+            listener=LISTENER,
+            stable=STABLE,
+            candidate=CANDIDATE,
+            pinned_seconds=60,
+            client=client,
         )
         yield Listener(stub, split)
         stub.assert_no_pending_responses()
@@ -221,11 +229,69 @@ def test_a_weight_that_is_none_is_refused_before_anything_is_asked(listener: Lis
         listener.split.set(101)
 
 
-@pytest.mark.parametrize("groups", [{STABLE: 1}, {STABLE: 1, OTHER: 1}, {}])
+def alone(arn: str, **config: Any) -> dict[str, Any]:
+    """An action as it is described when somebody has set it to one group."""
+    return {"Type": "forward", "Order": 1, "TargetGroupArn": arn, **config}
+
+
+@pytest.mark.parametrize(("arn", "share"), [(STABLE, 0), (CANDIDATE, 100)])
+@pytest.mark.parametrize("config", [True, False], ids=["repeated", "by its name"])
+def test_a_listener_that_somebody_has_set_to_one_group_gives_it_everything(
+    listener: Listener, arn: str, share: int, config: bool
+) -> None:
+    groups = {"ForwardConfig": {"TargetGroups": [{"TargetGroupArn": arn}]}} if config else {}
+    listener.describes_action(alone(arn, **groups))
+    listener.has_tags()
+
+    assert listener.split.get() == Share(weight=share)
+
+
+def test_setting_it_makes_two_groups_of_one(listener: Listener) -> None:
+    listener.has_tags()
+    listener.describes_action(alone(STABLE))
+    listener.forwards(10)
+
+    listener.split.set(10)
+
+
+@pytest.mark.parametrize("weight", [0, 100])
+def test_nobody_is_kept_on_a_track_while_one_has_all(listener: Listener, weight: int) -> None:
+    listener.has_tags()
+    listener.describes(50)
+    listener.forwards(weight, pinned=False)
+
+    listener.split.set(weight)
+
+
+def test_without_pinning_nobody_is_kept(listener: Listener) -> None:
+    listener.has_tags()
+    listener.describes(0)
+    listener.forwards(10, pinned=False)
+
+    replace(listener.split, pinned_seconds=None).set(10)
+
+
+def test_an_action_with_a_secret_keeps_it(listener: Listener) -> None:
+    oidc = {
+        "Issuer": "https://sign-in.web-next.test",
+        "AuthorizationEndpoint": "https://sign-in.web-next.test/a",
+        "TokenEndpoint": "https://sign-in.web-next.test/t",
+        "UserInfoEndpoint": "https://sign-in.web-next.test/u",
+        "ClientId": "web-next",
+    }
+    sign_in = {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": oidc}
+    listener.has_tags()
+    listener.describes_action(sign_in, action({STABLE: 100, CANDIDATE: 0}))
+    listener.forwards(10, {**sign_in, "AuthenticateOidcConfig": {**oidc, "UseExistingClientSecret": True}})
+
+    listener.split.set(10)
+
+
+@pytest.mark.parametrize("groups", [{OTHER: 1}, {STABLE: 1, OTHER: 1}, {}])
 def test_a_listener_that_forwards_elsewhere_is_refused(listener: Listener, groups: dict[str, int]) -> None:
     listener.describes_action(action(groups))
 
-    with pytest.raises(TrafficError, match="somebody changed its default action"):
+    with pytest.raises(TrafficError, match="somebody changed its default action; put it back, aws elbv2"):
         listener.split.get()
 
 

@@ -37,6 +37,7 @@ class Registered:
     ignore_changes: tuple[str, ...]
     before_create: tuple[str, ...]
     before_update: tuple[str, ...]
+    after_update: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ class _Monitor(MockMonitor):  # type: ignore[misc, unused-ignore]
                     ignore_changes=tuple(request.ignoreChanges),
                     before_create=tuple(request.hooks.before_create),
                     before_update=tuple(request.hooks.before_update),
+                    after_update=tuple(request.hooks.after_update),
                 )
             )
         return super().RegisterResource(request)  # type: ignore[no-untyped-call, unused-ignore]

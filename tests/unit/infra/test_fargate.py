@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Coroutine, Mapping
+from typing import Any, cast
 
 import pulumi
 import pytest
 
+from cutover import traffic
+from cutover.traffic.split import Share
 from infra.naming import Names
 from infra.nginx import render
 from infra.release import environment_of, release_of, shared_environment
 from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
+from infra.runtime.fargate.kept import keeping_the_split
 from infra.runtime.fargate.registry import repository_arns
 from outputs.shape import OutputError
 from outputs.slots import FargateSlot
+from outputs.traffic import FargateTraffic
 from tests.support.edge_configs import beside_an_app
 from tests.unit.infra.configs import ACCOUNT, BASE, FARGATE, NAMES, REGION, changed, settings, without
 from tests.unit.infra.parts import run
@@ -48,17 +53,63 @@ def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod:
 
     assert weights(listener.inputs) == {"stable": 100, "candidate": 0}
     assert listener.ignore_changes == ("defaultActions", "tags", "tagsAll")
-    assert listener.inputs["defaultActions"][0]["forward"]["stickiness"] == {"enabled": True, "duration": 60}
+    assert listener.inputs["defaultActions"][0]["forward"]["stickiness"]["enabled"] is False, "at 0 nobody is kept"
     assert listener.inputs["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-2021-06"
     http = prod.one(LISTENER, "balancer-http").inputs
     assert http["defaultActions"][0]["redirect"] == {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"}
 
 
-def test_without_pinning_the_balancer_keeps_nobody() -> None:
-    declared = run(changed(FARGATE, edge={"pinning": "none"}))
-    forward = declared.one(LISTENER, "balancer-https").inputs["defaultActions"][0]["forward"]
+@pytest.mark.parametrize(("pinning", "seconds"), [("cookie", 60), ("none", None)])
+def test_who_sets_the_weight_knows_for_how_long_the_balancer_keeps_a_browser(pinning: str, seconds: int | None) -> None:
+    split = FargateTraffic.from_output(run(changed(FARGATE, edge={"pinning": pinning})).outputs["traffic"])
 
-    assert forward["stickiness"]["enabled"] is False
+    assert split.pinned_seconds == seconds
+
+
+def test_an_update_of_the_listener_is_between_a_look_at_the_split_and_its_putting_back(prod: Recording) -> None:
+    listener = prod.one(LISTENER, "balancer-https")
+
+    assert (listener.before_update, listener.after_update) == (("balancer-look",), ("balancer-put-back",))
+
+
+class Split:
+    """A split that an update moves to what the state has."""
+
+    def __init__(self) -> None:
+        self.asked_of: list[FargateTraffic] = []
+        self.weight = 10
+
+    def at(self, where: FargateTraffic) -> Split:
+        self.asked_of.append(where)
+        return self
+
+    def get(self) -> Share:
+        return Share(weight=self.weight)
+
+    def set(self, weight: int, *, anyway: bool) -> None:
+        assert anyway
+        self.weight = weight
+
+
+def test_the_hooks_put_back_at_this_listener_what_an_update_has_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    split, told = Split(), list[str]()
+    monkeypatch.setattr(traffic, "traffic_split", split.at)
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    hooks = keeping_the_split(
+        "split", lambda arn: FargateTraffic(region=REGION, listener=arn, stable="s", candidate="c", pinned_seconds=60)
+    )
+    args = pulumi.ResourceHookArgs(urn="u", id="the-listener", name="n", type="t")
+    (look,), (put_back,) = (
+        cast("list[pulumi.ResourceHook]", each) for each in (hooks.before_update, hooks.after_update)
+    )
+
+    asyncio.run(cast("Coroutine[Any, Any, None]", look.callback(args)))
+    split.weight = 0
+    put_back.callback(args)
+
+    assert [where.listener for where in split.asked_of] == ["the-listener"]
+    assert split.weight == 10
+    assert told == ["the update gave the candidate 0 %: it has 10 % again"]
 
 
 def test_a_track_is_asked_for_by_trusted_callers_alone() -> None:

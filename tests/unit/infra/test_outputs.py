@@ -106,7 +106,7 @@ ON_FARGATE = ANY_STABLE | {
             "environment": TEXTS,
         },
     },
-    "traffic": {"runtime": str, "region": str, "listener": str, "stable": str, "candidate": str},
+    "traffic": {"runtime": str, "region": str, "listener": str, "stable": str, "candidate": str, "pinned_seconds": int},
 }
 TUNNEL = changed(FARGATE, database={"access": "tunnel"}, auditRetentionMonths="24")
 CANDIDATE = changed(FARGATE, track="candidate", base="prod")

@@ -63,6 +63,23 @@ def test_a_setting_changes_what_it_is_for_and_nothing_else(change: Change) -> No
     assert changes(before, after) - {RECORD} == change.lines
 
 
+def ignored(recording: Recording) -> set[str]:
+    """The inputs whose changes no `up` brings."""
+    return {
+        f"{one.token.rpartition(':')[2]} {one.name}: {path}"
+        for one in recording.registered
+        for path in one.ignore_changes
+    }
+
+
+def test_no_setting_changes_only_what_no_up_brings() -> None:
+    never = ignored(declared()) - {"Service stable: desiredCount"}  # its autoscaling target brings fargate.tasks
+
+    assert "Listener balancer-https: defaultActions" in never
+    for change in CHANGES:
+        assert [line for line in change.lines if line.startswith(tuple(never))] == [], change.settings
+
+
 def test_every_setting_is_among_those() -> None:
     changed = {name for change in CHANGES for name in change.settings}
 
