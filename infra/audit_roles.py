@@ -112,7 +112,7 @@ class AuditRoles(pulumi.ComponentResource):
             secret_arn=later(self.urls[role].secret_id),
             region=args.region,
             emulator=args.emulator,
-            bastion=later(bastion.instance.id) if bastion else None,
+            bastion=later(bastion.group.name) if bastion else None,
             local_port=args.tunnel[1] if args.tunnel else None,
             retention_months=args.retention_months,
         )

@@ -13,11 +13,13 @@ from infra.network import POSTGRES, Network
 
 IMAGE = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 """Amazon Linux 2023, which comes with the Session Manager agent; AWS resolves the newest at launch."""
+DAYS = 14
+"""How old an instance gets before a new one of the newest image takes its place; AWS has a new image as often."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BastionArgs:
-    """`name` is the instance's and its role's; `network` is the one that holds the database."""
+    """`name` is the group's and its role's; `network` is the one that holds the database."""
 
     name: str
     network: Network
@@ -28,10 +30,11 @@ class BastionArgs:
 
 
 class Bastion(pulumi.ComponentResource):
-    """One small instance in an app subnet: no key, no open port, no address of its own. It goes out to Session
-    Manager and to the database, and nowhere else inside."""
+    """An Auto Scaling group of one small instance in an app subnet: no key, no open port, no address of its own. It
+    goes out to Session Manager and to the database, and nowhere else inside. Every two weeks, and when its zone fails,
+    another instance takes its place."""
 
-    instance: aws.ec2.Instance
+    group: aws.autoscaling.Group
 
     def __init__(self, name: str, args: BastionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:network:Bastion", name, None, opts)
@@ -59,7 +62,15 @@ class Bastion(pulumi.ComponentResource):
             image_id=IMAGE,
             instance_type="t4g.nano",
             iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(arn=profile.arn),
-            vpc_security_group_ids=[group.id],
+            # EC2 refuses an interface's address beside a group of the whole instance. The group of one adds the subnet.
+            network_interfaces=[
+                aws.ec2.LaunchTemplateNetworkInterfaceArgs(
+                    device_index=0,
+                    security_groups=[group.id],
+                    associate_public_ip_address="false",
+                    delete_on_termination="true",
+                )
+            ],
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(http_tokens="required", http_endpoint="enabled"),
             block_device_mappings=[
                 aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
@@ -69,12 +80,22 @@ class Bastion(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        self.instance = aws.ec2.Instance(
+        self.group = aws.autoscaling.Group(
             name,
-            launch_template=aws.ec2.InstanceLaunchTemplateArgs(id=template.id, version="$Latest"),
-            subnet_id=args.network.subnet_ids["app"][0],
-            associate_public_ip_address=False,
-            tags={"Name": args.name},
+            name=args.name,
+            launch_template=aws.autoscaling.GroupLaunchTemplateArgs(
+                id=template.id, version=template.latest_version.apply(str)
+            ),
+            vpc_zone_identifiers=args.network.subnet_ids["app"],
+            min_size=1,
+            max_size=1,
+            max_instance_lifetime=DAYS * 24 * 3600,
+            # The new instance is there before the old one goes.
+            instance_maintenance_policy=aws.autoscaling.GroupInstanceMaintenancePolicyArgs(
+                min_healthy_percentage=100, max_healthy_percentage=200
+            ),
+            instance_refresh=aws.autoscaling.GroupInstanceRefreshArgs(strategy="Rolling"),
+            tags=[aws.autoscaling.GroupTagArgs(key="Name", value=args.name, propagate_at_launch=True)],
             opts=child,
         )
-        self.register_outputs({"instance": self.instance.id})
+        self.register_outputs({"group": self.group.name})

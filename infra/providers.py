@@ -13,6 +13,7 @@ from infra.settings.keys import Settings
 SERVICES = (
     "acm",
     "appautoscaling",
+    "autoscaling",
     "cloudwatch",
     "ec2",
     "ecr",

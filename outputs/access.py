@@ -16,9 +16,10 @@ TUNNEL_PORT = 15432
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccess(Shape):
-    """`mode` is direct, tunnel (a session through `bastion` that ends at `local_port` of this machine) or later (roles
-    and schema come another time). `endpoint` is the server's host:port, `secret_arn` a role's URL in the vault,
-    `emulator` the API's address on docker stacks. Entries are kept for ever without `retention_months`."""
+    """`mode` is direct, tunnel (a session through the instance of the Auto Scaling group `bastion`, which ends at
+    `local_port` of this machine) or later (roles and schema come another time). `endpoint` is the server's host:port,
+    `secret_arn` a role's URL in the vault, `emulator` the API's address on docker stacks. Entries are kept for ever
+    without `retention_months`."""
 
     mode: Mode
     endpoint: str

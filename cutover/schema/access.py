@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cutover import aws
 from cutover.errors import MigrationError, UnreachableError
 from cutover.schema.connection import connect
 from cutover.schema.secrets import secret_value
-from cutover.schema.tunnel import LOOPBACK, Tunnel, listens
+from cutover.schema.tunnel import LOOPBACK, Tunnel, instance_of, listens
 from outputs.access import DatabaseAccess
 
 if TYPE_CHECKING:
@@ -32,8 +33,13 @@ class AuditDatabase(DatabaseAccess):
         """
         host, _, port = self.endpoint.rpartition(":")
         if self.mode == "tunnel" and self.bastion and self.local_port and not listens(LOOPBACK, self.local_port):
+            groups = aws.client("autoscaling", aws.Account(region=self.region))
             tunnel = Tunnel(
-                bastion=self.bastion, host=host, port=int(port), local_port=self.local_port, region=self.region
+                bastion=instance_of(self.bastion, groups),
+                host=host,
+                port=int(port),
+                local_port=self.local_port,
+                region=self.region,
             )
             with tunnel.opened():
                 yield

@@ -31,6 +31,32 @@ class Sessions(Protocol):
     def terminate_session(self, *, SessionId: str) -> object: ...  # noqa: N803
 
 
+class Groups(Protocol):
+    """The one call of a boto3 Auto Scaling client that finds a bastion."""
+
+    def describe_auto_scaling_groups(self, *, AutoScalingGroupNames: list[str]) -> dict[str, Any]: ...  # noqa: N803
+
+
+def instance_of(group: str, groups: Groups) -> str:
+    """The id of an instance of the Auto Scaling group that is in service. Raises UnreachableError without one."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        (found,) = groups.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"] or [{}]
+    except (BotoCoreError, ClientError) as error:
+        raise UnreachableError(
+            f"AWS does not say which instance the bastion {group} has: {' '.join(str(error).split())}"
+        ) from None
+    states: dict[str, str] = {one["InstanceId"]: one["LifecycleState"] for one in found.get("Instances", [])}
+    for instance, state in states.items():
+        if state == "InService":
+            return instance
+    raise UnreachableError(
+        f"the bastion {group} has no instance in service ({states or 'none at all'}): AWS starts one within minutes, "
+        "unless its group was changed by hand; cutover up puts it back"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tunnel:
     """From `local_port` of this machine to `host`:`port`, by way of the instance `bastion` in `region`."""

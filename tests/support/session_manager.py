@@ -1,4 +1,4 @@
-"""Session Manager: its API, and its plugin played by a script that forwards as the real one does."""
+"""Session Manager, its plugin played by a script that forwards as the real one does, and the bastion's group."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORWARDS = """
 
 
 class Sessions:
-    """Session Manager's API, remembering what it was asked."""
+    """Both APIs, remembering which session was asked for."""
 
     def __init__(self, refusal: ClientError | None = None) -> None:
         self.asked: dict[str, Any] = {}
@@ -46,6 +46,9 @@ class Sessions:
             raise self._refusal
         self.asked = request
         return {"SessionId": "s-1", "TokenValue": TOKEN, "StreamUrl": "wss://example.com", "ResponseMetadata": {}}
+
+    def describe_auto_scaling_groups(self, **_: Any) -> dict[str, Any]:
+        return {"AutoScalingGroups": [{"Instances": [{"InstanceId": "i-0abc", "LifecycleState": "InService"}]}]}
 
     def terminate_session(self, *, SessionId: str) -> None:  # noqa: N803
         self.ended.append(SessionId)

@@ -38,7 +38,7 @@ EDGE = TaskEdge(
 )
 WAIVER = Waiver(criterion=Criterion.BUILD, reason="r", owner="o", expires=date(2027, 1, 31))
 SHAPES: list[Shape] = [
-    DatabaseAccess(mode="tunnel", endpoint="db:5432", secret_arn="a", region="r", bastion="i-1", local_port=15432),
+    DatabaseAccess(mode="tunnel", endpoint="db:5432", secret_arn="a", region="r", bastion="b", local_port=15432),
     FlagsParameters(stable="/s", candidate="/c"),
     RecordPlace(bucket="b", key="k", version="v"),
     ReleaseSummary(track="candidate", image="i", build_sha="s", version="1", adapters={"audit": "mock"}, digest="d"),

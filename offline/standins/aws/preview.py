@@ -24,11 +24,7 @@ KINDS = (
     ),
     _kind("aws:appautoscaling/policy:Policy", "arn alarmArns", replace="name resourceId", tags=False),
     _kind("aws:appautoscaling/target:Target", "arn", replace="resourceId scalableDimension serviceNamespace"),
-    _kind(
-        "aws:ec2/instance:Instance",
-        "arn instanceState primaryNetworkInterfaceId privateDns publicDns publicIp",
-        replace="ami subnetId",
-    ),
+    _kind("aws:autoscaling/group:Group", "arn", name="name", tags=False),
     _kind("aws:ec2/launchTemplate:LaunchTemplate", "arn latestVersion", name="name"),
     _kind("aws:ecr/lifecyclePolicy:LifecyclePolicy", "registryId", replace="repository", tags=False),
     _kind("aws:ecr/repository:Repository", "arn registryId repositoryUrl", name="name"),

@@ -20,7 +20,7 @@ def test_a_direct_access_goes_where_the_url_says() -> None:
 
 def test_a_tunnel_ends_on_this_machine_and_numbers_are_whole() -> None:
     access = AuditDatabase.from_output(
-        OUTPUT | {"mode": "tunnel", "bastion": "i-1", "local_port": 15432.0, "retention_months": 24.0, "more": 1}
+        OUTPUT | {"mode": "tunnel", "bastion": "b", "local_port": 15432.0, "retention_months": 24.0, "more": 1}
     )
 
     assert access.address == ("127.0.0.1", 15432)

@@ -19,7 +19,7 @@ from outputs.access import WishedAccess
 from tests.support.database_output import OUTPUT, SCHEMA
 from tests.support.session_manager import FORWARDS, Sessions, plugin
 
-OUT_OF_REACH = OUTPUT | {"endpoint": f"{LOOPBACK}:1", "bastion": "i-0abc"}
+OUT_OF_REACH = OUTPUT | {"endpoint": f"{LOOPBACK}:1", "bastion": "web-next-prod-bastion"}
 FILES = ("001_one.sql", "002_two.sql", "003_three.sql")
 
 

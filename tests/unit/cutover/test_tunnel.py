@@ -7,12 +7,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
+from cutover import aws
 from cutover.errors import NotPreparedError, UnreachableError
-from cutover.schema.tunnel import DOCUMENT, LOOPBACK, PLUGIN, Tunnel, listens
+from cutover.schema.tunnel import DOCUMENT, LOOPBACK, PLUGIN, Tunnel, instance_of, listens
 from tests.support.session_manager import FORWARDS, TOKEN, Sessions, plugin
 
 
@@ -154,3 +157,56 @@ def test_a_plugin_that_opens_no_port_is_given_up(
         to(1, local_port).opened(Sessions(), seconds=0.5),
     ):
         pass
+
+
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Stubber]]:
+    """Auto Scaling's client, answered by hand and by its published model."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    client = aws.client("autoscaling", aws.Account(region="eu-central-1"))
+    with Stubber(client) as stubber:
+        yield client, stubber
+
+
+def described(**states: str) -> dict[str, Any]:
+    instances = [
+        {
+            "InstanceId": f"i-0{name}",
+            "AvailabilityZone": "eu-central-1a",
+            "LifecycleState": state,
+            "HealthStatus": "Healthy",
+            "ProtectedFromScaleIn": False,
+        }
+        for name, state in states.items()
+    ]
+    sizes = dict.fromkeys(("MinSize", "MaxSize", "DesiredCapacity", "DefaultCooldown"), 1)
+    group = {"AutoScalingGroupName": "b", "AvailabilityZones": ["eu-central-1a"], "HealthCheckType": "EC2"}
+    return {"AutoScalingGroups": [{**group, **sizes, "CreatedTime": 0, "Instances": instances}]}
+
+
+def test_the_bastion_is_the_instance_in_service_while_another_comes_or_goes(groups: tuple[Any, Stubber]) -> None:
+    client, stubber = groups
+    answer = described(old="Terminating", now="InService", next="Pending")
+    stubber.add_response("describe_auto_scaling_groups", answer, {"AutoScalingGroupNames": ["b"]})
+
+    assert instance_of("b", client) == "i-0now"
+
+
+@pytest.mark.parametrize("answer", [{"AutoScalingGroups": []}, described(), described(next="Pending")])
+def test_a_bastion_without_an_instance_in_service_is_one_line(
+    groups: tuple[Any, Stubber], answer: dict[str, Any]
+) -> None:
+    client, stubber = groups
+    stubber.add_response("describe_auto_scaling_groups", answer, {"AutoScalingGroupNames": ["b"]})
+
+    with pytest.raises(UnreachableError, match=r"^the bastion b has no instance in service \(.*\): .* puts it back$"):
+        instance_of("b", client)
+
+
+def test_who_may_not_look_at_the_group_is_told_so(groups: tuple[Any, Stubber]) -> None:
+    client, stubber = groups
+    stubber.add_client_error("describe_auto_scaling_groups", "AccessDenied", "not\nyou")
+
+    with pytest.raises(UnreachableError, match=r"which instance the bastion b has: .*AccessDenied.* not you$"):
+        instance_of("b", client)

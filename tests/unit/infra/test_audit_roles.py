@@ -156,8 +156,8 @@ def test_the_schema_waits_for_roles_rights_and_urls() -> None:
     [
         (DOCKER, {"mode": "direct", "emulator": "http://10.213.7.1:4566", "bastion": None, "local_port": None}),
         (FARGATE, {"mode": "direct", "emulator": None, "bastion": None, "local_port": None}),
-        (TUNNEL, {"mode": "tunnel", "emulator": None, "bastion": "Instance:bastion", "local_port": 25432}),
-        (LATER, {"mode": "later", "emulator": None, "bastion": "Instance:bastion", "local_port": None}),
+        (TUNNEL, {"mode": "tunnel", "emulator": None, "bastion": "web-next-test-bastion", "local_port": 25432}),
+        (LATER, {"mode": "later", "emulator": None, "bastion": "web-next-test-bastion", "local_port": None}),
     ],
     ids=["docker", "direct", "tunnel", "later"],
 )

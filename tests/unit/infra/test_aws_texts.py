@@ -22,6 +22,7 @@ ECS = r"[a-zA-Z0-9_-]{1,255}"
 BALANCER = r"(?!internal-)(?=.{1,32}\Z)[a-zA-Z0-9](-?[a-zA-Z0-9])*"
 RULES: dict[str, dict[str, str]] = {
     "aws:appautoscaling/policy:Policy": {"name": PRINTABLE},
+    "aws:autoscaling/group:Group": {"name": PRINTABLE},
     "aws:cloudwatch/logGroup:LogGroup": {"name": r"[.\-_/#A-Za-z0-9]{1,512}"},
     "aws:cloudwatch/logMetricFilter:LogMetricFilter": {"name": r"[^:*]{1,512}"},
     "aws:cloudwatch/metricAlarm:MetricAlarm": {"name": PRINTABLE, "alarmDescription": r"[ -~]{1,1024}"},

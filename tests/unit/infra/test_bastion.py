@@ -6,26 +6,73 @@ import pytest
 
 from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import declare, run
-from tests.unit.infra.recorder import identity
+from tests.unit.infra.recorder import Recording, identity
 
 TUNNEL = changed(FARGATE, database={"access": "tunnel"})
+
+
+GROUP = "aws:autoscaling/group:Group"
 
 
 def test_the_bastion_has_no_key_no_address_and_no_open_port() -> None:
     declared = declare("bastion", TUNNEL)
     template = declared.one("aws:ec2/launchTemplate:LaunchTemplate").inputs
-    instance = declared.one("aws:ec2/instance:Instance").inputs
+    (interface,) = template["networkInterfaces"]
 
     incoming = declared.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
     assert not [one for one in incoming if one.inputs["securityGroupId"] == "SecurityGroup:network-bastion"]
-    assert template["vpcSecurityGroupIds"] == ["SecurityGroup:network-bastion"]
+    assert interface["securityGroups"] == ["SecurityGroup:network-bastion"]
+    assert interface["associatePublicIpAddress"] == "false", "an existing VPC's subnet may give one by itself"
     assert template["metadataOptions"] == {"httpTokens": "required", "httpEndpoint": "enabled"}
     assert [disk["ebs"]["encrypted"] for disk in template["blockDeviceMappings"]] == ["true"]
-    assert not {"keyName", "userData", "networkInterfaces"} & template.keys()
-    assert not {"keyName", "userData", "vpcSecurityGroupIds"} & instance.keys()
-    assert instance["associatePublicIpAddress"] is False, "an existing VPC's subnet may give one by itself"
-    assert instance["subnetId"] == "Subnet:network-app-eu-central-1a"
-    assert instance["launchTemplate"]["id"] == identity("LaunchTemplate", "bastion")
+    assert not {"keyName", "userData"} & template.keys()
+
+
+def refused(declared: Recording) -> list[str]:
+    """What EC2 refuses of a launch: "Network interfaces and an instance-level security groups (or subnet ID) may not
+    be specified on the same request". An instance's public address is an interface's."""
+    found = []
+    for one in (*declared.of("aws:ec2/launchTemplate:LaunchTemplate"), *declared.of("aws:ec2/instance:Instance")):
+        inputs = one.inputs
+        interface = inputs.get("networkInterfaces") or "associatePublicIpAddress" in inputs
+        whole = {"vpcSecurityGroupIds", "securityGroupNames", "subnetId"} & inputs.keys()
+        if "launchTemplate" in inputs:
+            whole |= declared.one("aws:ec2/launchTemplate:LaunchTemplate").inputs.keys() & {"vpcSecurityGroupIds"}
+        if interface and whole:
+            found.append(f"{one.token} {one.name}: an interface, and {', '.join(sorted(whole))}")
+    for group in declared.of(GROUP):
+        template = declared.one("aws:ec2/launchTemplate:LaunchTemplate").inputs
+        subnets = [
+            interface["subnetId"] for interface in template.get("networkInterfaces", ()) if "subnetId" in interface
+        ]
+        if subnets and "vpcZoneIdentifiers" in group.inputs:
+            found.append(f"{group.name}: a group's subnets, and the template's")
+    return found
+
+
+@pytest.mark.parametrize("access", ["direct", "later", "tunnel"])
+def test_ec2_takes_every_launch_that_is_declared(access: str) -> None:
+    assert refused(run(changed(FARGATE, database={"access": access}))) == []
+
+
+def test_an_instance_of_the_newest_image_takes_the_old_ones_place_every_two_weeks() -> None:
+    declared = declare("bastion", TUNNEL)
+    template = declared.one("aws:ec2/launchTemplate:LaunchTemplate").inputs
+    group = declared.one(GROUP).inputs
+
+    assert template["imageId"].startswith("resolve:ssm:/aws/service/ami-amazon-linux-latest/")
+    assert group["maxInstanceLifetime"] == 14 * 86400
+    assert group["instanceMaintenancePolicy"] == {"minHealthyPercentage": 100, "maxHealthyPercentage": 200}
+    assert (group["minSize"], group["maxSize"]) == (1, 1)
+
+
+def test_the_bastion_comes_back_in_another_zone_and_follows_its_template() -> None:
+    declared = declare("bastion", TUNNEL)
+    group = declared.one(GROUP).inputs
+
+    assert group["vpcZoneIdentifiers"] == ["Subnet:network-app-eu-central-1a", "Subnet:network-app-eu-central-1b"]
+    assert group["launchTemplate"] == {"id": identity("LaunchTemplate", "bastion"), "version": "1"}
+    assert group["instanceRefresh"] == {"strategy": "Rolling"}, "with $Latest a change would start none"
 
 
 def test_the_bastions_role_is_session_managers_and_nothing_more() -> None:
@@ -54,5 +101,5 @@ def test_the_bastions_role_is_session_managers_and_nothing_more() -> None:
 def test_there_is_a_bastion_where_a_tunnel_needs_one_or_will(config: dict[str, str], there: bool) -> None:
     declared = run(config)
 
-    assert [one.name for one in declared.of("aws:ec2/instance:Instance")] == ["bastion"] * there
-    assert declared.outputs["audit_db_access"]["bastion"] == ("Instance:bastion" if there else None)
+    assert [one.name for one in declared.of(GROUP)] == ["bastion"] * there
+    assert declared.outputs["audit_db_access"]["bastion"] == ("web-next-test-bastion" if there else None)

@@ -231,7 +231,7 @@ def test_in_an_existing_vpc_the_data_lies_in_the_subnets_that_are_named() -> Non
     for service in ("rds", "elasticache"):
         group = declared.one(f"aws:{service}/subnetGroup:SubnetGroup").inputs
         assert group["subnetIds"] == EXISTING["dataSubnetIds"]
-    assert declared.one("aws:ec2/instance:Instance").inputs["subnetId"] == "subnet-0a"
+    assert declared.one("aws:autoscaling/group:Group").inputs["vpcZoneIdentifiers"] == EXISTING["appSubnetIds"]
 
 
 def test_the_group_that_aws_gives_every_vpc_lets_nobody_in_or_out() -> None:
