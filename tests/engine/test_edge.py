@@ -245,7 +245,7 @@ def test_a_balancers_own_check_is_health_and_a_clients_through_it_is_not(start_e
 
 
 def test_each_task_on_fargate_has_an_id_of_its_own(edge_images: dict[str, str]) -> None:
-    told = {"image": "app", "edge_image": "nginx", "environment": {}, "log_group": "g", "region": "r"}
+    told = {"image": "app", "edge_image": "nginx", "environment": {}, "log_group": "g", "region": "r", "memory": 512}
     _, task = app_containers(edge=beside_an_app(trusted_proxies=[]), **told)  # type: ignore[arg-type]
     (rendered,) = [one["value"] for one in task["environment"] if one["name"] == "EDGE_CONFIG"]
     seen = []

@@ -261,7 +261,7 @@ CHANGES = [
             *(
                 f"TaskDefinition {task}: {what}"
                 for task in ("stable", "worker")
-                for what in ("cpu", "memory", "runtimePlatform.cpuArchitecture")
+                for what in ("containerDefinitions", "cpu", "memory", "runtimePlatform.cpuArchitecture")
             ),
             "WebAcl firewall: rules[0].statement.rateBasedStatement.limit",
         },

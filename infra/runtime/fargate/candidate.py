@@ -67,6 +67,7 @@ class FargateCandidate(pulumi.ComponentResource):
                 environment=known[1],
                 log_group=known[0].log_group,
                 region=known[0].region,
+                memory=args.fargate.memory,
                 health_command=args.health_command,
             )
         )
@@ -77,6 +78,7 @@ class FargateCandidate(pulumi.ComponentResource):
                 environment=known[1],
                 log_group=known[0].log_group,
                 region=known[0].region,
+                memory=args.fargate.memory,
                 health_command=args.health_command,
             )
         )

@@ -193,6 +193,7 @@ class FargateRuntime(pulumi.ComponentResource):
                 environment=environment,
                 log_group=self._logs["stable"],
                 region=args.names.region,
+                memory=args.fargate.memory,
                 health_command=args.health_command,
             )
         )
@@ -229,6 +230,7 @@ class FargateRuntime(pulumi.ComponentResource):
                 environment=environment,
                 log_group=self._logs["worker"],
                 region=args.names.region,
+                memory=args.fargate.memory,
                 health_command=args.health_command,
             )
         )

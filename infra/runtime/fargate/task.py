@@ -17,6 +17,10 @@ from infra.settings.sections import FargateSettings
 EDGE_PORT = 8080
 STOP_SECONDS = 30
 """Longer than the app's grace; shorter than two minutes, Fargate's most."""
+TMP_MIB = 64
+"""The size of a container's /tmp, which is memory of its own."""
+EDGE_MIB = 128 + TMP_MIB
+"""nginx's memory: what it has on docker, and its /tmp. The app has the rest of the task's."""
 _HEALTHY = "import urllib.request as r; r.urlopen('http://127.0.0.1:{port}/healthz', timeout=2)"
 _EDGE = """read -r random </proc/sys/kernel/random/uuid
 echo "instance ${random%%-*};" >/tmp/instance.map
@@ -32,13 +36,17 @@ def app_containers(
     environment: Mapping[str, str],
     log_group: str,
     region: str,
+    memory: int,
     health_command: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """The app, and nginx before it, which starts when the app is healthy. The task's other port is nobody's."""
-    app = _container("app", image, environment, log_group, region)
+    """The app, and nginx before it, which starts when the app is healthy. The task's other port is nobody's.
+
+    `memory`, the task's in MiB, is divided: an app that leaks ends by its own limit, and knows the limit before.
+    """
+    app = _container("app", image, environment, log_group, region, memory - EDGE_MIB)
     app["portMappings"] = [{"containerPort": PORT, "protocol": "tcp"}]
     app["healthCheck"] = _health(health_command)
-    nginx = _container("edge", edge_image, {"EDGE_CONFIG": render(edge)}, log_group, region)
+    nginx = _container("edge", edge_image, {"EDGE_CONFIG": render(edge)}, log_group, region, EDGE_MIB)
     nginx |= {
         "entryPoint": ["sh", "-c"],
         "command": [_EDGE],
@@ -56,25 +64,29 @@ def worker_containers(
     environment: Mapping[str, str],
     log_group: str,
     region: str,
+    memory: int,
     health_command: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """The alert worker."""
-    worker = _container("worker", image, environment, log_group, region)
+    """The alert worker, with all of the task's `memory`, in MiB."""
+    worker = _container("worker", image, environment, log_group, region, memory)
     return [{**worker, "command": list(command), "healthCheck": _health(health_command)}]
 
 
-def _container(name: str, image: str, environment: Mapping[str, str], log_group: str, region: str) -> dict[str, Any]:
+def _container(
+    name: str, image: str, environment: Mapping[str, str], log_group: str, region: str, memory: int
+) -> dict[str, Any]:
     return {
         "name": name,
         "image": image,
         "essential": True,
+        "memory": memory,
         "environment": [
             {"name": key, "value": value} for key, value in sorted({"AWS_REGION": region, **environment}.items())
         ],
         "readonlyRootFilesystem": True,
         "linuxParameters": {
             "capabilities": {"drop": ["ALL"]},
-            "tmpfs": [{"containerPath": "/tmp", "size": 64, "mountOptions": ["mode=1777"]}],  # noqa: S108
+            "tmpfs": [{"containerPath": "/tmp", "size": TMP_MIB, "mountOptions": ["mode=1777"]}],  # noqa: S108
         },
         "ulimits": [{"name": "nofile", "softLimit": 65536, "hardLimit": 65536}],
         "stopTimeout": STOP_SECONDS,

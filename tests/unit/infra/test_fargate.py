@@ -15,6 +15,7 @@ from cutover.traffic.split import Share
 from infra.naming import Names
 from infra.nginx import render
 from infra.release import environment_of, release_of, shared_environment
+from infra.runtime.docker import process as docker_process
 from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateArgs
 from infra.runtime.fargate.kept import keeping_the_split
 from infra.runtime.fargate.registry import repository_arns
@@ -154,6 +155,20 @@ def test_a_tasks_containers_can_do_nothing_but_their_work(prod: Recording, task:
     assert definition["runtimePlatform"] == {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"}
     assert definition["taskRoleArn"].endswith("Role/app")
     assert definition["executionRoleArn"].endswith("Role/execution")
+
+
+@pytest.mark.parametrize("memory", [512, 1024])
+def test_the_memory_of_a_task_is_divided_so_that_a_leak_ends_nobody_else(memory: int) -> None:
+    declared = run(changed(FARGATE, fargate={"cpu": "256", "memory": memory}))
+    app = {name: each.get("memory") for name, each in containers(declared, "stable").items()}
+    worker = {name: each.get("memory") for name, each in containers(declared, "worker").items()}
+
+    assert app == {"app": memory - 192, "edge": 192}, "and healthz sees the limit"
+    assert worker == {"worker": memory}
+    assert app["app"] >= docker_process.MEMORY, "no less than on a machine"
+    for container in [*containers(declared, "stable").values(), *containers(declared, "worker").values()]:
+        (tmp,) = container["linuxParameters"]["tmpfs"]
+        assert tmp["size"] < container["memory"], "what is written there counts"
 
 
 def test_nginx_stands_beside_the_app_and_believes_the_balancers_subnets_alone(prod: Recording) -> None:
