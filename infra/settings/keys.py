@@ -29,6 +29,8 @@ LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
 """The retentions that CloudWatch Logs has."""
 Keepsake = Literal["audit", "evidence", "records", "vault"]
 """What holds data, by the name under which its end may be asked for."""
+OFFICE_REQUESTS = 3000
+"""What fifty tabs behind one address send in 300 s: the dashboard keeps each to 12 requests a minute."""
 EXECUTOR_PORT = 3010
 """The port of the executor's double."""
 
@@ -159,9 +161,19 @@ class Settings(BaseModel):
         return 1 if self.machine else self.fargate.most_tasks
 
     @property
+    def let_through(self) -> int:
+        """What nginx, all of them together, lets one address send to /api/ in 300 s."""
+        return self.most_edges * (5 * self.edge.rate_per_minute + self.edge.burst + 1)
+
+    @property
     def firewall(self) -> int | None:
         """What one address may send in 300 s, where a firewall is before the edge."""
-        return None if self.machine else self.fargate.waf_requests
+        return None if self.machine else self.waf_requests
+
+    @property
+    def waf_requests(self) -> int:
+        """What the firewall lets one address send in 300 s: as set, else an office's or what nginx lets through."""
+        return self.fargate.waf_requests or max(OFFICE_REQUESTS, self.let_through)
 
     @property
     def rules(self) -> Rules:

@@ -117,6 +117,16 @@ def _tasks_are_of_a_size_that_fargate_has(settings: Settings, _stack: str) -> It
         )
 
 
+@_needs("runtime", "machine", "fargate.wafRequests", "fargate.mostTasks", "edge.ratePerMinute", "edge.burst")
+def _the_firewall_refuses_nothing_that_nginx_lets_through(settings: Settings, _stack: str) -> Iterator[str]:
+    asked, least = settings.fargate.waf_requests, settings.let_through
+    if settings.runtime == "fargate" and asked is not None and asked < least:
+        yield (
+            f"fargate.wafRequests is {asked}: nginx of {settings.fargate.most_tasks} tasks lets {least} through in "
+            "300 s; set that or more, or remove it"
+        )
+
+
 @_needs("runtime", "track", "network.vpcId", "edge.trustedProxies")
 def _the_balancers_addresses_are_known(settings: Settings, _stack: str) -> Iterator[str]:
     there = settings.runtime == "fargate" and settings.track == "stable" and settings.network.vpc_id

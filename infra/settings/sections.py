@@ -199,7 +199,7 @@ class FargateSettings(BaseModel):
     worker_tasks: Annotated[Whole, Field(ge=1, le=100)] = 1
     hosted_zone_id: Annotated[str | None, like(r"Z[A-Z0-9]+", "a Route 53 hosted zone's id, Z…")] = None
     certificate_arn: Annotated[str | None, like(r"arn:aws:acm:\S+:certificate/\S+", "an ACM certificate's ARN")] = None
-    waf_requests: Annotated[Whole, Field(ge=10, le=2_000_000)] = 300
+    waf_requests: Annotated[Whole | None, Field(ge=10, le=2_000_000_000)] = None
 
 
 class NetworkSettings(BaseModel):

@@ -253,7 +253,7 @@ CHANGES = [
             "fargate.cpu": "1024",
             "fargate.memory": 2048,
             "fargate.architecture": "ARM64",
-            "fargate.wafRequests": 600,
+            "fargate.wafRequests": 6000,
         },
         lines={
             *(f"Service {name}: desiredCount" for name in ("stable", "worker")),

@@ -1,4 +1,4 @@
-"""The firewall before the load balancer: it stops an address that asks so much that the exact limit is not worth it."""
+"""The firewall before the load balancer: it stops an address that sends more than a whole office."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.naming import Names
-from infra.settings.sections import FargateSettings
 
 WINDOW_SECONDS = 300
 
@@ -22,8 +21,8 @@ class FirewallArgs:
     balancer: pulumi.Input[str]
 
     @classmethod
-    def of(cls, fargate: FargateSettings, names: Names, balancer: aws.lb.LoadBalancer) -> FirewallArgs:
-        return cls(name=names.prefix, requests=fargate.waf_requests, balancer=balancer.arn)
+    def of(cls, requests: int, names: Names, balancer: aws.lb.LoadBalancer) -> FirewallArgs:
+        return cls(name=names.prefix, requests=requests, balancer=balancer.arn)
 
 
 class Firewall(pulumi.ComponentResource):

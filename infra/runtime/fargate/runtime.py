@@ -62,7 +62,8 @@ def task_edge(track: str, told: TaskEdge) -> EdgeConfig:
 class FargateRuntimeArgs:
     """`release` goes into the stable slot; `task_role`, an ARN, is the app's; alarms tell `topic`, an ARN.
 
-    `told` is what every task's nginx is told beside its track, `environment` what a candidate's app is told.
+    `firewall` is what one address may send in 300 s. `told` is what every task's nginx is told beside its track,
+    `environment` what a candidate's app is told.
     """
 
     names: Names
@@ -74,6 +75,7 @@ class FargateRuntimeArgs:
     log_days: int
     fargate: FargateSettings
     edge: EdgeSettings
+    firewall: int
     certificate: ConsoleCertificateArgs
     worker_command: Sequence[str]
     health_command: Sequence[str]
@@ -100,6 +102,7 @@ class FargateRuntimeArgs:
             log_days=settings.log_days,
             fargate=settings.fargate,
             edge=settings.edge,
+            firewall=settings.waf_requests,
             certificate=ConsoleCertificateArgs.of(settings),
             worker_command=settings.worker_command,
             health_command=settings.health_command,
@@ -143,7 +146,7 @@ class FargateRuntime(pulumi.ComponentResource):
         self._execution = ExecutionRole("execution", execution, self._child).role
         certificate = ConsoleCertificate("certificate", args.certificate, self._child)
         balancer = Balancer("balancer", BalancerArgs.of(args.edge, names, network, certificate), self._child)
-        Firewall("firewall", FirewallArgs.of(args.fargate, names, balancer.balancer), self._child)
+        Firewall("firewall", FirewallArgs.of(args.firewall, names, balancer.balancer), self._child)
         metrics = TrackMetrics(
             "tracks",
             TrackMetricsArgs.of(names, {track: self._logs[track] for track in TRACKS}, balancer, args.topic),

@@ -37,7 +37,7 @@ SET: dict[str, Any] = {
     "fargate.workerTasks": 2,
     "fargate.hostedZoneId": "Z1",
     "fargate.certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1",
-    "fargate.wafRequests": 301,
+    "fargate.wafRequests": 3001,
     "evidenceBucket": "other-evidence",
     "retentionDays": "31",
     "operatorRoles": OPERATORS[:1],

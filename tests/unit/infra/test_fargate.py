@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pulumi
 import pytest
 
 from cutover import traffic
+from cutover.smoke.limiter import Limit
 from cutover.traffic.split import Share
 from infra.naming import Names
 from infra.nginx import render
@@ -27,6 +30,7 @@ from tests.unit.infra.configs import ACCOUNT, BASE, FARGATE, NAMES, REGION, chan
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording, record
 
+POLLING = Path(__file__).parents[3] / "webnext/dashboard/polling.js"
 TASK, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"
 LISTENER, RULE = "aws:lb/listener:Listener", "aws:lb/listenerRule:ListenerRule"
 
@@ -245,13 +249,42 @@ def test_an_image_of_another_registry_is_pulled_without_ecr() -> None:
     assert repository_arns(f"registry.web-next.test/nginx@sha256:{'a' * 64}") == []
 
 
-def test_one_address_is_stopped_at_300_requests_in_300_seconds_with_a_429(prod: Recording) -> None:
+TABS, REQUESTS_A_MINUTE = 50, int(re.findall("REQUESTS_A_MINUTE = ([0-9]+);", POLLING.read_text())[0])
+
+
+@pytest.mark.parametrize(
+    ("edge", "fargate"), [({}, {}), ({"ratePerMinute": 600}, {}), ({"burst": 100}, {"mostTasks": 40})]
+)
+def test_the_firewall_lets_an_office_through_and_all_that_nginx_lets_through(
+    edge: dict[str, int], fargate: dict[str, int]
+) -> None:
+    config = changed(FARGATE, edge=edge, fargate=fargate)
+    (rule,) = run(config).one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
+    chosen = settings(config)
+    limit = Limit.of(chosen.edge.rate_per_minute, chosen.edge.burst)
+
+    assert rule["statement"]["rateBasedStatement"]["limit"] >= TABS * REQUESTS_A_MINUTE * 5
+    assert rule["statement"]["rateBasedStatement"]["limit"] >= chosen.most_edges * passed(limit, seconds=300)
+
+
+def passed(limit: Limit, *, seconds: int) -> int:
+    """How many of a flood one nginx lets through: a hundred requests a second, each adding one unless it finds more
+    than the burst."""
+    excess, count = 0.0, 0
+    for _ in range(seconds * 100):
+        excess = max(0.0, excess - limit.rate / 100)
+        if excess <= limit.burst:
+            excess, count = excess + 1, count + 1
+    return count
+
+
+def test_a_flood_of_one_address_is_stopped_with_a_429(prod: Recording) -> None:
     acl = prod.one("aws:wafv2/webAcl:WebAcl").inputs
     (rule,) = acl["rules"]
 
     assert rule["statement"]["rateBasedStatement"] == {
         "aggregateKeyType": "IP",
-        "limit": 300,
+        "limit": 3000,
         "evaluationWindowSec": 300,
     }
     assert rule["action"]["block"]["customResponse"]["responseCode"] == 429

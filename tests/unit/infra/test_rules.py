@@ -47,7 +47,7 @@ KEPT: list[dict[str, str]] = [
         without(FARGATE, "fargate"), fargate={"certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1"}
     ),
     changed(FARGATE, fargate={**ZONE, "cpu": "256", "memory": 512, "tasks": 3, "mostTasks": 3}),
-    changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720}),
+    changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720, "wafRequests": 1866}),
     changed(FARGATE, database={"storage": "100", "maxStorage": "110"}),
     without(DOCKER, "executorUrl"),
     without(changed(FARGATE, adapters={"guardrails": "mock"}), "executorUrl"),
@@ -170,6 +170,12 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "fewer tasks at most than at least": (
         changed(FARGATE, fargate={**ZONE, "tasks": 4, "mostTasks": 3}),
         ["fargate.mostTasks is 3: it must not be fewer than fargate.tasks, 4"],
+    ),
+    "a firewall that refuses what nginx lets through": (
+        changed(FARGATE, fargate={**ZONE, "wafRequests": 1865}),
+        [
+            "fargate.wafRequests is 1865: nginx of 6 tasks lets 1866 through in 300 s; set that or more, or remove it",
+        ],
     ),
     "a size that fargate does not have": (
         changed(FARGATE, fargate={**ZONE, "cpu": "1024", "memory": 1024}),
