@@ -15,6 +15,8 @@ from infra.settings.keys import Settings
 from infra.vault import Vault
 
 DATABASE = "audit"
+VERSION = "17"
+"""Postgres' major version; a newer one needs `database.majorUpgrade` where a server runs."""
 MASTER = "master"
 LOGS = ("postgresql", "upgrade")
 
@@ -43,7 +45,7 @@ class AuditArgs:
     """`identifier` is the instance's; storage is in GiB, grown up to `max_storage` (None: never).
 
     `keep` stops deletion in AWS and in Pulumi. `subnet_ids` lie in two zones or more; `group_id` is the security
-    group. Windows are in UTC.
+    group. Windows are in UTC. `major_upgrade` lets the server go to a newer major version, at once.
     """
 
     identifier: str
@@ -55,6 +57,7 @@ class AuditArgs:
     backup_window: str
     maintenance_window: str
     apply_immediately: bool
+    major_upgrade: bool
     log_days: int
     keep: bool
     subnet_ids: list[pulumi.Input[str]]
@@ -73,6 +76,7 @@ class AuditArgs:
             backup_window=settings.backup_window,
             maintenance_window=settings.maintenance_window,
             apply_immediately=settings.apply_immediately,
+            major_upgrade=settings.database.major_upgrade,
             log_days=settings.log_days,
             keep=settings.keeps("audit"),
             subnet_ids=network.subnet_ids["data"],
@@ -82,7 +86,7 @@ class AuditArgs:
 
 
 class Audit(pulumi.ComponentResource):
-    """RDS Postgres 17: encrypted, private, TLS only, backed up, its logs exported, a final snapshot at its end.
+    """RDS for PostgreSQL: encrypted, private, TLS only, backed up, its logs exported, a final snapshot at its end.
 
     The master's URL is the vault entry AUDIT_DB_MASTER_URL.
     """
@@ -115,10 +119,12 @@ class Audit(pulumi.ComponentResource):
             subnet_ids=args.subnet_ids,
             opts=child,
         )
+        family = f"postgres{VERSION}"
         group = aws.rds.ParameterGroup(
             name,
-            name=args.identifier,
-            family="postgres17",
+            # With its family changes its name: the group of before cannot go while the server still uses it.
+            name=f"{args.identifier}-{family}",
+            family=family,
             description="Audit database: TLS only, upkeep by pg_cron",
             parameters=[
                 aws.rds.ParameterGroupParameterArgs(name=parameter, value=value, apply_method=when)
@@ -132,7 +138,7 @@ class Audit(pulumi.ComponentResource):
             name,
             identifier=args.identifier,
             engine="postgres",
-            engine_version="17",
+            engine_version=VERSION,
             instance_class=args.instance_class,
             allocated_storage=args.storage,
             max_allocated_storage=args.max_storage,
@@ -160,7 +166,9 @@ class Audit(pulumi.ComponentResource):
             performance_insights_retention_period=7,
             performance_insights_kms_key_id=args.vault.key.arn,
             auto_minor_version_upgrade=True,
-            apply_immediately=args.apply_immediately,
+            allow_major_version_upgrade=args.major_upgrade,
+            # Until the new version runs, the parameter group of the old one cannot be deleted.
+            apply_immediately=args.apply_immediately or args.major_upgrade,
             opts=pulumi.ResourceOptions(parent=self, protect=args.keep, depends_on=logs),
         )
         self.endpoint = self.instance.endpoint

@@ -12,6 +12,9 @@ from infra.network import Network
 from infra.settings.keys import Settings
 from infra.vault import Vault
 
+VERSION = "7.1"
+"""Redis' version; a newer major one needs `queues.majorUpgrade` where a group runs."""
+
 
 def redis_url(token: str, endpoint: str) -> str:
     """A Redis URL over TLS, database 0; `endpoint` is host:port, and `token` needs no quoting."""
@@ -23,6 +26,7 @@ class QueuesArgs:
     """`name` is the replication group's id. With `replicas` above 0 a replica takes over when the primary fails.
 
     `log_group` is the slow log's name. Windows are in UTC; `snapshot_days` is how long a daily snapshot is kept.
+    `major_upgrade` takes the group to a newer major version at once.
     """
 
     name: str
@@ -32,6 +36,7 @@ class QueuesArgs:
     snapshot_window: str
     maintenance_window: str
     apply_immediately: bool
+    major_upgrade: bool
     log_group: str
     log_days: int
     subnet_ids: list[pulumi.Input[str]]
@@ -48,6 +53,7 @@ class QueuesArgs:
             snapshot_window=settings.backup_window,
             maintenance_window=settings.maintenance_window,
             apply_immediately=settings.apply_immediately,
+            major_upgrade=settings.queues.major_upgrade,
             log_group=f"/{names.prefix}/queues/slow-log",
             log_days=settings.log_days,
             subnet_ids=network.subnet_ids["data"],
@@ -80,10 +86,12 @@ class Queues(pulumi.ComponentResource):
             subnet_ids=args.subnet_ids,
             opts=child,
         )
+        family = f"redis{VERSION.partition('.')[0]}"
         parameters = aws.elasticache.ParameterGroup(
             name,
-            name=args.name,
-            family="redis7",
+            # With its family changes its name: the group of before cannot go while the queues still use it.
+            name=f"{args.name}-{family}",
+            family=family,
             description="BullMQ: a job must never be evicted",
             parameters=[aws.elasticache.ParameterGroupParameterArgs(name="maxmemory-policy", value="noeviction")],
             opts=child,
@@ -93,7 +101,7 @@ class Queues(pulumi.ComponentResource):
             replication_group_id=args.name,
             description="Alert queues of web-next",
             engine="redis",
-            engine_version="7.1",
+            engine_version=VERSION,
             node_type=args.node_type,
             num_cache_clusters=1 + args.replicas,
             automatic_failover_enabled=args.replicas > 0,
@@ -117,7 +125,8 @@ class Queues(pulumi.ComponentResource):
                 )
             ],
             auto_minor_version_upgrade=True,
-            apply_immediately=args.apply_immediately,
+            # Until the new version runs, the parameter group of the old one cannot be deleted.
+            apply_immediately=args.apply_immediately or args.major_upgrade,
             opts=child,
         )
         self.endpoint = pulumi.Output.concat(

@@ -103,6 +103,7 @@ class DatabaseSettings(BaseModel):
     max_storage: Annotated[Whole | None, Field(ge=22, le=65536)] = None
     multi_az: bool = False
     backup_days: Annotated[Whole, Field(ge=1, le=35)] = 7
+    major_upgrade: bool = False
     access: Mode = "direct"
     tunnel_port: Port = TUNNEL_PORT
     client_groups: Annotated[
@@ -127,6 +128,7 @@ class QueuesSettings(BaseModel):
     ] = "cache.t4g.small"
     replicas: Annotated[Whole, Field(ge=0, le=5)] = 0
     snapshot_days: Annotated[Whole, Field(ge=1, le=35)] = 7
+    major_upgrade: bool = False
 
 
 class EdgeSettings(BaseModel):

@@ -182,8 +182,10 @@ CHANGES = [
         settings={
             "database.multiAz": "false",
             "database.backupDays": "14",
+            "database.majorUpgrade": "true",
             "database.maxStorage": "1000",
             "queues.snapshotDays": "14",
+            "queues.majorUpgrade": "true",
             "backupWindow": "04:00-05:00",
             "maintenanceWindow": "sat:01:00-sat:02:00",
             "applyImmediately": "true",
@@ -192,6 +194,7 @@ CHANGES = [
         lines={
             "Instance audit: multiAz",
             "Instance audit: backupRetentionPeriod",
+            "Instance audit: allowMajorVersionUpgrade",
             "Instance audit: maxAllocatedStorage",
             "ReplicationGroup queues: snapshotRetentionLimit",
             "Instance audit: backupWindow",

@@ -9,7 +9,8 @@ import pytest
 from infra.audit import connection_url, parameters
 from infra.settings.instance_classes import max_connections
 from tests.unit.infra.configs import DOCKER, FARGATE
-from tests.unit.infra.parts import declare
+from tests.unit.infra.parts import Parts, declare
+from tests.unit.infra.recorder import record
 
 INSTANCE = "aws:rds/instance:Instance"
 
@@ -77,7 +78,7 @@ def test_the_parameters_force_tls_keep_passwords_out_of_the_log_and_fit_the_clas
     declared = declare("audit", database={"class": name})
     group = declared.one("aws:rds/parameterGroup:ParameterGroup").inputs
 
-    assert group["family"] == "postgres17"
+    assert (group["family"], group["name"]) == ("postgres17", "web-next-test-audit-postgres17")
     assert declared.one(INSTANCE).inputs["parameterGroupName"] == group["name"]
     assert {one["name"]: (one["value"], one["applyMethod"]) for one in group["parameters"]} == {
         "rds.force_ssl": ("1", "immediate"),
@@ -87,6 +88,23 @@ def test_the_parameters_force_tls_keep_passwords_out_of_the_log_and_fit_the_clas
         "log_min_duration_statement": ("-1", "immediate"),
         "log_lock_waits": ("1", "immediate"),
     }
+
+
+def test_a_newer_major_version_has_a_parameter_group_beside_that_of_the_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.audit.VERSION", "18")
+    declared = record(lambda: Parts(database={"majorUpgrade": "true"}).audit)
+    group = declared.one("aws:rds/parameterGroup:ParameterGroup").inputs
+    server = declared.one(INSTANCE).inputs
+
+    assert (group["family"], group["name"]) == ("postgres18", "web-next-test-audit-postgres18")
+    assert (server["engineVersion"], server["parameterGroupName"]) == ("18", group["name"])
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_major_upgrade_is_asked_for_and_waits_for_no_window_that_keeps_the_old_group_in_use(asked: bool) -> None:
+    server = declare("audit", database={"majorUpgrade": str(asked).lower()}).one(INSTANCE).inputs
+
+    assert (server["allowMajorVersionUpgrade"], server["applyImmediately"]) == (asked, asked)
 
 
 def test_parameters_that_need_a_restart_are_not_said_to_act_at_once() -> None:

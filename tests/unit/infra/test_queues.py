@@ -6,7 +6,8 @@ import pytest
 
 from infra.queues import redis_url
 from tests.unit.infra.configs import DOCKER, FARGATE
-from tests.unit.infra.parts import declare
+from tests.unit.infra.parts import Parts, declare
+from tests.unit.infra.recorder import record
 
 GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
 
@@ -18,7 +19,7 @@ def test_the_queues_never_evict_and_are_encrypted_both_ways_under_the_vaults_key
     group = declared.one(GROUP)
 
     assert parameters["parameters"] == [{"name": "maxmemory-policy", "value": "noeviction"}]
-    assert parameters["family"] == "redis7"
+    assert (parameters["family"], parameters["name"]) == ("redis7", "web-next-test-queues-redis7")
     assert group.inputs["parameterGroupName"] == parameters["name"]
     assert group.inputs["atRestEncryptionEnabled"] is True
     assert group.inputs["kmsKeyId"].endswith(":Key/vault")
@@ -43,6 +44,22 @@ def test_cluster_mode_is_disabled_because_bullmqs_scripts_span_slots() -> None:
 
     assert not {"numNodeGroups", "replicasPerNodeGroup", "clusterMode"} & group.keys()
     assert (group["engine"], group["engineVersion"]) == ("redis", "7.1")
+
+
+def test_a_newer_major_version_has_a_parameter_group_beside_that_of_the_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.queues.VERSION", "8.2")
+    declared = record(lambda: Parts().queues)
+    parameters, group = declared.one("aws:elasticache/parameterGroup:ParameterGroup").inputs, declared.one(GROUP).inputs
+
+    assert (parameters["family"], parameters["name"]) == ("redis8", "web-next-test-queues-redis8")
+    assert (group["engineVersion"], group["parameterGroupName"]) == ("8.2", parameters["name"])
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_major_upgrade_waits_for_no_window_that_keeps_the_old_group_in_use(asked: bool) -> None:
+    group = declare("queues", queues={"majorUpgrade": str(asked).lower()}).one(GROUP).inputs
+
+    assert group["applyImmediately"] is asked
 
 
 @pytest.mark.parametrize(("replicas", "failover"), [(0, False), (1, True), (5, True)])
