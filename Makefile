@@ -47,7 +47,7 @@ unit: ## the unit tests alone
 	@tests/check unit
 
 engine: ## the engine tests alone: real Pulumi engine, emulator, containers
-	@$(ENTER) python -m pytest -n 3 tests/engine
+	@$(ENTER) python -m pytest -m alone tests/engine && python -m pytest -n 3 -m "not soak and not alone" tests/engine
 
 browser: ## the pages' tests alone, in a headless Chromium
 	@$(ENTER) python -m pytest tests/browser

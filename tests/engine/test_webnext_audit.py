@@ -192,6 +192,7 @@ BAD = [
 ]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("bad", BAD, ids=["text", "NUL", "half a pair", "NaN"])
 def test_an_entry_that_postgres_cannot_hold_fails_alone(ground: Ground, bad: AuditEntryV1) -> None:
     async def test(rig: Rig) -> None:

@@ -94,6 +94,7 @@ def test_the_executor_takes_over_while_postgres_is_away(ground: Ground, fault: s
     ground.run(test)
 
 
+@pytest.mark.alone
 def test_connections_that_are_cut_midway_cost_no_fallback(ground: Ground) -> None:
     async def test(rig: Rig) -> None:
         async with load(rig, each_second=100) as seen:

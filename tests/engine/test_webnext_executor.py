@@ -148,6 +148,7 @@ class Load:
         return [(status, mock, took) for began, status, mock, took in self.answers if begin <= began < end]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("fault", ["paused", pytest.param("killed", marks=pytest.mark.soak)])
 def test_an_executor_that_is_away_under_load_is_a_marked_answer_and_a_breach_is_answered_once_it_is_back(
     double: Process, processes: contextlib.ExitStack, fault: str
