@@ -25,6 +25,8 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     READER: {"table": ("SELECT",)},
 }
 """Default privileges on all that the owner makes in the schema public; the migrator's ledger lies in its own."""
+LOCALE = "C"
+"""How the database sorts and classifies text: by bytes, the one locale that every server has, whatever its system."""
 MINUTE = 60_000
 """Milliseconds."""
 
@@ -126,7 +128,13 @@ class AuditRoles(pulumi.ComponentResource):
             READER: self._role(READER, passwords[READER], statement_timeout=10 * MINUTE),
         }
         database = postgresql.Database(
-            name, name=DATABASE, owner=roles[OWNER].name, encoding="UTF8", lc_collate="C.UTF-8", opts=self._inside
+            name,
+            name=DATABASE,
+            owner=roles[OWNER].name,
+            encoding="UTF8",
+            lc_collate=LOCALE,
+            lc_ctype=LOCALE,
+            opts=self._inside,
         )
         for role, rights in RIGHTS.items():
             for objects, privileges in rights.items():

@@ -19,6 +19,7 @@ TIMEOUTS = {  # milliseconds
     "statementTimeout": "statement_timeout",
     "idleInTransactionSessionTimeout": "idle_in_transaction_session_timeout",
 }
+LOCALE = {"encoding": "ENCODING", "lcCollate": "LC_COLLATE", "lcCtype": "LC_CTYPE"}
 RESERVED = ("superuser", "replication", "bypassRowLevelSecurity")  # only a superuser may even name these
 
 
@@ -134,8 +135,9 @@ def _create_database(call: Call) -> tuple[str, Properties]:
         leftover = owner if owner != session.user else ""
         with session.acting_as(owner):
             if not _owned(session, "DATABASE", name, call.urn, leftover=leftover):
-                options = " ENCODING {encoding} TEMPLATE template0" if "encoding" in inputs else ""
-                session.run("CREATE DATABASE {} OWNER {}" + options, name, owner, encoding=inputs.get("encoding"))
+                given = {key: inputs[key] for key in LOCALE if key in inputs}
+                options = [f"{LOCALE[key]} {{{key}}}" for key in given] + ["TEMPLATE template0"] * bool(given)
+                session.run(" ".join(["CREATE DATABASE {} OWNER {}", *options]), name, owner, **given)
             _mark(session, "DATABASE", name, call.urn)
     call.id = name
     return name, _update_database(call)
@@ -154,14 +156,14 @@ def _update_database(call: Call) -> Properties:
 
 def _read_database(call: Call) -> Properties | None:
     query = (
-        "SELECT pg_get_userbyid(datdba), datconnlimit, pg_encoding_to_char(encoding) "
+        "SELECT pg_get_userbyid(datdba), datconnlimit, pg_encoding_to_char(encoding), datcollate, datctype "
         "FROM pg_database WHERE datname = %s"
     )
     with call.cloud.session() as session:
         found = session.row(query, call.id)
     return found and {
         "name": call.id,
-        **dict(zip(("owner", "connectionLimit", "encoding"), found, strict=True)),
+        **dict(zip(("owner", "connectionLimit", *LOCALE), found, strict=True)),
     }
 
 
@@ -226,7 +228,7 @@ KINDS = (
         type="postgresql:index/database:Database",
         outputs=("owner",),
         name="name",
-        replace=("name", "encoding", "template"),
+        replace=("name", *LOCALE, "template"),
         create=_create_database,
         read=_read_database,
         update=_update_database,

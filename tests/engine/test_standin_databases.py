@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -64,7 +64,7 @@ inside = pulumi.ResourceOptions(
 owner = pg.Role("owner", name="NAME_owner", login=True, password=pulumi.Output.secret("TOKEN"), opts=inside)
 writer = pg.Role("writer", name="NAME_writer", login=True, connection_limit=LIMIT, statement_timeout=30000,
     idle_in_transaction_session_timeout=IDLE, opts=inside)
-audit = pg.Database("audit", name="NAME", owner=owner.name, opts=inside)
+audit = pg.Database("audit", name="NAME", owner=owner.name, encoding="UTF8", lc_collate="C", lc_ctype="C", opts=inside)
 # Goes last: it leaves PUBLIC nothing, and the master, who isn't the database's owner, comes in as PUBLIC.
 public = pg.Grant("no-temporary-tables", database=audit.name, role="public", object_type="database",
     privileges=["CONNECT"], opts=inside)
@@ -134,10 +134,17 @@ def test_the_databases_live_from_up_to_destroy(
     group = elasticache.describe_replication_groups(ReplicationGroupId=identifier)["ReplicationGroups"][0]
     assert len(group["NodeGroups"][0]["NodeGroupMembers"]) == 2
 
+    def connect(user: str = "master", password: object = outputs["password"], at: str = name) -> psycopg.Connection:
+        where: dict[str, Any] = {"host": outputs["host"], "port": outputs["port"], "user": user, "password": password}
+        return psycopg.connect(**where, dbname=at, autocommit=True)
+
     def sql(statement: str, user: str = "master", password: object = outputs["password"], at: str = name) -> None:
-        where = {"host": outputs["host"], "port": outputs["port"], "user": user, "password": password}
-        with psycopg.connect(**where, dbname=at, autocommit=True) as connection:  # type: ignore[arg-type]
+        with connect(user, password, at) as connection:
             connection.execute(statement)
+
+    with connect() as connection:
+        locale = "SELECT datcollate, datctype FROM pg_database WHERE datname = current_database()"
+        assert connection.execute(locale).fetchone() == ("C", "C"), "the image's cluster has C.UTF-8"
 
     owner = (f"{name}_owner", token)
     sql(f"SELECT cron.schedule_in_database('a job', '@daily', 'SELECT 1', '{name}')", *owner, at="postgres")

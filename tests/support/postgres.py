@@ -114,8 +114,11 @@ def new_database(server: Server, name: str | None = None, *, template: Database 
     """An empty database with the rights of the stacks, or a copy of `template`; dropped at the end."""
     made = Database(server=server, name=name or f"audit_{secrets.token_hex(4)}")
     identifier, source = sql.Identifier(made.name), sql.Identifier(template.name if template else "template0")
+    locale = sql.SQL("ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
     with server.connect(MASTER, "postgres") as master:
-        master.execute(sql.SQL("CREATE DATABASE {} OWNER audit_owner TEMPLATE {}").format(identifier, source))
+        master.execute(
+            sql.SQL("CREATE DATABASE {} OWNER audit_owner TEMPLATE {} {}").format(identifier, source, locale)
+        )
     if not template:
         with server.connect(MASTER, made.name) as inside:
             inside.execute(_RIGHTS)

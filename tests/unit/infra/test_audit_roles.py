@@ -73,6 +73,12 @@ def test_the_database_is_its_owners_and_no_role_is_more_than_a_login_but_the_own
     }, "a migration may take its time"
 
 
+def test_the_databases_locale_is_the_one_that_rds_and_the_image_both_have() -> None:
+    database = declare("roles").one("postgresql:index/database:Database").inputs
+
+    assert (database["encoding"], database["lcCollate"], database["lcCtype"]) == ("UTF8", "C", "C")
+
+
 def test_the_writer_inserts_and_selects_the_reader_selects_and_nobody_else_gets_anything() -> None:
     declared = declare("roles")
 
