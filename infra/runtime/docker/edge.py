@@ -12,7 +12,7 @@ import pulumi_docker as docker
 from infra.naming import Names
 from infra.nginx import FOLDER, LINES, TEMPLATES, WEIGHTS, EdgeConfig, render
 from infra.release import PORT
-from infra.runtime.docker.container import contained, listens
+from infra.runtime.docker.container import LOOK_AWAITED, contained, listens
 from infra.runtime.docker.edge_files import CAPABILITIES, EdgeFiles, EdgeFilesArgs
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
@@ -112,6 +112,7 @@ class DockerEdge(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
             memory=128 + LINES_MIB,
             health=listens(args.config.listen),
+            look=LOOK_AWAITED,
             address=str(machine.edge_address),
             capabilities=CAPABILITIES,
             tmpfs=64,

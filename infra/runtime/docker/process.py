@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_docker as docker
 
-from infra.runtime.docker.container import contained
+from infra.runtime.docker.container import LOOK, contained
 from infra.runtime.docker.files import AUTHORITY, AWS_CONFIG, FOLDER, FilesVolume
 from infra.settings.sections import MachineSettings
 
@@ -34,6 +34,8 @@ class Process:
     command: Sequence[str] | None = None
     health_command: Sequence[str] = ()
     address: pulumi.Input[str] | None = None
+    look: int = LOOK
+    """Seconds between two looks at its health."""
     marks: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """The names of the volumes that it writes to, by path."""
@@ -54,6 +56,7 @@ class Process:
             memory=MEMORY,
             health=self.health_command or ("python3", "-ISc", _health(self.port)),
             address=self.address,
+            look=self.look,
             marks={"files": self.files.digest, **self.marks},
             name=self.name,
             image=self.image,

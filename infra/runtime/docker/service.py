@@ -10,6 +10,7 @@ import pulumi_docker as docker
 
 from infra.naming import Names
 from infra.release import PORT, Release
+from infra.runtime.docker.container import LOOK, LOOK_AWAITED
 from infra.runtime.docker.files import FilesVolume
 from infra.runtime.docker.process import Process
 from infra.settings.keys import Settings
@@ -62,7 +63,7 @@ class DockerServiceArgs:
         return DockerProcesses(app=self.called(self.release.track), worker=self.called("worker"))
 
     def process(self, role: str, address: pulumi.Input[str] | None, command: Sequence[str] | None = None) -> Process:
-        """One of the two, at an address, or at any."""
+        """One of the two, at an address, or at any. The edge waits for the app, and nobody for the worker."""
         return Process(
             name=self.called(role),
             role=role,
@@ -72,6 +73,7 @@ class DockerServiceArgs:
             environment=self.release.environment,
             files=self.files,
             health_command=self.health_command,
+            look=LOOK if role == "worker" else LOOK_AWAITED,
             machine=self.machine,
             address=address,
             marks={"track": self.release.track},
