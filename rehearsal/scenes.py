@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from cutover.evidence.bucket import RecordsBucket
 from cutover.evidence.document import Rehearsal
 from cutover.evidence.places import note_rehearsal
+from cutover.rollout.phases import PHASES, PhaseName
 from cutover.rollout.record import State
 from cutover.smoke.checks import audit, evidence, guardrails, queue
 from cutover.smoke.finding import Outcome
@@ -130,7 +131,7 @@ def carried_through(play: Play, load: Load, books: Books) -> None:
     stage, operator = play.stage, play.operator
     with play.act("Second attempt: canary, staged, production, finish") as act:
         began = time.time()
-        for verb in ("canary", "staged", "production"):
+        for verb in (each.name for each in PHASES):
             entered = time.time()
             operator.cutover(verb, "-s", stage.base, "--wait", f"{2 * stage.holds[verb] + 30}s")
             seen = load.between(entered, time.time())
@@ -141,6 +142,7 @@ def carried_through(play: Play, load: Load, books: Books) -> None:
                 bool(play.record and play.record.state.value == verb),
                 f"{time.time() - entered:.0f} s, {len(seen)} requests, {share:.0f} % of them the candidate's",
             )
+            _find_flags(play, act, verb)
         entered = time.time()
         operator.cutover("finish", "-s", stage.base)
         time.sleep(3)
@@ -159,6 +161,15 @@ def carried_through(play: Play, load: Load, books: Books) -> None:
             f"{version}, chips: {', '.join(chips) or 'none'}",
         )
         _balance(play, act, load, books, began)
+
+
+def _find_flags(play: Play, act: Act, phase: PhaseName) -> None:
+    """Holds the share that each track pauses by itself, as its healthz says, to the phase's; stable's is 0."""
+    with Witness.of(play.stage) as witness:
+        candidate, stable = witness.flags("candidate").auto_pause, witness.flags("stable").auto_pause
+    asked = next(each for each in PHASES if each.name == phase).flags.auto_pause
+    saw = f"FEATURE_AUTO_PAUSE {candidate:g} on the candidate, {stable:g} on stable"
+    play.find(act, f"the tracks have {phase}'s flags", (candidate, stable) == (asked, 0), saw)
 
 
 def _stacks(play: Play) -> set[str]:

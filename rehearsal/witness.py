@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from cutover.rollout.phases import FlagValues
 from cutover.smoke.pin import TRACK_HEADER, USER_AGENT
 from outputs.release import Track
 from rehearsal.stage import CRITERIA, Stage
@@ -57,6 +58,10 @@ class Witness:
     def version(self, track: Track) -> str:
         """The version of the release behind a track."""
         return str(self._ask(track, "GET", "/api/healthz").json()["version"])
+
+    def flags(self, track: Track) -> FlagValues:
+        """The flags in force on a track."""
+        return FlagValues.of_parameter(self._ask(track, "GET", "/api/healthz").json()["flags"])
 
     def _ask(self, track: Track, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         """The answer of the track, once the edge does not limit this machine any more: the smoke suite fills it."""

@@ -6,7 +6,6 @@ import re
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,10 @@ from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.record import State
 from cutover.rollout.store import Store
 from cutover.traffic import traffic_split
-from tests.support.faults import hanging, paused, stopped
-from tests.support.under_load import HELD, Rollouts, rollouts
+from tests.support.faults import paused
+from tests.support.under_load import HELD, UNFINISHED, Rollouts, all_else_away, rollouts, updating
 
 pytestmark = pytest.mark.e2e
-UNFINISHED = 14
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,25 +25,6 @@ ROOT = Path(__file__).parents[2]
 def running() -> Iterator[Rollouts]:
     with rollouts() as made:
         yield made
-
-
-@contextmanager
-def no_pulumi(running: Rollouts, folder: Path) -> Iterator[Path]:
-    """Pulumi's state is elsewhere, and the CLI leaves a note when somebody calls it."""
-    state, note = running.system.folder / "state", folder / "called"
-    (folder / "bin").mkdir()
-    called = folder / "bin" / "pulumi"
-    called.write_text(f'#!/bin/sh\necho "$@" >>{note}\nexit 1\n')
-    called.chmod(0o755)
-    environment = running.play.operator.environment
-    path = environment["PATH"]
-    environment["PATH"] = f"{called.parent}:{path}"
-    state.rename(folder / "state")
-    try:
-        yield note
-    finally:
-        (folder / "state").rename(state)
-        environment["PATH"] = path
 
 
 def on_the_candidate(running: Rollouts, since: float) -> int:
@@ -56,11 +35,7 @@ def on_the_candidate(running: Rollouts, since: float) -> int:
 def test_the_traffic_comes_back_while_everything_else_is_away(running: Rollouts, tmp_path: Path) -> None:
     running.to("canary")
     known = running.record
-    with ExitStack() as away:
-        note = away.enter_context(no_pulumi(running, tmp_path))
-        away.enter_context(stopped(running.system.container("audit")))
-        away.enter_context(stopped(running.system.container("prometheus")))
-        away.enter_context(hanging(running.system.emulator))
+    with all_else_away(running, tmp_path) as called:
         done = running.cutover("rollback", "--why", "the desk sees stale prices", expected=(UNFINISHED,))
         since = time.time()
         time.sleep(2)
@@ -68,7 +43,7 @@ def test_the_traffic_comes_back_while_everything_else_is_away(running: Rollouts,
         assert "not reached: record, flags candidate, flags stable, notice" in done.last_line
         assert traffic_split(known.targets.traffic).get().weight == 0
         assert on_the_candidate(running, since) == 0
-        assert not note.exists()
+        assert not called.exists()
         assert running.record.state is State.ROLLED_BACK
 
     running.cutover("tick")
@@ -78,20 +53,14 @@ def test_the_traffic_comes_back_while_everything_else_is_away(running: Rollouts,
     assert not (running.system.folder / ".local" / "rollout" / running.base / "journal.json").exists()
 
 
-def test_the_traffic_comes_back_while_an_update_runs(running: Rollouts) -> None:
+def test_the_traffic_comes_back_while_an_update_runs(running: Rollouts, tmp_path: Path) -> None:
     running.to("canary")
-    update = running.system.start(*running.system.up_command, "--refresh")
-    try:
-        while not running.system.locks:
-            assert update.poll() is None
-            time.sleep(0.1)
+    with updating(running, tmp_path) as update:
         running.cutover("rollback")
         assert update.poll() is None, "the update ended before the rollback did"
         since = time.time()
         time.sleep(2)
         assert on_the_candidate(running, since) == 0
-    finally:
-        update.communicate(timeout=120)
 
 
 def test_the_runbooks_first_page_is_what_the_commands_say(running: Rollouts) -> None:

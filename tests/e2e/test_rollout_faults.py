@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +16,7 @@ from cutover.rollout.record import State
 from rehearsal.faults import hung
 from tests.support.faults import paused, stopped
 from tests.support.faulty import fault
-from tests.support.under_load import HELD, ROLLED_BACK, Rollouts, rollouts
+from tests.support.under_load import HELD, ROLLED_BACK, Rollouts, impatient, rollouts
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
@@ -128,3 +130,23 @@ def test_each_fault_ends_as_declared(running: Rollouts, fault: Fault) -> None:
     assert state is (State.ROLLED_BACK if fault.ends == ROLLED_BACK else State(fault.phase))
     assert (running.weight == 0) is (fault.ends == ROLLED_BACK)
     running.clean()
+
+
+def test_clients_that_give_up_after_a_second_are_back_within_30_when_half_of_the_answers_hang(
+    running: Rollouts, tmp_path: Path
+) -> None:
+    """The last of them: the load is gone after it."""
+    with impatient(running, tmp_path) as seen:
+        running.to("staged")
+        time.sleep(3)
+        began = time.time()
+        with hung(running.app):
+            done = running.wait(expected=(ROLLED_BACK,))
+            time.sleep(2)
+        met = [each.sent for each in seen.between(began - 1, time.time()) if each.failed]
+        print(f"{len(met)} requests met it, the last {max(met) - began:.1f} s after it began; {done.last_line}")
+        after = seen.between(max(met) + 0.001, time.time())
+
+    assert 0 < max(met) - began <= 30
+    assert {each.track for each in after} == {"stable"}
+    assert running.record.state is State.ROLLED_BACK

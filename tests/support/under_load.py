@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from cutover.rollout.record import Record, State
@@ -18,13 +21,14 @@ from rehearsal.play import Console, Play
 from rehearsal.report import Report
 from rehearsal.stage import CRITERIA, Stage
 from tests.support import faulty
+from tests.support.faults import hanging, stopped
 from tests.support.system import System, new_system
 
 STABLE, CANDIDATE = "1.5.1", "1.5.2"
 RATE = 200.0
 HOLDS = {"canary": 15, "staged": 12, "production": 8}
 """Seconds; at this rate each gate has its sample."""
-REFUSED, HELD, ROLLED_BACK = 13, 11, 12
+HELD, ROLLED_BACK, REFUSED, UNFINISHED = 11, 12, 13, 14
 
 
 @dataclass
@@ -102,3 +106,55 @@ def rollouts() -> Iterator[Rollouts]:
         books = Books(play.deployed(stage.base).places)
         with books.followed(), load(stage, rate=play.rate, keep=play.folder / "requests.jsonl") as clients:
             yield Rollouts(play=play, system=replace(system, stack=stage.base), load=clients, app=processes.app)
+
+
+@contextmanager
+def no_pulumi(running: Rollouts, folder: Path) -> Iterator[Path]:
+    """Pulumi's state is elsewhere, and the CLI leaves a note when somebody calls it."""
+    state, note = running.system.folder / "state", folder / "called"
+    (folder / "bin").mkdir()
+    called = folder / "bin" / "pulumi"
+    called.write_text(f'#!/bin/sh\necho "$@" >>{note}\nexit 1\n')
+    called.chmod(0o755)
+    environment = running.play.operator.environment
+    path = environment["PATH"]
+    environment["PATH"] = f"{called.parent}:{path}"
+    state.rename(folder / "state")
+    try:
+        yield note
+    finally:
+        (folder / "state").rename(state)
+        environment["PATH"] = path
+
+
+@contextmanager
+def all_else_away(running: Rollouts, folder: Path) -> Iterator[Path]:
+    """Pulumi's state is moved away, Postgres and Prometheus are stopped, and what stands in for AWS hangs."""
+    with ExitStack() as away:
+        called = away.enter_context(no_pulumi(running, folder))
+        for part in ("audit", "prometheus"):
+            away.enter_context(stopped(running.system.container(part)))
+        away.enter_context(hanging(running.system.emulator))
+        yield called
+
+
+@contextmanager
+def updating(running: Rollouts, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """`cutover up` of the base runs, from when it holds the lock on; the block's end waits for it."""
+    update = running.system.start(*running.system.up_command, "--refresh")
+    try:
+        while not running.system.locks:
+            assert update.poll() is None
+            time.sleep(0.1)
+        yield update
+    finally:
+        update.communicate(timeout=120)
+
+
+@contextmanager
+def impatient(running: Rollouts, folder: Path) -> Iterator[Load]:
+    """Instead of the load there is one whose clients give up after a second."""
+    stage = replace(running.play.stage, patience=1.0)
+    subprocess.run(["docker", "stop", stage.crowd_name], check=True, capture_output=True)
+    with load(stage, rate=RATE, keep=folder / "requests.jsonl") as seen:
+        yield seen
