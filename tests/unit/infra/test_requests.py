@@ -1,0 +1,118 @@
+"""Each resource of prod and of canary is asked for as AWS' published models of its services take it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from offline.standins.aws import PACKAGE
+from offline.standins.kind import StandinError
+from tests.support.service_model import problems
+from tests.unit.infra.configs import FARGATE, changed, without
+from tests.unit.infra.parts import run
+from tests.unit.infra.recorder import Recording, identity
+from tests.unit.infra.requests import NONE, ROWS, requests
+
+PROD = changed(FARGATE, database={"access": "tunnel"})
+CANARY = changed(without(FARGATE, "zones"), track="candidate", base="prod")
+
+
+def wrong(declared: Recording) -> list[str]:
+    """What the models do not take of what is declared."""
+    made_by_mocks = {identity(one.token.rpartition(":")[2], one.name) for one in declared.registered}
+    return [
+        f"{one.token} {one.name}: {sent.operation}: {problem}"
+        for one in declared.registered
+        if one.token.startswith("aws:")
+        for sent in requests(one)
+        for problem in problems(sent.service, sent.operation, sent.parameters, made_by_mocks)
+    ]
+
+
+@pytest.mark.parametrize(("config", "least"), [(PROD, 150), (CANARY, 4)], ids=["prod", "canary"])
+def test_aws_models_take_each_request(config: Mapping[str, str], least: int) -> None:
+    declared = run(config)
+
+    assert wrong(declared) == []
+    assert len([sent for one in declared.registered if one.token.startswith("aws:") for sent in requests(one)]) >= least
+
+
+def types() -> dict[str, set[str]]:
+    """The types of AWS in prod and canary, each with all inputs that it is given anywhere."""
+    found: dict[str, set[str]] = {}
+    for one in (one for config in (PROD, CANARY) for one in run(config).registered):
+        if one.token.startswith("aws:"):
+            found.setdefault(one.token, set()).update(one.inputs)
+    return found
+
+
+def test_each_type_has_a_request_or_a_reason_and_no_row_is_left_over() -> None:
+    sent_by_stand_ins = {token for token in types() if PACKAGE.kinds[token].create}
+
+    assert types().keys() - sent_by_stand_ins - ROWS.keys() - NONE.keys() == set()
+    assert (ROWS.keys() | NONE.keys()) - types().keys() == set(), "nothing declares them any more"
+    assert sent_by_stand_ins & ROWS.keys() == set(), "the stand-in says it already"
+
+
+def test_what_goes_with_another_request_is_declared() -> None:
+    given = types()
+
+    assert {
+        (token, name) for token, row in ROWS.items() for name in row.elsewhere.split() if name not in given[token]
+    } == set()
+
+
+def test_a_type_without_a_row_and_an_input_without_a_place_are_named() -> None:
+    declared = run(PROD).one("aws:ecs/cluster:Cluster")
+
+    with pytest.raises(AssertionError, match="Klaster: no stand-in makes it; add its row to ROWS"):
+        list(requests(replace(declared, token="aws:ecs/klaster:Klaster")))
+    with pytest.raises(StandinError, match="wings has no counterpart"):
+        list(requests(replace(declared, inputs={**declared.inputs, "wings": 2})))
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "inputs", "said"),
+    [
+        (
+            "aws:lb/loadBalancer:LoadBalancer",
+            "balancer",
+            {"loadBalancerType": "applikation"},
+            "Type is 'applikation': it is one of",
+        ),
+        ("aws:acm/certificate:Certificate", "certificate", {"domainName": "a b"}, "DomainName is 'a b': it is as"),
+        (
+            "aws:cloudwatch/metricAlarm:MetricAlarm",
+            "monitoring-database-storage",
+            {"name": "n" * 256},
+            "its size is 256, which is not from 1 to 255",
+        ),
+        (
+            "aws:lb/targetGroup:TargetGroup",
+            "balancer-stable",
+            {"port": 70000},
+            "Port is 70000: its value is 70000, which is not from 1 to 65535",
+        ),
+        (
+            "aws:ecs/taskDefinition:TaskDefinition",
+            "worker",
+            {"containerDefinitions": '[{"nam": "worker"}]'},
+            "has no counterpart",
+        ),
+        ("aws:wafv2/webAcl:WebAcl", "firewall", {"rules": [{"name": "rate"}]}, "Rules[0] lacks Priority"),
+    ],
+)
+def test_what_a_model_does_not_take_is_found(token: str, name: str, inputs: dict[str, Any], said: str) -> None:
+    declared = run(PROD)
+    one = declared.one(token, name)
+    broken = Recording(registered=[replace(one, inputs={**one.inputs, **inputs})])
+
+    try:
+        found = wrong(broken)
+    except StandinError as error:
+        found = [str(error)]
+    assert re.search(re.escape(said), " ".join(found)), found
