@@ -91,7 +91,7 @@ class HeldError(CutoverError):
 
 
 class RolledBackError(CutoverError):
-    """the rollout was rolled back by a gate; stable has all of the traffic"""
+    """the rollout was rolled back, by a gate or a person; stable has all of the traffic"""
 
     exit_code = 12
 

@@ -102,8 +102,7 @@ def settled(ticked: Ticked) -> bool:
     record, judgement = ticked.record, ticked.judgement
     if record is None or record.phase is None:
         if record and record.state == "rolled_back":
-            why = record.last.why or f"{record.last.verb} by {record.last.by}"
-            raise RolledBackError(f"rollout {record.id} was rolled back: {why}")
+            raise RolledBackError(f"rollout {record.id} was rolled back: {record.last.said}")
         return True
     if record.hold:
         raise HeldError(f"rollout {record.id} is held in {record.state}: {record.hold}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from cutover.errors import CutoverError, HeldError, RefusedError
+from cutover.errors import CutoverError, HeldError, RefusedError, RolledBackError
 from cutover.rollout import machine, steps
 from cutover.rollout.effects import Answers, ConflictError, Kept, ReadJournal, ReadRecord, Run, Steps, World
 from cutover.rollout.record import Last, Record, State
@@ -56,7 +56,8 @@ class Controller:
     def rise(self, to: State, verb: str, *, despite: str | None = None) -> Turn:
         """The next state upward, where the gates have passed and nothing is frozen, unless `despite` says why.
 
-        Raises RefusedError, HeldError, and what the turn cannot reach.
+        Raises RefusedError, HeldError, what the turn cannot reach, and RolledBackError where somebody took the traffic
+        back before it ended.
         """
         record = self._required()
         last = Last(by=self.by, verb=verb, why=despite)
@@ -66,7 +67,9 @@ class Controller:
         frozen = self.frozen(self.now())
         if frozen and not despite:
             raise HeldError(f"no weight may rise now: {frozen}; --despite-freeze REASON goes on, and is recorded")
-        return self._run(steps.change(lambda now: machine.risen(_same(now, record), to, last, self.now())))
+        return _come_to(
+            to, self._run(steps.change(lambda now: machine.risen(_same(now, record), to, last, self.now())))
+        )
 
     def sign(self, pack: str, by: list[str], why: str | None) -> Turn:
         """A prepared rollout, on a pack that was approved, or for a reason without."""
@@ -76,19 +79,13 @@ class Controller:
     def finishing(self, *, despite: str | None = None) -> Record:
         """The rollout finishing, and what routes refusing to take it back; one that is finishing already goes on.
 
-        Raises what `rise` does, RefusedError where somebody took it back before.
+        Raises what `rise` does.
         """
         record, last = self._required(), Last(by=self.by, verb="finish", why=despite)
-        if record.state is State.FINISHING:
-            turn = self._run(steps.change(lambda now: machine.resumed(_same(now, record), last, self.now()), anew=True))
-        else:
-            turn = self.rise(State.FINISHING, "finish", despite=despite)
-        if turn.record.state is not State.FINISHING:
-            raise RefusedError(
-                f"rollout {turn.record.id} is {turn.record.state} by now, and stable is as it was: look who went on, "
-                f"cutover status -s {self.stack}"
-            )
-        return turn.record
+        if record.state is not State.FINISHING:
+            return self.rise(State.FINISHING, "finish", despite=despite).record
+        again = steps.change(lambda now: machine.resumed(_same(now, record), last, self.now()), anew=True)
+        return _come_to(State.FINISHING, self._run(again)).record
 
     def finish(self) -> Turn:
         """The end, once stable's stack runs the candidate's release: traffic to it, then its flags.
@@ -112,14 +109,15 @@ class Controller:
 
     def hold(self, why: str) -> Turn:
         """Nothing goes on until somebody resumes."""
-        return self._run(steps.change(lambda now: machine.held(now, why, Last(by=self.by, verb="hold", why=why))))
+        last = Last(by=self.by, verb="hold", why=why)
+        return _running(self._run(steps.change(lambda now: machine.held(now, why, last))))
 
     def resume(self, *, cleanup: bool = False) -> Turn:
         """Goes on with the phase, begun anew; with `cleanup` only has the clean-up jobs delete again."""
         last = Last(by=self.by, verb="resume", why="clean-up jobs delete again" if cleanup else None)
         if cleanup:
             return self._run(steps.change(lambda now: machine.cleaning(now, last)))
-        return self._run(steps.change(lambda now: machine.resumed(now, last, self.now()), anew=True))
+        return _running(self._run(steps.change(lambda now: machine.resumed(now, last, self.now()), anew=True)))
 
     def tick(self) -> Ticked:
         """One step of whoever watches: catches up, looks at the gates, and holds or takes back where they say so."""
@@ -170,6 +168,24 @@ class Controller:
 
     def _run(self, ways: Steps[T]) -> T:
         return Run(self.world)(ways)
+
+
+def _come_to(state: State, turn: Turn) -> Turn:
+    """The turn, if the record in force is in the state that was asked for. Raises RolledBackError, RefusedError."""
+    record = _running(turn).record
+    if record.state is not state:
+        raise RefusedError(
+            f"rollout {record.id} is {record.state} by now: look who went on, cutover status -s {record.stack}"
+        )
+    return turn
+
+
+def _running(turn: Turn) -> Turn:
+    """The turn, unless somebody took the traffic back before it ended. Raises RolledBackError."""
+    record = turn.record
+    if record.state is State.ROLLED_BACK:
+        raise RolledBackError(f"rollout {record.id} was rolled back meanwhile: {record.last.said}")
+    return turn
 
 
 def _same(now: Record, known: Record) -> Record:

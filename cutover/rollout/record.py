@@ -77,6 +77,11 @@ class Last(Shape):
     why: str | None = None
     gate: str | None = None
 
+    @property
+    def said(self) -> str:
+        """Why; where nobody said, the verb and whose it was."""
+        return self.why or f"{self.verb} by {self.by}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record(Shape):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cutover.errors import CutoverError, HeldError, RefusedError
+from cutover.errors import CutoverError, HeldError, RefusedError, RolledBackError
 from cutover.gates.judgement import Judgement
 from cutover.gates.result import GateResult, Outcome
 from cutover.rollout import controller, effects
@@ -255,8 +255,25 @@ def test_what_was_taken_back_is_not_finished() -> None:
 
     made.world.meanwhile = takes_back
 
-    with pytest.raises(RefusedError, match="is rolled_back by now, and stable is as it was"):
+    with pytest.raises(RolledBackError, match="was rolled back meanwhile"):
         made.control.finishing()
+
+
+def test_a_rise_that_somebody_took_back_before_it_ended_says_so() -> None:
+    made = desk(State.CANARY)
+
+    def takes_back(effect: Effect) -> None:
+        if isinstance(effect, effects.KeepCopy) and made.world.written and made.world.written.state is State.STAGED:
+            made.world.weight = 0
+            made.world.latched.add(made.world.written.id)
+            last = replace(made.world.written.last, verb="rollback", by="bob", why=None)
+            made.world.written = replace(made.world.written, revision=99, state=State.ROLLED_BACK, last=last)
+
+    made.world.meanwhile = takes_back
+
+    with pytest.raises(RolledBackError, match="was rolled back meanwhile: rollback by bob"):
+        made.control.rise(State.STAGED, "staged")
+    assert made.world.weight == 0
 
 
 def test_a_rollback_without_the_bucket_is_written_down_later_as_whose_it_was() -> None:
