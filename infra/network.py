@@ -21,7 +21,8 @@ POSTGRES, REDIS, HTTPS = 5432, 6379, 443
 class NetworkArgs:
     """`zones` are availability zones, one subnet of each tier in each. `nat_per_zone` has a NAT gateway in each
     zone instead of one for all. With `vpc_id` nothing but security groups is made: the subnets are `subnet_ids`.
-    `database_clients` are ids of security groups outside this stack that may reach the database, for deployers."""
+    `database_clients` are ids of security groups outside this stack that may reach the database, for deployers.
+    `executor_port` is where the app reaches the executor, wherever that is."""
 
     name: str
     region: str
@@ -32,6 +33,7 @@ class NetworkArgs:
     vpc_id: str | None = None
     subnet_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
     database_clients: Sequence[str] = ()
+    executor_port: int | None = None
 
     @classmethod
     def of(cls, settings: Settings, names: Names) -> NetworkArgs:
@@ -50,6 +52,7 @@ class NetworkArgs:
                 "public": network.public_subnet_ids,
             },
             database_clients=settings.database.client_groups,
+            executor_port=settings.executor_port,
         )
 
 
@@ -81,6 +84,8 @@ class Network(pulumi.ComponentResource):
         self.allow("app", self.app, "database", self.database, POSTGRES)
         self.allow("app", self.app, "queues", self.queues, REDIS)
         self.allow_https("app", self.app)
+        if args.executor_port not in (None, HTTPS):
+            self._out("app", self.app, args.executor_port, f"port-{args.executor_port}")
         for group in args.database_clients:
             self._in(f"database-from-{group}", self.database, POSTGRES, group)
         if self._endpoints:
@@ -129,19 +134,22 @@ class Network(pulumi.ComponentResource):
 
     def allow_https(self, name: str, group: aws.ec2.SecurityGroup) -> None:
         """Lets a group out to HTTPS anywhere: the executor's, the webhook's and AWS's addresses are not known here."""
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._name}-{name}-to-https",
-            security_group_id=group.id,
-            cidr_ipv4="0.0.0.0/0",
-            ip_protocol="tcp",
-            from_port=HTTPS,
-            to_port=HTTPS,
-            description=f"{name} to https",
-            opts=self._child,
-        )
+        self._out(name, group, HTTPS, "https")
         if self._endpoints:
             # In a VPC with endpoints the names of AWS's services lead to them.
             self._in(f"endpoints-from-{name}", self._endpoints, HTTPS, group.id)
+
+    def _out(self, name: str, group: aws.ec2.SecurityGroup, port: int, called: str) -> None:
+        aws.vpc.SecurityGroupEgressRule(
+            f"{self._name}-{name}-to-{called}",
+            security_group_id=group.id,
+            cidr_ipv4="0.0.0.0/0",
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            description=f"{name} to {called.replace('-', ' ')}",
+            opts=self._child,
+        )
 
     def _in(self, name: str, group: aws.ec2.SecurityGroup, port: int, sender: pulumi.Input[str]) -> None:
         aws.vpc.SecurityGroupIngressRule(

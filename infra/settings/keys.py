@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -41,6 +42,12 @@ def _log_days(days: int) -> int:
     return days
 
 
+def _with_a_port(url: str) -> str:
+    if urlsplit(url).port == 0:  # beyond 65535 it raises by itself
+        raise ValueError("no such port")
+    return url
+
+
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]
@@ -61,7 +68,10 @@ class Settings(BaseModel):
         known("a list of availability zones, such as eu-central-1a"),
     ] = []
     domain: Annotated[str, like(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a DNS name in lower case, without scheme or port")]
-    executor_url: Annotated[str | None, like(r"https?://[^\s@]+", "an http or https URL without credentials")] = None
+    executor_url: Annotated[
+        Annotated[str, AfterValidator(_with_a_port)] | None,
+        like(r"https?://[^\s@]+", "an http or https URL without credentials, its port from 1 to 65535"),
+    ] = None
 
     image: str
     build_sha: Annotated[str, like(r"[0-9a-f]{7,40}", "a commit, 7 to 40 hex digits; quote it in YAML")]
@@ -125,6 +135,13 @@ class Settings(BaseModel):
     def executor(self) -> str | None:
         """The executor's address: the one that is set, else the double's."""
         return self.executor_url or self.double
+
+    @property
+    def executor_port(self) -> int | None:
+        """The port at which the executor is reached; None without one."""
+        if self.executor is None:
+            return None
+        return urlsplit(self.executor).port or {"https": 443, "http": 80}[urlsplit(self.executor).scheme]
 
     @property
     def placed_in(self) -> list[str]:

@@ -77,6 +77,15 @@ def _real_guardrails_come_from_an_executor(settings: Settings, _stack: str) -> I
         yield "executorUrl is not set: real guardrails come from there; set it, or set adapters.guardrails to mock"
 
 
+@_needs("runtime", "executorUrl")
+def _the_executor_is_reached_over_tls_on_aws(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime == "fargate" and (settings.executor_url or "https").partition(":")[0] != "https":
+        yield (
+            f"executorUrl is {json.dumps(settings.executor_url)}: on fargate it must be https; the way to the executor "
+            "leaves the VPC, and the console's page may not ask http"
+        )
+
+
 @_needs("runtime", "image")
 def _an_image_is_a_digest(settings: Settings, _stack: str) -> Iterator[str]:
     if not re.fullmatch(SHA256 if settings.runtime == "docker" else rf"[^\s@]+@{SHA256}", settings.image):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -108,6 +110,23 @@ def test_nobody_goes_out_but_to_what_lets_them_in_and_to_https() -> None:
     }
     inside = {rule for rule in out if rule[1] != "0.0.0.0/0"}
     assert inside == {rule for rule in let_in(declared) if rule[1] not in ("endpoints", "balancer")}
+
+
+@pytest.mark.parametrize("address", ["https://executor.web-next.test", "https://executor.web-next.test:8443/v1"])
+def test_the_app_is_let_out_to_every_address_that_it_is_told(address: str) -> None:
+    declared = run(changed(FARGATE, executorUrl=address))
+    out = {port for sender, receiver, port in let_out(declared) if (sender, receiver) == ("app", "0.0.0.0/0")}
+    told = {
+        urlsplit(variable["value"]).port or 443
+        for task in declared.of("aws:ecs/taskDefinition:TaskDefinition")
+        for container in json.loads(task.inputs["containerDefinitions"])
+        for variable in container["environment"]
+        if variable["value"].startswith("https://")
+    }
+
+    assert out == {443} | told
+    assert len(told) == 1
+    assert not [rule for rule in let_in(declared) if rule[2] == 8443], "the way back is the connection's own"
 
 
 def test_whoever_goes_out_to_https_is_let_into_the_endpoints_because_awss_names_lead_there() -> None:

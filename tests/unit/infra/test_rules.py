@@ -50,6 +50,7 @@ KEPT: list[dict[str, str]] = [
     changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720, "wafRequests": 1866}),
     changed(FARGATE, database={"storage": "100", "maxStorage": "110"}),
     without(DOCKER, "executorUrl"),
+    changed(DOCKER, executorUrl="http://executor.web-next.test:8080"),
     without(changed(FARGATE, adapters={"guardrails": "mock"}), "executorUrl"),
     changed(FARGATE, backupWindow="23:30-00:30", maintenanceWindow="sun:00:30-sun:01:30"),
     changed(FARGATE, backupWindow="01:00-02:00", maintenanceWindow="sun:23:30-mon:00:30"),
@@ -205,6 +206,13 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "guardrails from nowhere": (
         without(changed(FARGATE, adapters={"audit": "mock"}), "executorUrl"),
         ["executorUrl is not set: real guardrails come from there; set it, or set adapters.guardrails to mock"],
+    ),
+    "an executor without TLS": (
+        changed(FARGATE, executorUrl="http://executor.web-next.test:8080"),
+        [
+            'executorUrl is "http://executor.web-next.test:8080": on fargate it must be https; the way to the executor '
+            "leaves the VPC, and the console's page may not ask http"
+        ],
     ),
     "storage that cannot grow": (
         changed(FARGATE, database={"storage": "101", "maxStorage": "111"}),

@@ -54,7 +54,26 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("zones", "eu-central-1a", "it must be a list of availability zones, such as eu-central-1a"),
     ("domain", "https://console.example.com", "it must be a DNS name in lower case, without scheme or port"),
     ("domain", "Console.example.com", "it must be a DNS name"),
-    ("executorUrl", "executor.example.com", "it must be an http or https URL without credentials"),
+    (
+        "executorUrl",
+        "executor.example.com",
+        "it must be an http or https URL without credentials, its port from 1 to 65535",
+    ),
+    (
+        "executorUrl",
+        "https://executor.example.com:65536",
+        "it must be an http or https URL without credentials, its port from 1 to 65535",
+    ),
+    (
+        "executorUrl",
+        "https://executor.example.com:0",
+        "it must be an http or https URL without credentials, its port from 1 to 65535",
+    ),
+    (
+        "executorUrl",
+        "https://executor.example.com:https",
+        "it must be an http or https URL without credentials, its port from 1 to 65535",
+    ),
     ("buildSha", "main", "it must be a commit, 7 to 40 hex digits; quote it in YAML"),
     ("buildSha", "4f2c1d", "it must be a commit"),
     ("version", "v1.5.1", "it must be three numbers, such as 1.5.1"),
