@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cutover.evidence.pack import Pack
+    from cutover.rollout.controller import Controller
+    from cutover.rollout.proposal import Proposal
+    from cutover.rollout.record import Record
     from outputs.smoke import SmokeTarget
 
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="who does it; else user@machine")]
@@ -50,14 +53,9 @@ def canary(
     from dataclasses import replace
     from datetime import timedelta
 
-    from cutover.evidence.approvals import approved
-    from cutover.evidence.bucket import RecordsBucket
-    from cutover.gates.known import require_known
-    from cutover.prometheus import Prometheus
     from cutover.rollout import proposal
     from cutover.rollout.flags import Flags
     from cutover.rollout.opening import opened
-    from cutover.rollout.record import Last
     from cutover.rollout.settings import phases_of, settings_of
     from cutover.stacks.bring_up import bring_up
     from cutover.stacks.outputs import deployed, outputs
@@ -68,50 +66,80 @@ def canary(
     candidate = proposal.candidate_of(stack)
     proposal.require_alike(stack, candidate)
     control = opened(stack, by=by, targets=targets)
-    before = control.current()
-    if before and before.state.running and before.state is not State.PREPARED:
-        raise RefusedError(
-            f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: finish it or roll it back "
-            f"first, cutover status -s {stack}"
-        )
-    phases, flags = phases_of(settings_of(stack)), Flags.of(targets.places)
-    stable = deployed(stack)
+    prepared = _prepared(control)
+    flags, stable = Flags.of(targets.places), deployed(stack)
     if stable.adapters["queue"] == "mock":  # nobody else delivers what the suite has the candidate accept
         flags.write(targets.flags.candidate, replace(flags.read(targets.flags.candidate), alerts_consume=True))
     print(f"  {candidate}: brought up beside {stack}, at weight 0", flush=True)
     bring_up(candidate)
-    new = deployed(candidate)
     made = proposal.Proposal(
         stable=stable,
-        candidate=new,
+        candidate=deployed(candidate),
         applied=base.read("schema", AppliedSchema.from_output) or stable.schema,
         targets=targets,
-        phases=phases,
+        phases=phases_of(settings_of(stack)),
         stable_flags=flags.read(targets.flags.stable),
     )
     made.require_new()
-    pack = proven(new, since=control.now() - timedelta(hours=FRESH_HOURS))
-    if before and before.state is State.PREPARED:
-        if before.releases.candidate.digest != new.digest:
-            raise RefusedError(
-                f"rollout {before.id} was prepared for {before.releases.candidate.digest[:12]}, and {candidate} is "
-                f"{new.digest[:12]} by now: cutover rollback -s {stack}, then cutover canary"
-            )
-    else:
-        last = Last(by=control.by, verb="canary")
-        control.begin(made.record(pack.id, last, control.now()))
-    given = approved(RecordsBucket.of(targets.places), new.digest, pack.id)
-    if not given.complete and not unsigned:
-        raise RefusedError(
-            f"{new.version} is prepared and proven, and its pack is not signed by {', '.join(given.missing)}: cutover "
-            f"approve {pack.document.key} -s {stack} --role ROLE --by NAME, then cutover canary -s {stack} again"
-        )
-    control.sign(pack.id, [f"{each.role}: {each.by}" for each in given.given.values()], unsigned)
-    with Prometheus.at(targets.places.metrics_url) as prometheus:
-        gates = [gate for phase in phases for gate in phase.gates]
-        require_known(prometheus, gates, {"stable": stable.adapters, "candidate": new.adapters})
+    pack = proven(made.candidate, since=control.now() - timedelta(hours=FRESH_HOURS))
+    _begin(control, prepared, made, pack)
+    _sign(control, made, pack, unsigned)
+    _require_gates_known(made)
     ended(control.rise(State.CANARY, "canary", despite=despite_freeze))
     follow(control, wait)
+
+
+def _prepared(control: Controller) -> Record | None:
+    """The rollout that is prepared already. Raises RefusedError where one has begun."""
+    before = control.current()
+    if before is None or not before.state.running:
+        return None
+    if before.state is State.PREPARED:
+        return before
+    raise RefusedError(
+        f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: finish it or roll it back "
+        f"first, cutover status -s {control.stack}"
+    )
+
+
+def _begin(control: Controller, prepared: Record | None, made: Proposal, pack: Pack) -> None:
+    """Begins the rollout, unless it is prepared for the same release. Raises RefusedError where for another."""
+    from cutover.rollout.record import Last
+
+    if prepared is None:
+        control.begin(made.record(pack.id, Last(by=control.by, verb="canary"), control.now()))
+        return
+    was, new = prepared.releases.candidate.digest, made.candidate.digest
+    if was != new:
+        raise RefusedError(
+            f"rollout {prepared.id} was prepared for {was[:12]}, and {made.candidate.stack} is {new[:12]} by now: "
+            f"cutover rollback -s {control.stack}, then cutover canary"
+        )
+
+
+def _sign(control: Controller, made: Proposal, pack: Pack, unsigned: str | None) -> None:
+    """Writes down who has approved the pack. Raises RefusedError while somebody has not, and nothing says why."""
+    from cutover.evidence.approvals import approved
+    from cutover.evidence.bucket import RecordsBucket
+
+    given = approved(RecordsBucket.of(made.targets.places), made.candidate.digest, pack.id)
+    if not given.complete and not unsigned:
+        raise RefusedError(
+            f"{made.candidate.version} is prepared and proven, and its pack is not signed by "
+            f"{', '.join(given.missing)}: cutover approve {pack.document.key} -s {control.stack} --role ROLE --by "
+            f"NAME, then cutover canary -s {control.stack} again"
+        )
+    control.sign(pack.id, [f"{each.role}: {each.by}" for each in given.given.values()], unsigned)
+
+
+def _require_gates_known(made: Proposal) -> None:
+    """Raises CutoverError for a gate whose metric nothing has."""
+    from cutover.gates.known import require_known
+    from cutover.prometheus import Prometheus
+
+    gates = [gate for phase in made.phases for gate in phase.gates]
+    with Prometheus.at(made.targets.places.metrics_url) as prometheus:
+        require_known(prometheus, gates, {"stable": made.stable.adapters, "candidate": made.candidate.adapters})
 
 
 def proven(target: SmokeTarget, *, since: datetime) -> Pack:
