@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
 
+from infra.alarm import Alarm, Metric, declare
 from infra.audit import Audit
 from infra.naming import Names
 from infra.queues import Queues
@@ -23,50 +23,31 @@ MINUTES = 60
 RUNWAY_PHRASE = "audit_partition_runway ok"
 """What the upkeep of the audit log's partitions writes to the server's log whenever it finds enough of them."""
 RUNWAY_METRIC = "AuditPartitionRunwayOk"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alarm:
-    """One CloudWatch alarm: it fires when the `statistic` of a metric over `period` seconds is `beyond` the
-    threshold in `periods` periods on end. `missing` is what a period without data counts as."""
-
-    name: str
-    says: str
-    namespace: str
-    metric: str
-    dimensions: dict[str, str]
-    statistic: Literal["Average", "Minimum", "Maximum", "Sum"]
-    beyond: Literal["GreaterThanOrEqualToThreshold", "LessThanThreshold"]
-    threshold: float
-    period: int = 5 * MINUTES
-    periods: int = 3
-    missing: Literal["missing", "breaching", "notBreaching"] = "missing"
+_slowly = partial(Alarm, period=5 * MINUTES, periods=3, missing="missing")
+"""An alarm on what becomes worse for a quarter of an hour. Without data there is no service, which has its own."""
 
 
 def database_alarms(instance: str, *, storage: int, instance_class: str) -> Iterator[Alarm]:
     """The alarms of an RDS instance; `storage` is in GiB."""
-    alarm = partial(Alarm, namespace="AWS/RDS", dimensions={"DBInstanceIdentifier": instance})
-    yield alarm(
+    metric = partial(Metric, namespace="AWS/RDS", dimensions={"DBInstanceIdentifier": instance})
+    yield _slowly(
         name="database-storage",
         says="less than a fifth of the audit database's storage is free: without any it stops taking entries",
-        metric="FreeStorageSpace",
-        statistic="Minimum",
+        of=metric(name="FreeStorageSpace", statistic="Minimum"),
         beyond="LessThanThreshold",
         threshold=storage * GIB / 5,
     )
-    yield alarm(
+    yield _slowly(
         name="database-connections",
         says="four fifths of the audit database's connections are taken: soon the app gets none",
-        metric="DatabaseConnections",
-        statistic="Maximum",
+        of=metric(name="DatabaseConnections", statistic="Maximum"),
         beyond="GreaterThanOrEqualToThreshold",
         threshold=max_connections(instance_class) * 4 / 5,
     )
-    yield alarm(
+    yield _slowly(
         name="database-cpu",
         says="the audit database's processors are at 80 % for a quarter of an hour",
-        metric="CPUUtilization",
-        statistic="Average",
+        of=metric(name="CPUUtilization", statistic="Average"),
         beyond="GreaterThanOrEqualToThreshold",
         threshold=80,
     )
@@ -75,30 +56,27 @@ def database_alarms(instance: str, *, storage: int, instance_class: str) -> Iter
 def queue_alarms(nodes: Sequence[str]) -> Iterator[Alarm]:
     """The alarms of each node of the queues."""
     for node in nodes:
-        alarm = partial(Alarm, namespace="AWS/ElastiCache", dimensions={"CacheClusterId": node})
+        metric = partial(Metric, namespace="AWS/ElastiCache", dimensions={"CacheClusterId": node})
         number = node.rsplit("-", 1)[-1]
-        yield alarm(
+        yield _slowly(
             name=f"queues-{number}-evictions",
             says="Redis evicts: queued alerts are being lost; maxmemory-policy must be noeviction",
-            metric="Evictions",
-            statistic="Sum",
+            of=metric(name="Evictions", statistic="Sum"),
             beyond="GreaterThanOrEqualToThreshold",
             threshold=1,
             periods=1,
         )
-        yield alarm(
+        yield _slowly(
             name=f"queues-{number}-memory",
             says="three quarters of Redis' memory are taken: when it is full, alerts are refused",
-            metric="DatabaseMemoryUsagePercentage",
-            statistic="Maximum",
+            of=metric(name="DatabaseMemoryUsagePercentage", statistic="Maximum"),
             beyond="GreaterThanOrEqualToThreshold",
             threshold=75,
         )
-        yield alarm(
+        yield _slowly(
             name=f"queues-{number}-cpu",
             says="Redis' one thread is at 80 % for a quarter of an hour",
-            metric="EngineCPUUtilization",
-            statistic="Average",
+            of=metric(name="EngineCPUUtilization", statistic="Average"),
             beyond="GreaterThanOrEqualToThreshold",
             threshold=80,
         )
@@ -109,10 +87,7 @@ def runway_alarm(namespace: str) -> Alarm:
     return Alarm(
         name="audit-partition-runway",
         says="for 12 hours no upkeep has found three months of audit partitions ahead: see cutover migrate status",
-        namespace=namespace,
-        metric=RUNWAY_METRIC,
-        dimensions={},
-        statistic="Sum",
+        of=Metric(namespace=namespace, name=RUNWAY_METRIC, statistic="Sum"),
         beyond="LessThanThreshold",
         threshold=1,
         period=6 * 60 * MINUTES,
@@ -189,23 +164,7 @@ class Monitoring(pulumi.ComponentResource):
             opts=child,
         )
         for alarm in args.alarms:
-            aws.cloudwatch.MetricAlarm(
-                f"{name}-{alarm.name}",
-                name=f"{args.name}-{alarm.name}",
-                alarm_description=alarm.says,
-                namespace=alarm.namespace,
-                metric_name=alarm.metric,
-                dimensions=alarm.dimensions or None,
-                statistic=alarm.statistic,
-                comparison_operator=alarm.beyond,
-                threshold=alarm.threshold,
-                period=alarm.period,
-                evaluation_periods=alarm.periods,
-                treat_missing_data=alarm.missing,
-                alarm_actions=[self.topic.arn],
-                ok_actions=[self.topic.arn],
-                opts=child,
-            )
+            declare(name, args.name, self.topic.arn, alarm, child)
         self.register_outputs({"topic": self.topic.arn})
 
 

@@ -267,6 +267,7 @@ CHANGES = [
                 for what in ("containerDefinitions", "cpu", "memory", "runtimePlatform.cpuArchitecture")
             ),
             "WebAcl firewall: rules[0].statement.rateBasedStatement.limit",
+            *(f"MetricAlarm standing-worker-tasks: {what}" for what in ("alarmDescription", "threshold")),
         },
     ),
 ]

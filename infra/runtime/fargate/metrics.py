@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.alarm import declare
 from infra.naming import Names
+from infra.runtime.fargate.alarms import balancer_alarm, track_alarms
 from infra.runtime.fargate.balancer import Balancer
 
 COUNTED = {
@@ -17,8 +19,6 @@ COUNTED = {
     "EdgeMock": '{ $.traffic = "user" && $.mock IS TRUE }',
 }
 """What nginx's log is asked for, each the metric NAME-TRACK. One with dimensions could not be 0: it would be absent."""
-SLOW_SECONDS = 1.5
-"""Playbook row 8: the limit of P95."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,10 @@ class TrackMetricsArgs:
             topic=topic,
         )
 
+    def dimensions(self, track: str) -> dict[str, pulumi.Input[str]]:
+        """Those of a track's metrics of the balancer."""
+        return {"TargetGroup": self.groups[track], "LoadBalancer": self.balancer}
+
 
 class TrackMetrics(pulumi.ComponentResource):
     """Metric filters on each track's log, smoke and health traffic left out; alarms on each target group's 5xx and
@@ -56,7 +60,7 @@ class TrackMetrics(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TrackMetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:TrackMetrics", name, None, opts)
-        self._name, self._args, self._child = name, args, pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self)
         self.alarms = {track: f"{args.prefix}-{track}-errors" for track in args.log_groups}
         for track, log_group in args.log_groups.items():
             for metric, pattern in COUNTED.items():
@@ -68,66 +72,9 @@ class TrackMetrics(pulumi.ComponentResource):
                     metric_transformation=aws.cloudwatch.LogMetricFilterMetricTransformationArgs(
                         name=f"{metric}-{track}", namespace=args.namespace, value="1", default_value="0", unit="Count"
                     ),
-                    opts=self._child,
+                    opts=child,
                 )
-            of_track = {"TargetGroup": args.groups[track], "LoadBalancer": args.balancer}
-            self._alarm(
-                f"{track}-errors",
-                f"{track} answers with 5xx, more than 10 in a minute, for three minutes",
-                "HTTPCode_Target_5XX_Count",
-                of_track,
-                statistic="Sum",
-                threshold=10,
-                periods=3,
-            )
-            self._alarm(
-                f"{track}-slow",
-                f"P95 of {track} is above {SLOW_SECONDS} s, for five minutes",
-                "TargetResponseTime",
-                of_track,
-                extended_statistic="p95",
-                threshold=SLOW_SECONDS,
-                periods=5,
-            )
-        self._alarm(
-            "balancer-errors",
-            "the load balancer answers with 5xx itself, more than 10 in a minute, for three minutes",
-            "HTTPCode_ELB_5XX_Count",
-            {"LoadBalancer": args.balancer},
-            statistic="Sum",
-            threshold=10,
-            periods=3,
-        )
+            for alarm in track_alarms(track, args.dimensions(track)):
+                declare(name, args.prefix, args.topic, alarm, child)
+        declare(name, args.prefix, args.topic, balancer_alarm(args.balancer), child)
         self.register_outputs({})
-
-    def _alarm(
-        self,
-        what: str,
-        description: str,
-        metric: str,
-        dimensions: Mapping[str, pulumi.Input[str]],
-        *,
-        threshold: float,
-        periods: int,
-        statistic: str | None = None,
-        extended_statistic: str | None = None,
-    ) -> None:
-        args = self._args
-        aws.cloudwatch.MetricAlarm(
-            f"{self._name}-{what}",
-            name=f"{args.prefix}-{what}",
-            alarm_description=description,
-            namespace="AWS/ApplicationELB",
-            metric_name=metric,
-            dimensions=dict(dimensions),
-            comparison_operator="GreaterThanThreshold",
-            threshold=threshold,
-            period=60,
-            evaluation_periods=periods,
-            treat_missing_data="notBreaching",
-            alarm_actions=[args.topic],
-            ok_actions=[args.topic],
-            opts=self._child,
-            statistic=statistic,
-            extended_statistic=extended_statistic,
-        )

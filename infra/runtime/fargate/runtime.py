@@ -15,6 +15,7 @@ from infra.network import Network
 from infra.nginx import EdgeConfig
 from infra.release import PORT, Release, shared_environment
 from infra.role import AppRole
+from infra.runtime.fargate.alarms import StandingAlarms, StandingAlarmsArgs, standing_alarms
 from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
 from infra.runtime.fargate.certificate import ConsoleCertificate, ConsoleCertificateArgs
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
@@ -147,13 +148,20 @@ class FargateRuntime(pulumi.ComponentResource):
         certificate = ConsoleCertificate("certificate", args.certificate, self._child)
         balancer = Balancer("balancer", BalancerArgs.of(args.edge, names, network, certificate), self._child)
         Firewall("firewall", FirewallArgs.of(args.firewall, names, balancer.balancer), self._child)
-        metrics = TrackMetrics(
-            "tracks",
-            TrackMetricsArgs.of(names, {track: self._logs[track] for track in TRACKS}, balancer, args.topic),
-            pulumi.ResourceOptions(parent=self, depends_on=groups),
-        )
+        tracks = TrackMetricsArgs.of(names, {track: self._logs[track] for track in TRACKS}, balancer, args.topic)
+        metrics = TrackMetrics("tracks", tracks, pulumi.ResourceOptions(parent=self, depends_on=groups))
         app = self._app(balancer, metrics, groups)
         worker = self._worker(groups)
+        standing = standing_alarms(
+            tracks.dimensions("stable"),
+            {"ClusterName": self._cluster.name, "ServiceName": worker.name},
+            args.fargate.worker_tasks,
+        )
+        StandingAlarms(
+            "standing",
+            StandingAlarmsArgs.of(names, args.topic, standing),
+            pulumi.ResourceOptions(parent=self, depends_on=[app, worker]),
+        )
         self.slots = FargateSlots(
             stable=FargatePlace(target_group=later(balancer.groups["stable"].arn)),
             candidate=FargateSlot(

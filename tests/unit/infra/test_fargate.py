@@ -341,25 +341,6 @@ def test_each_tracks_log_becomes_metrics_and_smoke_is_left_out(prod: Recording) 
     assert not [one for one in filters if "dimensions" in one["metricTransformation"]], "which excludes a default"
 
 
-def test_errors_and_slow_answers_are_the_balancers_own(prod: Recording) -> None:
-    alarms = {
-        one.inputs["name"].removeprefix("web-next-test-"): one.inputs
-        for one in prod.of("aws:cloudwatch/metricAlarm:MetricAlarm")
-        if one.inputs.get("namespace") == "AWS/ApplicationELB"
-    }
-    seen = {
-        name: (alarm["metricName"], alarm.get("statistic") or alarm["extendedStatistic"], alarm["threshold"])
-        for name, alarm in alarms.items()
-    }
-
-    for track in ("stable", "candidate"):
-        assert seen[f"{track}-errors"] == ("HTTPCode_Target_5XX_Count", "Sum", 10)
-        assert seen[f"{track}-slow"] == ("TargetResponseTime", "p95", 1.5)
-        assert alarms[f"{track}-slow"]["dimensions"].keys() == {"TargetGroup", "LoadBalancer"}
-    assert seen["balancer-errors"] == ("HTTPCode_ELB_5XX_Count", "Sum", 10)
-    assert len(seen) == 5
-
-
 def place() -> FargateCandidate:
     chosen = settings(FARGATE, track="candidate", base="prod")
     slot = pulumi.Output.from_input(BASE["slots"]["candidate"])

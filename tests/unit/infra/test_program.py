@@ -43,6 +43,7 @@ TOKENS = {
     "web-next:fargate:Firewall",
     "web-next:fargate:Registry",
     "web-next:fargate:Runtime",
+    "web-next:fargate:StandingAlarms",
     "web-next:fargate:TrackMetrics",
     "web-next:network:Bastion",
     "web-next:network:Network",
@@ -156,7 +157,7 @@ def test_a_fargate_stack_has_the_same_outputs() -> None:
     assert outputs.keys() == docker.keys()
     assert outputs["edge_url"] == "https://console.web-next.test"
     assert outputs["metrics_url"] == "cloudwatch:web-next/test"
-    assert outputs["traffic"].keys() == {"runtime", "region", "listener", "stable", "candidate"}
+    assert outputs["traffic"].keys() == {"runtime", "region", "listener", "stable", "candidate", "pinned_seconds"}
     assert outputs["smoke_target"]["edge"]["authority"] is None
 
 

@@ -1,0 +1,125 @@
+"""What is down, and who is told: errors and slow answers, a balancer with nobody behind it, tasks that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import pulumi
+
+from infra.alarm import Alarm, Formula, Metric, declare
+from infra.naming import Names
+
+ERRORS_PERCENT, ERRORS_LEAST = 5, 5
+"""The share of a minute's answers, and their number, above which errors are an alarm. Ten a minute anybody can cause;
+of a single request one error is all."""
+SLOW_SECONDS = 1.5
+"""Playbook row 8: the limit of P95."""
+_of_balancer = partial(Metric, namespace="AWS/ApplicationELB")
+
+
+def track_alarms(track: str, target_group: Mapping[str, pulumi.Input[str]]) -> Iterator[Alarm]:
+    """Of a track whose target group has these dimensions. The first ends a deployment."""
+    metric = partial(_of_balancer, dimensions=target_group)
+    yield Alarm(
+        name=f"{track}-errors",
+        says=f"{track} answers more than {ERRORS_PERCENT} %, and {ERRORS_LEAST} a minute, with 5xx, for three minutes",
+        of=_share(
+            errors=metric(name="HTTPCode_Target_5XX_Count", statistic="Sum"),
+            requests=metric(name="RequestCount", statistic="Sum"),
+            all_of_them="requests",
+        ),
+        beyond="GreaterThanThreshold",
+        threshold=ERRORS_PERCENT,
+        periods=3,
+        missing="notBreaching",
+    )
+    yield Alarm(
+        name=f"{track}-slow",
+        says=f"P95 of {track} is above {SLOW_SECONDS} s, for five minutes",
+        of=metric(name="TargetResponseTime", statistic="p95"),
+        beyond="GreaterThanThreshold",
+        threshold=SLOW_SECONDS,
+        periods=5,
+        missing="notBreaching",
+    )
+
+
+def balancer_alarm(balancer: pulumi.Input[str]) -> Alarm:
+    """Of the balancer with this ARN suffix. It counts a request only once it has a target for it, so that without any
+    all that it answers are errors and no request."""
+    metric = partial(_of_balancer, dimensions={"LoadBalancer": balancer})
+    return Alarm(
+        name="balancer-errors",
+        says=f"the load balancer answers more than {ERRORS_PERCENT} %, and {ERRORS_LEAST} a minute, with 5xx itself, "
+        "for two minutes: no target is healthy, or none answers in time",
+        of=_share(
+            errors=metric(name="HTTPCode_ELB_5XX_Count", statistic="Sum"),
+            requests=metric(name="RequestCount", statistic="Sum"),
+            all_of_them="(errors + FILL(requests, 0))",
+        ),
+        beyond="GreaterThanThreshold",
+        threshold=ERRORS_PERCENT,
+        periods=2,
+        missing="notBreaching",
+    )
+
+
+def standing_alarms(
+    target_group: Mapping[str, pulumi.Input[str]], worker: Mapping[str, pulumi.Input[str]], worker_tasks: int
+) -> Iterator[Alarm]:
+    """Of stable's target group and of the worker's service, by their dimensions. Silence counts as nobody there.
+
+    A candidate has no such alarm: most of the time there is none, and while it has traffic its absence is the
+    balancer's errors.
+    """
+    yield Alarm(
+        name="stable-hosts",
+        says="for two minutes no task of stable is healthy, or nobody says that one is: the console is down",
+        of=_of_balancer(name="HealthyHostCount", dimensions=target_group, statistic="Maximum"),
+        beyond="LessThanThreshold",
+        threshold=1,
+        periods=2,
+        missing="breaching",
+    )
+    yield Alarm(
+        name="worker-tasks",
+        says=f"the worker has fewer than {worker_tasks} tasks for five minutes: alerts are late, or stay",
+        of=Metric(namespace="ECS/ContainerInsights", name="RunningTaskCount", dimensions=worker, statistic="Maximum"),
+        beyond="LessThanThreshold",
+        threshold=worker_tasks,
+        periods=5,
+        missing="breaching",
+    )
+
+
+def _share(*, errors: Metric, requests: Metric, all_of_them: str) -> Formula:
+    """Errors in percent of all, 0 for fewer than the least. A minute without errors has no datum."""
+    return Formula(
+        expression=f"IF(errors >= {ERRORS_LEAST}, 100 * errors / {all_of_them}, 0)",
+        over={"errors": errors, "requests": requests},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandingAlarmsArgs:
+    """`alarms` tell `topic`, an ARN; their names begin with `prefix`."""
+
+    prefix: str
+    topic: pulumi.Input[str]
+    alarms: list[Alarm]
+
+    @classmethod
+    def of(cls, names: Names, topic: pulumi.Input[str], alarms: Iterable[Alarm]) -> StandingAlarmsArgs:
+        return cls(prefix=names.prefix, topic=topic, alarms=list(alarms))
+
+
+class StandingAlarms(pulumi.ComponentResource):
+    """Alarms on what must always be there: made after it, or its first minutes would be an alarm."""
+
+    def __init__(self, name: str, args: StandingAlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("web-next:fargate:StandingAlarms", name, None, opts)
+        for alarm in args.alarms:
+            declare(name, args.prefix, args.topic, alarm, pulumi.ResourceOptions(parent=self))
+        self.register_outputs({})
