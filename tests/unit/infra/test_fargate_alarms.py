@@ -54,7 +54,8 @@ def fires(alarm: Mapping[str, Any], minutes: Sequence[Minute]) -> bool:
     beyond = {"GreaterThanThreshold": operator.gt, "LessThanThreshold": operator.lt}[alarm["comparisonOperator"]]
     seen = [value(alarm, minute) for minute in minutes[-int(alarm["evaluationPeriods"]) :]]
     assert len(seen) == alarm["evaluationPeriods"]
-    return all(alarm["treatMissingData"] == "breaching" if each is None else beyond(each, alarm["threshold"]) for each in seen)
+    silence, threshold = alarm["treatMissingData"] == "breaching", alarm["threshold"]
+    return all(silence if each is None else beyond(each, threshold) for each in seen)
 
 
 def heard(declared: Recording, *, stable: Minute = WELL, worker: Minute = WELL) -> set[str]:
