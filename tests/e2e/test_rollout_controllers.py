@@ -29,6 +29,8 @@ from tests.support.under_load import (
 pytestmark = [pytest.mark.e2e, pytest.mark.soak, pytest.mark.timeout(3600)]
 
 INTERRUPTED = Path(__file__).parents[1] / "support" / "interrupted.py"
+MIGRATION = 7
+"""Exit code of cutover."""
 MOST_WRITES = 40
 """More than any verb makes."""
 
@@ -123,15 +125,18 @@ def test_a_base_that_is_locked_by_an_update_is_no_obstacle_to_a_rollback(running
 
 def test_a_migration_that_fails_and_a_configuration_that_nginx_refuses_change_no_weight(running: Rollouts) -> None:
     running.to("canary")
-    broken = running.system.folder / "migrations" / "900_broken.sql"
-    broken.write_text("SELECT no_such_function();\n")
-    running.cutover("up", expected=(7, 1))
+    migrations = running.system.folder / "migrations"
+    broken = migrations / f"{len(list(migrations.glob('*.sql'))) + 1:03}_broken.sql"
+    broken.write_text("CREATE TABLE half (id int); SELECT no_such_function();\n")
+    refused = running.cutover("up", expected=(MIGRATION,))
     broken.unlink()
+    assert "no_such_function" in refused.last_line
     template = running.system.folder / "templates" / "nginx.conf.j2"
     sound = template.read_text()
     template.write_text(sound.replace("proxy_http_version 1.1;", "proxy_http_version 1.1; nonsense on;"))
-    running.cutover("up", expected=(1,))
+    refused = running.cutover("up", expected=(1,))
     template.write_text(sound)
+    assert "nginx refuses the configuration" in refused.last_line
 
     assert running.weight == 10
     require_true(running)
