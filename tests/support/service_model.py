@@ -86,8 +86,11 @@ class _Judge:
         least, most = shape.metadata.get("min"), shape.metadata.get("max")
         size = value if isinstance(value, int | float) else len(value)
         if (least is not None and size < least) or (most is not None and size > most):
+            bounds = " and ".join(
+                f"{how} {one}" for how, one in (("at least", least), ("at most", most)) if one is not None
+            )
             what = "value" if isinstance(value, int | float) else "size"
-            yield f"{path} is {value!r}: its {what} is {size}, which is not from {least} to {most}"
+            yield f"{path} is {value!r}: its {what} is {size}, which is not {bounds}"
 
 
 @cache
