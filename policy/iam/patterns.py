@@ -17,8 +17,8 @@ def like(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
 
 def arn_like(pattern: str, arn: str) -> bool:
     """Whether each of the six parts of an ARN is as the pattern's: ArnEquals and ArnLike are the same."""
-    parts = zip_longest(pattern.split(":", _PARTS - 1), arn.split(":", _PARTS - 1))
-    return all(one is not None and other is not None and like(one, other) for one, other in parts)
+    parts = zip_longest(pattern.split(":", _PARTS - 1), arn.split(":", _PARTS - 1), fillvalue="")
+    return all(like(one, other) for one, other in parts)
 
 
 def resource_like(pattern: str, arn: str) -> bool:

@@ -115,6 +115,7 @@ def test_a_decision_names_the_statements_that_made_it() -> None:
         ([], CARLOS.arn, "not allowed"),
         (ALL, CARLOS.arn, "allowed"),
         (ALL, f"arn:aws:iam::{ACCOUNT}:root", "allowed"),
+        (ALL, ACCOUNT, "allowed"),
         (ALL, f"arn:aws:iam::{OTHER}:root", "not allowed"),
     ],
 )
@@ -222,9 +223,11 @@ def test_actions_have_wildcards_no_case_and_can_be_turned_round(
         ("arn:aws:logs:*:123456789012:log-group:/x", "arn:aws:logs:eu-central-1:123456789012:log-group:/x", True),
         ("arn:aws:logs:eu-*-1:123456789012:x", "arn:aws:logs:eu-central-1:123456789012:x", True),
         ("arn:aws:logs:*", "arn:aws:logs:eu-central-1:123456789012:log-group:/x", True),
+        ("arn:aws:logs:*:log-group:/x", "arn:aws:logs:eu-central-1:123456789012:log-group:/x", True),
         ("arn:aws:logs:eu*1:2:x", "arn:aws:logs:eu:1:2:x", False),
         ("arn:aws:secretsmanager:e:1:secret:p/A-??????", "arn:aws:secretsmanager:e:1:secret:p/A-a1b2c3", True),
         ("arn:aws:secretsmanager:e:1:secret:p/A-??????", "arn:aws:secretsmanager:e:1:secret:p/A-a1b2c3d", False),
+        ("arn:aws:secretsmanager:e:1:secret:p/A-??????", "arn:aws:secretsmanager:e:1:secret:p/A-a1b2c", False),
         ("*", "arn:aws:s3:::b", True),
     ],
 )
