@@ -34,7 +34,7 @@ class CutoverError(Exception):
 
 
 class NoGoError(CutoverError):
-    """NO-GO: a mandatory criterion of the smoke suite did not pass"""
+    """NO-GO: a mandatory criterion of the smoke suite did not pass, or what runs is not what was declared"""
 
     exit_code = 3
 

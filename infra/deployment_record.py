@@ -60,8 +60,8 @@ class DeploymentRecordArgs:
 
 
 class DeploymentRecord(pulumi.ComponentResource):
-    """An object in the records bucket. Before it is created or changed the smoke suite runs: a NO-GO leaves
-    it unwritten, so that the next `up` tries again."""
+    """An object in the records bucket. Before it is created or changed, on fargate ECS is asked whether it has put a
+    service back, and the smoke suite runs: a NO-GO leaves it unwritten, so that the next `up` tries again."""
 
     document: pulumi.Output[dict[str, Any]]
     """What would be recorded; the smoke suite's target."""
@@ -86,7 +86,10 @@ class DeploymentRecord(pulumi.ComponentResource):
                 }
             ).output()
         )
-        hook = pulumi.ResourceHook("smoke", _smoke) if args.smoked else None
+        hooks = [
+            *([pulumi.ResourceHook("running", _running)] if isinstance(args.processes, FargateProcesses) else []),
+            *([pulumi.ResourceHook("smoke", _smoke)] if args.smoked else []),
+        ]
         written = aws.s3.BucketObjectv2(
             name,
             bucket=self.document.apply(lambda document: document["places"]["records_bucket"]),
@@ -97,13 +100,20 @@ class DeploymentRecord(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 retain_on_delete=args.keep,
-                hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook]) if hook else None,
+                hooks=pulumi.ResourceHookBinding(before_create=[*hooks], before_update=[*hooks]),
             ),
         )
         self.record = RecordPlace(
             bucket=later(written.bucket), key=later(written.key), version=later(written.version_id)
         )
         self.register_outputs({"record": self.record.output()})
+
+
+def _running(args: pulumi.ResourceHookArgs) -> None:
+    """Raises NoGoError, which fails the update, when a service does not run what was declared."""
+    from cutover import smoke
+
+    smoke.require_declared(json.loads((args.new_inputs or {})["content"]))
 
 
 def _smoke(args: pulumi.ResourceHookArgs) -> None:

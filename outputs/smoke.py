@@ -90,12 +90,15 @@ class DockerProcesses(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class FargateProcesses(Shape):
-    """The services of the release in the cluster `cluster`, an ARN."""
+    """The services of the release in the cluster `cluster`, and the task definitions that were declared for them: what
+    ECS has instead, it has put back. Cluster and definitions are ARNs."""
 
     runtime: Literal["fargate"] = "fargate"
     cluster: str
     app: str
     worker: str
+    app_definition: str
+    worker_definition: str
 
 
 @dataclass(frozen=True, kw_only=True)

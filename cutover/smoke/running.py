@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cutover import aws
+from cutover.errors import NoGoError
 from cutover.smoke.probe import CheckFailedError
 from outputs.smoke import DockerProcesses, FargateProcesses, SmokeTarget
 
@@ -24,6 +25,29 @@ class Process:
     name: str
     image: str
     wrong: str | None = None
+
+    def not_running(self, image: str) -> str | None:
+        """A clause where it does not run the image, as it should."""
+        intended = image.rpartition("@")[2]
+        if self.wrong:
+            return f"{self.part} {self.name} {self.wrong}"
+        if self.image != intended:
+            return f"{self.part} {self.name} runs image {self.image or 'unknown'}, not {intended}"
+        return None
+
+
+def require_declared(target: Mapping[str, Any]) -> None:
+    """Looks whether each process of a target, the content of a deployment record, is the one that was declared.
+
+    A provider takes a service that ECS has put back for a steady one. Raises NoGoError with the reason.
+    """
+    release = SmokeTarget.from_output(target)
+    try:
+        found = [wrong for each in processes(release) if (wrong := each.not_running(release.image))]
+    except CheckFailedError as error:
+        found = [str(error)]
+    if found:
+        raise NoGoError("NO-GO" + "".join(f"\n  {wrong}" for wrong in found))
 
 
 def processes(target: SmokeTarget) -> list[Process]:
@@ -60,16 +84,23 @@ def on_docker(release: DockerProcesses) -> list[Process]:
 
 
 def on_fargate(release: FargateProcesses, ecs: Any) -> list[Process]:
-    """The running tasks of the release's services, which may have no deployment under way."""
+    """The running tasks of the release's services, which must have the declared definitions and no deployment under
+    way."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return [each for part, name in _parts(release) for each in _tasks(part, name, release.cluster, ecs)]
+        return [
+            each
+            for (part, name), declared in zip(
+                _parts(release), (release.app_definition, release.worker_definition), strict=True
+            )
+            for each in _tasks(part, name, declared, release.cluster, ecs)
+        ]
     except (BotoCoreError, ClientError) as error:
         raise CheckFailedError(f"ECS does not say what runs ({error})") from None
 
 
-def _tasks(part: str, name: str, cluster: str, ecs: Any) -> Iterator[Process]:
+def _tasks(part: str, name: str, declared: str, cluster: str, ecs: Any) -> Iterator[Process]:
     services = ecs.describe_services(cluster=cluster, services=[name])["services"]
     if not services:
         raise CheckFailedError(f"there is no service {name}, the {part}")
@@ -78,7 +109,12 @@ def _tasks(part: str, name: str, cluster: str, ecs: Any) -> Iterator[Process]:
     if len(deployments) != 1 or deployments[0].get("rolloutState") != "COMPLETED":
         states = ", ".join(f"{each['status']} {each.get('rolloutState')}" for each in deployments)
         raise CheckFailedError(f"service {name} has a deployment under way ({states})")
-    definition = service["taskDefinition"]
+    if service["taskDefinition"] != declared:
+        raise CheckFailedError(
+            f"service {name} has {_last(service['taskDefinition'])}, and {_last(declared)} was declared: ECS has put "
+            f"it back ({_why(service, declared, cluster, ecs)}); mend that and bring up another release, or this one "
+            "again with --refresh"
+        )
     pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=name, desiredStatus="RUNNING")
     arns = [arn for page in pages for arn in page["taskArns"]]
     if not arns:
@@ -89,9 +125,22 @@ def _tasks(part: str, name: str, cluster: str, ecs: Any) -> Iterator[Process]:
             wrong = None
             if task["lastStatus"] != "RUNNING":
                 wrong = f"is {task['lastStatus']}"
-            elif task["taskDefinitionArn"] != definition:
-                wrong = f"runs {_last(task['taskDefinitionArn'])}, the service has {_last(definition)}"
+            elif task["taskDefinitionArn"] != declared:
+                wrong = f"runs {_last(task['taskDefinitionArn'])}, the service has {_last(declared)}"
             yield Process(part=part, name=f"{name} {_last(task['taskArn'])}", image=images.get(part, ""), wrong=wrong)
+
+
+def _why(service: Mapping[str, Any], declared: str, cluster: str, ecs: Any) -> str:
+    """What ECS says of the last task of the definition that ended, else of the deployment that failed."""
+    arns = ecs.list_tasks(cluster=cluster, serviceName=service["serviceName"], desiredStatus="STOPPED")["taskArns"]
+    tasks = ecs.describe_tasks(cluster=cluster, tasks=arns[:AT_ONCE])["tasks"] if arns else []
+    ended = [task for task in tasks if task["taskDefinitionArn"] == declared and "stoppedAt" in task]
+    if ended:
+        last = max(ended, key=lambda task: task["stoppedAt"])
+        said = [f"{each['name']}: {each['reason']}" for each in last["containers"] if each.get("reason")]
+        return "; ".join([last.get("stoppedReason", "a task ended"), *said])
+    failed = [event["message"] for event in service.get("events", ()) if "failed" in event["message"]]
+    return failed[0] if failed else "it says no more why"
 
 
 def _parts(release: DockerProcesses | FargateProcesses) -> list[tuple[str, str]]:

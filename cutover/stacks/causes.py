@@ -23,8 +23,8 @@ _REFUSED = re.compile(
 """What Pulumi says of a guard's refusal to change a release, and to take it away."""
 _UNKNOWN = re.compile(r'unknown stack "(?:[^"]*/)?([^"/]+)"')
 """What Pulumi says of a stack that another refers to and that is not there."""
-_NO_GO = re.compile(r'hook "smoke" failed: NO-GO\s+(.*)', re.DOTALL)
-"""What Pulumi says of a deployment record whose suite was no GO."""
+_NO_GO = re.compile(r'hook "(?:running|smoke)" failed: NO-GO\s+(.*)', re.DOTALL)
+"""What Pulumi says of a deployment record whose release does not run, or whose suite was no GO."""
 _LOCKED = re.compile(r"\[409\] Conflict|the stack is currently locked by")
 """What Pulumi says in a service's backend, and in one of files."""
 

@@ -43,7 +43,7 @@ SHAPES: list[Shape] = [
     RecordPlace(bucket="b", key="k", version="v"),
     ReleaseSummary(track="candidate", image="i", build_sha="s", version="1", adapters={"audit": "mock"}, digest="d"),
     DockerProcesses(app="a", worker="w"),
-    FargateProcesses(cluster="c", app="a", worker="w"),
+    FargateProcesses(cluster="c", app="a", worker="w", app_definition="ad", worker_definition="wd"),
     Rules(must_pass=[Criterion.HEALTH], max_age_minutes=30, waivers=[WAIVER]),
     TARGET,
     AppliedSchema(version=6, digest="d"),

@@ -14,10 +14,8 @@ def look(probe: Probe) -> str:
     intended = target.image.rpartition("@")[2]
     running = processes(target)
     for each in running:
-        if each.wrong:
-            raise CheckFailedError(f"{each.part} {each.name} {each.wrong}")
-        if each.image != intended:
-            raise CheckFailedError(f"{each.part} {each.name} runs image {each.image or 'unknown'}, not {intended}")
+        if wrong := each.not_running(target.image):
+            raise CheckFailedError(wrong)
     answer = probe.once("/api/healthz")
     for key, expected in (("buildSha", target.build_sha), ("version", target.version)):
         if answer.get(key) != expected:

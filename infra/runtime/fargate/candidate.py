@@ -82,18 +82,20 @@ class FargateCandidate(pulumi.ComponentResource):
                 health_command=args.health_command,
             )
         )
+        app_task, app_service = self._service(
+            "candidate",
+            app,
+            args.fargate.tasks,
+            target_group=slot.apply(lambda known: known.target_group),
+            alarms=[slot.apply(lambda known: known.ready_alarm)],
+        )
+        worker_task, worker_service = self._service("candidate-worker", worker, args.fargate.worker_tasks)
         self.processes = FargateProcesses(
             cluster=later(slot.apply(lambda known: known.cluster)),
-            app=later(
-                self._service(
-                    "candidate",
-                    app,
-                    args.fargate.tasks,
-                    target_group=slot.apply(lambda known: known.target_group),
-                    alarms=[slot.apply(lambda known: known.ready_alarm)],
-                ).name
-            ),
-            worker=later(self._service("candidate-worker", worker, args.fargate.worker_tasks).name),
+            app=later(app_service.name),
+            worker=later(worker_service.name),
+            app_definition=later(app_task.arn),
+            worker_definition=later(worker_task.arn),
         )
         self.register_outputs({})
 
@@ -105,21 +107,22 @@ class FargateCandidate(pulumi.ComponentResource):
         *,
         target_group: pulumi.Output[str] | None = None,
         alarms: Sequence[pulumi.Output[str]] = (),
-    ) -> aws.ecs.Service:
+    ) -> tuple[aws.ecs.TaskDefinition, aws.ecs.Service]:
         args, slot = self._args, self._args.slot
         roles = {
             "execution_role": slot.apply(lambda known: known.execution_role),
             "task_role": slot.apply(lambda known: known.task_role),
         }
         task = TaskArgs.of(args.fargate, f"{args.prefix}-{name}", containers, **roles)
+        made = task_definition(name, task, self._child)
         placed = ServiceArgs(
             name=name,
             cluster=slot.apply(lambda known: known.cluster),
-            task=task_definition(name, task, self._child).arn,
+            task=made.arn,
             tasks=tasks,
             subnets=slot.apply(lambda known: list(known.subnets)),
             security_group=slot.apply(lambda known: known.security_group),
             target_group=target_group,
             alarms=alarms,
         )
-        return service(name, placed, self._child)
+        return made, service(name, placed, self._child)

@@ -14,7 +14,7 @@ def keeping_the_split(name: str, where: Callable[[str], FargateTraffic]) -> pulu
     """Hooks of a listener; `where` is told its ARN. Ignored changes do not do: an update of something else may send
     what the state has of the action (pulumi-aws 5772).
 
-    Without the look there is no update. What cannot be put back is a warning of the update.
+    Without the look there is no update, and what cannot be put back fails it.
     """
     kept: list[traffic.KeptShare] = []
 

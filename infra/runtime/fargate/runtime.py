@@ -150,8 +150,8 @@ class FargateRuntime(pulumi.ComponentResource):
         Firewall("firewall", FirewallArgs.of(args.firewall, names, balancer.balancer), self._child)
         tracks = TrackMetricsArgs.of(names, {track: self._logs[track] for track in TRACKS}, balancer, args.topic)
         metrics = TrackMetrics("tracks", tracks, pulumi.ResourceOptions(parent=self, depends_on=groups))
-        app = self._app(balancer, metrics, groups)
-        worker = self._worker(groups)
+        app_task, app = self._app(balancer, metrics, groups)
+        worker_task, worker = self._worker(groups)
         standing = standing_alarms(
             tracks.dimensions("stable"),
             {"ClusterName": self._cluster.name, "ServiceName": worker.name},
@@ -181,7 +181,11 @@ class FargateRuntime(pulumi.ComponentResource):
         self.traffic = balancer.traffic
         self.metrics_url = f"cloudwatch:{names.metrics}"
         self.processes = FargateProcesses(
-            cluster=later(self._cluster.arn), app=later(app.name), worker=later(worker.name)
+            cluster=later(self._cluster.arn),
+            app=later(app.name),
+            worker=later(worker.name),
+            app_definition=later(app_task.arn),
+            worker_definition=later(worker_task.arn),
         )
         self.parts = [app, worker, balancer, metrics]
         self.register_outputs({"edge_url": self.edge_url})
@@ -194,7 +198,9 @@ class FargateRuntime(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _app(self, balancer: Balancer, metrics: TrackMetrics, after: list[aws.cloudwatch.LogGroup]) -> aws.ecs.Service:
+    def _app(
+        self, balancer: Balancer, metrics: TrackMetrics, after: list[aws.cloudwatch.LogGroup]
+    ) -> tuple[aws.ecs.TaskDefinition, aws.ecs.Service]:
         args = self._args
         containers = args.release.environment.apply(
             lambda environment: app_containers(
@@ -230,9 +236,9 @@ class FargateRuntime(pulumi.ComponentResource):
             most=args.fargate.most_tasks,
         )
         scaling("stable", scaled, self._child)
-        return app
+        return made, app
 
-    def _worker(self, after: list[aws.cloudwatch.LogGroup]) -> aws.ecs.Service:
+    def _worker(self, after: list[aws.cloudwatch.LogGroup]) -> tuple[aws.ecs.TaskDefinition, aws.ecs.Service]:
         args = self._args
         containers = args.release.environment.apply(
             lambda environment: worker_containers(
@@ -245,15 +251,16 @@ class FargateRuntime(pulumi.ComponentResource):
                 health_command=args.health_command,
             )
         )
+        made = self._task("worker", containers)
         placed = ServiceArgs(
             name="worker",
             cluster=self._cluster.arn,
-            task=self._task("worker", containers).arn,
+            task=made.arn,
             tasks=args.fargate.worker_tasks,
             subnets=args.network.subnet_ids["app"],
             security_group=args.network.app.id,
         )
-        return service("worker", placed, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
+        return made, service("worker", placed, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
 
     def _task(self, part: str, containers: pulumi.Output[list[dict[str, Any]]]) -> aws.ecs.TaskDefinition:
         roles = {"execution_role": self._execution.arn, "task_role": self._args.task_role}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from botocore.stub import Stubber
 from docker.errors import DockerException
 
+from cutover import aws, smoke
+from cutover.errors import NoGoError
 from cutover.smoke import running
 from cutover.smoke.checks import build
 from cutover.smoke.probe import CheckFailedError
@@ -95,7 +98,10 @@ def test_a_docker_that_does_not_answer_is_a_failure(monkeypatch: pytest.MonkeyPa
 
 CLUSTER = "arn:aws:ecs:eu-central-1:123456789012:cluster/web-next-prod"
 DEFINITION = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-next-prod-stable:7"
-SERVICES = FargateProcesses(cluster=CLUSTER, app="stable", worker="worker")
+WORKERS = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-next-prod-worker:4"
+SERVICES = FargateProcesses(
+    cluster=CLUSTER, app="stable", worker="worker", app_definition=DEFINITION, worker_definition=WORKERS
+)
 DONE = [{"status": "PRIMARY", "rolloutState": "COMPLETED"}]
 
 
@@ -124,7 +130,7 @@ def on_ecs(
             "list_tasks", {"taskArns": arns}, {"cluster": CLUSTER, "serviceName": "stable", "desiredStatus": "RUNNING"}
         )
         stub.add_response("describe_tasks", {"tasks": list(tasks)}, {"cluster": CLUSTER, "tasks": arns})
-        return list(running._tasks("app", SERVICES.app, CLUSTER, ecs))
+        return list(running._tasks("app", SERVICES.app, DEFINITION, CLUSTER, ecs))
 
 
 def test_every_running_task_is_found_with_the_digest_of_its_own_part() -> None:
@@ -136,14 +142,16 @@ def test_every_running_task_is_found_with_the_digest_of_its_own_part() -> None:
 
 def test_app_and_worker_are_asked_for_on_both_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        running, "_tasks", lambda part, name, cluster, _: [running.Process(part=part, name=name, image=cluster)]
+        running, "_tasks", lambda part, name, declared, *_: [running.Process(part=part, name=name, image=declared)]
     )
-    candidate = FargateProcesses(cluster="c", app="candidate", worker="candidate-worker")
+    candidate = FargateProcesses(
+        cluster="c", app="candidate", worker="candidate-worker", app_definition="a:1", worker_definition="w:1"
+    )
 
     found = running.on_fargate(candidate, None)
     assert [(each.part, each.name, each.image) for each in found] == [
-        ("app", "candidate", "c"),
-        ("worker", "candidate-worker", "c"),
+        ("app", "candidate", "a:1"),
+        ("worker", "candidate-worker", "w:1"),
     ]
 
 
@@ -186,3 +194,99 @@ def test_a_repository_is_no_part_of_the_image_that_is_compared(edge: Edge) -> No
     edge.target = replace(TARGET, image=f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-next@{TARGET.image}")
 
     assert "sha256:aaaaaaaaaaaa runs" in look(edge)
+
+
+BEFORE = DEFINITION[:-1] + "6"
+
+
+class Ecs:
+    """ECS with two services; what one has instead of what was declared, and the tasks that have ended."""
+
+    def __init__(self, part: str | None = None, *, image: str = TARGET.image, events: Sequence[str] = ()) -> None:
+        self.part, self.image, self.events = part, image, events
+        self.ended: list[dict[str, Any]] = []
+
+    def describe_services(self, *, cluster: str, services: list[str]) -> dict[str, Any]:
+        assert cluster == CLUSTER
+        (name,) = services
+        declared = {"stable": DEFINITION, "worker": WORKERS}[name]
+        has = BEFORE if name == self.part else declared
+        events = [{"message": message} for message in self.events]
+        return {"services": [{"serviceName": name, "taskDefinition": has, "deployments": DONE, "events": events}]}
+
+    def get_paginator(self, operation: str) -> Ecs:
+        assert operation == "list_tasks"
+        return self
+
+    def paginate(self, **asked: str) -> list[dict[str, Any]]:
+        return [self.list_tasks(**asked)]
+
+    def list_tasks(self, *, cluster: str, serviceName: str, desiredStatus: str) -> dict[str, Any]:  # noqa: N803
+        return {"taskArns": [serviceName] if desiredStatus == "RUNNING" else ["ended"] * len(self.ended)}
+
+    def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict[str, Any]:
+        if tasks[0] == "ended":
+            return {"tasks": self.ended}
+        runs = {"stable": ("app", DEFINITION), "worker": ("worker", WORKERS)}
+        part, definition = runs[tasks[0]]
+        image = self.image if part == "worker" else TARGET.image
+        containers = [{"name": part, "imageDigest": image}]
+        return {"tasks": [task(1, taskDefinitionArn=definition, containers=containers)]}
+
+
+def required(ecs: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "client", lambda *_: ecs)
+    smoke.require_declared(replace(TARGET, processes=SERVICES).output())
+
+
+def test_what_runs_as_it_was_declared_may_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    required(Ecs(), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("part", "declared"), [("stable", "web-next-prod-stable:7"), ("worker", "web-next-prod-worker:4")]
+)
+def test_a_service_that_ecs_has_put_back_is_no_go_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, part: str, declared: str
+) -> None:
+    ecs = Ecs(part)
+    failed = {"taskDefinitionArn": {"stable": DEFINITION, "worker": WORKERS}[part], "stoppedAt": 2, "containers": []}
+    ecs.ended = [
+        {**failed, "stoppedAt": 1, "stoppedReason": "an earlier one"},
+        {
+            **failed,
+            "stoppedReason": "Essential container exited",
+            "containers": [{"name": part, "reason": "OutOfMemory"}],
+        },
+        {**failed, "taskDefinitionArn": BEFORE, "stoppedAt": 3, "stoppedReason": "of another definition"},
+    ]
+
+    with pytest.raises(NoGoError) as refused:
+        required(ecs, monkeypatch)
+    assert str(refused.value) == (
+        f"NO-GO\n  service {part} has web-next-prod-stable:6, and {declared} was declared: ECS has put it back "
+        f"(Essential container exited; {part}: OutOfMemory); mend that and bring up another release, or this one again "
+        "with --refresh"
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        (
+            ["(service worker) has reached a steady state.", "(deployment x) deployment failed: alarm detected."],
+            "alarm",
+        ),
+        ([], "it says no more why"),
+    ],
+)
+def test_without_an_ended_task_the_reason_is_the_deployments(
+    monkeypatch: pytest.MonkeyPatch, events: list[str], says: str
+) -> None:
+    with pytest.raises(NoGoError, match=rf"ECS has put it back \(.*{says}"):
+        required(Ecs("worker", events=events), monkeypatch)
+
+
+def test_a_worker_of_another_image_is_no_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NoGoError, match=f"worker worker t1 runs image {OTHER}, not {TARGET.image}"):
+        required(Ecs(image=OTHER), monkeypatch)

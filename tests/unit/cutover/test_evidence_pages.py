@@ -106,7 +106,9 @@ def test_a_waiver_is_shown_with_owner_reason_and_end() -> None:
 
 
 def test_on_fargate_the_services_are_how_to_look() -> None:
-    processes = FargateProcesses(cluster="arn:c", app="stable", worker="worker")
+    processes = FargateProcesses(
+        cluster="arn:c", app="stable", worker="worker", app_definition="arn:a:1", worker_definition="arn:w:1"
+    )
     target = replace(TARGET, processes=processes)
 
     assert "aws ecs describe-services --cluster arn:c --services stable worker" in shown(replace(NO_GO, target=target))

@@ -401,8 +401,9 @@ def test_the_first_problem_of_an_update_is_its_cause() -> None:
     assert str(error) == "stack local: hook smoke failed"
 
 
-def test_an_update_whose_suite_was_no_go_says_which_criterion_stopped_it() -> None:
-    hook = 'before hook "smoke" failed: NO-GO\n  Queue stats: no alert arrived'
+@pytest.mark.parametrize("named", ["running", "smoke"])
+def test_an_update_that_was_no_go_says_what_stopped_it(named: str) -> None:
+    hook = f'before hook "{named}" failed: NO-GO\n  Queue stats: no alert arrived'
     error = cause("local", str(failed("error: update failed")), [hook])
 
     assert type(error) is NoGoError

@@ -150,6 +150,7 @@ class _Answers(Mocks):
                     {"resourceRecordName": "_asked", "resourceRecordType": "CNAME", "resourceRecordValue": "_answer"}
                 ]
             },
+            "aws:ecs/service:Service": {"taskDefinition": "what ECS has, put back or not"},
             "aws:route53/record:Record": {"fqdn": f"{args.name}.web-next.test"},
             "aws:lb/loadBalancer:LoadBalancer": {"arnSuffix": "app/lb", "dnsName": "lb.test", "zoneId": "Z0LB"},
             "aws:lb/targetGroup:TargetGroup": {"arnSuffix": f"targetgroup/{args.name}"},

@@ -16,6 +16,7 @@ from infra import deployment_record
 from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.release import Release, release_of
 from outputs.release import Track
+from outputs.smoke import FargateProcesses
 from tests.support.edge_double import TARGET
 from tests.unit.infra.configs import settings
 from tests.unit.infra.recorder import Recording, record
@@ -48,6 +49,23 @@ def test_the_smoke_suite_runs_before_a_record_is_created_and_before_it_is_change
 
     assert written.before_create == ("smoke",)
     assert written.before_update == ("smoke",)
+
+
+@pytest.mark.parametrize("smoked", [True, False])
+def test_on_ecs_what_was_put_back_is_found_before_anything_is_smoked_or_recorded(
+    monkeypatch: pytest.MonkeyPatch, smoked: bool
+) -> None:
+    on_ecs = FargateProcesses(cluster="c", app="a", worker="w", app_definition="a:1", worker_definition="w:1")
+    declared = record(lambda: declare_record(processes=on_ecs, smoked=smoked))
+    asked: list[Mapping[str, Any]] = []
+    monkeypatch.setattr(smoke, "require_declared", asked.append)
+
+    deployment_record._running(hook_arguments(declared))
+
+    written = declared.one(RECORD)
+    assert written.before_create == written.before_update == ("running", "smoke")[: 1 + smoked]
+    assert asked == [json.loads(written.inputs["content"])]
+    assert asked[0]["processes"] == on_ecs.output()
 
 
 def test_a_record_says_what_was_deployed_and_what_smoke_needs_without_clock_or_names() -> None:

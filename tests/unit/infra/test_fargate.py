@@ -217,6 +217,13 @@ def test_services_run_in_private_subnets_and_are_rolled_back_when_they_do_not_ho
     assert "loadBalancers" not in services["worker"].inputs
 
 
+def test_the_record_has_the_declared_definitions_and_not_what_the_services_say(prod: Recording) -> None:
+    processes = prod.outputs["smoke_target"]["processes"]
+
+    assert processes["app_definition"] == prod_arn(prod, TASK, "stable")
+    assert processes["worker_definition"] == prod_arn(prod, TASK, "worker")
+
+
 def test_the_app_scales_between_its_bounds_by_cpu_and_by_requests(prod: Recording) -> None:
     target = prod.one("aws:appautoscaling/target:Target").inputs
     policies = [
@@ -292,8 +299,8 @@ def test_a_flood_of_one_address_is_stopped_with_a_429(prod: Recording) -> None:
     assert association["resourceArn"] == prod_arn(prod, "aws:lb/loadBalancer:LoadBalancer")
 
 
-def prod_arn(declared: Recording, token: str) -> str:
-    return f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{declared.one(token).name}"
+def prod_arn(declared: Recording, token: str, name: str | None = None) -> str:
+    return f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{declared.one(token, name).name}"
 
 
 def test_images_are_kept_under_tags_that_never_move(prod: Recording) -> None:

@@ -54,7 +54,7 @@ def target(**processes: type) -> dict[str, Any]:
     return RELEASE | own | {"edge": EDGE, "places": PLACES, "rules": RULES, "processes": processes}
 
 
-ON_FARGATE_TARGET = target(runtime=str, cluster=str, app=str, worker=str)
+ON_FARGATE_TARGET = target(runtime=str, cluster=str, app=str, worker=str, app_definition=str, worker_definition=str)
 ANY_TRACK: dict[str, Any] = {
     "release": RELEASE,
     "smoke_target": ON_FARGATE_TARGET,
