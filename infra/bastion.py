@@ -49,7 +49,7 @@ class Bastion(pulumi.ComponentResource):
             ],
         }
         role = aws.iam.Role(name, name=args.name, assume_role_policy=json.dumps(trust), opts=child)
-        aws.iam.RolePolicyAttachment(
+        rights = aws.iam.RolePolicyAttachment(
             name,
             role=role.name,
             policy_arn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
@@ -96,6 +96,6 @@ class Bastion(pulumi.ComponentResource):
             ),
             instance_refresh=aws.autoscaling.GroupInstanceRefreshArgs(strategy="Rolling"),
             tags=[aws.autoscaling.GroupTagArgs(key="Name", value=args.name, propagate_at_launch=True)],
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
         )
         self.register_outputs({"group": self.group.name})

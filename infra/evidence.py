@@ -17,26 +17,28 @@ SPOOL = "spool/"
 """Where audit entries wait for a database that is away: the app deletes each when it has got through."""
 APP_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
 """What the app may do with its objects, and nobody else but the operators."""
+VERSION_ACTIONS = ("s3:GetObjectVersion", "s3:DeleteObjectVersion")
+"""What reads and removes an object by its version. The app has no use for it, and nobody may but the operators."""
 
 
 def upload_statement(bucket: str, app_role_arn: str) -> Statement:
-    """Sid EvidenceUpload, word for word from the playbook: put and get for the app's role only."""
+    """Sid EvidenceUpload, the playbook's, bound to the app's prefixes: put and get for the app's role only."""
     return {
         "Sid": "EvidenceUpload",
         "Effect": "Allow",
         "Principal": {"AWS": app_role_arn},
         "Action": ["s3:PutObject", "s3:GetObject"],
-        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Resource": [f"arn:aws:s3:::{bucket}/{prefix}*" for prefix in (PREFIX, SPOOL)],
     }
 
 
 def others_statement(bucket: str, role_arns: Sequence[str]) -> Statement:
-    """Makes EvidenceUpload's "only" true: within an account an Allow to one role excludes nobody."""
+    """Makes EvidenceUpload's "only" true: within an account an Allow to one role excludes nobody, nor from versions."""
     return {
         "Sid": "NobodyElse",
         "Effect": "Deny",
         "Principal": "*",
-        "Action": list(APP_ACTIONS),
+        "Action": [*APP_ACTIONS, *VERSION_ACTIONS],
         "Resource": f"arn:aws:s3:::{bucket}/*",
         "Condition": {"ArnNotEquals": {"aws:PrincipalArn": list(role_arns)}},
     }

@@ -12,8 +12,9 @@ from infra.naming import Names
 from infra.settings import subnets
 from infra.settings.keys import Settings
 
-INTERFACE_ENDPOINTS = ("ecr.api", "ecr.dkr", "kms", "logs", "secretsmanager", "ssm")
-"""AWS services reached without leaving the VPC; S3 has a gateway endpoint, which costs nothing."""
+INTERFACE_ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm")
+"""AWS services reached without leaving the VPC; S3 has a gateway endpoint, which costs nothing. Secrets Manager asks
+KMS itself."""
 POSTGRES, REDIS, HTTPS = 5432, 6379, 443
 
 

@@ -65,11 +65,13 @@ def permissions(names: Names) -> list[dict[str, Any]]:
     ]
 
 
-def trusted(runtime: str, account: str) -> dict[str, str]:
-    """Who takes the role on: ECS tasks on AWS; on docker the account, by way of instance metadata."""
+def trust(runtime: str, account: str) -> dict[str, Any]:
+    """Who takes the role on: the account's own ECS tasks on AWS; on docker the account, by way of instance metadata."""
+    principal: dict[str, Any] = {"Principal": {"AWS": f"arn:aws:iam::{account}:root"}}
     if runtime == "fargate":
-        return {"Service": "ecs-tasks.amazonaws.com"}
-    return {"AWS": f"arn:aws:iam::{account}:root"}
+        own = {"StringEquals": {"aws:SourceAccount": account}}
+        principal = {"Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Condition": own}
+    return {"Effect": "Allow", "Action": "sts:AssumeRole", **principal}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,20 +93,12 @@ class AppRole(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AppRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:security:AppRole", name, None, opts)
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": trusted(args.runtime, args.names.account),
-                    "Action": "sts:AssumeRole",
-                }
-            ],
-        }
         self.role = aws.iam.Role(
             name,
             name=args.names.app_role,
-            assume_role_policy=json.dumps(trust),
+            assume_role_policy=json.dumps(
+                {"Version": "2012-10-17", "Statement": [trust(args.runtime, args.names.account)]}
+            ),
             opts=pulumi.ResourceOptions(parent=self),
         )
 

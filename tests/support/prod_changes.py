@@ -212,7 +212,7 @@ CHANGES = [
     # What the app alone is told: none of it may touch what holds data.
     Change(
         settings={
-            "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next@sha256:{'b' * 64}",
+            "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-prod@sha256:{'b' * 64}",
             "buildSha": "5f2c1d9",
             "version": "1.6.0",
             "adapters.audit": "mock",
@@ -220,7 +220,7 @@ CHANGES = [
             "edge.ratePerMinute": "90",
             "edge.burst": "20",
             "edge.trustedProxies": ["10.9.0.0/20"],
-            "edge.image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@sha256:{'b' * 64}",
+            "edge.image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-prod-edge@sha256:{'b' * 64}",
             "workerCommand": ["node", "worker.js"],
             "healthCommand": ["node", "health.js"],
         },

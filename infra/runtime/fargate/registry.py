@@ -8,7 +8,7 @@ import re
 import pulumi
 import pulumi_aws as aws
 
-from infra.naming import SERVICE
+from infra.naming import Names
 
 KEPT_UNTAGGED_DAYS = 90
 _ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^@]+)@")
@@ -21,10 +21,10 @@ def repository_arns(*images: str) -> list[str]:
 
 
 class Registry(pulumi.ComponentResource):
-    """The repositories web-next and web-next-edge. A tag means one image for ever, each image is scanned when it is
+    """The stack's repositories, the app's and nginx's. A tag means one image for ever, each image is scanned when it is
     pushed, and a repository that is not empty cannot be deleted."""
 
-    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Registry", name, None, opts)
         # A release is named by its digest, so that a tag's end does not make it rubbish at once.
         rule = {
@@ -38,10 +38,10 @@ class Registry(pulumi.ComponentResource):
             },
             "action": {"type": "expire"},
         }
-        for part in (SERVICE, f"{SERVICE}-edge"):
+        for part, suffix in (("web-next", ""), ("web-next-edge", "-edge")):
             repository = aws.ecr.Repository(
                 part,
-                name=part,
+                name=f"{names.prefix}{suffix}",
                 image_tag_mutability="IMMUTABLE",
                 image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
                 opts=pulumi.ResourceOptions(parent=self),

@@ -49,7 +49,8 @@ class ExecutionRoleArgs:
 class ExecutionRole(pulumi.ComponentResource):
     """The role that pulls images and carries logs."""
 
-    role: aws.iam.Role
+    arn: pulumi.Output[str]
+    """Known once the role has its rights: a task that starts before cannot pull its image."""
 
     def __init__(self, name: str, args: ExecutionRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:ExecutionRole", name, None, opts)
@@ -61,18 +62,19 @@ class ExecutionRole(pulumi.ComponentResource):
             "Action": "sts:AssumeRole",
             "Condition": {"StringEquals": {"aws:SourceAccount": args.names.account}},
         }
-        self.role = aws.iam.Role(
+        role = aws.iam.Role(
             name,
             name=called,
             assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
             opts=child,
         )
         statements = execution_permissions(args.repositories, args.log_groups)
-        aws.iam.RolePolicy(
+        rights = aws.iam.RolePolicy(
             name,
             name=called,
-            role=self.role.id,
+            role=role.id,
             policy=json.dumps({"Version": "2012-10-17", "Statement": statements}),
             opts=child,
         )
-        self.register_outputs({"arn": self.role.arn})
+        self.arn = pulumi.Output.all(role.arn, rights.id).apply(lambda known: str(known[0]))
+        self.register_outputs({"arn": self.arn})

@@ -133,7 +133,7 @@ class FargateRuntime(pulumi.ComponentResource):
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
         self.edge, self.edge_url = task_edge("stable", args.told), args.url
 
-        Registry("registry", self._child)
+        Registry("registry", names, self._child)
         self._cluster = aws.ecs.Cluster(
             "cluster",
             name=names.prefix,
@@ -144,7 +144,7 @@ class FargateRuntime(pulumi.ComponentResource):
         groups = [self._log_group(part) for part in self._logs]
         images = (args.release.image, args.edge.require_image())
         execution = ExecutionRoleArgs.of(names, images, list(self._logs.values()))
-        self._execution = ExecutionRole("execution", execution, self._child).role
+        self._execution = ExecutionRole("execution", execution, self._child)
         certificate = ConsoleCertificate("certificate", args.certificate, self._child)
         balancer = Balancer("balancer", BalancerArgs.of(args.edge, names, network, certificate), self._child)
         Firewall("firewall", FirewallArgs.of(args.firewall, names, balancer.balancer), self._child)

@@ -53,10 +53,10 @@ FARGATE = {
     "web-next:runtime": "fargate",
     "web-next:zones": json.dumps(["eu-central-1a", "eu-central-1b"]),
     "web-next:domain": "console.web-next.test",
-    "web-next:image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next@{IMAGE}",
+    "web-next:image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next-test@{IMAGE}",
     "web-next:edge": json.dumps(
         {
-            "image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next-edge@sha256:{'e' * 64}",
+            "image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next-test-edge@sha256:{'e' * 64}",
             "trustedCallers": ["198.51.100.0/24"],
         }
     ),

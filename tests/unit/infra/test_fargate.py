@@ -247,8 +247,8 @@ def test_the_execution_role_pulls_the_two_images_and_writes_the_logs_and_reads_n
     assert {action.partition(":")[0] for action in actions} == {"ecr", "logs"}
     assert wide == ["Token"]
     assert policy["Statement"][1]["Resource"] == [
-        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next",
-        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next-edge",
+        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next-test",
+        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next-test-edge",
     ]
 
 
@@ -306,7 +306,7 @@ def prod_arn(declared: Recording, token: str, name: str | None = None) -> str:
 def test_images_are_kept_under_tags_that_never_move(prod: Recording) -> None:
     repositories = prod.of("aws:ecr/repository:Repository")
 
-    assert {one.inputs["name"] for one in repositories} == {"web-next", "web-next-edge"}
+    assert {one.inputs["name"] for one in repositories} == {"web-next-test", "web-next-test-edge"}, "the stack's own"
     assert {one.inputs["imageTagMutability"] for one in repositories} == {"IMMUTABLE"}
     assert all(one.inputs["imageScanningConfiguration"] == {"scanOnPush": True} for one in repositories)
 

@@ -222,7 +222,7 @@ def test_awss_services_are_reached_inside_the_vpc() -> None:
         for one in declared.of(ENDPOINT)
     }
 
-    assert endpoints.keys() == {"s3", "secretsmanager", "ecr.api", "ecr.dkr", "logs", "ssm", "kms"}
+    assert endpoints.keys() == {"s3", "secretsmanager", "ecr.api", "ecr.dkr", "logs", "ssm"}
     s3 = endpoints.pop("s3")
     assert s3["vpcEndpointType"] == "Gateway"
     assert set(s3["routeTableIds"]) == set(tables(declared).values()), "S3 is reached from every subnet"
@@ -233,6 +233,22 @@ def test_awss_services_are_reached_inside_the_vpc() -> None:
         assert endpoint["securityGroupIds"] == ["SecurityGroup:network-endpoints"]
     vpc = declared.one("aws:ec2/vpc:Vpc").inputs
     assert (vpc["enableDnsSupport"], vpc["enableDnsHostnames"]) == (True, True), "private names need both"
+
+
+def test_each_service_that_a_task_calls_has_an_endpoint_and_no_other_has_one() -> None:
+    declared = run(FARGATE)
+    statements = [
+        statement
+        for policy in declared.of("aws:iam/rolePolicy:RolePolicy")
+        for statement in json.loads(policy.inputs["policy"])["Statement"]
+        # What another service asks for in the caller's name comes from that service.
+        if "kms:ViaService" not in statement.get("Condition", {}).get("StringEquals", {})
+    ]
+    called = {action.partition(":")[0] for statement in statements for action in statement["Action"]}
+    services = [one.inputs["serviceName"].removeprefix("com.amazonaws.eu-central-1.") for one in declared.of(ENDPOINT)]
+
+    assert {service.partition(".")[0] for service in services} == called
+    assert len(called) == 5
 
 
 def test_in_an_existing_vpc_nothing_but_security_groups_is_made() -> None:

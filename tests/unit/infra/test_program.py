@@ -17,6 +17,7 @@ import pytest
 import infra
 from tests.unit.infra.configs import DOCKER, FARGATE, changed, without
 from tests.unit.infra.parts import run
+from tests.unit.infra.recorder import Recording
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 GUARD = "pulumi-python:dynamic/web-next:UpdateGuard"
@@ -159,6 +160,34 @@ def test_a_fargate_stack_has_the_same_outputs() -> None:
     assert outputs["metrics_url"] == "cloudwatch:web-next/test"
     assert outputs["traffic"].keys() == {"runtime", "region", "listener", "stable", "candidate", "pinned_seconds"}
     assert outputs["smoke_target"]["edge"]["authority"] is None
+
+
+def waited_for(declared: Recording, urn: str) -> set[str]:
+    """All that is there before a resource is made: what it and its parents depend on, and so on."""
+    known = {one.urn: one for one in declared.registered}
+    found, todo = set[str](), [urn]
+    while todo:
+        one = known.get(todo.pop())
+        fresh = ({*one.depends_on, one.parent} - found) if one else set()
+        found |= fresh
+        todo += fresh
+    return found
+
+
+def test_nothing_runs_on_aws_before_its_roles_have_their_rights() -> None:
+    declared = run(TUNNEL)
+    rights = {
+        one.inputs["role"]: one.urn
+        for token in ("aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+        for one in declared.of(token)
+    }
+    tasks = {rights.pop("Role:app"), rights.pop("Role:execution")}
+    runs = {one.urn: tasks for one in declared.of("aws:ecs/service:Service")}
+    runs[declared.one("aws:autoscaling/group:Group").urn] = {rights.pop("web-next-test-bastion")}
+
+    assert rights == {}
+    assert len(runs) == 3
+    assert not [urn for urn, needs in runs.items() if needs - waited_for(declared, urn)]
 
 
 def test_a_fargate_stack_declares_nothing_of_docker() -> None:

@@ -6,9 +6,10 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
-from infra.role import AppRole, AppRoleArgs, permissions, trusted
+from infra.role import AppRole, AppRoleArgs, permissions, trust
 from infra.vault import APP_SECRETS
-from tests.unit.infra.configs import FARGATE, NAMES, settings
+from tests.unit.infra.configs import FARGATE, NAMES, changed, settings
+from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording, record
 
 
@@ -71,9 +72,31 @@ def test_the_app_has_no_right_on_the_records_bucket() -> None:
     assert not [pattern for pattern in granted for arn in records if fnmatchcase(arn, pattern)]
 
 
-def test_the_role_is_taken_on_by_tasks_on_aws_and_by_the_account_on_a_machine() -> None:
-    assert trusted("fargate", "123456789012") == {"Service": "ecs-tasks.amazonaws.com"}
-    assert trusted("docker", "123456789012") == {"AWS": "arn:aws:iam::123456789012:root"}
+def test_the_role_is_taken_on_by_the_accounts_tasks_on_aws_and_by_the_account_on_a_machine() -> None:
+    assert trust("fargate", "123456789012") == {
+        "Effect": "Allow",
+        "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+    }
+    assert trust("docker", "123456789012") == {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        "Action": "sts:AssumeRole",
+    }
+
+
+def test_a_service_takes_a_role_on_for_this_account_alone() -> None:
+    declared = run(changed(FARGATE, database={"access": "tunnel"}))
+    open_to = {
+        role.name
+        for role in declared.of("aws:iam/role:Role")
+        for statement in json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+        if statement.get("Condition") != {"StringEquals": {"aws:SourceAccount": NAMES.account}}
+    }
+
+    assert len(declared.of("aws:iam/role:Role")) == 3
+    assert open_to == {"bastion"}, "EC2 takes on roles of the instance's own account, and names none"
 
 
 def test_the_role_has_the_playbooks_name_and_this_one_policy() -> None:
@@ -81,8 +104,6 @@ def test_the_role_has_the_playbooks_name_and_this_one_policy() -> None:
     made = declared.one("aws:iam/role:Role").inputs
 
     assert made["name"] == NAMES.app_role
-    assert json.loads(made["assumeRolePolicy"])["Statement"] == [
-        {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ]
+    assert json.loads(made["assumeRolePolicy"])["Statement"] == [trust("fargate", NAMES.account)]
     assert not {"managedPolicyArns", "inlinePolicies"} & made.keys()
     assert len([one for one in declared.registered if one.custom]) == 2

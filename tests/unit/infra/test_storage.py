@@ -12,6 +12,7 @@ from infra.evidence import Evidence, EvidenceArgs, upload_statement
 from infra.records_bucket import Records, RecordsArgs
 from infra.release import shared_environment
 from infra.role import permissions
+from policy.iam import Policy, Principal, Request, decide
 from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, settings
 from tests.unit.infra.recorder import Recording, record
 
@@ -102,7 +103,7 @@ def test_the_lifecycle_and_the_app_agree_on_the_days() -> None:
     assert rules[0]["expiration"] == {"days": int(told)}
 
 
-def test_evidence_upload_is_the_playbooks_word_for_word() -> None:
+def test_evidence_upload_is_the_playbooks_for_the_apps_prefixes() -> None:
     role = "arn:aws:iam::111122223333:role/web-next-prod"
 
     assert upload_statement("spark-evidence-prod", role) == {
@@ -110,7 +111,7 @@ def test_evidence_upload_is_the_playbooks_word_for_word() -> None:
         "Effect": "Allow",
         "Principal": {"AWS": role},
         "Action": ["s3:PutObject", "s3:GetObject"],
-        "Resource": "arn:aws:s3:::spark-evidence-prod/*",
+        "Resource": ["arn:aws:s3:::spark-evidence-prod/evidence/*", "arn:aws:s3:::spark-evidence-prod/spool/*"],
     }
 
 
@@ -132,9 +133,46 @@ def test_everybody_but_the_app_and_the_operators_is_denied_what_the_app_is_allow
 
     assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
     (allowed,) = [statement for statement in permissions(NAMES) if statement["Sid"] == "Objects"]
-    assert denied["Action"] == allowed["Action"]
+    assert denied["Action"] == [*allowed["Action"], "s3:GetObjectVersion", "s3:DeleteObjectVersion"]
     assert denied["Resource"] == f"arn:aws:s3:::{NAMES.bucket('evidence')}/*"
     assert denied["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": [NAMES.app_role_arn, *others]}}
+
+
+ADMINISTRATOR = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+ON_OBJECTS = ["GetObject", "PutObject", "DeleteObject", "GetObjectVersion", "DeleteObjectVersion"]
+
+
+def may(role: str, action: str, key: str, own: dict[str, Any]) -> bool:
+    """Whether S3 lets a role with a policy of its own do something with an object of the evidence bucket."""
+    document = declare_evidence().one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"]
+    about = f"arn:aws:s3:::{NAMES.bucket('evidence')}/{key}"
+    request = Request(principal=Principal(arn=role, session="s"), action=f"s3:{action}", resource=about, owner=ACCOUNT)
+    return decide(request, [Policy.of_identity(own)], Policy.of_resource(json.loads(document))).allowed
+
+
+@pytest.mark.parametrize("action", ON_OBJECTS)
+def test_an_administrator_who_is_no_operator_gets_at_no_object_and_at_no_version(action: str) -> None:
+    stranger = f"arn:aws:iam::{ACCOUNT}:role/administrator"
+
+    assert not may(stranger, action, "evidence/a/1", ADMINISTRATOR)
+    assert all(may(operator, action, "evidence/a/1", ADMINISTRATOR) for operator in OPERATORS)
+
+
+@pytest.mark.parametrize(
+    ("key", "actions"),
+    [
+        ("evidence/a/1", {"GetObject", "PutObject", "DeleteObject"}),
+        ("spool/audit/1", {"GetObject", "PutObject", "DeleteObject"}),
+        ("elsewhere", set()),
+    ],
+)
+def test_the_app_has_its_prefixes_and_nothing_else_of_the_bucket(key: str, actions: set[str]) -> None:
+    own = {"Version": "2012-10-17", "Statement": permissions(NAMES)}
+
+    assert {action for action in ON_OBJECTS if may(NAMES.app_role_arn, action, key, own)} == actions
 
 
 @pytest.mark.parametrize(
@@ -154,7 +192,9 @@ def test_the_evidence_bucket_has_the_name_that_is_set() -> None:
     declared = record(lambda: Evidence("evidence", EvidenceArgs.of(chosen, names)))
 
     assert declared.one(BUCKET).inputs["bucket"] == "spark-evidence-prod"
-    assert policy(declared)["EvidenceUpload"]["Resource"] == "arn:aws:s3:::spark-evidence-prod/*"
+    assert {arn.split("/")[0] for arn in policy(declared)["EvidenceUpload"]["Resource"]} == {
+        "arn:aws:s3:::spark-evidence-prod"
+    }
 
 
 @pytest.mark.parametrize("kept", [True, False])
