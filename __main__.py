@@ -20,7 +20,7 @@ from infra.queues import Queues, QueuesArgs
 from infra.records_bucket import Records, RecordsArgs
 from infra.release import release_of, shared_environment
 from infra.role import AppRole, AppRoleArgs
-from infra.runtime import Surroundings, runtime_of
+from infra.runtime import Surroundings, declare_registry, runtime_of
 from infra.schema import Schema, SchemaArgs, migration_problems, required_version
 from infra.settings.keys import Settings
 from infra.settings.notes import notes_on
@@ -33,7 +33,8 @@ from outputs.smoke import Places
 
 
 def stable(settings: Settings, names: Names) -> None:
-    """The base: data layer, stable release, the slot that a candidate may take, and the edge before both."""
+    """The base: data layer, stable release, the slot that a candidate may take, and the edge before both. Until there
+    is an image, the data layer and where images are pushed to."""
     using = [providers.aws_provider(settings), providers.random_provider()]
     here = pulumi.ResourceOptions(providers=using)
 
@@ -55,6 +56,21 @@ def stable(settings: Settings, names: Names) -> None:
     queues = Queues("queues", QueuesArgs.of(settings, names, network, vault), here)
     flags = Flags("flags", FlagsArgs.of(settings, names), here)
     monitoring = Monitoring("monitoring", MonitoringArgs.of(settings, names, audit, queues), here)
+
+    declare_registry(settings, names, here)
+
+    pulumi.export("flags_parameters", names.flags_parameters.output())
+    pulumi.export("evidence_bucket", evidence.bucket.name)
+    pulumi.export("evidence_region", settings.region)
+    pulumi.export("evidence_policy_role", names.app_role)
+    pulumi.export("records_bucket", records.bucket.name)
+    pulumi.export("audit_db_endpoint", audit.endpoint)
+    pulumi.export("audit_db_access", access.output())
+    pulumi.export("redis_endpoint", queues.endpoint)
+    pulumi.export("vault", vault.arns)
+    pulumi.export("schema", applied.output())
+    if not settings.has_release:
+        return
 
     release = release_of(settings, shared_environment(settings, names, "stable"), schema=required_version())
     guard = UpdateGuard("release", told_of(settings, release, names.stack, names.bucket("records")))
@@ -98,16 +114,6 @@ def stable(settings: Settings, names: Names) -> None:
     if record:
         pulumi.export("smoke_target", record.document)
         pulumi.export("deployment_record", record.record.output())
-    pulumi.export("flags_parameters", names.flags_parameters.output())
-    pulumi.export("evidence_bucket", evidence.bucket.name)
-    pulumi.export("evidence_region", settings.region)
-    pulumi.export("evidence_policy_role", names.app_role)
-    pulumi.export("records_bucket", records.bucket.name)
-    pulumi.export("audit_db_endpoint", audit.endpoint)
-    pulumi.export("audit_db_access", access.output())
-    pulumi.export("redis_endpoint", queues.endpoint)
-    pulumi.export("vault", vault.arns)
-    pulumi.export("schema", applied.output())
 
 
 def candidate(settings: Settings, names: Names) -> None:

@@ -47,7 +47,11 @@ def up(
     if kept and not kept.no_go:  # a NO-GO of the hook ends the update: this is another run's
         _print_end(kept.table, kept.url, kept.pack)
         return
-    target = outputs(stack).read("smoke_target", SmokeTarget.from_output)
+    found = outputs(stack)
+    target = found.read("smoke_target", SmokeTarget.from_output)
+    if target is None and "release" not in found.values:
+        print(f"  {stack} has no verdict: it has no release yet; push its images, set image and edge.image, run up")
+        return
     if target is None:
         print(f"  {stack} has no verdict: its database has no schema yet; set database.access, run up")
         return

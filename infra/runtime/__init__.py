@@ -58,6 +58,15 @@ class Surroundings:
         return pulumi.ResourceOptions(providers=[*self.using, *more], depends_on=[*self.after])
 
 
+def declare_registry(settings: Settings, names: Names, options: pulumi.ResourceOptions) -> None:
+    """Declares where a base stack's images are pushed to: before its runtime, which runs what is there. A machine has
+    its images."""
+    if settings.machine is None:
+        from infra.runtime.fargate.registry import Registry
+
+        Registry("registry", names, options)
+
+
 def runtime_of(settings: Settings, names: Names, release: Release, around: Surroundings) -> Runtime:
     """Declares the runtime of a base stack. Each is imported only where it is used: the SDK's parts cost time."""
     if settings.machine:

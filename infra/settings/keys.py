@@ -32,6 +32,8 @@ Keepsake = Literal["audit", "evidence", "records", "vault"]
 """What holds data, by the name under which its end may be asked for."""
 OFFICE_REQUESTS = 3000
 """What fifty tabs behind one address send in 300 s: the dashboard keeps each to 12 requests a minute."""
+LATER = "later"
+"""An image's name while it is nowhere: the repository that it is pushed to comes first."""
 EXECUTOR_PORT = 3010
 """The port of the executor's double."""
 
@@ -118,6 +120,11 @@ class Settings(BaseModel):
     rollout: RolloutSettings = RolloutSettings()
 
     machine: MachineSettings | None = None
+
+    @property
+    def has_release(self) -> bool:
+        """Whether there is an image to run. Without one a stack is what the release will stand on."""
+        return self.image != LATER
 
     @property
     def origin(self) -> str:

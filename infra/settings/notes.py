@@ -27,6 +27,11 @@ def notes_on(settings: Settings, *, preview: bool) -> list[str]:
         raise SettingsError(f"machine.tlsFolder is {machine.tls_folder}: it has no ca.pem; make up puts it there")
     if (tunnel := settings.database.tunnel) and not preview:
         _require_listener(*tunnel)
+    if not settings.has_release:
+        found.append(
+            "image is later: there are repositories for images and NO balancer, service or release; push the images, "
+            f"set {NAMESPACE}:image and {NAMESPACE}:edge.image to their digests and run up again"
+        )
     if settings.database.access == "later":
         found.append(
             "database.access is later: the audit database gets NO roles, rights or schema, and nobody can write to it; "

@@ -30,5 +30,6 @@ def placeholders(settings: Settings) -> dict[str, str]:
     if settings.machine is not None:
         return {}
     written = settings.model_dump(mode="json", by_alias=True)
-    values = {key: json.dumps(reduce(getitem, key.split("."), written)) for key in PLACEHOLDERS}
+    keys = PLACEHOLDERS if settings.has_release else PLACEHOLDERS.keys() - {"buildSha"}
+    values = {key: json.dumps(reduce(getitem, key.split("."), written)) for key in PLACEHOLDERS if key in keys}
     return {key: value for key, value in values.items() if re.search(PLACEHOLDERS[key], value)}

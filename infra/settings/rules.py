@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from infra.naming import Names
 from infra.settings import subnets
-from infra.settings.keys import Settings
+from infra.settings.keys import LATER, Settings
 from infra.settings.sections import SHA256
 
 Find = Callable[[Settings, str], Iterator[str]]
@@ -86,16 +86,26 @@ def _the_executor_is_reached_over_tls_on_aws(settings: Settings, _stack: str) ->
         )
 
 
-@_needs("runtime", "image")
+@_needs("runtime", "track", "image")
 def _an_image_is_a_digest(settings: Settings, _stack: str) -> Iterator[str]:
-    if not re.fullmatch(SHA256 if settings.runtime == "docker" else rf"[^\s@]+@{SHA256}", settings.image):
+    if not settings.has_release:
+        if settings.runtime == "docker" or settings.track == "candidate":
+            yield "image is later: that is for a stable stack on fargate, whose repositories come first; name a digest"
+    elif not re.fullmatch(SHA256 if settings.runtime == "docker" else rf"[^\s@]+@{SHA256}", settings.image):
         form = "an image id sha256:…" if settings.runtime == "docker" else "repository@sha256:…, never a tag"
         yield f"image is {json.dumps(settings.image)}: on {settings.runtime} it must be {form}"
 
 
-@_needs("runtime", "edge.image")
+@_needs("runtime", "image", "edge.image")
 def _nginx_is_a_digest_on_aws(settings: Settings, _stack: str) -> Iterator[str]:
     if settings.runtime != "fargate":
+        return
+    if LATER in (settings.image, settings.edge.image):
+        if settings.image != settings.edge.image:
+            yield (
+                f"image is {json.dumps(settings.image)} and edge.image is {json.dumps(settings.edge.image)}: a task "
+                "runs both; set both to later, and when both are pushed to their digests"
+            )
         return
     if settings.edge.image is None:
         yield "edge.image is not set: on fargate nginx runs beside the app; name its image, repository@sha256:…"

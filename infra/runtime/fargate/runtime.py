@@ -20,7 +20,6 @@ from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
 from infra.runtime.fargate.certificate import ConsoleCertificate, ConsoleCertificateArgs
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
 from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
-from infra.runtime.fargate.registry import Registry
 from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
@@ -113,7 +112,7 @@ class FargateRuntimeArgs:
 
 
 class FargateRuntime(pulumi.ComponentResource):
-    """Registry, cluster, balancer, firewall, and the services of the stable release: app with nginx, and worker."""
+    """Cluster, balancer, firewall, and the services of the stable release: app with nginx, and worker."""
 
     edge_url: str
     edge: EdgeConfig
@@ -133,7 +132,6 @@ class FargateRuntime(pulumi.ComponentResource):
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
         self.edge, self.edge_url = task_edge("stable", args.told), args.url
 
-        Registry("registry", names, self._child)
         self._cluster = aws.ecs.Cluster(
             "cluster",
             name=names.prefix,

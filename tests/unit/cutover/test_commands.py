@@ -230,14 +230,26 @@ def test_up_that_changed_nothing_ends_with_a_fresh_verdict(fake: Fake, capsys: p
     assert capsys.readouterr().out.endswith(found().table() + end)
 
 
-def test_up_of_a_stack_without_an_app_has_no_verdict_and_is_0(
-    fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("outputs", "end"),
+    [
+        ({"release": {"version": "1.5.1"}}, "its database has no schema yet; set database.access, run up"),
+        ({}, "it has no release yet; push its images, set image and edge.image, run up"),
+    ],
+    ids=["no schema", "no image"],
+)
+def test_up_of_a_stack_that_cannot_be_smoked_yet_has_no_verdict_and_says_what_comes_next(
+    fake: Fake,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    outputs: dict[str, Any],
+    end: str,
 ) -> None:
     monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: pytest.fail("there is nothing to smoke"))
-    fake.values = {"audit_db_endpoint": "db:5432"}
+    fake.values = {"audit_db_endpoint": "db:5432", **outputs}
 
     assert main(["up", "-s", "test"]) == 0
-    assert capsys.readouterr().out.endswith("set database.access, run up\n")
+    assert capsys.readouterr().out.endswith(f"test has no verdict: {end}\n")
 
 
 def test_up_that_changed_nothing_is_3_when_the_fresh_verdict_is_a_no_go(

@@ -204,6 +204,20 @@ def test_until_the_database_has_a_schema_there_is_nothing_to_record() -> None:
     assert "web-next:deploy:Record" not in {one.token for one in declared.registered}
 
 
+def test_before_there_is_an_image_nothing_is_declared_that_needs_one() -> None:
+    first, whole = run(changed(FARGATE, image="later", edge={"image": "later"})), run(FARGATE)
+    needing = {"aws:ecs/service:Service", "aws:ecs/taskDefinition:TaskDefinition", "aws:lb/loadBalancer:LoadBalancer"}
+    repositories = [one.urn for one in first.of("aws:ecr/repository:Repository")]
+
+    assert needing <= {one.token for one in whole.registered}
+    assert needing & {one.token for one in first.registered} == set()
+    assert len(repositories) == 2
+    assert repositories == [one.urn for one in whole.of("aws:ecr/repository:Repository")], "the next up moves none"
+    assert {one.urn for one in first.registered} < {one.urn for one in whole.registered}
+    assert first.outputs.keys() == {*DATA, "audit_db_access", "vault"}
+    assert first.outputs == {name: whole.outputs[name] for name in first.outputs}
+
+
 def test_what_must_be_there_first_is_waited_for() -> None:
     declared = run(DOUBLE)
     role = declared.one("aws:iam/role:Role", "app").urn

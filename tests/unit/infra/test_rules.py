@@ -49,6 +49,7 @@ KEPT: list[dict[str, str]] = [
     changed(FARGATE, fargate={**ZONE, "cpu": "256", "memory": 512, "tasks": 3, "mostTasks": 3}),
     changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720, "wafRequests": 1866}),
     changed(FARGATE, database={"storage": "100", "maxStorage": "110"}),
+    changed(FARGATE, image="later", edge={"image": "later"}),
     without(DOCKER, "executorUrl"),
     changed(DOCKER, executorUrl="http://executor.web-next.test:8080"),
     without(changed(FARGATE, adapters={"guardrails": "mock"}), "executorUrl"),
@@ -142,6 +143,28 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "no image of nginx": (
         {**FARGATE, "web-next:edge": json.dumps({"trustedCallers": ["198.51.100.0/24"]})},
         ["edge.image is not set: on fargate nginx runs beside the app; name its image, repository@sha256:…"],
+    ),
+    "an image of the app alone": (
+        changed(FARGATE, edge={"image": "later"}),
+        [
+            f'image is "{FARGATE["web-next:image"]}" and edge.image is "later": a task runs both; set both to later, '
+            "and when both are pushed to their digests"
+        ],
+    ),
+    "an image of nginx alone": (
+        changed(FARGATE, image="later", edge={"image": "nginx:1.26"}),
+        [
+            'image is "later" and edge.image is "nginx:1.26": a task runs both; set both to later, and when both are '
+            "pushed to their digests"
+        ],
+    ),
+    "a machine without an image": (
+        changed(DOCKER, image="later"),
+        ["image is later: that is for a stable stack on fargate, whose repositories come first; name a digest"],
+    ),
+    "a candidate without an image": (
+        changed(CANDIDATE, image="later", edge={"image": "later"}),
+        ["image is later: that is for a stable stack on fargate, whose repositories come first; name a digest"],
     ),
     "nobody may ask for a track": (
         changed(FARGATE, edge={"trustedCallers": []}),

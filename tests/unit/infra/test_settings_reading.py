@@ -229,6 +229,16 @@ def test_a_database_that_is_left_empty_is_noted_loudly_in_one_line() -> None:
     assert "\n" not in note
 
 
+@pytest.mark.parametrize("preview", [True, False])
+def test_a_stack_without_an_image_is_noted_with_what_comes_next_and_needs_no_commit_of_it(preview: bool) -> None:
+    (note,) = notes_on(settings(FARGATE, image="later", edge={"image": "later"}, buildSha="0000000"), preview=preview)
+
+    assert note == (
+        "image is later: there are repositories for images and NO balancer, service or release; push the images, "
+        "set web-next:image and web-next:edge.image to their digests and run up again"
+    )
+
+
 def test_placeholders_are_named_in_a_preview_and_refused_all_at_once_by_an_up() -> None:
     unreal = settings(FARGATE, account="111122223333", domain="console.example.com")
 
