@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import eq
@@ -80,8 +80,8 @@ class Condition:
                 f"{self.operator} on {self.key}: a key of many values needs ForAllValues or ForAnyValue, and a key of "
                 "one value must have neither"
             )
-        for pattern in self.wanted:
-            substituted(pattern, {})
+        negated = parts["base"] != "Null" and _MATCHES[parts["base"]][1]
+        require_variables(self.wanted, negated=negated)
 
     def met(self, values: Values) -> bool:
         """Whether the request's context is as wanted."""
@@ -107,15 +107,19 @@ class Condition:
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
-def substituted(pattern: str, values: Values) -> str | None:
-    """A pattern with its variables filled in; None where the request has not the value, so that nothing matches.
+def require_variables(patterns: Iterable[str], *, negated: bool) -> None:
+    """Raises PolicyError for a variable that is not known, that may have several values, or that stands in a negation:
+    AWS does not document what a negation comes to where the request has not the value."""
+    for pattern in patterns:
+        for name in map(known, _VARIABLE.findall(pattern)):
+            if negated or name in MULTIVALUED:
+                what = "has many values" if name in MULTIVALUED else "stands in a negation"
+                raise PolicyError(f"{pattern}: the variable {name} {what}; write the values")
 
-    Raises PolicyError for a variable that is not known, or that may have several values.
-    """
-    names = [known(name) for name in _VARIABLE.findall(pattern)]
-    if many := [name for name in names if name in MULTIVALUED]:
-        raise PolicyError(f"{pattern}: {many[0]} has many values and is no policy variable")
-    if any(name not in values for name in names):
+
+def substituted(pattern: str, values: Values) -> str | None:
+    """A pattern with its variables filled in; None where the request has not the value, so that nothing matches."""
+    if any(known(name) not in values for name in _VARIABLE.findall(pattern)):
         return None
     return _VARIABLE.sub(partial(_value, values), pattern)
 

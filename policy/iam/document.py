@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policy.iam.conditions import Condition, PolicyError, Values, substituted
+from policy.iam.conditions import Condition, PolicyError, Values, require_variables, substituted
 from policy.iam.patterns import like, resource_like
 from policy.iam.request import Principal, Request
 
@@ -55,8 +55,7 @@ class Statement:
         if actions is None:
             raise PolicyError("a statement needs Action or NotAction")
         resources = _either(written, "Resource")
-        for pattern in _list(resources or ()):
-            substituted(pattern, {})
+        require_variables(_list(resources or ()), negated="NotResource" in written)
         return cls(
             sid=written.get("Sid", ""),
             allows=written["Effect"] == "Allow",
@@ -91,11 +90,11 @@ class Statement:
         return self._named({("AWS", name) for name in (principal.root, principal.account) if name})
 
     def denies(self, principal: Principal) -> bool:
-        """Whether a Deny is for this principal. NotPrincipal spares only whom it names with account, role and session:
-        AWS may look at each of them."""
+        """Whether a Deny is for this principal. NotPrincipal spares a user or role only where its account is named too:
+        AWS may look at the account first."""
         if not self.not_principals:
             return self.names_itself(principal) or self.names_account(principal)
-        every = {("AWS", name) for name in {*principal.itself, principal.root} if name}
+        every = {("AWS", name) for name in (principal.arn, principal.root) if name}
         every |= {("Service", principal.service)} if principal.service else set()
         return not every or not every <= set(self.principals or ())
 
