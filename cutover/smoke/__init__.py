@@ -1,6 +1,5 @@
 """The smoke suite: what a deployment must show through its edge before it counts. The program uses these names."""
 
 from cutover.smoke.process import require_go
-from cutover.smoke.running import require_declared
 
-__all__ = ["require_declared", "require_go"]
+__all__ = ["require_go"]
