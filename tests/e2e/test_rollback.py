@@ -46,7 +46,7 @@ def test_the_traffic_comes_back_while_everything_else_is_away(running: Rollouts,
         assert not called.exists()
         assert running.record.state is State.ROLLED_BACK
 
-    running.cutover("tick")
+    running.caught_up()
     kept = Store(RecordsBucket.of(known.targets.places)).read()
     assert kept
     assert (kept.record.state, kept.record.last.verb) == (State.ROLLED_BACK, "rollback")

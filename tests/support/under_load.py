@@ -62,6 +62,12 @@ class Rollouts:
         """Looks on until the phase has ended."""
         return self.cutover("status", "--wait", f"{seconds}s", expected=expected)
 
+    def caught_up(self) -> None:
+        """Ticks until nothing is left that a turn could not reach; what was away may answer slowly at first."""
+        deadline = time.monotonic() + 60
+        while self.cutover("tick", expected=(0, UNFINISHED)).code == UNFINISHED:
+            assert time.monotonic() < deadline, self.status()
+
     def status(self) -> dict[str, Any]:
         """What `cutover status` says."""
         return dict(json.loads(self.cutover("status", "--json").text))
