@@ -12,7 +12,7 @@ import pytest
 from offline.standins.aws import PACKAGE
 from offline.standins.kind import StandinError
 from tests.support.service_model import problems
-from tests.unit.infra.configs import FARGATE, changed, without
+from tests.unit.infra.configs import ACCOUNT, FARGATE, REGION, changed, without
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording, Registered, identity
 from tests.unit.infra.request_rows import ROWS
@@ -20,6 +20,19 @@ from tests.unit.infra.requests import LATER, NONE, Request, requests
 
 PROD = changed(FARGATE, database={"access": "tunnel"})
 CANARY = changed(without(FARGATE, "zones"), track="candidate", base="prod")
+FIRST_UP = changed(FARGATE, image="later", edge={"image": "later"}, database={"access": "later"})
+IN_A_VPC = changed(
+    without(FARGATE, "fargate"),
+    network={
+        "vpcId": "vpc-0123456789abcdef0",
+        **{
+            f"{tier}SubnetIds": [f"subnet-0{number}{zone}" for zone in "ab"]
+            for number, tier in enumerate(("app", "data", "public"))
+        },
+    },
+    edge={"trustedProxies": ["10.9.0.0/20"]},
+    fargate={"certificateArn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"},
+)
 
 
 def wrong(declared: Recording) -> list[str]:
@@ -34,7 +47,11 @@ def wrong(declared: Recording) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("config", "least"), [(PROD, 150), (CANARY, 4)], ids=["prod", "canary"])
+@pytest.mark.parametrize(
+    ("config", "least"),
+    [(PROD, 150), (CANARY, 4), (FIRST_UP, 100), (IN_A_VPC, 100)],
+    ids=["prod", "canary", "prod's first up", "prod in a VPC that exists"],
+)
 def test_aws_models_take_each_request(config: Mapping[str, str], least: int) -> None:
     declared = run(config)
 
