@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from webnext.settings import FlagValues, Settings
@@ -15,11 +17,7 @@ REQUESTS = Histogram(
     ("route", "method", "status", "traffic"),
     buckets=SECONDS,
 )
-AUDIT_INSERTS = Counter(
-    "web_next_audit_inserts_total",
-    "Audit entries kept, by where (postgres, executor, spool, mock) and traffic",
-    ("store", "traffic"),
-)
+AUDIT_INSERTS = Counter("web_next_audit_inserts_total", "Audit entries kept by store and traffic", ("store", "traffic"))
 AUDIT_REFUSED = Counter("web_next_audit_refused_total", "Audit entries not accepted because nothing could keep them")
 AUDIT_WRITE = Histogram(
     "web_next_audit_write_duration_seconds",
@@ -28,14 +26,10 @@ AUDIT_WRITE = Histogram(
     buckets=SECONDS,
 )
 AUDIT_SPOOLED = Gauge("web_next_audit_spool_entries", "Audit entries that wait in S3 to be replayed")
-QUEUE_JOBS = Gauge(
-    "web_next_queue_jobs", "Jobs by queue (deliver, dlq) and state (waiting, active, delayed)", ("queue", "state")
-)
+QUEUE_JOBS = Gauge("web_next_queue_jobs", "Jobs that a queue holds, by their state", ("queue", "state"))
 QUEUE_OLDEST = Gauge("web_next_queue_oldest_job_age_seconds", "Age of the oldest job that waits", ("queue",))
 OUTBOX_PENDING = Gauge("web_next_outbox_pending", "Accepted alerts that are not delivered and not dead letters yet")
-DELIVERIES = Counter(
-    "web_next_alert_deliveries_total", "Attempts to deliver an alert by outcome (ok, failed, dead)", ("outcome",)
-)
+DELIVERIES = Counter("web_next_alert_deliveries_total", "Attempts to deliver an alert by outcome", ("outcome",))
 FALLBACKS = Counter(
     "web_next_fallbacks_total",
     "Answers by a fallback or a mock, each once, by route, what was away first (mock: nothing was) and traffic",
@@ -44,9 +38,7 @@ FALLBACKS = Counter(
 DEPENDENCY_UP = Gauge("web_next_dependency_up", "1 while the last call of it succeeded, else 0", ("dependency",))
 FLAG = Gauge("web_next_flag", "The flags in force; booleans as 0 and 1", ("name",))
 AUTO_PAUSES = Counter("web_next_auto_pauses_total", "Breaches that were followed by an audited pause")
-CLEANED = Counter(
-    "web_next_evidence_cleaned_total", "Evidence objects past retention, by what was done (deleted, dry_run)", ("done",)
-)
+CLEANED = Counter("web_next_evidence_cleaned_total", "Evidence objects past retention, by what was done", ("done",))
 BUILD = Gauge("web_next_build_info", "Always 1", ("build_sha", "version", "environment", "role"))
 
 
@@ -54,6 +46,11 @@ def show_flags(flags: FlagValues) -> None:
     """Set the gauge of every flag."""
     for name, value in flags:
         FLAG.labels(name).set(float(value))
+
+
+def say(**figures: float) -> None:
+    """Log what is also a gauge, for alarms where nobody asks for gauges."""
+    logging.getLogger("webnext.metrics").info("measured", extra={"fields": figures})
 
 
 def serve(settings: Settings, role: str) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from webnext import metrics
 from webnext.alerts import redis
 from webnext.alerts.outbox import Outbox, Row
-from webnext.alerts.queues import BATCH, Letter, Queues, Whereabouts
+from webnext.alerts.queues import BATCH, DELIVER, DLQ, Letter, Queues, Whereabouts
 from webnext.dependency import Dependency
 
 REDIS_SECONDS = 5.0
@@ -48,13 +48,16 @@ class Reconciler:
             await self._outbox.dead(job_id, letter.alert, letter.trace_id, letter.errors)
 
     async def measure(self) -> None:
-        """Set the gauges. Raises AwayError."""
+        """Set the gauges, and log them. Raises AwayError."""
         depths = await self._redis.call(self._queues.depths)
         for name, depth in depths.items():
             metrics.QUEUE_OLDEST.labels(name).set(depth.oldest or 0)
             for state in ("waiting", "active", "delayed"):
                 metrics.QUEUE_JOBS.labels(name, state).set(getattr(depth, state))
-        metrics.OUTBOX_PENDING.set((await self._outbox.counts()).pending)
+        counts = await self._outbox.counts()
+        metrics.OUTBOX_PENDING.set(counts.pending)
+        oldest = max(depths[DELIVER].oldest or 0, counts.oldest or 0)
+        metrics.say(oldestAlertSeconds=oldest, deadLetters=depths[DLQ].total, outboxPending=counts.pending)
 
     async def _settle(self, rows: list[Row]) -> None:
         found = await self._redis.call(lambda: self._queues.whereabouts([row.id for row in rows]))

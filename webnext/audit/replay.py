@@ -38,6 +38,7 @@ class Replayer:
                 waiting -= await self._empty(names)
                 away = self._postgres.dependency.is_open
         metrics.AUDIT_SPOOLED.set(waiting)
+        metrics.say(spooledEntries=waiting)
 
     async def _away(self) -> bool:
         try:

@@ -23,6 +23,7 @@ from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
 from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
+from infra.runtime.fargate.work import WorkMetrics, WorkMetricsArgs, work_alarms
 from infra.settings.keys import Settings
 from infra.settings.sections import EdgeSettings, FargateSettings
 from infra.shapes import later
@@ -63,7 +64,7 @@ class FargateRuntimeArgs:
     """`release` goes into the stable slot; `task_role`, an ARN, is the app's; alarms tell `topic`, an ARN.
 
     `firewall` is what one address may send in 300 s. `told` is what every task's nginx is told beside its track,
-    `environment` what a candidate's app is told.
+    `environment` what a candidate's app is told. A worker that `delivers` says what waits.
     """
 
     names: Names
@@ -76,6 +77,7 @@ class FargateRuntimeArgs:
     fargate: FargateSettings
     edge: EdgeSettings
     firewall: int
+    delivers: bool
     certificate: ConsoleCertificateArgs
     worker_command: Sequence[str]
     health_command: Sequence[str]
@@ -103,6 +105,7 @@ class FargateRuntimeArgs:
             fargate=settings.fargate,
             edge=settings.edge,
             firewall=settings.waf_requests,
+            delivers=settings.adapters.queue == "production",
             certificate=ConsoleCertificateArgs.of(settings),
             worker_command=settings.worker_command,
             health_command=settings.health_command,
@@ -155,9 +158,10 @@ class FargateRuntime(pulumi.ComponentResource):
             {"ClusterName": self._cluster.name, "ServiceName": worker.name},
             args.fargate.worker_tasks,
         )
+        WorkMetrics("work", WorkMetricsArgs.of(names, self._logs), self._child)
         StandingAlarms(
             "standing",
-            StandingAlarmsArgs.of(names, args.topic, standing),
+            StandingAlarmsArgs.of(names, args.topic, [*standing, *work_alarms(names.metrics, delivers=args.delivers)]),
             pulumi.ResourceOptions(parent=self, depends_on=[app, worker]),
         )
         self.slots = FargateSlots(

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import operator
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from infra.runtime.fargate.work import DEAD, OLDEST, PENDING, SPOOLED
 from tests.unit.infra.configs import FARGATE, changed
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording
+from webnext.alerts.outbox import Counts
+from webnext.alerts.queues import Depth
+from webnext.alerts.reconciler import Reconciler
+from webnext.audit.replay import Replayer
+from webnext.dependency import AwayError
+from webnext.logs import JsonFormatter
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 Minute = Mapping[str, float]
 """What CloudWatch has of a minute: metric → value. A count of nothing is no datum."""
 ERRORS, REQUESTS, BALANCER, HOSTS = (
@@ -22,7 +34,10 @@ ERRORS, REQUESTS, BALANCER, HOSTS = (
     "HTTPCode_ELB_5XX_Count",
     "HealthyHostCount",
 )
-WELL: Minute = {REQUESTS: 1000, HOSTS: 2, "TargetResponseTime": 0.2, "RunningTaskCount": 1}
+WELL: Minute = {REQUESTS: 1000, HOSTS: 2, "TargetResponseTime": 0.2, SPOOLED: 0}
+WORKS: Minute = {"RunningTaskCount": 1, OLDEST: 0, DEAD: 0, PENDING: 0}
+WORK = ("worker-", "alerts-", "dead-")
+"""How the names of the alarms on the worker begin."""
 
 
 @pytest.fixture
@@ -32,7 +47,8 @@ def prod() -> Recording:
 
 def alarms(declared: Recording) -> dict[str, dict[str, Any]]:
     named = {one.inputs["name"].removeprefix("web-next-test-"): one.inputs for one in declared.of(ALARM)}
-    return {name: alarm for name, alarm in named.items() if not name.startswith(("database-", "queues-", "audit-"))}
+    others = ("database-", "queues-", "audit-partition-")
+    return {name: alarm for name, alarm in named.items() if not name.startswith(others)}
 
 
 def value(alarm: Mapping[str, Any], minute: Minute) -> float | None:
@@ -51,19 +67,23 @@ def value(alarm: Mapping[str, Any], minute: Minute) -> float | None:
 def fires(alarm: Mapping[str, Any], minutes: Sequence[Minute]) -> bool:
     """Whether it does at the end of these minutes, the last of its own."""
     assert alarm.get("period", 60) == 60
-    beyond = {"GreaterThanThreshold": operator.gt, "LessThanThreshold": operator.lt}[alarm["comparisonOperator"]]
+    beyond = {
+        "GreaterThanThreshold": operator.gt,
+        "GreaterThanOrEqualToThreshold": operator.ge,
+        "LessThanThreshold": operator.lt,
+    }[alarm["comparisonOperator"]]
     seen = [value(alarm, minute) for minute in minutes[-int(alarm["evaluationPeriods"]) :]]
     assert len(seen) == alarm["evaluationPeriods"]
     silence, threshold = alarm["treatMissingData"] == "breaching", alarm["threshold"]
     return all(silence if each is None else beyond(each, threshold) for each in seen)
 
 
-def heard(declared: Recording, *, stable: Minute = WELL, worker: Minute = WELL) -> set[str]:
+def heard(declared: Recording, *, stable: Minute = WELL, worker: Minute = WORKS) -> set[str]:
     """The alarms that fire after ten minutes of this."""
     return {
         name
         for name, alarm in alarms(declared).items()
-        if not name.startswith("candidate-") and fires(alarm, [worker if name.startswith("worker") else stable] * 10)
+        if not name.startswith("candidate-") and fires(alarm, [worker if name.startswith(WORK) else stable] * 10)
     }
 
 
@@ -107,9 +127,83 @@ def test_errors_that_a_stranger_can_cause_end_no_deployment(prod: Recording) -> 
 def test_a_worker_that_is_gone_or_too_small_is_heard(tasks: int | None, least: int, silent: bool) -> None:
     declared = run(changed(FARGATE, fargate={"workerTasks": least}))
 
-    assert heard(declared, worker={} if tasks is None else {"RunningTaskCount": tasks}) == (
-        set() if silent else {"worker-tasks"}
-    )
+    minute = {name: each for name, each in {**WORKS, "RunningTaskCount": tasks}.items() if each is not None}
+    assert heard(declared, worker=minute) == (set() if silent else {"worker-tasks"})
+
+
+@pytest.mark.parametrize(
+    ("figures", "names"),
+    [
+        ({OLDEST: 299, PENDING: 99}, set()),
+        ({OLDEST: 300}, {"alerts-late"}),
+        ({PENDING: 100}, {"alerts-backlog"}),
+        ({DEAD: 1}, {"dead-letters"}),
+    ],
+)
+def test_what_a_worker_is_behind_with_is_heard(prod: Recording, figures: Minute, names: set[str]) -> None:
+    assert heard(prod, worker={**WORKS, **figures}) == names
+
+
+def test_a_spool_that_nobody_empties_is_heard(prod: Recording) -> None:
+    assert heard(prod, stable={**WELL, SPOOLED: 1}) == {"audit-spooled"}
+
+
+@pytest.mark.parametrize(("queue", "names"), [("production", {"alerts-late"}), ("mock", set())])
+def test_a_worker_that_runs_and_says_nothing_is_heard_where_it_delivers(queue: str, names: set[str]) -> None:
+    declared = run(changed(FARGATE, adapters={"queue": queue}))
+
+    assert heard(declared, worker={"RunningTaskCount": 1}) == names
+
+
+def written(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """The lines of app and worker as they go to standard output, in one."""
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records if record.msg == "measured"]
+    return {key: value for line in lines for key, value in line.items()}
+
+
+@pytest.mark.parametrize(("oldest", "says"), [(None, 7.5), (9.0, 9.0)], ids=["in Redis alone", "a row that Redis lost"])
+def test_the_figures_are_taken_out_of_the_lines_that_worker_and_app_write(
+    prod: Recording, caplog: pytest.LogCaptureFixture, oldest: float | None, says: float
+) -> None:
+    caplog.set_level("INFO")
+    queues = SimpleNamespace(depths=partial(answered, {"deliver": Depth(2, 1, 0, 7.5), "dlq": Depth(3, 0, 0, 90.0)}))
+    outbox = SimpleNamespace(counts=partial(answered, Counts(pending=4, dead=3, oldest=oldest)))
+    asyncio.run(Reconciler(cast("Any", outbox), cast("Any", queues)).measure())
+    asyncio.run(Replayer(cast("Any", Away()), cast("Any", None), cast("Any", Spool())).replay())
+    line = written(caplog)
+    filters = [one.inputs for one in prod.of(FILTER) if one.name.startswith("work-")]
+
+    for one in filters:
+        figure = one["metricTransformation"]["name"]
+        assert one["pattern"] == f"{{ $.{figure} >= 0 }}"
+        assert one["metricTransformation"]["value"] == f"$.{figure}"
+    found = {one["metricTransformation"]["name"]: line[one["metricTransformation"]["name"]] for one in filters}
+    assert found == {OLDEST: says, DEAD: 3, PENDING: 4, SPOOLED: 2}
+    groups = {(one["metricTransformation"]["name"], one["logGroupName"].rpartition("/")[2]) for one in filters}
+    assert groups == {
+        *((name, part) for name in (OLDEST, DEAD, PENDING) for part in ("worker", "candidate")),
+        *((SPOOLED, part) for part in ("stable", "candidate")),
+    }, "whichever track delivers"
+
+
+async def answered(answer: Any) -> Any:
+    return answer
+
+
+class Away:
+    """A Postgres that nobody reaches."""
+
+    dependency = SimpleNamespace(is_open=True)
+
+    async def run(self, *_: Any, **__: Any) -> None:
+        raise AwayError("postgres", "nobody answers")
+
+
+class Spool:
+    """Two objects that wait."""
+
+    async def pages(self) -> AsyncIterator[list[str]]:
+        yield ["a", "b"]
 
 
 def test_what_must_be_there_is_watched_once_it_is(prod: Recording) -> None:
@@ -119,6 +213,7 @@ def test_what_must_be_there_is_watched_once_it_is(prod: Recording) -> None:
     ends_a_deployment = prod.one("aws:ecs/service:Service", "stable").inputs["alarms"]["alarmNames"]
 
     assert {one.inputs["name"] for one in standing if one.inputs["treatMissingData"] == "breaching"} == {
+        "web-next-test-alerts-late",
         "web-next-test-stable-hosts",
         "web-next-test-worker-tasks",
     }

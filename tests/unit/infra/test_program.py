@@ -46,6 +46,7 @@ TOKENS = {
     "web-next:fargate:Runtime",
     "web-next:fargate:StandingAlarms",
     "web-next:fargate:TrackMetrics",
+    "web-next:fargate:WorkMetrics",
     "web-next:network:Bastion",
     "web-next:network:Network",
     "web-next:operations:Monitoring",
