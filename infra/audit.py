@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
+from cutover.schema import authorities
 from infra.naming import Names
 from infra.network import Network
 from infra.settings.instance_classes import max_connections
 from infra.settings.keys import Settings
 from infra.vault import Vault
 
+SslMode = Literal["require", "verify-ca", "verify-full"]
 DATABASE = "audit"
 VERSION = "17"
 """Postgres' major version; a newer one needs `database.majorUpgrade` where a server runs."""
@@ -21,9 +24,9 @@ MASTER = "master"
 LOGS = ("postgresql", "upgrade")
 
 
-def connection_url(role: str, password: str, endpoint: str) -> str:
+def connection_url(role: str, password: str, endpoint: str, sslmode: SslMode) -> str:
     """A PostgreSQL URL over TLS; `endpoint` is host:port, and `password` needs no quoting."""
-    return f"postgresql://{role}:{password}@{endpoint}/{DATABASE}?sslmode=require"
+    return f"postgresql://{role}:{password}@{endpoint}/{DATABASE}?sslmode={sslmode}"
 
 
 def parameters(instance_class: str) -> dict[str, tuple[str, str]]:
@@ -46,6 +49,7 @@ class AuditArgs:
 
     `keep` stops deletion in AWS and in Pulumi. `subnet_ids` lie in two zones or more; `group_id` is the security
     group. Windows are in UTC. `major_upgrade` lets the server go to a newer major version, at once.
+    `sslmode` is what the URLs demand of the server's certificate.
     """
 
     identifier: str
@@ -63,6 +67,7 @@ class AuditArgs:
     subnet_ids: list[pulumi.Input[str]]
     group_id: pulumi.Input[str]
     vault: Vault
+    sslmode: SslMode
 
     @classmethod
     def of(cls, settings: Settings, names: Names, network: Network, vault: Vault) -> AuditArgs:
@@ -82,6 +87,8 @@ class AuditArgs:
             subnet_ids=network.subnet_ids["data"],
             group_id=network.database.id,
             vault=vault,
+            # A machine's server signs its certificate itself.
+            sslmode="require" if settings.machine else "verify-full",
         )
 
 
@@ -149,7 +156,7 @@ class Audit(pulumi.ComponentResource):
             publicly_accessible=False,
             db_subnet_group_name=placed.name,
             vpc_security_group_ids=[args.group_id],
-            ca_cert_identifier="rds-ca-rsa2048-g1",
+            ca_cert_identifier=authorities.GROUP,
             username=MASTER,
             password=self.master_password,
             parameter_group_name=group.name,
@@ -172,8 +179,12 @@ class Audit(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.keep, depends_on=logs),
         )
         self.endpoint = self.instance.endpoint
-        url = pulumi.Output.all(self.master_password, self.endpoint).apply(
-            lambda known: connection_url(MASTER, known[0], known[1])
-        )
-        args.vault.put("AUDIT_DB_MASTER_URL", url)
+        self._sslmode: SslMode = args.sslmode
+        args.vault.put("AUDIT_DB_MASTER_URL", self.url(MASTER, self.master_password))
         self.register_outputs({"endpoint": self.endpoint})
+
+    def url(self, role: str, password: pulumi.Output[str]) -> pulumi.Output[str]:
+        """The URL of a role."""
+        return pulumi.Output.all(password, self.endpoint).apply(
+            lambda known: connection_url(role, known[0], known[1], self._sslmode)
+        )

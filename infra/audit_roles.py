@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_postgresql as postgresql
 
-from infra.audit import DATABASE, MASTER, Audit, connection_url
+from infra.audit import DATABASE, MASTER, Audit
 from infra.bastion import Bastion
 from infra.providers import postgresql_provider
 from infra.settings.keys import Settings
@@ -79,15 +79,20 @@ class AuditRoles(pulumi.ComponentResource):
         super().__init__("web-next:data:AuditRoles", name, None, opts)
         passwords = {role: args.vault.password(role.replace("_", "-")) for role in ENTRIES}
         self.urls = {
-            role: args.vault.put(entry, self._url(role, passwords[role], args.audit.endpoint))
-            for role, entry in ENTRIES.items()
+            role: args.vault.put(entry, args.audit.url(role, passwords[role])) for role, entry in ENTRIES.items()
         }
         self.rights = []
         self._args = args
         if args.access != "later":
             host, port = args.tunnel or (args.audit.instance.address, args.audit.instance.port)
             provider = postgresql_provider(
-                name, host=host, port=port, username=MASTER, password=args.audit.master_password
+                name,
+                host=host,
+                port=port,
+                username=MASTER,
+                password=args.audit.master_password,
+                # It connects to one name and checks that; a tunnel's end has another than the server.
+                sslmode="require" if args.emulator else "verify-ca" if args.tunnel else "verify-full",
             )
             # Without the server there is nothing to forward to, whichever way the provider goes.
             self._inside = pulumi.ResourceOptions(
@@ -189,7 +194,3 @@ class AuditRoles(pulumi.ComponentResource):
             privileges=list(privileges),
             opts=self._inside,
         )
-
-    @staticmethod
-    def _url(role: str, password: pulumi.Output[str], endpoint: pulumi.Output[str]) -> pulumi.Output[str]:
-        return pulumi.Output.all(password, endpoint).apply(lambda known: connection_url(role, known[0], known[1]))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 import pulumi_postgresql as postgresql
 import pulumi_random as random
 
+from cutover.schema import authorities
 from infra.settings.keys import Settings
 
 SERVICES = (
@@ -66,9 +69,16 @@ def docker_provider() -> docker.Provider:
 
 
 def postgresql_provider(
-    name: str, *, host: pulumi.Input[str], port: pulumi.Input[int], username: str, password: pulumi.Input[str]
+    name: str,
+    *,
+    host: pulumi.Input[str],
+    port: pulumi.Input[int],
+    username: str,
+    password: pulumi.Input[str],
+    sslmode: str,
 ) -> postgresql.Provider:
-    """The provider for one database server, as its master user, who is no superuser on RDS."""
+    """The provider for one database server, as its master user, who is no superuser on RDS. Where `sslmode` verifies
+    the server, RDS' authorities are believed."""
     return postgresql.Provider(
         name,
         host=host,
@@ -77,7 +87,9 @@ def postgresql_provider(
         password=password,
         database="postgres",
         superuser=False,
-        sslmode="require",
+        sslmode=sslmode,
+        # In the state: the same on every machine, from the program's folder, where its providers run.
+        sslrootcert=str(authorities.FILE.relative_to(Path(__file__).parents[1])) if sslmode != "require" else None,
         connect_timeout=15,
     )
 

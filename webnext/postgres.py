@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -28,6 +30,8 @@ LEND_SECONDS = 0.1
 FRESH_SECONDS = 0.05
 """A connection is lent without a test where it was given back less than this ago and none has broken since."""
 CONNECTIONS = 10
+AUTHORITIES = Path(__file__).with_name("rds.pem")
+"""Whom it believes where the address has the server's certificate verified: Amazon RDS' certificate authorities."""
 
 
 class Postgres:
@@ -137,7 +141,9 @@ class _Connection(psycopg.AsyncConnection[TupleRow]):
     @classmethod
     async def connect(cls, conninfo: str = "", *, postgres: Postgres, **kwargs: Any) -> _Connection:  # type: ignore[override]  # noqa: ARG003
         async def address() -> str:
-            return await aws.in_thread(lambda: postgres.vault.read(SECRET))
+            read = await aws.in_thread(lambda: postgres.vault.read(SECRET))
+            # With an authority at hand libpq verifies even where it is not asked to.
+            return make_conninfo(read, sslrootcert=str(AUTHORITIES)) if "sslmode=verify" in read else read
 
         try:
             current = await address()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cutover import aws
 from cutover.errors import MigrationError, UnreachableError
+from cutover.schema import authorities
 from cutover.schema.connection import connect
 from cutover.schema.secrets import secret_value
 from cutover.schema.tunnel import LOOPBACK, Tunnel, instance_of, listens
@@ -67,6 +68,11 @@ class AuditDatabase(DatabaseAccess):
         url = secret_value(self.secret_arn, region=self.region, emulator=self.emulator)
         with (
             self.reachable(),
-            connect(url, address=self.address, database=database) as connection,
+            connect(
+                url,
+                address=self.address,
+                database=database,
+                authorities=None if self.emulator else authorities.FILE,
+            ) as connection,
         ):
             yield connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutover.errors import MigrationError
@@ -17,17 +18,24 @@ _SESSION = "SET client_connection_check_interval = '1s'; SET statement_timeout =
 
 @contextmanager
 def connect(
-    url: str, *, address: tuple[str, int] | None = None, database: str | None = None
+    url: str,
+    *,
+    address: tuple[str, int] | None = None,
+    database: str | None = None,
+    authorities: Path | None = None,
 ) -> Iterator[psycopg.Connection]:
     """A connection in autocommit mode.
 
     `address`, an IP address and a port, is where to connect in place of the URL's host, whose name still is what
-    a certificate is checked for; `database` replaces the URL's. Raises MigrationError in one line, without the
+    a certificate is checked for; `database` replaces the URL's; `authorities` is the file of those that are believed
+    where the URL has the server's certificate verified. Raises MigrationError in one line, without the
     URL, when none answers, and for what the database refuses inside the block.
     """
     import psycopg
 
     instead: dict[str, Any] = {"dbname": database} if database else {}
+    if authorities:
+        instead |= {"sslrootcert": str(authorities)}
     if address:
         instead |= {"hostaddr": address[0], "port": address[1]}
     try:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from cutover.schema import authorities
 from infra.naming import Names
 from infra.settings import subnets
 from infra.settings.keys import LATER, Settings
@@ -178,6 +179,15 @@ _MEMORY = {
 @_needs("evidenceBucket")
 def _names_are_ones_that_aws_takes(settings: Settings, stack: str) -> Iterator[str]:
     yield from Names.of(settings, stack).problems()
+
+
+@_needs("runtime", "region")
+def _the_databases_authority_is_known(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime == "fargate" and settings.region not in (known := authorities.regions()):
+        yield (
+            f"region is {settings.region}: cutover/schema/rds.pem has no authority of RDS there, so nobody could "
+            f"verify the database; choose one of {', '.join(sorted(known))}, or add the region's to the file"
+        )
 
 
 @_needs("track", "runtime", "zones", "region")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from cutover.schema import authorities
 from infra.audit import connection_url, parameters
 from infra.settings.instance_classes import max_connections
 from tests.unit.infra.configs import DOCKER, FARGATE
@@ -139,6 +140,10 @@ def test_the_server_always_ends_with_a_snapshot_and_its_backups_and_only_if_aske
 
 
 def test_a_connection_url_demands_tls() -> None:
-    assert connection_url("audit_writer", "abc", "db:5432") == (
-        "postgresql://audit_writer:abc@db:5432/audit?sslmode=require"
+    assert connection_url("audit_writer", "abc", "db:5432", "verify-full") == (
+        "postgresql://audit_writer:abc@db:5432/audit?sslmode=verify-full"
     )
+
+
+def test_the_servers_certificate_is_of_the_authorities_that_the_project_has() -> None:
+    assert declare("audit").one(INSTANCE).inputs["caCertIdentifier"] == authorities.GROUP

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cutover.schema import authorities
 from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import declare, run
 from tests.unit.infra.recorder import Recording, Registered
@@ -31,16 +33,18 @@ def inside(declared: Recording) -> list[Registered]:
 @pytest.mark.parametrize("config", [DOCKER, FARGATE, TUNNEL, LATER], ids=["docker", "direct", "tunnel", "later"])
 def test_each_role_has_a_url_and_a_password_of_its_own_in_the_vault(config: Mapping[str, str]) -> None:
     declared = declare("roles", config)
+    # A machine's server signs its certificate itself.
+    tail = f"@{HOST}/audit?sslmode={'require' if config is DOCKER else 'verify-full'}"
     urls = {version.name: version.inputs["secretString"] for version in declared.of(SECRET_VERSION)}
 
     assert urls == {
-        entry: f"postgresql://{role}:generated-{role.replace('_', '-')}@{HOST}/audit?sslmode=require"
+        entry: f"postgresql://{role}:generated-{role.replace('_', '-')}{tail}"
         for entry, role in (
             ("AUDIT_DB_OWNER_URL", "audit_owner"),
             ("AUDIT_DB_URL", "audit_writer"),
             ("AUDIT_DB_READER_URL", "audit_reader"),
         )
-    } | {"AUDIT_DB_MASTER_URL": f"postgresql://master:generated-audit-master@{HOST}/audit?sslmode=require"}
+    } | {"AUDIT_DB_MASTER_URL": f"postgresql://master:generated-audit-master{tail}"}
     assert all("secretString" in version.secrets for version in declared.of(SECRET_VERSION))
 
 
@@ -117,18 +121,25 @@ def test_the_owner_alone_schedules_its_upkeep_and_nothing_is_granted_beside_that
 
 
 @pytest.mark.parametrize(
-    ("config", "address"),
-    [(DOCKER, ("10.213.7.64", "20000")), (FARGATE, ("10.213.7.64", "20000")), (TUNNEL, ("127.0.0.1", "25432"))],
+    ("config", "address", "sslmode"),
+    [
+        (DOCKER, ("10.213.7.64", "20000"), "require"),
+        (FARGATE, ("10.213.7.64", "20000"), "verify-full"),
+        (TUNNEL, ("127.0.0.1", "25432"), "verify-ca"),
+    ],
     ids=["docker", "direct", "tunnel"],
 )
 def test_the_database_is_filled_by_the_master_over_tls_at_its_address_or_the_tunnels(
-    config: Mapping[str, str], address: tuple[str, str]
+    config: Mapping[str, str], address: tuple[str, str], sslmode: str
 ) -> None:
     declared = declare("roles", config)
     provider = declared.one("pulumi:providers:postgresql")
 
     assert (provider.inputs["host"], provider.inputs["port"]) == address
-    assert (provider.inputs["username"], provider.inputs["sslmode"]) == ("master", "require")
+    assert (provider.inputs["username"], provider.inputs["sslmode"]) == ("master", sslmode)
+    file = provider.inputs.get("sslrootcert")
+    assert file == (None if config is DOCKER else "cutover/schema/rds.pem"), "from the program's folder, on any machine"
+    assert file is None or Path(file).samefile(authorities.FILE)
     assert provider.inputs["superuser"] == "false", "RDS has none"
     assert "password" in provider.secrets
     server = declared.one(INSTANCE)

@@ -100,9 +100,23 @@ def test_another_runtime_touches_neither_data_nor_secrets() -> None:
         "Role app: assumeRolePolicy",
         "Schema schema: access.emulator",
         "UpdateGuard release: told.emulator",
-    }, "the console's port, who takes the role on, and where vault and records are asked"
+        "postgresql audit-roles: sslmode",
+        "postgresql audit-roles: sslrootcert",
+        *(f"SecretVersion {name}: secretString" for name in database_urls(fargate)),
+    }, "the console's port, who takes the role on, where vault and records are asked, and how the database is verified"
+    assert database_urls(docker) == {
+        name: url.replace("sslmode=verify-full", "sslmode=require") for name, url in database_urls(fargate).items()
+    }, "a password is the same"
     assert "- Service stable" in differences
     assert "+ Container stable" in differences
+
+
+def database_urls(recording: Recording) -> dict[str, str]:
+    return {
+        one.name: one.inputs["secretString"]
+        for one in recording.of("aws:secretsmanager/secretVersion:SecretVersion")
+        if one.name.startswith("AUDIT_DB_")
+    }
 
 
 def held(recording: Recording) -> set[str]:

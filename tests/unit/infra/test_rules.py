@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from cutover.schema import authorities
 from infra.settings import rules
 from infra.settings.keys import Settings
 from infra.settings.rules import broken
@@ -235,6 +236,13 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             'executorUrl is "http://executor.web-next.test:8080": on fargate it must be https; the way to the executor '
             "leaves the VPC, and the console's page may not ask http"
+        ],
+    ),
+    "a region whose database nobody could verify": (
+        changed(FARGATE, region="il-central-1", zones=["il-central-1a", "il-central-1b"]),
+        [
+            "region is il-central-1: cutover/schema/rds.pem has no authority of RDS there, so nobody could verify the "
+            f"database; choose one of {', '.join(sorted(authorities.regions()))}, or add the region's to the file"
         ],
     ),
     "storage that cannot grow": (
