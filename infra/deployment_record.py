@@ -111,9 +111,9 @@ class DeploymentRecord(pulumi.ComponentResource):
 
 def _running(args: pulumi.ResourceHookArgs) -> None:
     """Raises NoGoError, which fails the update, when a service does not run what was declared."""
-    from cutover.smoke import running
+    from cutover import smoke
 
-    running.require_declared(json.loads((args.new_inputs or {})["content"]))
+    smoke.require_declared(json.loads((args.new_inputs or {})["content"]))
 
 
 def _smoke(args: pulumi.ResourceHookArgs) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutover import aws
-from cutover.errors import NoGoError
 from cutover.smoke.probe import CheckFailedError
 from outputs.smoke import DockerProcesses, FargateProcesses, SmokeTarget
 
@@ -34,20 +33,6 @@ class Process:
         if self.image != intended:
             return f"{self.part} {self.name} runs image {self.image or 'unknown'}, not {intended}"
         return None
-
-
-def require_declared(target: Mapping[str, Any]) -> None:
-    """Looks whether each process of a target, the content of a deployment record, is the one that was declared.
-
-    A provider takes a service that ECS has put back for a steady one. Raises NoGoError with the reason.
-    """
-    release = SmokeTarget.from_output(target)
-    try:
-        found = [wrong for each in processes(release) if (wrong := each.not_running(release.image))]
-    except CheckFailedError as error:
-        found = [str(error)]
-    if found:
-        raise NoGoError("NO-GO" + "".join(f"\n  {wrong}" for wrong in found))
 
 
 def processes(target: SmokeTarget) -> list[Process]:

@@ -12,7 +12,7 @@ import pytest
 from botocore.stub import Stubber
 from docker.errors import DockerException
 
-from cutover import aws
+from cutover import aws, smoke
 from cutover.errors import NoGoError
 from cutover.smoke import running
 from cutover.smoke.checks import build
@@ -236,7 +236,7 @@ class Ecs:
 
 def required(ecs: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "client", lambda *_: ecs)
-    running.require_declared(replace(TARGET, processes=SERVICES).output())
+    smoke.require_declared(replace(TARGET, processes=SERVICES).output())
 
 
 def test_what_runs_as_it_was_declared_may_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

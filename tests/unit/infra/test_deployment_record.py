@@ -12,7 +12,6 @@ import pytest
 
 from cutover import smoke
 from cutover.errors import NoGoError
-from cutover.smoke import running
 from infra import deployment_record
 from infra.deployment_record import DeploymentRecord, DeploymentRecordArgs
 from infra.release import Release, release_of
@@ -59,7 +58,7 @@ def test_on_ecs_what_was_put_back_is_found_before_anything_is_smoked_or_recorded
     on_ecs = FargateProcesses(cluster="c", app="a", worker="w", app_definition="a:1", worker_definition="w:1")
     declared = record(lambda: declare_record(processes=on_ecs, smoked=smoked))
     asked: list[Mapping[str, Any]] = []
-    monkeypatch.setattr(running, "require_declared", asked.append)
+    monkeypatch.setattr(smoke, "require_declared", asked.append)
 
     deployment_record._running(hook_arguments(declared))
 
