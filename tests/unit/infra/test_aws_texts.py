@@ -94,6 +94,23 @@ def called(path: str) -> bool:
     return path in ("name", "description", "alarmDescription", "identifier") or path.startswith("tags.")
 
 
+RULE = r"aws:vpc/securityGroup(In|E)gressRule:.*"
+
+
+@pytest.mark.parametrize("access", ["direct", "later", "tunnel"])
+@pytest.mark.parametrize("port", ["", ":8443"], ids=["443 alone", "an executor of another port"])
+def test_each_security_group_and_each_of_its_rules_has_a_description_that_ec2_takes(access: str, port: str) -> None:
+    config = changed(PROD, database={"access": access}, executorUrl=f"https://executor.web-next.test{port}")
+    described = [
+        (one.token, one.name, one.inputs["description"])
+        for one in run(config).registered
+        if one.token == "aws:ec2/securityGroup:SecurityGroup" or re.fullmatch(RULE, one.token)
+    ]
+
+    assert len(described) >= 16
+    assert [one for one in described if not re.fullmatch(EC2, one[2], re.ASCII)] == []
+
+
 @pytest.mark.parametrize(
     ("config", "least"), [(PROD, 100), (CANARY, 2), (LOCAL, 60)], ids=["prod", "canary", "a docker stack"]
 )
