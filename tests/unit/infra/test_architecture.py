@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from infra.monitoring import RUNWAY_METRIC
+from infra.runtime.fargate.work import DEAD, OLDEST, PENDING, SPOOLED
 from tests.unit.infra.configs import FARGATE, changed
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording, identity
@@ -18,7 +20,15 @@ ENCRYPTED = {
     "aws:rds/instance:Instance": "database",
     "aws:elasticache/replicationGroup:ReplicationGroup": "queues",
 }
-WATCHED = {"DBInstanceIdentifier": "database", "CacheClusterId": "queues", "TargetGroup": "tracks"}
+WATCHED = {
+    "DBInstanceIdentifier": "database",
+    "CacheClusterId": "queues",
+    "TargetGroup": "tracks",
+    "LoadBalancer": "balancer",
+    "ServiceName": "worker",
+}
+SAID_BY = {RUNWAY_METRIC: "upkeep", **dict.fromkeys((OLDEST, DEAD, PENDING), "worker"), SPOOLED: "app"}
+"""Who writes the line of which a filter makes a metric without dimensions."""
 SERVED_BY = {"secretsmanager": "vault", "kms": "key", "s3": "evidence", "ssm": "flags"}
 
 
@@ -65,8 +75,10 @@ def encryption(declared: Recording) -> Iterator[Arrow]:
 def alarms(declared: Recording) -> Iterator[Arrow]:
     """What is watched."""
     for alarm in declared.of("aws:cloudwatch/metricAlarm:MetricAlarm"):
-        of = [WATCHED[dimension] for dimension in alarm.inputs.get("dimensions") or {} if dimension in WATCHED]
-        yield (of or ["upkeep"])[0], "alarms", "topic"
+        queries = alarm.inputs.get("metricQueries")
+        metric = queries[0]["metric"] if queries else alarm.inputs
+        found = [part for dimension, part in WATCHED.items() if dimension in (metric.get("dimensions") or {})]
+        yield found[0] if found else SAID_BY[metric["metricName"]], "alarms", "topic"
 
 
 def arrows() -> set[Arrow]:
