@@ -126,6 +126,7 @@ def test_a_worker_that_rests_is_well_and_keeps_outbox_and_queues_together_until_
             owner.execute("UPDATE alert_outbox SET check_at = now()")
         waiting = 'web_next_queue_jobs{queue="deliver",state="waiting"}'
         wait_until(lambda: worker.metric(waiting) == 3, "what Redis had lost, and its measure")
+        wait_until(lambda: '"outboxPending": 3' in worker.log.read_text(), "the same in the log, for alarms")
         assert (stack.sink.messages, worker.health()) == ([], "ok\n")
         assert worker.metric('web_next_flag{name="ALERTS_CONSUME"}') == 0
 
