@@ -32,7 +32,9 @@ UNKNOWN_BEFORE_UP = {
     "defaultActions[0].forward.targetGroups[1].arn loadBalancerArn",
     "ListenerRule": "actions[0].targetGroupArn listenerArn",
     "LoadBalancer": "securityGroups subnets",
-    "MetricAlarm": "alarmActions dimensions.LoadBalancer dimensions.TargetGroup okActions",
+    "MetricAlarm": "alarmActions dimensions.LoadBalancer dimensions.TargetGroup okActions "
+    "metricQueries[0].metric.dimensions.LoadBalancer metricQueries[0].metric.dimensions.TargetGroup "
+    "metricQueries[1].metric.dimensions.LoadBalancer metricQueries[1].metric.dimensions.TargetGroup",
     "NatGateway": "allocationId subnetId",
     "Policy": "targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel",
     "Record": "aliases[0].name aliases[0].zoneId name records type",
