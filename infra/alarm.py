@@ -80,6 +80,7 @@ def _queries(formula: Formula, period: int) -> list[aws.cloudwatch.MetricAlarmMe
     queries = [
         aws.cloudwatch.MetricAlarmMetricQueryArgs(
             id=id_,
+            return_data=False,
             metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
                 namespace=metric.namespace,
                 metric_name=metric.name,

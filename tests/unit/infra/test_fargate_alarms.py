@@ -240,6 +240,14 @@ def test_each_track_is_watched_at_its_own_target_group(prod: Recording, track: s
     assert requests["metric"] == {**errors["metric"], "metricName": REQUESTS}
 
 
+def test_cloudwatch_is_told_which_one_query_of_a_formula_it_is(prod: Recording) -> None:
+    formulas = [alarm["metricQueries"] for alarm in alarms(prod).values() if "metricQueries" in alarm]
+
+    assert len(formulas) == 3
+    for queries in formulas:
+        assert [query["returnData"] for query in queries] == [False, False, True], "left out it would be true"
+
+
 def test_every_alarm_is_heard_when_it_fires_and_when_it_ends(prod: Recording) -> None:
     for name, alarm in alarms(prod).items():
         assert alarm["alarmActions"] == alarm["okActions"] != [], name
