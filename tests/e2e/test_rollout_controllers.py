@@ -193,7 +193,7 @@ def test_a_base_does_not_go_back_to_the_release_that_a_finished_rollout_has_repl
     running.wait()
     running.cutover("finish")
     running.play.stage.set(STABLE, list(CRITERIA), candidate=False)
-    refused = running.cutover("up", expected=(1,))
+    refused = running.cutover("up", expected=(REFUSED,))
 
     assert "is superseded" in refused.last_line
     assert running.weight == 0
