@@ -83,9 +83,8 @@ class Bastion(pulumi.ComponentResource):
         self.group = aws.autoscaling.Group(
             name,
             name=args.name,
-            launch_template=aws.autoscaling.GroupLaunchTemplateArgs(
-                id=template.id, version=template.latest_version.apply(str)
-            ),
+            # A changed template counts from the next instance on: a refresh would end the tunnel of the very update.
+            launch_template=aws.autoscaling.GroupLaunchTemplateArgs(id=template.id, version="$Latest"),
             vpc_zone_identifiers=args.network.subnet_ids["app"],
             min_size=1,
             max_size=1,
@@ -94,7 +93,6 @@ class Bastion(pulumi.ComponentResource):
             instance_maintenance_policy=aws.autoscaling.GroupInstanceMaintenancePolicyArgs(
                 min_healthy_percentage=100, max_healthy_percentage=200
             ),
-            instance_refresh=aws.autoscaling.GroupInstanceRefreshArgs(strategy="Rolling"),
             tags=[aws.autoscaling.GroupTagArgs(key="Name", value=args.name, propagate_at_launch=True)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
         )

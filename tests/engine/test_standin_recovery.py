@@ -211,7 +211,7 @@ def test_without_endpoints_the_shape_is_previewed_and_nothing_else(project: Proj
         template = aws.ec2.LaunchTemplate("t", image_id="resolve:ssm:/aws/ami", instance_type="t4g.nano", opts=opts,
             iam_instance_profile={"arn": "arn"}, metadata_options={"http_tokens": "required"},
             network_interfaces=[{"security_groups": ["sg-1"], "associate_public_ip_address": "false"}])
-        machine = aws.ec2.Instance("i", subnet_id="subnet-1", opts=opts,
+        machine = aws.autoscaling.Group("g", vpc_zone_identifiers=["subnet-1"], min_size=1, max_size=1, opts=opts,
             launch_template={"id": template.id, "version": template.latest_version.apply(str)})
         pulumi.export("machine", machine.id)
         """

@@ -154,7 +154,6 @@ class _Answers(Mocks):
             "aws:route53/record:Record": {"fqdn": f"{args.name}.web-next.test"},
             "aws:lb/loadBalancer:LoadBalancer": {"arnSuffix": "app/lb", "dnsName": "lb.test", "zoneId": "Z0LB"},
             "aws:lb/targetGroup:TargetGroup": {"arnSuffix": f"targetgroup/{args.name}"},
-            "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
             "aws:kms/key:Key": {"keyId": f"{args.name}-key"},
             "aws:s3/bucketObjectv2:BucketObjectv2": {"versionId": "v1"},
             "pulumi:pulumi:StackReference": {"outputs": BASE},

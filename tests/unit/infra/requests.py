@@ -21,7 +21,6 @@ NONE: dict[str, str] = {
 
 
 LATER: dict[str, dict[str, str]] = {
-    "aws:autoscaling/group:Group": {"instanceRefresh": "StartInstanceRefresh, at a change"},
     "aws:cloudwatch/logGroup:LogGroup": {"retentionInDays": "PutRetentionPolicy"},
     "aws:ec2/eip:Eip": {"tags": "CreateTags; the official provider sends them at once"},
     "aws:ec2/internetGateway:InternetGateway": {"vpcId": "AttachInternetGateway"},

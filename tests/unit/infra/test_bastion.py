@@ -66,13 +66,13 @@ def test_an_instance_of_the_newest_image_takes_the_old_ones_place_every_two_week
     assert (group["minSize"], group["maxSize"]) == (1, 1)
 
 
-def test_the_bastion_comes_back_in_another_zone_and_follows_its_template() -> None:
+def test_the_bastion_comes_back_in_another_zone_and_no_update_ends_a_tunnel() -> None:
     declared = declare("bastion", TUNNEL)
     group = declared.one(GROUP).inputs
 
     assert group["vpcZoneIdentifiers"] == ["Subnet:network-app-eu-central-1a", "Subnet:network-app-eu-central-1b"]
-    assert group["launchTemplate"] == {"id": identity("LaunchTemplate", "bastion"), "version": "1"}
-    assert group["instanceRefresh"] == {"strategy": "Rolling"}, "with $Latest a change would start none"
+    assert group["launchTemplate"] == {"id": identity("LaunchTemplate", "bastion"), "version": "$Latest"}
+    assert "instanceRefresh" not in group, "an update that changes the template runs through the instance of before"
 
 
 def test_the_bastions_role_is_session_managers_and_nothing_more() -> None:
