@@ -9,14 +9,14 @@ MOST = 500
 """Characters of a reason that are shown."""
 
 
-def text(record: Record, by_hand: str, before: int | None = None) -> str:
-    """What is said of a revision: `before` is the weight that there was, where it is known, and `by_hand` the command
-    that takes all traffic from the candidate without cutover. It is left out where there is no way back."""
+def text(record: Record, by_hand: str) -> str:
+    """What is said of a revision. `by_hand` is the command that takes all traffic from the candidate without cutover;
+    it is left out where there is no way back."""
     last, candidate, stable = record.last, record.releases.candidate.version, record.releases.stable.version
-    weight = f"weight {record.weight} %" if before is None else f"weight {before} -> {record.weight} %"
     because = " ".join(filter(None, [last.gate and f"gate {last.gate}:", last.why]))
     lines = [
-        f"*web-next {record.stack}: {record.state.replace('_', ' ')}* {candidate} after {stable}, {weight}",
+        f"*web-next {record.stack}: {record.state.replace('_', ' ')}* {candidate} after {stable}, weight "
+        f"{record.weight} %",
         f"{last.verb} by {last.by}" + (f": {because[:MOST]}" if because else ""),
         f"held: {record.hold[:MOST]}" if record.hold else "",
         f"rollout {record.id}, revision {record.revision}; cutover status -s {record.stack}",
@@ -27,6 +27,6 @@ def text(record: Record, by_hand: str, before: int | None = None) -> str:
     return f"{said}\nback by hand, if nothing else works: `{by_hand}`"
 
 
-def tell(record: Record, by_hand: str, before: int | None = None) -> None:
+def tell(record: Record, by_hand: str) -> None:
     """Posts the line. Raises UnreachableError as `channel.post` does."""
-    channel.post(record.targets.webhook_secret, record.targets.places, text(record, by_hand, before))
+    channel.post(record.targets.webhook_secret, record.targets.places, text(record, by_hand))

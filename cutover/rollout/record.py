@@ -130,8 +130,10 @@ class Record(Shape):
 
     @property
     def mock_queue(self) -> bool:
-        """Whether stable's worker delivers nothing: alerts that the candidate accepts are its own to deliver."""
-        return self.releases.stable.adapters.get("queue") == "mock"
+        """Whether stable's worker delivers nothing: alerts that the candidate accepts are its own to deliver. A
+        candidate whose queue is a mock too accepts none."""
+        stable, candidate = (each.adapters.get("queue") for each in (self.releases.stable, self.releases.candidate))
+        return stable == "mock" != candidate
 
     def flags(self, track: Track) -> FlagValues:
         """The flags of a track: they act on the candidate until the rollout is finished, then on stable.

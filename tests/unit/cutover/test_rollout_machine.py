@@ -146,6 +146,15 @@ def test_after_a_rollback_flags_are_0_clean_up_is_locked_and_a_mock_leaves_the_c
     assert not real.flags("candidate").alerts_consume
 
 
+@pytest.mark.parametrize("state", WAY_BACK)
+def test_a_candidate_whose_queue_is_a_mock_has_nothing_to_deliver_after_a_rollback(state: State) -> None:
+    mock = record().releases.stable
+    back = machine.rolled_back(record(state, releases=replace(record().releases, candidate=mock)), LAST, LATER)
+
+    assert not back.draining
+    assert not back.flags("candidate").alerts_consume
+
+
 def test_a_rollback_of_what_is_rolled_back_changes_nothing() -> None:
     back = record(State.ROLLED_BACK)
 

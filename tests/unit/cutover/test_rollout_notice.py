@@ -33,11 +33,11 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 def test_it_says_who_what_why_and_the_way_by_hand_and_mentions_nobody(outside: Outside) -> None:
     outside.answer("POST", "/alerts/receive", {"ok": True})
     last = Last(by="ada", verb="canary", why="<!channel> & more")
-    notice.tell(replace(RECORD, last=last), BY_HAND, before=0)
+    notice.tell(replace(RECORD, last=last), BY_HAND)
 
     (request,) = outside.asked
     assert json.loads(request.content)["text"].splitlines() == [
-        "*web-next local: canary* 1.5.1 after 1.5.0, weight 0 -&gt; 10 %",
+        "*web-next local: canary* 1.5.1 after 1.5.0, weight 10 %",
         "canary by ada: &lt;!channel&gt; &amp; more",
         "rollout r7, revision 4; cutover status -s local",
         f"back by hand, if nothing else works: `{BY_HAND}`",
@@ -46,13 +46,13 @@ def test_it_says_who_what_why_and_the_way_by_hand_and_mentions_nobody(outside: O
 
 def test_a_rollback_names_the_gate_and_the_reason() -> None:
     last = Last(by="tick", verb="rollback", why="9 of 100", gate="errors")
-    said = notice.text(replace(RECORD, state=State.ROLLED_BACK, last=last), BY_HAND, before=50).splitlines()
+    said = notice.text(replace(RECORD, state=State.ROLLED_BACK, last=last), BY_HAND).splitlines()
 
-    assert said[0] == "*web-next local: rolled back* 1.5.1 after 1.5.0, weight 50 -> 0 %"
+    assert said[0] == "*web-next local: rolled back* 1.5.1 after 1.5.0, weight 0 %"
     assert said[1] == "rollback by tick: gate errors: 9 of 100"
 
 
-def test_a_hold_says_why_and_a_weight_that_was_not_seen_is_not_made_up() -> None:
+def test_a_hold_says_why() -> None:
     said = notice.text(replace(RECORD, hold="Postgres does not answer"), BY_HAND).splitlines()
 
     assert said[0].endswith("1.5.1 after 1.5.0, weight 10 %")
