@@ -10,7 +10,7 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from cutover.schema import authorities
-from infra.naming import Names
+from infra.naming import WORDING, Names
 from infra.network import Network
 from infra.settings.instance_classes import max_connections
 from infra.settings.keys import Settings
@@ -137,7 +137,7 @@ class Audit(pulumi.ComponentResource):
                 aws.rds.ParameterGroupParameterArgs(name=parameter, value=value, apply_method=when)
                 for parameter, (value, when) in parameters(args.instance_class).items()
             ],
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=WORDING),
         )
         # A second end of the stack must not collide with the snapshot of the first.
         ending = random.RandomId(f"{name}-final", byte_length=4, opts=child)

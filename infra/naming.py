@@ -11,6 +11,8 @@ from infra.settings.keys import Settings
 from outputs.flags import FlagsParameters
 
 SERVICE = "web-next"
+WORDING = ["description"]
+"""Ignored when it changes, of a resource in use that AWS would have to replace for it, under a name that is taken."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra.naming import Names
+from infra.naming import WORDING, Names
 from infra.settings import subnets
 from infra.settings.keys import Settings
 
@@ -94,14 +94,14 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"vpc": self.vpc_id})
 
     def group(self, name: str, description: str) -> aws.ec2.SecurityGroup:
-        """A security group of the VPC that lets nothing in or out. With another description AWS replaces it."""
+        """A security group of the VPC that lets nothing in or out."""
         return aws.ec2.SecurityGroup(
             f"{self._name}-{name}",
             name=f"{self._args.name}-{name}",
             description=description,
             vpc_id=self.vpc_id,
             tags={"Name": f"{self._args.name}-{name}"},
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=WORDING),
         )
 
     def allow(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.naming import Names
+from infra.naming import WORDING, Names
 from infra.network import Network
 from infra.settings.keys import Settings
 from infra.vault import Vault
@@ -94,7 +94,7 @@ class Queues(pulumi.ComponentResource):
             family=family,
             description="BullMQ: a job must never be evicted",
             parameters=[aws.elasticache.ParameterGroupParameterArgs(name="maxmemory-policy", value="noeviction")],
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=WORDING),
         )
         self.group = aws.elasticache.ReplicationGroup(
             name,

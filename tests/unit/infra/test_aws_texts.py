@@ -111,6 +111,22 @@ def test_each_security_group_and_each_of_its_rules_has_a_description_that_ec2_ta
     assert [one for one in described if not re.fullmatch(EC2, one[2], re.ASCII)] == []
 
 
+FOR_EVER = {
+    "aws:ec2/securityGroup:SecurityGroup",
+    "aws:elasticache/parameterGroup:ParameterGroup",
+    "aws:rds/parameterGroup:ParameterGroup",
+}
+"""Types whose description AWS cannot change. What has a name of its own is deleted first when it is replaced, and none
+of these can be deleted while it is in use."""
+
+
+def test_another_wording_replaces_nothing_that_is_in_use() -> None:
+    kept = [one for one in run(PROD).registered if one.token in FOR_EVER]
+
+    assert {one.token for one in kept} == FOR_EVER
+    assert [one.name for one in kept if one.ignore_changes != ("description",)] == []
+
+
 @pytest.mark.parametrize(
     ("config", "least"), [(PROD, 100), (CANARY, 2), (LOCAL, 60)], ids=["prod", "canary", "a docker stack"]
 )
