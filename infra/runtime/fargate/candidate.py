@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from infra.naming import Names
 from infra.release import Release
-from infra.runtime.fargate.runtime import task_edge
+from infra.runtime.fargate.edge import task_edge
 from infra.runtime.fargate.service import ServiceArgs, service
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
 from infra.settings.keys import Settings

@@ -13,11 +13,12 @@ from infra.monitoring import Monitoring
 from infra.naming import Names
 from infra.network import Network
 from infra.nginx import EdgeConfig
-from infra.release import PORT, Release, shared_environment
+from infra.release import Release, shared_environment
 from infra.role import AppRole
 from infra.runtime.fargate.alarms import StandingAlarms, StandingAlarmsArgs, standing_alarms
 from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
 from infra.runtime.fargate.certificate import ConsoleCertificate, ConsoleCertificateArgs
+from infra.runtime.fargate.edge import edge_settings, task_edge
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
 from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
 from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
@@ -30,33 +31,6 @@ from infra.shapes import later
 from outputs.slots import FargatePlace, FargateSlot, FargateSlots, TaskEdge
 from outputs.smoke import FargateProcesses
 from outputs.traffic import FargateTraffic
-
-
-def edge_settings(settings: Settings, names: Names) -> TaskEdge:
-    """What every task's nginx is told beside its track; the real client's address comes from the balancer alone."""
-    balancers = [] if settings.network.vpc_id else settings.network.subnets(len(settings.placed_in))["public"]
-    return TaskEdge(
-        edge_id=f"{names.prefix}-edge",
-        server_name=settings.domain,
-        rate_per_minute=settings.edge.rate_per_minute,
-        burst=settings.edge.burst,
-        trusted_proxies=[str(network) for network in [*balancers, *settings.edge.trusted_proxies]],
-        trusted_callers=[str(network) for network in settings.edge.trusted_callers],
-    )
-
-
-def task_edge(track: str, told: TaskEdge) -> EdgeConfig:
-    """The nginx beside one track's app: it ends no TLS and splits nothing, the balancer does both."""
-    return EdgeConfig(
-        edge_id=told.edge_id,
-        server_name=told.server_name,
-        upstreams={track: f"127.0.0.1:{PORT}"},
-        rate_per_minute=told.rate_per_minute,
-        burst=told.burst,
-        tls=False,
-        trusted_proxies=told.trusted_proxies,
-        trusted_callers=told.trusted_callers,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
