@@ -13,7 +13,8 @@
     ├── RolledBackError       12
     ├── RefusedError          13
     ├── UnfinishedError       14
-    └── PackError             15
+    ├── PackError             15
+    └── ImageError            16
 
 The first paragraph of each docstring is its row in `cutover --help` and in the runbook. What a check of a suite finds
 is no error: it is a line of a report.
@@ -112,6 +113,12 @@ class PackError(CutoverError):
     """the evidence pack does not verify: it is not what was written, or its verdict does not follow"""
 
     exit_code = 15
+
+
+class ImageError(CutoverError):
+    """an image was not pushed: its tag is another image's, or Docker or the registry refuses it"""
+
+    exit_code = 16
 
 
 def exit_codes() -> dict[int, str]:

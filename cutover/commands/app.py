@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cutover.commands import contract, evidence, gates, migrate, rollout, smoke, stack, takeback, traffic, watch
+from cutover.commands import contract, evidence, gates, image, migrate, rollout, smoke, stack, takeback, traffic, watch
 from cutover.commands.command import verbatim
 from cutover.errors import exit_codes
 from cutover.stacks.project import PROJECT
@@ -55,3 +55,4 @@ watch.add_to(app)
 migrate.add_to(app)
 contract.add_to(app)
 gates.add_to(app)
+image.add_to(app)

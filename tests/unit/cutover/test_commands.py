@@ -322,6 +322,7 @@ VERBS = [
     *(["migrate", verb] for verb in ("plan", "apply", "verify", "status")),
     ["gates", "plan"],
     ["gates", "replay"],
+    ["image", "push"],
 ]
 
 
