@@ -14,7 +14,8 @@
     ├── RefusedError          13
     ├── UnfinishedError       14
     ├── PackError             15
-    └── ImageError            16
+    ├── ImageError            16
+    └── NotReadyError         17
 
 The first paragraph of each docstring is its row in `cutover --help` and in the runbook. What a check of a suite finds
 is no error: it is a line of a report.
@@ -119,6 +120,12 @@ class ImageError(CutoverError):
     """an image was not pushed: its tag is another image's, or Docker or the registry refuses it"""
 
     exit_code = 16
+
+
+class NotReadyError(CutoverError):
+    """something that the stack's first day needs is missing; the line names it and the next step"""
+
+    exit_code = 17
 
 
 def exit_codes() -> dict[int, str]:

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from cutover.commands import contract, evidence, gates, image, migrate, rollout, smoke, stack, takeback, traffic, watch
+from cutover.commands import (
+    contract,
+    evidence,
+    gates,
+    image,
+    migrate,
+    preflight,
+    rollout,
+    smoke,
+    stack,
+    takeback,
+    traffic,
+    watch,
+)
 from cutover.commands.command import verbatim
 from cutover.errors import exit_codes
 from cutover.stacks.project import PROJECT
@@ -56,3 +69,4 @@ migrate.add_to(app)
 contract.add_to(app)
 gates.add_to(app)
 image.add_to(app)
+preflight.add_to(app)

@@ -12,6 +12,11 @@ PROJECT = Path(__file__).parents[2]
 
 
 def config(stack: str) -> dict[str, Any]:
+    """The settings in the stack's file. Raises as `document` does."""
+    return dict(document(stack)["config"])
+
+
+def document(stack: str) -> dict[str, Any]:
     """What the stack's file says. Raises StackMissingError when there is none, CutoverError when it is no YAML."""
     import yaml
 
@@ -19,7 +24,8 @@ def config(stack: str) -> dict[str, Any]:
     if not path.exists():
         raise StackMissingError(f"there is no Pulumi.{stack}.yaml: the stacks here are {', '.join(stack_names())}")
     try:
-        return dict((yaml.safe_load(path.read_text()) or {}).get("config", {}))
+        found = dict(yaml.safe_load(path.read_text()) or {})
+        return found | {"config": dict(found.get("config", {}))}
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         raise CutoverError(f"{path.name} is no YAML of a stack: {' '.join(str(error).split())}; mend it") from None
 

@@ -22,6 +22,7 @@ from infra.settings.sections import (
     SmokeSettings,
     Whole,
 )
+from outputs.placeholders import LATER
 from outputs.rollout import RolloutSettings
 from outputs.section import FORM, known, like
 from outputs.smoke import Profile, Rules, Waiver
@@ -32,8 +33,6 @@ Keepsake = Literal["audit", "evidence", "records", "vault"]
 """What holds data, by the name under which its end may be asked for."""
 OFFICE_REQUESTS = 3000
 """What fifty tabs behind one address send in 300 s: the dashboard keeps each to 12 requests a minute."""
-LATER = "later"
-"""An image's name while it is nowhere: the repository that it is pushed to comes first."""
 EXECUTOR_PORT = 3010
 """The port of the executor's double."""
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from cutover.schema import authorities
 from infra.naming import Names
 from infra.settings import subnets
-from infra.settings.keys import LATER, Settings
+from infra.settings.keys import Settings
 from infra.settings.sections import SHA256
+from outputs.placeholders import LATER
 
 Find = Callable[[Settings, str], Iterator[str]]
 

@@ -323,6 +323,7 @@ VERBS = [
     ["gates", "plan"],
     ["gates", "replay"],
     ["image", "push"],
+    ["preflight"],
 ]
 
 

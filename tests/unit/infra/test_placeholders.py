@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.settings.placeholders import PLACEHOLDERS, placeholders
+from infra.settings.placeholders import placeholders
 from infra.settings.reading import load
+from outputs.placeholders import PLACEHOLDERS
 from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, IMAGE, at, settings
 
 ROOT = Path(__file__).parents[3]

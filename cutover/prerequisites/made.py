@@ -1,0 +1,102 @@
+"""What the ups of the first day make, and what people do between them."""
+
+from __future__ import annotations
+
+from cutover.errors import ImageError
+from cutover.images.registry import Registry
+from cutover.prerequisites.facts import Facts, MissingError
+from outputs.placeholders import LATER
+
+CHANNEL = "SLACK_WEBHOOK_URL"
+
+
+def repositories(facts: Facts) -> str:
+    """There is a place to push images to."""
+    registry = _registry(facts)
+    try:
+        registry.client.describe_repositories(repositoryNames=[registry.app, registry.edge])
+    except registry.client.exceptions.RepositoryNotFoundException:
+        up = f"cutover up -s {facts.stack}, which makes the data layer and them"
+        ready = set(_images(facts).values()) == {LATER}
+        raise MissingError(
+            f"{registry.app} and {registry.edge} are not both there",
+            up if ready else f"set image and edge.image to later, commit, then {up}",
+        ) from None
+    return f"{registry.app}, {registry.edge}"
+
+
+def on_call(facts: Facts) -> str:
+    """Whoever is on call has confirmed to AWS that alarms may be sent."""
+    topic = f"arn:aws:sns:{facts.region}:{facts.account}:{facts.prefix}-alarms"
+    pages = facts.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    confirmed = {
+        each["Endpoint"]
+        for page in pages
+        for each in page["Subscriptions"]
+        if each["SubscriptionArn"].startswith("arn:")
+    }
+    targets = facts.settings.get("alarmTargets") or ()
+    if deaf := [target for target in targets if target not in confirmed]:
+        raise MissingError(
+            f"not confirmed: {', '.join(deaf)}", "have each follow the link in the message that AWS has sent it"
+        )
+    return f"{len(targets)} confirmed"
+
+
+def images(facts: Facts) -> str:
+    """Both images are in the repositories, by the digests that the file names."""
+    registry = _registry(facts)
+    push = f"cutover image push -s {facts.stack} IMAGE --edge NGINX, and commit the lines that it prints"
+    elsewhere = []
+    for key, name in _images(facts).items():
+        address, _, digest = str(name).partition("@")
+        host, _, repository = address.partition("/")
+        if name in (None, LATER):
+            raise MissingError(f"{key} is {name or 'not set'}", push)
+        if host != registry.host:
+            elsewhere.append(key)
+            continue
+        try:
+            found = registry.find(repository, imageDigest=digest)
+        except ImageError as error:
+            raise MissingError(str(error), push) from None
+        if found is None:
+            raise MissingError(f"{repository} has no image {digest}", push)
+    return f"not looked at, in another registry: {', '.join(elsewhere)}" if elsewhere else "both are there, by digest"
+
+
+def database(facts: Facts) -> str:
+    """The audit database has its roles and its schema."""
+    version = (facts.outputs.get("schema") or {}).get("version", 0)
+    if not version:
+        access = facts.section("database").get("access", "direct")
+        way = f"pulumi config set --path web-next:database.access tunnel -s {facts.stack}, commit, then "
+        raise MissingError(
+            f"no schema; database.access is {access}",
+            f"{way if access == LATER else ''}cutover up -s {facts.stack}",
+        )
+    return f"schema {version}"
+
+
+def channel(facts: Facts) -> str:
+    """Alerts have an address."""
+    name = f"{facts.prefix}/{CHANNEL}"
+    stages = facts.client("secretsmanager").describe_secret(SecretId=name).get("VersionIdsToStages", {})
+    if not any("AWSCURRENT" in each for each in stages.values()):
+        raise MissingError(f"{name} has no value", 'put it, docs/runbook.md "Put a secret"')
+    return f"{name} has a value"
+
+
+def release(facts: Facts) -> str:
+    """The release has been proven and recorded."""
+    if "deployment_record" not in facts.outputs:
+        raise MissingError("nothing is recorded", f"cutover up -s {facts.stack}, until it ends with GO")
+    return f"{(facts.outputs.get('release') or {}).get('version')} is recorded"
+
+
+def _registry(facts: Facts) -> Registry:
+    return Registry.of(facts.stack, facts.file["config"])
+
+
+def _images(facts: Facts) -> dict[str, str | None]:
+    return {"image": facts.settings.get("image"), "edge.image": facts.section("edge").get("image")}

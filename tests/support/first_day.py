@@ -1,0 +1,144 @@
+"""A stack on AWS whose first day is over: its file, its environment, AWS' answers, its outputs; any part changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore import xform_name
+from botocore.stub import Stubber
+
+from cutover import aws
+from cutover.errors import StackMissingError
+from cutover.prerequisites import facts
+from cutover.stacks import project
+from cutover.stacks.outputs import Outputs
+
+ACCOUNT, REGION = "123456789012", "eu-central-1"
+HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+ROLES = [f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("deployer", "on-call")]
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+MAIL = "on-call@web-next.test"
+CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
+SETTINGS: dict[str, Any] = {
+    "track": "stable",
+    "runtime": "fargate",
+    "account": ACCOUNT,
+    "region": REGION,
+    "domain": "console.web-next.test",
+    "executorUrl": "https://executor.web-next.test",
+    "image": f"{HOST}/web-next-prod@sha256:{'a' * 64}",
+    "buildSha": "4f2c1d9",
+    "version": "1.5.0",
+    "edge": {"image": f"{HOST}/web-next-prod-edge@sha256:{'e' * 64}", "trustedCallers": ["198.51.100.0/24"]},
+    "fargate": {"hostedZoneId": "Z0123456789ABCDEFGHIJ"},
+    "operatorRoles": ROLES,
+    "alarmTargets": [MAIL],
+    "database": {"access": "tunnel"},
+}
+OUTPUTS: dict[str, Any] = {
+    "traffic": {"runtime": "fargate"},
+    "schema": {"version": 6},
+    "release": {"version": "1.5.0"},
+    "deployment_record": {"key": "deployments/stable.json"},
+}
+
+
+def image(repository: str, letter: str) -> dict[str, Any]:
+    """ECR's answer about an image."""
+    found = {"imageId": {"imageDigest": f"sha256:{letter * 64}"}, "imageManifest": "{}", "repositoryName": repository}
+    return {"images": [found], "failures": []}
+
+
+def role(arn: str) -> dict[str, Any]:
+    """IAM's answer about a role."""
+    named = {"Path": "/", "RoleName": arn.rpartition("/")[2], "RoleId": "A" * 16, "CreateDate": "2026-11-29T00:00:00Z"}
+    return {"Role": {**named, "Arn": arn}}
+
+
+def zone(name: str = "web-next.test.", *, private: bool = False) -> dict[str, Any]:
+    """Route 53's answer about a zone."""
+    return {"HostedZone": {"Id": "Z1", "Name": name, "CallerReference": "1", "Config": {"PrivateZone": private}}}
+
+
+ANSWERS: dict[str, list[Any]] = {
+    "sts get_caller_identity": [
+        {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/ada", "UserId": "A"}
+    ],
+    "s3 get_bucket_versioning": [{"Status": "Enabled"}],
+    "kms describe_key": [{"KeyMetadata": {"KeyId": "1", "Arn": KEY, "KeyState": "Enabled"}}],
+    "iam get_role": [role(arn) for arn in ROLES],
+    "route53 get_hosted_zone": [zone()],
+    "route53 list_resource_record_sets": [{"ResourceRecordSets": [], "IsTruncated": False, "MaxItems": "10"}],
+    "acm describe_certificate": [{"Certificate": {"DomainName": "*.web-next.test", "Status": "ISSUED"}}],
+    "ecr describe_repositories": [{"repositories": []}],
+    "ecr batch_get_image": [image("web-next-prod", "a"), image("web-next-prod-edge", "e")],
+    "sns list_subscriptions_by_topic": [
+        {"Subscriptions": [{"Endpoint": MAIL, "SubscriptionArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:t:1"}]}
+    ],
+    "secretsmanager describe_secret": [{"VersionIdsToStages": {"v" * 32: ["AWSCURRENT"]}}],
+}
+"""What AWS answers to each operation, in turn; a text is the code of a refusal."""
+
+
+@dataclass
+class FirstDay:
+    """The stack prod of a folder. `asked` are the operations that AWS was asked, with their parameters."""
+
+    folder: Path
+    patch: pytest.MonkeyPatch
+    settings: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(SETTINGS)))
+    file: dict[str, Any] = field(default_factory=lambda: {"secretsprovider": f"awskms://alias/state?region={REGION}"})
+    answers: dict[str, list[Any]] = field(default_factory=lambda: dict(ANSWERS))
+    outputs: dict[str, Any] | None = field(default_factory=lambda: dict(OUTPUTS))
+    asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.patch.setattr(project, "PROJECT", self.folder)
+        self.patch.setattr(aws, "client", lambda service, _where: self._client(service))
+        self.patch.setattr(facts, "outputs", self._outputs)
+        self.patch.setenv("PULUMI_HOME", str(self.folder))
+        self.patch.setenv("PULUMI_BACKEND_URL", f"s3://state-of-web-next?region={REGION}")
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            self.patch.delenv(name, raising=False)
+        tool = self.folder / "session-manager-plugin"
+        tool.write_text("#!/bin/sh\n")
+        tool.chmod(0o755)
+        self.patch.setenv("PATH", str(self.folder))
+        self._clients: dict[str, Any] = {}
+        self._stubs: dict[str, Stubber] = {}
+
+    def write(self) -> None:
+        """Writes the stack's file."""
+        config = {f"web-next:{key}": value for key, value in self.settings.items()}
+        (self.folder / "Pulumi.prod.yaml").write_text(json.dumps({**self.file, "config": config}))
+
+    def _outputs(self, stack: str) -> Outputs:
+        if self.outputs is None:
+            raise StackMissingError(f"stack {stack} has no outputs")
+        return Outputs(stack, self.outputs)
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            client = boto3.client(service, region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+            client.meta.events.register("provide-client-params", self._answer)
+            self._clients[service], self._stubs[service] = client, Stubber(client)
+            self._stubs[service].activate()
+        return self._clients[service]
+
+    def _answer(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        """Has the stub answer what is about to be asked, in the shape that the service's model has."""
+        service, operation = model.service_model.service_name, xform_name(model.name)
+        name = f"{service} {operation}"
+        given = self.answers[name]
+        answer = given[min(sum(one == name for one, _ in self.asked), len(given) - 1)]
+        self.asked.append((name, dict(params)))
+        if isinstance(answer, str):
+            self._stubs[service].add_client_error(operation, answer, "not for you")
+        else:
+            self._stubs[service].add_response(operation, answer)
