@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_aws as aws
@@ -120,16 +121,16 @@ class Network(pulumi.ComponentResource):
         )
         self._in(f"{target}-from-{source}", receiver, port, sender.id)
 
-    def allow_anyone(self, name: str, group: aws.ec2.SecurityGroup, port: int) -> None:
-        """Lets everybody in at a TCP port: for what faces the internet."""
+    def allow_network(self, name: str, group: aws.ec2.SecurityGroup, network: IPv4Network, port: int) -> None:
+        """Lets the addresses of a network in at a TCP port: for what is reached from outside the VPC."""
         aws.vpc.SecurityGroupIngressRule(
-            f"{self._name}-{name}-from-anyone-{port}",
+            f"{self._name}-{name}-from-{network.network_address}-{network.prefixlen}-{port}",
             security_group_id=group.id,
-            cidr_ipv4="0.0.0.0/0",
+            cidr_ipv4=str(network),
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
-            description=f"{name} from anyone",
+            description=f"{name} from {network}",
             opts=self._child,
         )
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from outputs.slots import EdgeAccess
 from outputs.smoke import EdgeSummary
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -30,6 +31,7 @@ class EdgeConfig:
     `candidate` by the files in it; without, there is one upstream, and it answers all. `rate_per_minute` and `burst`
     are for each client address. `tls` is False where a load balancer in front ends TLS; `trusted_proxies` are the
     networks whose X-Forwarded-For is believed, `trusted_callers` those that may ask for a track by X-Web-Next-Track.
+    Whoever is not in the list of `access` for what they ask gets a 403, but for `trusted_callers`.
     `pinning` "cookie" keeps a browser on its bucket. `lines` is a file that gets the access log beside standard output.
     `edge_id` is followed by what each start of nginx adds.
     """
@@ -39,6 +41,7 @@ class EdgeConfig:
     upstreams: Mapping[str, str]
     rate_per_minute: int
     burst: int
+    access: EdgeAccess
     tls: bool = True
     weights: str | None = None
     trusted_proxies: Sequence[str] = ()

@@ -18,6 +18,7 @@ PLACEHOLDERS = {
     "buildSha": "0000000",
     "edge.image": "0{64}|111122223333",
     "edge.trustedCallers": r"203\.0\.113\.",
+    "access.clients": r"203\.0\.113\.",
     "fargate.hostedZoneId": "Z0{20}",
     "alarmTargets": _EXAMPLE,
     "operatorRoles": "111122223333",

@@ -50,6 +50,16 @@ class FargatePlace(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EdgeAccess(Shape):
+    """The networks that may ask for the console, and those that may use each path of machines: alerts and audit entries
+    are posted there."""
+
+    console: Sequence[str]
+    webhook: Sequence[str]
+    audit_push: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskEdge(Shape):
     """What the nginx of a candidate's task is told beside its track."""
 
@@ -59,6 +69,7 @@ class TaskEdge(Shape):
     burst: int
     trusted_proxies: Sequence[str]
     trusted_callers: Sequence[str]
+    access: EdgeAccess
 
 
 @dataclass(frozen=True, kw_only=True)

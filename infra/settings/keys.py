@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from ipaddress import IPv4Network, collapse_addresses
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from infra.settings.access import AccessSettings
 from infra.settings.problems import SettingsError, models
 from infra.settings.sections import (
     AdaptersSettings,
@@ -82,6 +84,7 @@ class Settings(BaseModel):
     ] = AdaptersSettings()
 
     edge: EdgeSettings = EdgeSettings()
+    access: AccessSettings = AccessSettings()
     worker_command: Annotated[list[str], known("a list of words, the command that runs the alert worker")] = [
         "python3",
         "-m",
@@ -177,6 +180,17 @@ class Settings(BaseModel):
     def emulator(self) -> str | None:
         """The address of AWS's APIs on a machine; None where they are AWS's own."""
         return self.machine.emulator if self.machine else None
+
+    @property
+    def let_in(self) -> dict[int, list[IPv4Network]]:
+        """The networks that a load balancer lets in, by port: as wide as the edge's lists and `edge.trustedCallers`
+        together, and no wider. Whoever types the address without https is led there by port 80."""
+        edge = self.access.edge
+        asking = [IPv4Network(one) for one in (*edge.console, *edge.webhook, *edge.audit_push)]
+        return {
+            80: [IPv4Network(one) for one in edge.console],
+            443: list(collapse_addresses([*asking, *self.edge.trusted_callers])),
+        }
 
     @property
     def most_edges(self) -> int:

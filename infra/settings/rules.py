@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cutover.schema import authorities
 from infra.naming import Names
 from infra.settings import subnets
+from infra.settings.access import MOST_RULES
 from infra.settings.keys import Settings
 from infra.settings.sections import SHA256
 from outputs.placeholders import LATER
@@ -162,6 +163,26 @@ def _somebody_may_ask_for_a_track_on_aws(settings: Settings, _stack: str) -> Ite
         yield (
             f"edge.trustedCallers has {len(callers)} networks: name one to {MOST_CALLERS}, where smoke runs and people "
             "look at a candidate; nobody else may ask for a track"
+        )
+
+
+@_needs("runtime", "track", "access.clients")
+def _who_may_reach_the_console_is_said(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime == "fargate" and settings.track == "stable" and settings.access.clients is None:
+        yield (
+            "access.clients is not set: name the networks that may reach the console, or write anyone for the internet"
+        )
+
+
+@_needs("runtime", "track", "access.clients", "access.webhook", "access.auditPush", "edge.trustedCallers")
+def _one_security_group_takes_all_who_may_reach_the_console(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.runtime != "fargate" or settings.track != "stable":
+        return
+    rules = sum(map(len, settings.let_in.values()))
+    if rules > MOST_RULES:
+        yield (
+            f"access and edge.trustedCallers amount to {rules} rules, two for each network of clients: a security "
+            f"group takes {MOST_RULES}; name wider networks"
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from infra.nginx import LINES, WEIGHTS, EdgeConfig
+from outputs.slots import EdgeAccess
 
 SOUND = EdgeConfig(
     edge_id="web-next-test-edge",
@@ -13,6 +14,7 @@ SOUND = EdgeConfig(
     upstreams={"stable": "10.213.7.11:3003"},
     rate_per_minute=60,
     burst=10,
+    access=EdgeAccess(console=["0.0.0.0/0"], webhook=["0.0.0.0/0"], audit_push=["0.0.0.0/0"]),
 )
 """One upstream, TLS, the playbook's limit. A new field without a default gets its value here, and nowhere else."""
 

@@ -249,6 +249,24 @@ CHANGES = [
         },
     ),
     Change(
+        settings={"access.clients": ["198.51.100.0/24", "192.0.2.0/25"]},
+        lines={
+            "TaskDefinition stable: containerDefinitions",  # nginx refuses by the same list
+            *(f"+ SecurityGroupIngressRule network-balancer-from-192.0.2.0-25-{port}" for port in (80, 443)),
+        },
+    ),
+    *(
+        Change(
+            settings={f"access.{machines}": ["192.0.2.128/25"]},
+            lines={
+                "TaskDefinition stable: containerDefinitions",
+                "+ SecurityGroupIngressRule network-balancer-from-192.0.2.128-25-443",
+            },
+        )
+        for machines in ("webhook", "auditPush")
+    ),
+    Change(settings={"access.internal": "true"}, lines={"LoadBalancer balancer: internal"}),
+    Change(
         settings={
             "fargate.tasks": 3,
             "fargate.mostTasks": 9,

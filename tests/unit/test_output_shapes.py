@@ -13,7 +13,7 @@ from outputs.flags import FlagsParameters
 from outputs.release import ReleaseSummary
 from outputs.schema import AppliedSchema, applied_checksums
 from outputs.shape import OutputError, Shape
-from outputs.slots import DockerPlace, DockerSlot, FargatePlace, FargateSlot, SlotFiles, TaskEdge
+from outputs.slots import DockerPlace, DockerSlot, EdgeAccess, FargatePlace, FargateSlot, SlotFiles, TaskEdge
 from outputs.smoke import (
     Criterion,
     DockerProcesses,
@@ -35,6 +35,7 @@ EDGE = TaskEdge(
     burst=10,
     trusted_proxies=["10.0.0.0/20"],
     trusted_callers=["198.51.100.0/24"],
+    access=EdgeAccess(console=["198.51.100.0/24"], webhook=["192.0.2.0/25"], audit_push=[]),
 )
 WAIVER = Waiver(criterion=Criterion.BUILD, reason="r", owner="o", expires=date(2027, 1, 31))
 SHAPES: list[Shape] = [

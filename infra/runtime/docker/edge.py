@@ -49,6 +49,7 @@ class DockerEdgeArgs:
                 upstreams={track: f"{address}:{PORT}" for track, address in tracks.items()},
                 rate_per_minute=edge.rate_per_minute,
                 burst=edge.burst,
+                access=settings.access.edge,
                 weights=WEIGHTS,
                 trusted_proxies=[str(network) for network in edge.trusted_proxies],
                 trusted_callers=[machine.gateway, *map(str, edge.trusted_callers)],

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_aws as aws
 
 from infra.naming import Names
 from infra.network import Network
-from infra.runtime.fargate.certificate import ConsoleCertificate
+from infra.runtime.fargate.certificate import ConsoleCertificate, ConsoleCertificateArgs
 from infra.runtime.fargate.kept import keeping_the_split
 from infra.runtime.fargate.task import EDGE_PORT
-from infra.settings.sections import EdgeSettings
+from infra.settings.keys import Settings
 from infra.shapes import later
 from outputs.traffic import FargateTraffic
 
@@ -27,22 +28,27 @@ TRACK_HEADER = "X-Web-Next-Track"
 
 @dataclass(frozen=True, kw_only=True)
 class BalancerArgs:
-    """`trusted_callers` are networks that may ask for a track."""
+    """`trusted_callers` are networks that may ask for a track, `let_in` those that get a connection, by port. An
+    `internal` balancer has addresses of the VPC alone."""
 
     names: Names
     network: Network
-    certificate: ConsoleCertificate
+    certificate: ConsoleCertificateArgs
     pinning: str
     trusted_callers: Sequence[str]
+    let_in: Mapping[int, Sequence[IPv4Network]]
+    internal: bool
 
     @classmethod
-    def of(cls, edge: EdgeSettings, names: Names, network: Network, certificate: ConsoleCertificate) -> BalancerArgs:
+    def of(cls, settings: Settings, names: Names, network: Network) -> BalancerArgs:
         return cls(
             names=names,
             network=network,
-            certificate=certificate,
-            pinning=edge.pinning,
-            trusted_callers=[str(caller) for caller in edge.trusted_callers],
+            certificate=ConsoleCertificateArgs.of(settings),
+            pinning=settings.edge.pinning,
+            trusted_callers=[str(caller) for caller in settings.edge.trusted_callers],
+            let_in=settings.let_in,
+            internal=settings.access.internal,
         )
 
 
@@ -60,16 +66,18 @@ class Balancer(pulumi.ComponentResource):
         super().__init__("web-next:fargate:Balancer", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
+        certificate = ConsoleCertificate("certificate", args.certificate, self._child)
         network = args.network
         group = network.group("balancer", "web-next: the load balancer")
         network.allow("balancer", group, "app", network.app, EDGE_PORT)
-        for port in (80, 443):
-            network.allow_anyone("balancer", group, port)
+        for port, networks in args.let_in.items():
+            for let_in in networks:
+                network.allow_network("balancer", group, let_in, port)
         self.balancer = aws.lb.LoadBalancer(
             name,
             name=args.names.within(args.names.prefix, 32),
             load_balancer_type="application",
-            internal=False,
+            internal=args.internal,
             subnets=network.subnet_ids["public"],
             security_groups=[group.id],
             drop_invalid_header_fields=True,
@@ -79,11 +87,11 @@ class Balancer(pulumi.ComponentResource):
         )
         self.groups = {track: self._group(track) for track in TRACKS}
         self._http()
-        self.listener = self._https()
+        self.listener = self._https(certificate)
         self.traffic = self._split_at(later(self.listener.arn))
         for priority, track in enumerate(TRACKS, 1):
             self._pin(track, priority)
-        args.certificate.lead_to(self.balancer)
+        certificate.lead_to(self.balancer)
         self.register_outputs({"listener": self.listener.arn})
 
     def _group(self, track: str) -> aws.lb.TargetGroup:
@@ -120,7 +128,7 @@ class Balancer(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _https(self) -> aws.lb.Listener:
+    def _https(self, certificate: ConsoleCertificate) -> aws.lb.Listener:
         weights = {"stable": 100, "candidate": 0}
         forward = aws.lb.ListenerDefaultActionForwardArgs(
             target_groups=[
@@ -136,7 +144,7 @@ class Balancer(pulumi.ComponentResource):
             port=443,
             protocol="HTTPS",
             ssl_policy=TLS,
-            certificate_arn=self._args.certificate.arn,
+            certificate_arn=certificate.arn,
             default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", forward=forward)],
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -19,6 +19,7 @@ def edge_settings(settings: Settings, names: Names) -> TaskEdge:
         burst=settings.edge.burst,
         trusted_proxies=[str(network) for network in [*balancers, *settings.edge.trusted_proxies]],
         trusted_callers=[str(network) for network in settings.edge.trusted_callers],
+        access=settings.access.edge,
     )
 
 
@@ -33,4 +34,5 @@ def task_edge(track: str, told: TaskEdge) -> EdgeConfig:
         tls=False,
         trusted_proxies=told.trusted_proxies,
         trusted_callers=told.trusted_callers,
+        access=told.access,
     )

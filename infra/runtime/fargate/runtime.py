@@ -17,7 +17,6 @@ from infra.release import Release, shared_environment
 from infra.role import AppRole
 from infra.runtime.fargate.alarms import StandingAlarms, StandingAlarmsArgs, standing_alarms
 from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
-from infra.runtime.fargate.certificate import ConsoleCertificate, ConsoleCertificateArgs
 from infra.runtime.fargate.edge import edge_settings, task_edge
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
 from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
@@ -52,7 +51,7 @@ class FargateRuntimeArgs:
     edge: EdgeSettings
     firewall: int
     delivers: bool
-    certificate: ConsoleCertificateArgs
+    balancer: BalancerArgs
     worker_command: Sequence[str]
     health_command: Sequence[str]
     told: TaskEdge
@@ -80,7 +79,7 @@ class FargateRuntimeArgs:
             edge=settings.edge,
             firewall=settings.waf_requests,
             delivers=settings.adapters.queue == "production",
-            certificate=ConsoleCertificateArgs.of(settings),
+            balancer=BalancerArgs.of(settings, names, network),
             worker_command=settings.worker_command,
             health_command=settings.health_command,
             told=edge_settings(settings, names),
@@ -120,8 +119,7 @@ class FargateRuntime(pulumi.ComponentResource):
         images = (args.release.image, args.edge.require_image())
         execution = ExecutionRoleArgs.of(names, images, list(self._logs.values()))
         self._execution = ExecutionRole("execution", execution, self._child)
-        certificate = ConsoleCertificate("certificate", args.certificate, self._child)
-        balancer = Balancer("balancer", BalancerArgs.of(args.edge, names, network, certificate), self._child)
+        balancer = Balancer("balancer", args.balancer, self._child)
         Firewall("firewall", FirewallArgs.of(args.firewall, names, balancer.balancer), self._child)
         tracks = TrackMetricsArgs.of(names, {track: self._logs[track] for track in TRACKS}, balancer, args.topic)
         metrics = TrackMetrics("tracks", tracks, pulumi.ResourceOptions(parent=self, depends_on=groups))

@@ -60,6 +60,7 @@ FARGATE = {
             "trustedCallers": ["198.51.100.0/24"],
         }
     ),
+    "web-next:access": json.dumps({"clients": ["198.51.100.0/24"]}),
     "web-next:fargate": json.dumps({"hostedZoneId": "Z0123456789ABCDEFGHIJ"}),
     "web-next:operatorRoles": json.dumps(OPERATORS),
     "web-next:alarmTargets": json.dumps(["on-call@web-next.test", "https://alerts.web-next.test/hook"]),

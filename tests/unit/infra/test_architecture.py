@@ -29,6 +29,7 @@ WATCHED = {
 }
 SAID_BY = {RUNWAY_METRIC: "upkeep", **dict.fromkeys((OLDEST, DEAD, PENDING), "worker"), SPOOLED: "app"}
 """Who writes the line of which a filter makes a metric without dimensions."""
+OUTSIDE = {"192.0.2.0/26": "clients", "192.0.2.128/26": "machines", "198.51.100.0/24": "callers"}
 SERVED_BY = {"secretsmanager": "vault", "kms": "key", "s3": "evidence", "ssm": "flags"}
 
 
@@ -47,7 +48,7 @@ def passages(declared: Recording) -> Iterator[Arrow]:
     }
     for rule in declared.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
         peer = rule.inputs.get("referencedSecurityGroupId")
-        sender = groups[peer] if peer else {"0.0.0.0/0": "internet"}[rule.inputs["cidrIpv4"]]
+        sender = groups[peer] if peer else OUTSIDE[rule.inputs["cidrIpv4"]]
         yield (
             sender,
             f"{rule.inputs['ipProtocol']} {int(rule.inputs['toPort'])}",
@@ -82,8 +83,10 @@ def alarms(declared: Recording) -> Iterator[Arrow]:
 
 
 def arrows() -> set[Arrow]:
-    """The arrows of a stack on AWS that is reached by a tunnel: the one with every part."""
-    declared = run(changed(FARGATE, database={"access": "tunnel"}))
+    """The arrows of a stack on AWS that is reached by a tunnel, and by machines of a network of their own: the one
+    with every part."""
+    access = {"clients": ["192.0.2.0/26"], "webhook": ["192.0.2.128/26"], "auditPush": ["192.0.2.128/26"]}
+    declared = run(changed(FARGATE, database={"access": "tunnel"}, access=access))
     return {*passages(declared), *permissions(declared), *encryption(declared), *alarms(declared)}
 
 

@@ -23,7 +23,7 @@ from infra.runtime.fargate.candidate import FargateCandidate, FargateCandidateAr
 from infra.runtime.fargate.kept import keeping_the_split
 from infra.runtime.fargate.registry import repository_arns
 from outputs.shape import OutputError
-from outputs.slots import FargateSlot
+from outputs.slots import EdgeAccess, FargateSlot, FargateSlots
 from outputs.traffic import FargateTraffic
 from tests.support.edge_configs import beside_an_app
 from tests.unit.infra.configs import ACCOUNT, BASE, FARGATE, NAMES, REGION, changed, settings, without
@@ -128,10 +128,58 @@ def test_a_track_is_asked_for_by_trusted_callers_alone() -> None:
         assert rule["actions"][0]["targetGroupArn"].endswith(f"balancer-{track}")
 
 
-def test_the_balancer_faces_the_internet_from_the_public_subnets(prod: Recording) -> None:
-    balancer = prod.one("aws:lb/loadBalancer:LoadBalancer").inputs
+OFFICE, MACHINES, CALLERS = "198.51.100.0/25", "192.0.2.0/25", "10.9.0.0/24"
+EVERYBODY = {(80, "0.0.0.0/0"), (443, "0.0.0.0/0")}
 
-    assert balancer["internal"] is False
+
+@pytest.mark.parametrize(
+    ("access", "let_in"),
+    [
+        ({"clients": [OFFICE]}, {(80, OFFICE), (443, OFFICE), (443, CALLERS)}),
+        (
+            {"clients": [OFFICE], "webhook": [MACHINES]},
+            {(80, OFFICE), *((443, n) for n in (OFFICE, MACHINES, CALLERS))},
+        ),
+        ({"clients": [], "auditPush": [MACHINES]}, {(443, MACHINES), (443, CALLERS)}),
+        (
+            {"clients": [OFFICE, "198.51.100.128/25"]},
+            {(80, "198.51.100.0/24"), (443, "198.51.100.0/24"), (443, CALLERS)},
+        ),
+        ({"clients": [OFFICE], "webhook": "anyone"}, {(80, OFFICE), (443, "0.0.0.0/0")}),
+        ({"clients": "anyone", "webhook": [MACHINES]}, EVERYBODY),
+        ({"clients": "anyone"}, EVERYBODY),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_the_balancers_group_is_as_wide_as_who_may_ask_for_something_and_no_wider(
+    access: dict[str, Any], let_in: set[tuple[int, str]]
+) -> None:
+    declared = run(changed(without(FARGATE, "access"), access=access, edge={"trustedCallers": [CALLERS]}))
+    group = [
+        one.inputs
+        for one in declared.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        if one.inputs["securityGroupId"].endswith("network-balancer")
+    ]
+
+    assert {(one["fromPort"], one["cidrIpv4"]) for one in group} == let_in
+    assert [one for one in group if one["fromPort"] != one["toPort"] or one["ipProtocol"] != "tcp"] == []
+
+
+def test_nginx_refuses_by_the_same_lists_and_a_path_of_machines_without_one_is_the_clients() -> None:
+    declared = run(changed(FARGATE, access={"clients": [OFFICE], "webhook": [MACHINES]}))
+    lists = EdgeAccess(console=[OFFICE], webhook=[MACHINES], audit_push=[OFFICE])
+    subnets = [one.inputs["cidrBlock"] for one in declared.of("aws:ec2/subnet:Subnet") if "-public-" in one.name]
+    expected = beside_an_app(trusted_proxies=subnets, access=lists)
+
+    assert told(containers(declared, "stable")["edge"])["EDGE_CONFIG"] == render(expected)
+    assert FargateSlots.from_output(declared.outputs["slots"]).candidate.edge.access == lists
+
+
+@pytest.mark.parametrize("internal", [True, False])
+def test_the_balancer_stands_in_the_public_subnets_and_faces_the_internet_unless_it_is_internal(internal: bool) -> None:
+    balancer = run(changed(FARGATE, access={"internal": internal})).one("aws:lb/loadBalancer:LoadBalancer").inputs
+
+    assert balancer["internal"] is internal
     assert balancer["dropInvalidHeaderFields"] is True
     assert [subnet.rpartition("public")[1] for subnet in balancer["subnets"]] == ["public", "public"]
 
@@ -178,7 +226,9 @@ def test_the_memory_of_a_task_is_divided_so_that_a_leak_ends_nobody_else(memory:
 def test_nginx_stands_beside_the_app_and_believes_the_balancers_subnets_alone(prod: Recording) -> None:
     run_by = containers(prod, "stable")
     subnets = [one.inputs["cidrBlock"] for one in prod.of("aws:ec2/subnet:Subnet") if "-public-" in one.name]
-    expected = beside_an_app(trusted_proxies=subnets, trusted_callers=["198.51.100.0/24"])
+    office = ["198.51.100.0/24"]
+    access = EdgeAccess(console=office, webhook=office, audit_push=office)
+    expected = beside_an_app(trusted_proxies=subnets, trusted_callers=office, access=access)
 
     assert run_by.keys() == {"app", "edge"}
     assert told(run_by["edge"])["EDGE_CONFIG"] == render(expected)

@@ -78,7 +78,7 @@ def tables(declared: Recording) -> dict[str, str]:
 
 
 APP_REACHES: Reach = {("app", "database", 5432), ("app", "queues", 6379), ("app", "endpoints", 443)}
-BALANCER: Reach = {("balancer", "app", 8080), ("0.0.0.0/0", "balancer", 80), ("0.0.0.0/0", "balancer", 443)}
+BALANCER: Reach = {("balancer", "app", 8080), *(("198.51.100.0/24", "balancer", port) for port in (80, 443))}
 """All that the internet reaches, and all that it reaches through."""
 
 

@@ -102,6 +102,7 @@ ON_FARGATE = ANY_STABLE | {
                 "burst": int,
                 "trusted_proxies": [str],
                 "trusted_callers": [str],
+                "access": {"console": [str], "webhook": [str], "audit_push": [str]},
             },
             "environment": TEXTS,
         },

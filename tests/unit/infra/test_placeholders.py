@@ -43,6 +43,7 @@ UNREAL: list[tuple[str, Any]] = [
     ("buildSha", "0000000"),
     ("edge.image", f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/web-next-edge@{IMAGE}"),
     ("edge.trustedCallers", ["203.0.113.0/24"]),
+    ("access.clients", ["203.0.113.0/24"]),
     ("fargate.hostedZoneId", f"Z{'0' * 20}"),
     ("alarmTargets", ["real@web-next.test", "on-call@example.com"]),
     ("operatorRoles", ["arn:aws:iam::111122223333:role/deployer"]),

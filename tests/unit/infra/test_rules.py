@@ -41,7 +41,10 @@ KEPT: list[dict[str, str]] = [
     changed(FARGATE, evidenceBucket="spark-evidence-prod"),
     changed(FARGATE, zones=[f"eu-central-1{zone}" for zone in "abcd"]),
     changed(DOCKER, zones=["eu-central-1b", "eu-central-1c"]),
-    without(CANDIDATE, "zones", "alarmTargets", "operatorRoles"),
+    without(CANDIDATE, "access", "zones", "alarmTargets", "operatorRoles"),
+    changed(FARGATE, access={"clients": "anyone"}),
+    changed(FARGATE, access={"clients": [], "internal": "true", "webhook": "anyone"}),
+    changed(FARGATE, access={"clients": [f"192.0.2.{host}/32" for host in range(0, 58, 2)]}),
     changed(FARGATE, network={"cidr": "10.0.0.0/24"}),
     changed(FARGATE, network=EXISTING, edge={"trustedProxies": ["10.9.0.0/20"]}),
     changed(
@@ -179,6 +182,17 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             "edge.trustedCallers has 5 networks: name one to 4, where smoke runs and people look at a candidate; "
             "nobody else may ask for a track"
+        ],
+    ),
+    "nobody said who may reach the console": (
+        changed(without(FARGATE, "access"), access={"webhook": "anyone"}),
+        ["access.clients is not set: name the networks that may reach the console, or write anyone for the internet"],
+    ),
+    "more clients than a security group takes": (
+        changed(FARGATE, access={"clients": [f"192.0.2.{host}/32" for host in range(0, 60, 2)]}),
+        [
+            "access and edge.trustedCallers amount to 61 rules, two for each network of clients: a security group "
+            "takes 60; name wider networks"
         ],
     ),
     "a tag of nginx": (

@@ -39,6 +39,7 @@ def test_settings_do_not_change_after_they_are_read() -> None:
         settings().retention_days = 3
 
 
+LISTED = "it must be a list of networks, such as 198.51.100.0/24, or the word anyone, which no networks may amount to"
 BROKEN: list[tuple[str, Any, str]] = [
     ("smoke.run", "perhaps", "input should be a valid boolean, unable to interpret input"),
     ("smoke.profile", "half", "it must be full or prod"),
@@ -85,6 +86,11 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("edge.pinning", "session", "input should be 'cookie' or 'none'"),
     ("edge.trustedProxies", "10.0.0.0/8", "it must be a list of networks, such as 10.42.8.0/22"),
     ("edge.trustedCallers", "10.0.0.1", "it must be a list of networks, such as 203.0.113.7/32"),
+    ("access.clients", "everyone", LISTED),
+    ("access.clients", ["0.0.0.0/0"], LISTED),
+    ("access.webhook", ["0.0.0.0/1", "128.0.0.0/1"], LISTED),
+    ("access.auditPush", ["192.0.2.0/25", "0.0.0.0/0"], LISTED),
+    ("access.internal", "vpn", "input should be a valid boolean, unable to interpret input"),
     ("workerCommand", "node worker.js", "it must be a list of words, the command that runs the alert worker"),
     ("healthCommand", "node health.js", "it must be a list of words that asks /healthz in the container"),
     ("fargate.architecture", "arm64", "input should be 'X86_64' or 'ARM64'"),
