@@ -80,6 +80,11 @@ def sound(**settings: Any) -> dict[str, Any]:
     return config
 
 
+def texts(**settings: Any) -> dict[str, str]:
+    """The same as Pulumi hands it to the program."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in sound(**settings).items()}
+
+
 def flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """The leaves of a value by path; lists of texts are leaves."""
     if isinstance(value, dict):

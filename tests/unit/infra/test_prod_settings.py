@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from tests.support.prod import flat, sound
+from tests.support.prod import flat, texts
 from tests.support.prod_changes import CHANGES, Change
 from tests.support.setting_keys import leaves
 from tests.unit.infra.configs import IMAGE, MACHINE
@@ -27,8 +26,7 @@ Shape = dict[str, dict[str, Any]]
 
 
 def declared(**settings: Any) -> Recording:
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in sound(**settings).items()}
-    return run(texts)
+    return run(texts(**settings))
 
 
 def shape(recording: Recording) -> Shape:
