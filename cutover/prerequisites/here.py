@@ -11,6 +11,8 @@ from cutover.stacks.project import require_prepared
 from outputs.placeholders import placeholders_in
 
 PLUGIN = "session-manager-plugin"
+STATE = "web-next-state"
+"""What `bootstrap/` calls the bucket and the key of the state; others of the account's may take their place."""
 
 
 def environment(facts: Facts) -> str:
@@ -28,7 +30,8 @@ def state(facts: Facts) -> str:
     if not backend.startswith("s3://"):
         raise MissingError(
             f"PULUMI_BACKEND_URL is {backend or 'not set'}: a laptop's state is lost with it",
-            f"export PULUMI_BACKEND_URL='s3://BUCKET?region={facts.region}', a versioned bucket of the account",
+            f"pulumi -C bootstrap up makes a versioned bucket; then export PULUMI_BACKEND_URL="
+            f"'s3://{STATE}-{facts.account}?region={facts.region}'",
         )
     return backend
 
@@ -37,7 +40,7 @@ def secrets_provider(facts: Facts) -> str:
     """Secrets in the state are under a key of AWS, whose use is granted and logged, and not under a passphrase."""
     provider = str(facts.file.get("secretsprovider", "a passphrase" if "encryptionsalt" in facts.file else ""))
     if not provider.startswith("awskms://"):
-        wanted = f"'awskms://alias/KEY?region={facts.region}'"
+        wanted = f"'awskms://alias/{STATE}?region={facts.region}'"
         change = f"pulumi stack change-secrets-provider {wanted} -s {facts.stack}"
         begin = f"pulumi stack init {facts.stack} --secrets-provider {wanted}"
         raise MissingError(

@@ -94,12 +94,17 @@ MISSING: list[tuple[str, Break, str, str]] = [
         "PULUMI_HOME is not set",
         "a shell without .local/env",
     ),
-    ("state", variable("PULUMI_BACKEND_URL", "file:///x"), "is file:///x", "export PULUMI_BACKEND_URL='s3://BUCKET"),
+    (
+        "state",
+        variable("PULUMI_BACKEND_URL", "file:///x"),
+        "is file:///x",
+        "export PULUMI_BACKEND_URL='s3://web-next-state-123456789012?region=eu-central-1'",
+    ),
     (
         "secrets provider",
         lambda day: day.file.update({"encryptionsalt": "v1:x", "secretsprovider": "passphrase"}),
         "under passphrase",
-        "pulumi stack change-secrets-provider 'awskms://alias/KEY?region=eu-central-1' -s prod",
+        "pulumi stack change-secrets-provider 'awskms://alias/web-next-state?region=eu-central-1' -s prod",
     ),
     (
         "secrets provider",
@@ -111,7 +116,7 @@ MISSING: list[tuple[str, Break, str, str]] = [
         "secrets provider",
         lambda day: setattr(day, "file", {}),
         "there is no stack",
-        "pulumi stack init prod --secrets-provider 'awskms://alias/KEY?region=eu-central-1'",
+        "pulumi stack init prod --secrets-provider 'awskms://alias/web-next-state?region=eu-central-1'",
     ),
     ("real values", setting("domain", "console.example.com"), "placeholders: domain", "real values into Pulumi.prod"),
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +21,11 @@ from infra.network import Network, NetworkArgs
 from infra.queues import Queues, QueuesArgs
 from infra.settings import notes
 from infra.vault import Vault, VaultArgs
-from tests.unit.infra.configs import FARGATE, STACK, changed, settings
+from tests.unit.infra.configs import ACCOUNT, FARGATE, REGION, STACK, changed, settings
 from tests.unit.infra.recorder import Recording, recorded
 
 PROGRAM = Path(__file__).parents[3] / "__main__.py"
+BOOTSTRAP = PROGRAM.parent / "bootstrap"
 
 
 class Parts:
@@ -80,3 +82,15 @@ def program(config: Mapping[str, str]) -> None:
         patch.delenv("PULUMI_CONFIG_SECRET_KEYS", raising=False)
         patch.setattr(notes, "_require_listener", lambda _host, _port: None)  # test_settings_reading.py has real ones
         runpy.run_path(str(PROGRAM))
+
+
+def bootstrap() -> Recording:
+    """What the program declares that comes before every stack, in the account of the other configurations."""
+
+    def program() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PULUMI_CONFIG", json.dumps({"web-next:account": ACCOUNT, "web-next:region": REGION}))
+            patch.setattr(sys, "path", [*sys.path])
+            runpy.run_path(str(BOOTSTRAP / "__main__.py"))
+
+    return recorded(BOOTSTRAP, program)

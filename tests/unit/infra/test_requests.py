@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from offline.standins.aws import PACKAGE
 from offline.standins.kind import StandinError
 from tests.support.service_model import problems
 from tests.unit.infra.configs import ACCOUNT, FARGATE, REGION, changed, without
-from tests.unit.infra.parts import run
+from tests.unit.infra.parts import bootstrap, run
 from tests.unit.infra.recorder import Recording, Registered, identity
 from tests.unit.infra.request_rows import ROWS
 from tests.unit.infra.requests import LATER, NONE, Request, requests
@@ -48,12 +49,18 @@ def wrong(declared: Recording) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("config", "least"),
-    [(PROD, 150), (CANARY, 4), (FIRST_UP, 100), (IN_A_VPC, 100)],
-    ids=["prod", "canary", "prod's first up", "prod in a VPC that exists"],
+    ("declare", "least"),
+    [
+        (partial(run, PROD), 150),
+        (partial(run, CANARY), 4),
+        (partial(run, FIRST_UP), 100),
+        (partial(run, IN_A_VPC), 100),
+        (bootstrap, 8),
+    ],
+    ids=["prod", "canary", "prod's first up", "prod in a VPC that exists", "what comes before every stack"],
 )
-def test_aws_models_take_each_request(config: Mapping[str, str], least: int) -> None:
-    declared = run(config)
+def test_aws_models_take_each_request(declare: Callable[[], Recording], least: int) -> None:
+    declared = declare()
 
     assert wrong(declared) == []
     assert sum(len(sent(one)) for one in declared.registered if one.token.startswith("aws:")) >= least

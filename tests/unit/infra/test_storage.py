@@ -14,6 +14,7 @@ from infra.release import shared_environment
 from infra.role import permissions
 from policy.iam import Policy, Principal, Request, decide
 from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, settings
+from tests.unit.infra.parts import bootstrap
 from tests.unit.infra.recorder import Recording, record
 
 BUCKET = "aws:s3/bucket:Bucket"
@@ -34,7 +35,7 @@ def policy(declared: Recording) -> dict[str, Any]:
     return {statement["Sid"]: statement for statement in document["Statement"]}
 
 
-@pytest.mark.parametrize("declare", [declare_evidence, declare_records])
+@pytest.mark.parametrize("declare", [declare_evidence, declare_records, bootstrap])
 def test_a_bucket_is_private_owned_encrypted_versioned_and_open_over_tls_alone(declare: Any) -> None:
     declared = declare()
     blocked = declared.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
