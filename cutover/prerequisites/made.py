@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from cutover.errors import ImageError
 from cutover.images.registry import Registry
 from cutover.prerequisites.facts import Facts, MissingError
@@ -65,6 +67,27 @@ def images(facts: Facts) -> str:
     return f"not looked at, in another registry: {', '.join(elsewhere)}" if elsewhere else "both are there, by digest"
 
 
+def balancer(facts: Facts) -> str:
+    """The release has a balancer: an up with images makes it."""
+    if "traffic" not in facts.outputs:
+        raise MissingError("there is none yet", f"cutover up -s {facts.stack}, with the images in its file")
+    return "there"
+
+
+def way_here(facts: Facts) -> str:
+    """From here the console's name leads to the stack's balancer, so that smoke does not ask an old host."""
+    listener, domain = str(facts.outputs["traffic"]["listener"]), str(facts.settings["domain"])
+    arn = listener.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
+    (found,) = facts.client("elbv2").describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+    there, here = _addresses(found["DNSName"]), _addresses(domain)
+    if not there & here:
+        raise MissingError(
+            f"from here {domain} leads to {', '.join(sorted(here)) or 'nobody'}, the balancer is {found['DNSName']}",
+            f"until DNS moves, the last step: '{min(there, default='ITS-ADDRESS')} {domain}' in /etc/hosts here",
+        )
+    return f"{domain} leads to the balancer"
+
+
 def database(facts: Facts) -> str:
     """The audit database has its roles and its schema."""
     version = (facts.outputs.get("schema") or {}).get("version", 0)
@@ -92,6 +115,13 @@ def release(facts: Facts) -> str:
     if "deployment_record" not in facts.outputs:
         raise MissingError("nothing is recorded", f"cutover up -s {facts.stack}, until it ends with GO")
     return f"{(facts.outputs.get('release') or {}).get('version')} is recorded"
+
+
+def _addresses(name: str) -> set[str]:
+    try:
+        return {str(each[4][0]) for each in socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)}
+    except OSError:
+        return set()
 
 
 def _registry(facts: Facts) -> Registry:

@@ -38,6 +38,8 @@ ORDER = (
     Prerequisite("repositories", made.repositories, ACCOUNT),
     Prerequisite("on-call", made.on_call, ("repositories",)),
     Prerequisite("images", made.images, ("repositories",)),
+    Prerequisite("balancer", made.balancer, ("environment", "images")),
+    Prerequisite("way here", made.way_here, ("balancer",)),
     Prerequisite("database", made.database, ("environment", "repositories")),
     Prerequisite("channel", made.channel, ("repositories",)),
     Prerequisite("release", made.release, ("images", "database")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ ROLES = [f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("deployer", "on-call
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
 MAIL = "on-call@web-next.test"
 CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
+BALANCER = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/web-next-prod/1"
+ADDRESSES = {"lb.test": ["198.51.100.7", "198.51.100.8"], "console.web-next.test": ["198.51.100.8"]}
+"""What names lead to."""
 SETTINGS: dict[str, Any] = {
     "track": "stable",
     "runtime": "fargate",
@@ -42,7 +46,7 @@ SETTINGS: dict[str, Any] = {
     "database": {"access": "tunnel"},
 }
 OUTPUTS: dict[str, Any] = {
-    "traffic": {"runtime": "fargate"},
+    "traffic": {"runtime": "fargate", "listener": f"{BALANCER.replace(':loadbalancer/', ':listener/')}/2"},
     "schema": {"version": 6},
     "release": {"version": "1.5.0"},
     "deployment_record": {"key": "deployments/stable.json"},
@@ -78,6 +82,7 @@ ANSWERS: dict[str, list[Any]] = {
     "acm describe_certificate": [{"Certificate": {"DomainName": "*.web-next.test", "Status": "ISSUED"}}],
     "ecr describe_repositories": [{"repositories": []}],
     "ecr batch_get_image": [image("web-next-prod", "a"), image("web-next-prod-edge", "e")],
+    "elbv2 describe_load_balancers": [{"LoadBalancers": [{"LoadBalancerArn": BALANCER, "DNSName": "lb.test"}]}],
     "sns list_subscriptions_by_topic": [
         {"Subscriptions": [{"Endpoint": MAIL, "SubscriptionArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:t:1"}]}
     ],
@@ -96,12 +101,14 @@ class FirstDay:
     file: dict[str, Any] = field(default_factory=lambda: {"secretsprovider": f"awskms://alias/state?region={REGION}"})
     answers: dict[str, list[Any]] = field(default_factory=lambda: dict(ANSWERS))
     outputs: dict[str, Any] | None = field(default_factory=lambda: dict(OUTPUTS))
+    addresses: dict[str, list[str]] = field(default_factory=lambda: dict(ADDRESSES))
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.patch.setattr(project, "PROJECT", self.folder)
         self.patch.setattr(aws, "client", lambda service, _where: self._client(service))
         self.patch.setattr(facts, "outputs", self._outputs)
+        self.patch.setattr(socket, "getaddrinfo", self._lead)
         self.patch.setenv("PULUMI_HOME", str(self.folder))
         self.patch.setenv("PULUMI_BACKEND_URL", f"s3://state-of-web-next?region={REGION}")
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -122,6 +129,11 @@ class FirstDay:
         if self.outputs is None:
             raise StackMissingError(f"stack {stack} has no outputs")
         return Outputs(stack, self.outputs)
+
+    def _lead(self, name: str, port: int, **_: Any) -> list[Any]:
+        if name not in self.addresses:
+            raise socket.gaierror(f"{name} leads nowhere")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses[name]]
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:

@@ -224,6 +224,15 @@ MISSING: list[tuple[str, Break, str, str]] = [
     ("images", setting("edge", {}), "edge.image is not set", "cutover image push"),
     ("images", answer("ecr batch_get_image", {"images": [], "failures": []}), "has no image sha256:aa", "image push"),
     ("images", answer("ecr batch_get_image", "AccessDeniedException"), "ECR does not answer", "image push"),
+    ("balancer", output("traffic"), "there is none yet", "cutover up -s prod, with the images in its file"),
+    ("balancer", NEVER_UP, "there is none yet", "cutover up -s prod"),
+    (
+        "way here",
+        lambda day: day.addresses.update({"console.web-next.test": ["192.0.2.1"]}),
+        "from here console.web-next.test leads to 192.0.2.1, the balancer is lb.test",
+        "'198.51.100.7 console.web-next.test' in /etc/hosts here",
+    ),
+    ("way here", lambda day: day.addresses.clear(), "leads to nobody, the", "'ITS-ADDRESS console.web-next.test'"),
     (
         "database",
         both(output("schema", {"version": 0}), setting("database.access", "later")),
@@ -313,6 +322,7 @@ def test_what_is_asked_for_has_the_names_that_the_program_gives(day: FirstDay) -
     assert (
         asked["secretsmanager describe_secret"]["SecretId"] == NAMES.vault_prefix.replace("-test/", "-prod/") + CHANNEL
     )
+    assert asked["elbv2 describe_load_balancers"] == {"LoadBalancerArns": [first_day.BALANCER]}
     assert asked["s3 get_bucket_versioning"] == {"Bucket": "state-of-web-next"}
     assert asked["kms describe_key"] == {"KeyId": "alias/state"}
     assert asked["ecr batch_get_image"]["imageIds"] == [{"imageDigest": "sha256:" + "e" * 64}]
