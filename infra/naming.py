@@ -85,8 +85,9 @@ class Names:
             yield f"the stack's name is {self.stack!r}: {problem}"
         if self.evidence and (problem := bucket_problem(self.evidence)):
             yield f"evidenceBucket is {self.evidence!r}: {problem}"
-        if self.evidence == self.bucket("records"):
-            yield f"evidenceBucket is {self.evidence!r}: the records bucket, closed to the app; choose another name"
+        for purpose in ("records", "access-logs"):
+            if self.evidence == self.bucket(purpose):
+                yield f"evidenceBucket is {self.evidence!r}: the bucket of {purpose}; choose another name"
 
     @property
     def vault_prefix(self) -> str:

@@ -18,7 +18,7 @@ REGION = "eu-central-1"
 DEFAULTS: dict[str, Any] = {
     "web-next:version": "1.5.1",
     # A rehearsal's data may go; on AWS nothing is named here, and what holds data is protected.
-    "web-next:mayDestroy": ["audit", "evidence", "records", "vault"],
+    "web-next:mayDestroy": ["audit", "balancer", "evidence", "records", "vault"],
 }
 """Settings that a new stack file starts with and a person may change."""
 CANDIDATES: dict[str, Any] = {**DEFAULTS, "web-next:mayDestroy": ["records"]}

@@ -169,7 +169,7 @@ RULES: dict[str, Rule] = {
 }
 BY_USE = {
     "aws:cloudwatch/logGroup:LogGroup": "growth.py counts the lines",
-    "aws:s3/bucket:Bucket": "growth.py counts the evidence",
+    "aws:s3/bucket:Bucket": "growth.py counts the evidence and the access logs",
     "aws:ecs/cluster:Cluster": "the tasks are the services'; docs/cost.md says why Container Insights is not counted",
     "aws:sns/topic:Topic": "an alarm's message is a fraction of a cent",
     "aws:route53/record:Record": "the zone is not declared here",

@@ -35,6 +35,8 @@ EVIDENCE_BYTES_A_DAY = 100_000
 """Assumed: uploaded for each user."""
 LINE_BYTES = 360
 """nginx's line of one request and 26 of CloudWatch's own; of a request that goes well the app logs none."""
+ACCESS_BYTES = 100
+"""Assumed: the load balancer's line of one request, compressed as it is kept."""
 ENTRY_BYTES = 292
 """Measured by bench/audit_10m.py on ten million entries, indexes included."""
 ALERTS_A_SECOND = 1
@@ -123,7 +125,8 @@ class Limits:
 
     @cached_property
     def evidence_days(self) -> float:
-        rules = self._one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs["rules"]
+        kept = self._one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "evidence")
+        rules = kept.inputs["rules"]
         return max(float(rule["expiration"]["days"]) for rule in rules if rule.get("expiration", {}).get("days"))
 
 
@@ -212,4 +215,5 @@ class Load:
         yield Use("Logs", "log-kept-gb", logged * limits.log_days / DAYS)
         kept = self.users * EVIDENCE_BYTES_A_DAY * limits.evidence_days / GB
         yield Use("Evidence (S3)", "object-gb", kept)
+        yield Use("Access logs (S3)", "object-gb", self.requests * ACCESS_BYTES / GB * limits.log_days / DAYS)
         yield Use("Traffic to the internet", "internet-gb", sent)

@@ -56,7 +56,7 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
     for problem in problems:
         if kept := _PROTECTED.search(problem):
             return CutoverError(
-                f"stack {stack}: {kept[1]} holds data and is protected, and this would delete or replace it: "
+                f"stack {stack}: {kept[1]} is protected, and this would delete or replace it: "
                 "undo the change, or name its part in web-next:mayDestroy and bring that up first"
             )
     for problem in [*problems, *causes]:

@@ -31,8 +31,8 @@ from outputs.smoke import Profile, Rules, Waiver
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """The retentions that CloudWatch Logs has."""
-Keepsake = Literal["audit", "evidence", "records", "vault"]
-"""What holds data, by the name under which its end may be asked for."""
+Keepsake = Literal["audit", "balancer", "evidence", "records", "vault"]
+"""What holds data or is reached by others, by the name under which its end may be asked for."""
 OFFICE_REQUESTS = 3000
 """What fifty tabs behind one address send in 300 s: the dashboard keeps each to 12 requests a minute."""
 EXECUTOR_PORT = 3010
@@ -168,7 +168,7 @@ class Settings(BaseModel):
         return self.machine is None and self.database.access != "direct"
 
     def keeps(self, what: Keepsake) -> bool:
-        """Whether a part's data outlives every change: always, unless its end was asked for by name."""
+        """Whether a part outlives every change: always, unless its end was asked for by name."""
         return what not in self.may_destroy
 
     @property

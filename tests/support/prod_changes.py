@@ -71,7 +71,10 @@ CHANGES = [
     ),
     Change(
         settings={"logDays": "30"},
-        lines={f"LogGroup {name}: retentionInDays" for name in LOG_GROUPS},
+        lines={
+            *(f"LogGroup {name}: retentionInDays" for name in LOG_GROUPS),
+            "BucketLifecycleConfiguration access-logs: rules[0].expiration.days",
+        },
     ),
     Change(
         settings={"database.class": "db.m7g.xlarge"},
@@ -167,14 +170,25 @@ CHANGES = [
         },
     ),
     Change(
-        settings={"mayDestroy": ["audit", "evidence", "records", "vault"]},
+        settings={"mayDestroy": ["audit", "balancer", "evidence", "records", "vault"]},
         lines={
             "Instance audit: deletionProtection",
             *(f"BucketObjectv2 deployment: {what}" for what in ("forceDestroy", "retainOnDelete")),
-            *(f"Bucket {name}: forceDestroy" for name in ("evidence", "records")),
+            *(f"Bucket {name}: forceDestroy" for name in ("access-logs", "evidence", "records")),
+            "LoadBalancer balancer: enableDeletionProtection",
             *(f"Secret {name}: {what}" for name in VAULT for what in ("protect", "recoveryWindowInDays")),
             *(f"{label}: protect" for label in INSIDE_THE_DATABASE),
-            *(f"{label}: protect" for label in ("Instance audit", "Bucket evidence", "Bucket records", "Key vault")),
+            *(
+                f"{kind} {name}: protect"
+                for kind, name in (
+                    ("Bucket", "access-logs"),
+                    ("Bucket", "evidence"),
+                    ("Bucket", "records"),
+                    ("Instance", "audit"),
+                    ("Key", "vault"),
+                    ("LoadBalancer", "balancer"),
+                )
+            ),
         },
     ),
     # Several at once, where each line says whose it is.

@@ -173,6 +173,7 @@ def test_what_users_add_is_what_one_reckons_by_hand() -> None:
             "Firewall": 0.6 * requests / 1e6,
             "Logs": logged * 0.63 + logged * 90 * 24 / 730 * 0.0324,
             "Evidence (S3)": 100_000 * 0.0001 * 30 * 0.0245,
+            "Access logs (S3)": requests * 100 / 1e9 * 90 * 24 / 730 * 0.0245,
             "Traffic to the internet": 0.09 * sent,
         }
     )

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from infra.naming import Names
 from infra.network import Network
+from infra.runtime.fargate.access_logs import AccessLogs, AccessLogsArgs
 from infra.runtime.fargate.certificate import ConsoleCertificate, ConsoleCertificateArgs
 from infra.runtime.fargate.kept import keeping_the_split
 from infra.runtime.fargate.task import EDGE_PORT
@@ -29,7 +30,7 @@ TRACK_HEADER = "X-Web-Next-Track"
 @dataclass(frozen=True, kw_only=True)
 class BalancerArgs:
     """`trusted_callers` are networks that may ask for a track, `let_in` those that get a connection, by port. An
-    `internal` balancer has addresses of the VPC alone."""
+    `internal` balancer has addresses of the VPC alone. `keep` refuses its end and its replacement."""
 
     names: Names
     network: Network
@@ -38,6 +39,8 @@ class BalancerArgs:
     trusted_callers: Sequence[str]
     let_in: Mapping[int, Sequence[IPv4Network]]
     internal: bool
+    logs: AccessLogsArgs
+    keep: bool
 
     @classmethod
     def of(cls, settings: Settings, names: Names, network: Network) -> BalancerArgs:
@@ -49,6 +52,8 @@ class BalancerArgs:
             trusted_callers=[str(caller) for caller in settings.edge.trusted_callers],
             let_in=settings.let_in,
             internal=settings.access.internal,
+            logs=AccessLogsArgs.of(names, settings.log_days, keep=settings.keeps("balancer")),
+            keep=settings.keeps("balancer"),
         )
 
 
@@ -73,6 +78,7 @@ class Balancer(pulumi.ComponentResource):
         for port, networks in args.let_in.items():
             for let_in in networks:
                 network.allow_network("balancer", group, let_in, port)
+        logs = AccessLogs("access-logs", args.logs, self._child)
         self.balancer = aws.lb.LoadBalancer(
             name,
             name=args.names.within(args.names.prefix, 32),
@@ -83,7 +89,11 @@ class Balancer(pulumi.ComponentResource):
             drop_invalid_header_fields=True,
             desync_mitigation_mode="strictest",
             idle_timeout=60,
-            opts=self._child,
+            access_logs=aws.lb.LoadBalancerAccessLogsArgs(bucket=logs.bucket, enabled=True),
+            enable_deletion_protection=args.keep,
+            # Elastic Load Balancing writes a file to see whether it may. What is replaced under its own name is deleted
+            # first, its listeners before it, which AWS' protection would not stop.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep, depends_on=[logs]),
         )
         self.groups = {track: self._group(track) for track in TRACKS}
         self._http()

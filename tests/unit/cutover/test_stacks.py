@@ -267,7 +267,7 @@ def test_what_a_preview_refuses_is_not_begun_and_the_way_out_is_named(
     opened = opening(monkeypatch, Opened(resources=[KEPT]))
     opened.refuses = (said,)
 
-    with pytest.raises(CutoverError, match=r"stack local: evidence holds data and is protected, .*web-next:mayDestroy"):
+    with pytest.raises(CutoverError, match=r"stack local: evidence is protected, .*web-next:mayDestroy"):
         bring_up("local", refresh=False)
     assert opened.asked == ["preview"]
     assert "To unprotect" in capsys.readouterr().out

@@ -26,7 +26,9 @@ OUTSIDER = Principal(arn=role_arn("administrators"), session="person")
 STRANGER = Principal(arn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/administrators", session="person")
 ANYBODY = Principal()
 ALL_RIGHTS = ("administrator",)
-EVIDENCE, RECORDS = (f"arn:aws:s3:::{NAMES.bucket(purpose)}" for purpose in ("evidence", "records"))
+EVIDENCE, RECORDS, ACCESS_LOGS = (
+    f"arn:aws:s3:::{NAMES.bucket(purpose)}" for purpose in ("evidence", "records", "access-logs")
+)
 OBJECTS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 VERSIONS = ("s3:GetObjectVersion", "s3:DeleteObjectVersion")
 APP_SECRETS = frozenset(aws_calls.SECRETS.values())
@@ -82,6 +84,7 @@ def questions(account: Account, declared: Recording) -> list[Question]:
         *the_bastions(account),
         *taking_a_role_on(),
         *the_alarms(),
+        *the_access_logs(),
     ]
 
 
@@ -174,7 +177,7 @@ def the_operators(account: Account) -> Iterator[Question]:
     for who in OPERATOR:
         for arn in account.secrets.values():
             yield may(who=who, action="secretsmanager:GetSecretValue", resource=arn, own=ALL_RIGHTS)
-        for bucket in (EVIDENCE, RECORDS):
+        for bucket in (EVIDENCE, RECORDS, ACCESS_LOGS):
             reads = [(action, f"{bucket}/evidence/x") for action in (*OBJECTS, *VERSIONS)]
             for action, resource in (*reads, ("s3:ListBucket", bucket)):
                 for secure in (True, False):
@@ -239,3 +242,20 @@ def the_alarms() -> Iterator[Question]:
             context={"aws:SourceAccount": account},
             allowed=(who, account) == (cloudwatch, ACCOUNT),
         )
+
+
+def the_access_logs() -> Iterator[Question]:
+    """Elastic Load Balancing writes this account's logs ("Enable access logs for your Application Load Balancer"), and
+    neither another account's load balancers nor another service, the app or a stranger does."""
+    delivery, other = (
+        Principal(service=f"logdelivery.{name}.amazonaws.com") for name in ("elasticloadbalancing", "elb")
+    )
+    for who in (delivery, other, ANYBODY, STRANGER, APP):
+        for account in (ACCOUNT, OTHER_ACCOUNT):
+            for action in ("s3:PutObject", "s3:GetObject"):
+                yield Question(
+                    who=who,
+                    action=action,
+                    resource=f"{ACCESS_LOGS}/AWSLogs/{account}/ELBAccessLogTestFile",
+                    allowed=(who, account, action) == (delivery, ACCOUNT, "s3:PutObject"),
+                )

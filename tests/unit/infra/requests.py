@@ -33,7 +33,8 @@ LATER: dict[str, dict[str, str]] = {
     "aws:iam/instanceProfile:InstanceProfile": {"role": "AddRoleToInstanceProfile"},
     "aws:kms/key:Key": {"deletionWindowInDays": "ScheduleKeyDeletion", "enableKeyRotation": "EnableKeyRotation"},
     "aws:lb/loadBalancer:LoadBalancer": dict.fromkeys(
-        ("desyncMitigationMode", "dropInvalidHeaderFields", "idleTimeout"), "ModifyLoadBalancerAttributes"
+        ("accessLogs", "desyncMitigationMode", "dropInvalidHeaderFields", "enableDeletionProtection", "idleTimeout"),
+        "ModifyLoadBalancerAttributes",
     ),
     "aws:lb/targetGroup:TargetGroup": dict.fromkeys(
         ("deregistrationDelay", "loadBalancingAlgorithmType"), "ModifyTargetGroupAttributes"

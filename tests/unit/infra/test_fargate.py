@@ -184,6 +184,18 @@ def test_the_balancer_stands_in_the_public_subnets_and_faces_the_internet_unless
     assert [subnet.rpartition("public")[1] for subnet in balancer["subnets"]] == ["public", "public"]
 
 
+def test_each_request_to_the_balancer_is_logged_in_a_bucket_that_it_may_write_to_first(prod: Recording) -> None:
+    balancer = prod.one("aws:lb/loadBalancer:LoadBalancer")
+    bucket = prod.one("aws:s3/bucket:Bucket", "access-logs")
+    policy = prod.one("aws:s3/bucketPolicy:BucketPolicy", "access-logs")
+    rules = prod.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "access-logs").inputs["rules"]
+
+    assert balancer.inputs["accessLogs"] == {"bucket": bucket.inputs["bucket"], "enabled": True}
+    assert policy.urn in balancer.depends_on
+    assert [rule["expiration"] for rule in rules] == [{"days": 30}, {"expiredObjectDeleteMarker": True}]
+    assert balancer.inputs["enableDeletionProtection"] is True
+
+
 @pytest.mark.parametrize("stack", ["prod", "a-stack-of-twenty-4-chars"])
 def test_names_are_as_short_as_the_balancer_wants_them_and_differ(stack: str) -> None:
     names = Names(stack=stack, account=ACCOUNT, region=REGION)

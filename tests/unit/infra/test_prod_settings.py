@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -118,11 +119,11 @@ def database_urls(recording: Recording) -> dict[str, str]:
 
 
 def held(recording: Recording) -> set[str]:
-    """What is declared of the parts that a runtime stands on, but for the way from the load balancer."""
+    """What is declared of the parts that a runtime stands on, but for the load balancer's way and its logs."""
     return {
         one.urn
         for one in recording.registered
-        if one.urn.split("::")[2].startswith(HOLDS) and "balancer" not in one.name
+        if one.urn.split("::")[2].startswith(HOLDS) and not re.search("balancer|access-logs", one.name)
     }
 
 

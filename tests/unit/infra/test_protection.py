@@ -10,6 +10,7 @@ from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.parts import run
 
 KEEPSAKES = {
+    "balancer": {("aws:lb/loadBalancer:LoadBalancer", "balancer"), ("aws:s3/bucket:Bucket", "access-logs")},
     "audit": {("aws:rds/instance:Instance", "audit")},
     "evidence": {("aws:s3/bucket:Bucket", "evidence")},
     "records": {("aws:s3/bucket:Bucket", "records")},
@@ -27,11 +28,13 @@ def test_what_holds_data_is_protected_unless_its_end_is_asked_for_by_name(
     protected = {(one.token, one.name) for one in declared.registered if one.protect}
     entries = {(one.token, one.name) for one in declared.of("aws:secretsmanager/secret:Secret")}
     inside = {(one.token, one.name) for one in declared.registered if one.token.startswith("postgresql:")}
+    there = {(one.token, one.name) for one in declared.registered}
     keepsakes = {**KEEPSAKES, "audit": KEEPSAKES["audit"] | inside, "vault": KEEPSAKES["vault"] | entries}
 
     assert len(inside) > 5
     assert len(entries) == 6
-    assert protected == {one for what, ones in keepsakes.items() if what not in named for one in ones}
+    assert protected == {one for what, ones in keepsakes.items() if what not in named for one in ones} & there
+    assert set.union(*keepsakes.values()) - there == (KEEPSAKES["balancer"] if config is DOCKER else set())
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -286,10 +286,11 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "evidence among the records": (
         changed(FARGATE, evidenceBucket=f"web-next-{STACK}-records-{ACCOUNT}"),
-        [
-            f"evidenceBucket is 'web-next-{STACK}-records-{ACCOUNT}': "
-            "the records bucket, closed to the app; choose another name"
-        ],
+        [f"evidenceBucket is 'web-next-{STACK}-records-{ACCOUNT}': the bucket of records; choose another name"],
+    ),
+    "evidence among the access logs": (
+        changed(FARGATE, evidenceBucket=f"web-next-{STACK}-access-logs-{ACCOUNT}"),
+        [f"evidenceBucket is 'web-next-{STACK}-access-logs-{ACCOUNT}': the bucket of access-logs; choose another name"],
     ),
     "overlapping windows": (
         changed(FARGATE, backupWindow="23:30-00:30", maintenanceWindow="sun:00:29-sun:01:29"),

@@ -229,7 +229,12 @@ def test_every_key_has_a_value_here_that_breaks_it() -> None:
         ("database.clientGroups", ["sg-xyz"], "sg-xyz", "it must be a list of security group ids"),
         ("alarmTargets", ["http://x.test/"], "http://x.test/", "it must be a list of e-mail addresses and https URLs"),
         ("alarmTargets", ["on-call"], "on-call", "it must be a list of e-mail addresses and https URLs"),
-        ("mayDestroy", ["database"], "database", "input should be 'audit', 'evidence', 'records' or 'vault'"),
+        (
+            "mayDestroy",
+            ["database"],
+            "database",
+            "input should be 'audit', 'balancer', 'evidence', 'records' or 'vault'",
+        ),
     ],
 )
 def test_a_lists_wrong_element_is_named_by_its_place(key: str, value: list[str], wrong: str, rule: str) -> None:
@@ -312,7 +317,7 @@ def test_an_object_that_is_no_json_is_named(key: str) -> None:
     + [("database.access", access) for access in ("direct", "tunnel", "later")]
     + [
         ("alarmTargets", ["a@b.test", "https://b.test/x?y=z"]),
-        ("mayDestroy", ["audit", "evidence", "records", "vault"]),
+        ("mayDestroy", ["audit", "balancer", "evidence", "records", "vault"]),
     ],
 )
 def test_a_value_that_keeps_its_rule_is_taken(key: str, value: Any) -> None:
