@@ -1,5 +1,6 @@
-"""What comes before every stack on AWS, once in an account: the bucket that keeps their state, and the key that its
-secrets are under. It is a project of its own: its own state cannot lie in the bucket that it makes."""
+"""What comes before every stack on AWS, once in an account: the bucket that keeps their state, the key that its secrets
+are under, and roles that look at stacks and take a rollout back. A project of its own: its state cannot lie in that
+bucket."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # Pulumi has a program find 
 import pulumi
 import pulumi_aws as aws
 
+from bootstrap.roles import Rights, Roles
 from infra.bucket import SecureBucket, SecureBucketArgs
 
 NAME = "web-next-state"
@@ -35,7 +37,15 @@ alias = aws.kms.Alias(
     target_key_id=key.key_id,
     opts=pulumi.ResourceOptions(provider=provider),
 )
+roles = Roles(
+    "roles",
+    Rights(account=account, region=region, bucket=bucket.name, alias=f"alias/{NAME}"),
+    repository=config.require("repository"),
+    provider=config.require_bool("githubProvider"),
+    opts=pulumi.ResourceOptions(providers=[provider]),
+)
 
 # Known before anything is made, and right once all of it is.
 pulumi.export("backend", f"s3://{bucket.name}?region={region}")
 pulumi.export("secrets_provider", f"awskms://alias/{NAME}?region={region}")
+pulumi.export("roles", roles.arns)

@@ -21,6 +21,8 @@ SINGLE = (
     "aws:username",
     "kms:ViaService",
     "s3:prefix",
+    "token.actions.githubusercontent.com:aud",
+    "token.actions.githubusercontent.com:sub",
 )
 MULTIVALUED = ("kms:ResourceAliases",)
 _KEYS = {key.lower(): key for key in (*SINGLE, *MULTIVALUED)}

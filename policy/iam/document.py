@@ -83,7 +83,8 @@ class Statement:
 
     def names_itself(self, principal: Principal) -> bool:
         """Whether the principal is meant: by name, as its service, or as everybody."""
-        return self._named({("AWS", name) for name in principal.itself} | {("Service", principal.service or "")})
+        vouched = {("Service", principal.service or ""), ("Federated", principal.federated or "")}
+        return self._named({("AWS", name) for name in principal.itself} | vouched)
 
     def names_account(self, principal: Principal) -> bool:
         """Whether the principal's whole account is meant, which hands the decision to the account's own policies."""
@@ -158,7 +159,7 @@ def _text(value: Any) -> str:
 def _principals(written: Any) -> frozenset[tuple[str, str]]:
     if written == _EVERYBODY:
         return frozenset({(_EVERYBODY, _EVERYBODY)})
-    if unknown := written.keys() - {"AWS", "Service"}:
+    if unknown := written.keys() - {"AWS", "Federated", "Service"}:
         raise PolicyError(f"principals of type {', '.join(sorted(unknown))} are not known")
     found = frozenset((kind, name) for kind, names in written.items() for name in _list(names))
     if ("AWS", _EVERYBODY) in found:

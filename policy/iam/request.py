@@ -10,11 +10,12 @@ from policy.iam.conditions import MULTIVALUED, PolicyError, Values, known
 @dataclass(frozen=True, kw_only=True)
 class Principal:
     """Who asks: a user or role by its `arn`, a role's session by its name too, an AWS `service`, or with nothing given
-    anybody without credentials."""
+    anybody without credentials. `federated` is the identity provider, an ARN, that vouches for who takes a role on."""
 
     arn: str | None = None
     session: str | None = None
     service: str | None = None
+    federated: str | None = None
 
     @property
     def account(self) -> str | None:

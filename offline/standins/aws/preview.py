@@ -35,6 +35,7 @@ KINDS = (
         replace="containerDefinitions",
     ),
     _kind("aws:ecs/service:Service", "arn", name="name", replace="cluster"),
+    _kind("aws:iam/openIdConnectProvider:OpenIdConnectProvider", "arn", replace="url"),
     _kind("aws:iam/policy:Policy", "arn policyId", name="name"),
     _kind(
         "aws:lb/loadBalancer:LoadBalancer",

@@ -84,13 +84,20 @@ def program(config: Mapping[str, str]) -> None:
         runpy.run_path(str(PROGRAM))
 
 
-def bootstrap() -> Recording:
+def bootstrap(github_provider: str = "true") -> Recording:
     """What the program declares that comes before every stack, in the account of the other configurations."""
+
+    configuration = {
+        "web-next:account": ACCOUNT,
+        "web-next:region": REGION,
+        "web-next:repository": "ours/cutover",
+        "web-next:githubProvider": github_provider,
+    }
 
     def program() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PULUMI_CONFIG", json.dumps({"web-next:account": ACCOUNT, "web-next:region": REGION}))
+            patch.setenv("PULUMI_CONFIG", json.dumps(configuration))
             patch.setattr(sys, "path", [*sys.path])
             runpy.run_path(str(BOOTSTRAP / "__main__.py"))
 
-    return recorded(BOOTSTRAP, program)
+    return recorded((BOOTSTRAP, github_provider), program)

@@ -205,6 +205,9 @@ ROWS: dict[str, Row] = {
         shaped=_listener,
     ),
     "aws:lb/listenerRule:ListenerRule": Row(service="elbv2", operation="CreateRule", shaped=_rule),
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": Row(
+        service="iam", operation="CreateOpenIDConnectProvider", names={"clientIdLists": "ClientIDList"}
+    ),
     "aws:lb/loadBalancer:LoadBalancer": Row(
         service="elbv2",
         operation="CreateLoadBalancer",

@@ -61,6 +61,15 @@ def test_its_outputs_are_the_backend_and_the_secrets_provider_that_preflight_ask
     assert seen["kms describe_key"]["KeyId"] == bootstrap().one("aws:kms/alias:Alias").inputs["name"]
 
 
+def test_an_identity_provider_that_the_account_has_already_is_not_made_again() -> None:
+    provider = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+    assert bootstrap().one(provider).inputs["url"] == "https://token.actions.githubusercontent.com"
+
+    without = bootstrap("false")
+    assert without.of(provider) == []
+    assert len(without.of("aws:iam/role:Role")) == 2
+
+
 def test_the_state_is_reached_from_its_account_and_over_tls_alone() -> None:
     account = Account.of(bootstrap())
     state = f"{BUCKET}/.pulumi/stacks/web-next/prod.json"
@@ -79,4 +88,6 @@ def test_the_committed_file_names_an_account_that_the_provider_refuses_and_prods
     files = (BOOTSTRAP / "Pulumi.account.yaml", BOOTSTRAP.parent / "Pulumi.prod.yaml")
     own, prod = (yaml.safe_load(file.read_text())["config"] for file in files)
 
+    assert own.pop("web-next:githubProvider") is True
+    assert own.pop("web-next:repository").startswith("example/")
     assert own == {key: prod[key] for key in ("web-next:account", "web-next:region")}

@@ -372,7 +372,7 @@ def test_what_is_not_known_in_an_identity_policy_is_an_error(statement: dict[str
         (may(), "names principals"),
         (may(NotPrincipal={"AWS": ACCOUNT}), "NotPrincipal with Allow"),
         (must_not(NotPrincipal="*", Principal="*"), "Principal or NotPrincipal, not both"),
-        (may(Principal={"Federated": "accounts.google.com"}), "type Federated are not known"),
+        (may(Principal={"CanonicalUser": "a1b2"}), "type CanonicalUser are not known"),
         (may(Principal={"AWS": "arn:aws:iam::123456789012:role/*"}), "is no pattern"),
     ],
 )
@@ -393,3 +393,39 @@ def test_a_policy_of_another_version_of_the_language_is_an_error(document: dict[
 def test_a_request_that_says_what_is_not_known_is_an_error(context: dict[str, Any]) -> None:
     with pytest.raises(PolicyError):
         asks("s3:ListBucket", context=context)
+
+
+# Configuring a role for GitHub OIDC identity provider: id_roles_create_for-idp_oidc
+
+
+@pytest.mark.parametrize(
+    ("provider", "sub", "answer"),
+    [
+        ("token.actions.githubusercontent.com", "repo:GitHubOrg/GitHubRepo:ref:refs/heads/GitHubBranch", "allowed"),
+        ("token.actions.githubusercontent.com", "repo:GitHubOrg/Other:ref:refs/heads/GitHubBranch", "not allowed"),
+        ("accounts.google.com", "repo:GitHubOrg/GitHubRepo:ref:refs/heads/GitHubBranch", "not allowed"),
+    ],
+)
+def test_whom_an_identity_provider_vouches_for_takes_a_role_on_as_its_trust_policy_says(
+    provider: str, sub: str, answer: str
+) -> None:
+    github = "token.actions.githubusercontent.com"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{github}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {
+                f"{github}:aud": "sts.amazonaws.com",
+                f"{github}:sub": "repo:GitHubOrg/GitHubRepo:ref:refs/heads/GitHubBranch",
+            }
+        },
+    }
+    request = asks(
+        "sts:AssumeRoleWithWebIdentity",
+        str(ROLE.arn),
+        Principal(federated=f"arn:aws:iam::{ACCOUNT}:oidc-provider/{provider}"),
+        context={f"{github}:aud": "sts.amazonaws.com", f"{github}:sub": sub},
+    )
+
+    assert decide(request, resource=resource(statement)).answer == answer
