@@ -159,7 +159,7 @@ def test_problems_found_elsewhere_are_refused_together_with_those_found_here() -
 def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
     (line,) = problems(changed(zzzz="1"))
 
-    assert line.startswith("web-next:zzzz: unknown key; valid keys: account, ")
+    assert line.startswith("web-next:zzzz: unknown key; valid keys: access, account, ")
 
 
 @pytest.mark.parametrize(("key", "value"), [("domain", "hunter2/x"), ("image", "hunter2:latest")])
