@@ -46,7 +46,7 @@ def stack(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         "endpoint": f"{database.server.host}:5432",
         "secret_arn": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:AUDIT_DB_OWNER_URL",
         "region": "eu-central-1",
-        "emulator": None,
+        "emulator": "http://127.0.0.1:1",  # so that no authority of RDS is asked for
         "bastion": None,
         "local_port": None,
         "retention_months": 13.0,
