@@ -47,13 +47,13 @@ unit: ## the unit tests alone
 	@tests/check unit
 
 engine: ## the engine tests alone: real Pulumi engine, emulator, containers
-	@$(ENTER) python -m pytest -m alone tests/engine && python -m pytest -n 3 -m "not soak and not alone" tests/engine
+	@$(ENTER) python -m pytest -m "alone and not soak" tests/engine && python -m pytest -n 3 -m "not soak and not alone" tests/engine
 
 browser: ## the pages' tests alone, in a headless Chromium
 	@$(ENTER) python -m pytest tests/browser
 
 e2e: ## the end-to-end tests alone: the whole system on this machine
-	@$(ENTER) python -m pytest -m alone tests/e2e && python -m pytest -n 3 -m "not soak and not alone" tests/e2e
+	@$(ENTER) python -m pytest -m "alone and not soak" tests/e2e && python -m pytest -n 3 -m "not soak and not alone" tests/e2e
 
 rehearse: ## the whole cutover on stacks of its own, under load: mocks to real, taken back once, then through; with a report
 	@offline/bootstrap.sh up

@@ -69,18 +69,21 @@ def adapter_by_adapter(play: Play) -> None:
         stage.set(CANDIDATE, list(CRITERIA), candidate=True)
 
 
-def taken_back(play: Play, load: Load, books: Books, *, early: bool = False) -> None:
-    """The first attempt: the candidate hangs with half of the traffic, or `early` with its first share; a gate takes it
-    back, and nothing is lost."""
+def prepare(play: Play) -> None:
+    """The candidate is proven at weight 0, and its pack is signed."""
+    play.operator.cutover("canary", "-s", play.stage.base, expected=(REFUSED,))
+    _sign(play)
+
+
+def taken_back(play: Play, load: Load, books: Books) -> None:
+    """The first attempt: the prepared candidate hangs with half of the traffic; a gate takes it back, and nothing is
+    lost."""
     stage, operator = play.stage, play.operator
     with play.act("First attempt: the candidate hangs") as act, ExitStack() as faults:
         began = time.time()
-        operator.cutover("canary", "-s", stage.base, expected=(REFUSED,))
-        _sign(play)
-        operator.cutover("canary", "-s", stage.base)
-        if not early:
-            operator.cutover("status", "-s", stage.base, "--wait", f"{2 * stage.holds['canary'] + 30}s")
-            operator.cutover("staged", "-s", stage.base)
+        prepare(play)
+        operator.cutover("canary", "-s", stage.base, "--wait", f"{2 * stage.holds['canary'] + 30}s")
+        operator.cutover("staged", "-s", stage.base)
         time.sleep(5)
         before = books.holdings()
         candidate = play.deployed(stage.candidate)

@@ -14,8 +14,9 @@ from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.record import State
 from cutover.rollout.store import Store
 from cutover.traffic import traffic_split
+from rehearsal.faults import hung
 from tests.support.faults import paused
-from tests.support.under_load import HELD, UNFINISHED, Rollouts, all_else_away, rollouts, updating
+from tests.support.under_load import HELD, ROLLED_BACK, UNFINISHED, Rollouts, all_else_away, rollouts, updating
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
@@ -89,3 +90,17 @@ def test_with_postgres_frozen_nobody_is_to_blame_and_it_is_held(running: Rollout
     assert running.record.hold
     assert running.weight == 10
     running.clean()
+
+
+def test_a_candidate_that_hangs_is_taken_back_by_a_gate(running: Rollouts) -> None:
+    running.to("canary")
+    with hung(running.app):
+        done = running.wait(expected=(ROLLED_BACK,))
+        since = time.time()
+        time.sleep(2)
+        after = running.load.between(since, time.time())
+
+    assert "the candidate has not answered twice" in done.last_line
+    assert {each.track for each in after} == {"stable"}
+    assert running.record.last.gate == "probe"
+    assert running.weight == 0

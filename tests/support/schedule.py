@@ -13,6 +13,7 @@ GROUPS = (
     ),
     ("e2e/test_verdict",),
     ("e2e/test_smoke_red",),
+    ("e2e/test_rollback",),
     ("e2e/test_second_clone",),
     ("engine/test_emulator",),
     ("engine/test_webnext_alerts_faults",),
