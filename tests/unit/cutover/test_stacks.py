@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,7 +14,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from pulumi import automation as auto
 
 from cutover.errors import (
@@ -84,24 +87,56 @@ def failed(text: str) -> auto.errors.CommandError:
     return auto.errors.CommandError(auto._cmd.CommandResult(stdout="", stderr=text, code=255))
 
 
-def test_an_unlocked_stack_has_no_stale_lock(backend: Path) -> None:
+class Bucket:
+    """S3, which has as objects the files of a folder, below a prefix."""
+
+    def __init__(self, folder: Path, prefix: str) -> None:
+        self._folder, self._prefix = folder, prefix
+        self.exceptions = SimpleNamespace(NoSuchKey=KeyError)
+
+    def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
+        assert Bucket == "state-of-us"
+        paths = (f"{self._prefix}{path.relative_to(self._folder)}" for path in self._folder.rglob("*.json"))
+        found = [{"Key": key} for key in paths if key.startswith(Prefix)]
+        return {"Contents": found} if found else {}
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO((self._folder / Key.removeprefix(self._prefix)).read_bytes())}
+
+
+@pytest.fixture(params=["files", "a bucket", "a bucket's folder"])
+def locking(request: pytest.FixtureRequest, backend: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the state's backend, in each kind that has locks."""
+    if request.param != "files":
+        folder = "/ours" if request.param == "a bucket's folder" else ""
+        monkeypatch.setenv("PULUMI_BACKEND_URL", f"s3://state-of-us{folder}?region=eu-central-1")
+
+        def client(service: str, region_name: str) -> Bucket:
+            assert (service, region_name) == ("s3", "eu-central-1")
+            return Bucket(backend, folder[1:] and f"{folder[1:]}/")
+
+        monkeypatch.setattr("boto3.client", client)
+    return backend
+
+
+def test_an_unlocked_stack_has_no_stale_lock(locking: Path) -> None:
     assert not locks.is_stale("local")
 
 
-def test_the_lock_of_a_dead_process_is_stale(backend: Path, dead: int) -> None:
-    lock(backend, dead)
+def test_the_lock_of_a_dead_process_is_stale(locking: Path, dead: int) -> None:
+    lock(locking, dead)
 
     assert locks.is_stale("local")
 
 
-def test_a_process_number_that_went_to_another_program_is_stale(backend: Path) -> None:
-    lock(backend, os.getpid())
+def test_a_process_number_that_went_to_another_program_is_stale(locking: Path) -> None:
+    lock(locking, os.getpid())
 
     assert locks.is_stale("local")
 
 
-def test_the_lock_of_a_live_pulumi_is_respected_and_named(backend: Path, live_pulumi: int) -> None:
-    lock(backend, live_pulumi)
+def test_the_lock_of_a_live_pulumi_is_respected_and_named(locking: Path, live_pulumi: int) -> None:
+    lock(locking, live_pulumi)
 
     with pytest.raises(StackLockedError) as refused:
         locks.is_stale("local")
@@ -111,29 +146,55 @@ def test_the_lock_of_a_live_pulumi_is_respected_and_named(backend: Path, live_pu
     )
 
 
-def test_the_lock_of_another_machine_is_respected_even_if_no_such_process_is_here(backend: Path, dead: int) -> None:
-    lock(backend, dead, hostname="elsewhere")
+def test_the_lock_of_another_machine_is_respected_even_if_no_such_process_is_here(locking: Path, dead: int) -> None:
+    lock(locking, dead, hostname="elsewhere")
 
     with pytest.raises(StackLockedError, match="on elsewhere since"):
         locks.is_stale("local")
 
 
-def test_one_live_lock_among_stale_ones_is_respected(backend: Path, dead: int, live_pulumi: int) -> None:
-    lock(backend, dead, name="a")
-    lock(backend, live_pulumi, name="b")
+def test_one_live_lock_among_stale_ones_is_respected(locking: Path, dead: int, live_pulumi: int) -> None:
+    lock(locking, dead, name="a")
+    lock(locking, live_pulumi, name="b")
 
     with pytest.raises(StackLockedError):
         locks.is_stale("local")
 
 
-def test_another_stacks_lock_does_not_count(backend: Path, live_pulumi: int) -> None:
-    lock(backend, live_pulumi, stack="prod")
+def test_another_stacks_lock_does_not_count(locking: Path, live_pulumi: int) -> None:
+    lock(locking, live_pulumi, stack="prod")
 
     assert not locks.is_stale("local")
 
 
+def test_a_lock_that_is_released_while_it_is_read_does_not_count(
+    locking: Path, dead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(locking, dead)
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError if "file:" in os.environ["PULUMI_BACKEND_URL"] else KeyError
+
+    monkeypatch.setattr(Path, "read_text", gone)
+    monkeypatch.setattr(Bucket, "get_object", gone)
+
+    assert not locks.is_stale("local")
+
+
+def test_a_bucket_that_cannot_be_read_is_one_line(backend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = boto3.client("s3", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state-of-us")
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
+    asked = {"Bucket": "state-of-us", "Prefix": ".pulumi/locks/organization/web-next/local/"}
+
+    with Stubber(client) as stub:
+        stub.add_client_error("list_objects_v2", "AccessDenied", expected_params=asked)
+        with pytest.raises(CutoverError, match=r"the locks in s3://state-of-us cannot be read \("):
+            locks.is_stale("local")
+
+
 def test_locks_of_other_backends_are_left_to_pulumi(backend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.pulumi.com")
 
     assert not locks.is_stale("local")
 
