@@ -14,9 +14,9 @@ from infra.naming import Names
 from policy.iam import Principal
 from tests.unit.infra.account import Account, Document
 from tests.unit.infra.configs import ACCOUNT, REGION
+from tests.unit.infra.lessened import lessened
 from tests.unit.infra.parts import bootstrap
 from tests.unit.infra.questions import ALL_RIGHTS, OBJECTS, OUTSIDER, STRANGER, Question
-from tests.unit.infra.test_permissions import lessened
 
 CUTOVER = Path(__file__).parents[3] / "cutover"
 PROD = Names(stack="prod", account=ACCOUNT, region=REGION)
