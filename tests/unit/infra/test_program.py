@@ -38,6 +38,7 @@ TOKENS = {
     "web-next:docker:Release",
     "web-next:docker:Runtime",
     "web-next:docker:Watch",
+    "web-next:fargate:AccessLogs",
     "web-next:fargate:Balancer",
     "web-next:fargate:ConsoleCertificate",
     "web-next:fargate:ExecutionRole",
