@@ -191,7 +191,7 @@ FREE = (
     *("s3/bucketOwnershipControls", "s3/bucketPolicy", "s3/bucketPublicAccessBlock"),
     *("s3/bucketServerSideEncryptionConfiguration", "s3/bucketVersioning", "secretsmanager/secretPolicy"),
     *("secretsmanager/secretVersion", "sns/topicPolicy", "sns/topicSubscription", "ssm/parameter", "vpc"),
-    "wafv2/webAclAssociation",
+    *("wafv2/webAclAssociation", "wafv2/webAclLoggingConfiguration"),
 )
 """Services and types of AWS that cost nothing."""
 

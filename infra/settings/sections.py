@@ -202,6 +202,7 @@ class FargateSettings(BaseModel):
     hosted_zone_id: Annotated[str | None, like(r"Z[A-Z0-9]+", "a Route 53 hosted zone's id, Z…")] = None
     certificate_arn: Annotated[str | None, like(r"arn:aws:acm:\S+:certificate/\S+", "an ACM certificate's ARN")] = None
     waf_requests: Annotated[Whole | None, Field(ge=10, le=2_000_000_000)] = None
+    waf_managed: Literal["count", "block"] = "count"
 
 
 class NetworkSettings(BaseModel):

@@ -60,6 +60,7 @@ UNKNOWN_BEFORE_UP = {
     "TopicSubscription": "topic",
     "VpcEndpoint": "routeTableIds securityGroupIds subnetIds vpcId",
     "WebAclAssociation": "resourceArn webAclArn",
+    "WebAclLoggingConfiguration": "logDestinationConfigs resourceArn",
     "postgresql": "host port",
 }
 """By type, the inputs that only an up can tell. Names, policies, encryption, ports and ranges are not among them, so

@@ -86,8 +86,8 @@ def texts(**settings: Any) -> dict[str, str]:
 
 
 def flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The leaves of a value by path; lists of texts are leaves."""
-    if isinstance(value, dict):
+    """The leaves of a value by path; lists of texts are leaves, and so is what has nothing in it."""
+    if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from flat(f"{path}.{key}", inner)
     elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):

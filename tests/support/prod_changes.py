@@ -48,7 +48,7 @@ INSIDE_THE_DATABASE = {
     "Role audit_reader",
     "Role audit_writer",
 }
-LOG_GROUPS = ("audit-postgresql", "audit-upgrade", "queues", "task-candidate", "task-stable", "task-worker")
+LOG_GROUPS = ("audit-postgresql", "audit-upgrade", "firewall", "queues", "task-candidate", "task-stable", "task-worker")
 WAIVER = {"criterion": "Health", "reason": "r", "owner": "o", "expires": "2027-01-31"}
 CHANGES = [
     *(
@@ -279,6 +279,12 @@ CHANGES = [
         )
         for machines in ("webhook", "auditPush")
     ),
+    Change(
+        settings={"fargate.wafManaged": "block"},
+        lines={
+            f"WebAcl firewall: rules[{rule}].overrideAction{how}" for rule in (5, 6, 7) for how in (".count", ".none")
+        },
+    ),
     Change(settings={"access.internal": "true"}, lines={"LoadBalancer balancer: internal"}),
     Change(
         settings={
@@ -298,7 +304,7 @@ CHANGES = [
                 for task in ("stable", "worker")
                 for what in ("containerDefinitions", "cpu", "memory", "runtimePlatform.cpuArchitecture")
             ),
-            "WebAcl firewall: rules[0].statement.rateBasedStatement.limit",
+            *(f"WebAcl firewall: rules[{limit}].statement.rateBasedStatement.limit" for limit in range(5)),
             *(f"MetricAlarm standing-worker-tasks: {what}" for what in ("alarmDescription", "threshold")),
         },
     ),

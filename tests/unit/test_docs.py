@@ -152,7 +152,14 @@ def test_every_choice_that_a_setting_has_is_in_the_reference() -> None:
     chosen = {key: words for key, words in choices.items() if "Literal" in str(keys()[key].annotation)}
     adapters = {f"adapters.{name}" for name in AdaptersSettings.model_fields}
     own = {"track", "runtime", "edge.pinning", "database.access", "mayDestroy", "smoke.profile"}
-    assert chosen.keys() == {*own, "network.nat", "fargate.architecture", "fargate.cpu", *adapters}
+    assert chosen.keys() == {
+        *own,
+        "network.nat",
+        "fargate.architecture",
+        "fargate.cpu",
+        "fargate.wafManaged",
+        *adapters,
+    }
     assert {key: words for key, words in chosen.items() if [w for w in words if f"`{w}`" not in said[key][0]]} == {}
 
 

@@ -36,8 +36,8 @@ from outputs.traffic import FargateTraffic
 class FargateRuntimeArgs:
     """`release` goes into the stable slot; `task_role`, an ARN, is the app's; alarms tell `topic`, an ARN.
 
-    `firewall` is what one address may send in 300 s. `told` is what every task's nginx is told beside its track,
-    `environment` what a candidate's app is told. A worker that `delivers` says what waits.
+    `told` is what every task's nginx is told beside its track, `environment` what a candidate's app is told. A worker
+    that `delivers` says what waits.
     """
 
     names: Names
@@ -49,7 +49,7 @@ class FargateRuntimeArgs:
     log_days: int
     fargate: FargateSettings
     edge: EdgeSettings
-    firewall: int
+    firewall: FirewallArgs
     delivers: bool
     balancer: BalancerArgs
     worker_command: Sequence[str]
@@ -77,7 +77,7 @@ class FargateRuntimeArgs:
             log_days=settings.log_days,
             fargate=settings.fargate,
             edge=settings.edge,
-            firewall=settings.waf_requests,
+            firewall=FirewallArgs.of(settings, names),
             delivers=settings.adapters.queue == "production",
             balancer=BalancerArgs.of(settings, names, network),
             worker_command=settings.worker_command,
@@ -120,7 +120,7 @@ class FargateRuntime(pulumi.ComponentResource):
         execution = ExecutionRoleArgs.of(names, images, list(self._logs.values()))
         self._execution = ExecutionRole("execution", execution, self._child)
         balancer = Balancer("balancer", args.balancer, self._child)
-        Firewall("firewall", FirewallArgs.of(args.firewall, names, balancer.balancer), self._child)
+        Firewall("firewall", args.firewall, self._child).before(balancer.balancer)
         tracks = TrackMetricsArgs.of(names, {track: self._logs[track] for track in TRACKS}, balancer, args.topic)
         metrics = TrackMetrics("tracks", tracks, pulumi.ResourceOptions(parent=self, depends_on=groups))
         app_task, app = self._app(balancer, metrics, groups)

@@ -59,4 +59,5 @@ KINDS = (
         replace="resourceArn webAclArn",
         tags=False,
     ),
+    _kind("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", "", replace="resourceArn", tags=False),
 )

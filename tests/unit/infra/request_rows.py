@@ -152,7 +152,14 @@ def _web_acl(inputs: Inputs) -> Inputs:
         one["key"]: {"Content": one["content"], "ContentType": one["contentType"]}
         for one in inputs["customResponseBodies"]
     }
-    return {**inputs, "customResponseBodies": bodies}
+    return {**_searched(inputs), "customResponseBodies": bodies}
+
+
+def _searched(value: Any) -> Any:
+    """What is searched for is bytes on the wire."""
+    if isinstance(value, dict):
+        return {key: inner.encode() if key == "searchString" else _searched(inner) for key, inner in value.items()}
+    return [_searched(inner) for inner in value] if isinstance(value, list) else value
 
 
 ROWS: dict[str, Row] = {
@@ -227,4 +234,9 @@ ROWS: dict[str, Row] = {
         shaped=_web_acl,
     ),
     "aws:wafv2/webAclAssociation:WebAclAssociation": Row(service="wafv2", operation="AssociateWebACL"),
+    "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": Row(
+        service="wafv2",
+        operation="PutLoggingConfiguration",
+        shaped=lambda inputs: {"loggingConfiguration": inputs},
+    ),
 }

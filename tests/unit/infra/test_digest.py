@@ -42,6 +42,7 @@ SET: dict[str, Any] = {
     "fargate.hostedZoneId": "Z1",
     "fargate.certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1",
     "fargate.wafRequests": 3001,
+    "fargate.wafManaged": "block",
     "evidenceBucket": "other-evidence",
     "retentionDays": "31",
     "operatorRoles": OPERATORS[:1],

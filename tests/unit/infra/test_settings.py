@@ -103,6 +103,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("fargate.hostedZoneId", "example.com", "it must be a Route 53 hosted zone's id, Z…"),
     ("fargate.certificateArn", "arn:aws:iam::1:x", "it must be an ACM certificate's ARN"),
     ("fargate.wafRequests", 9, "it must be a whole number from 10 to 2000000000"),
+    ("fargate.wafManaged", "off", "input should be 'count' or 'block'"),
     ("retentionDays", "0", "it must be a whole number from 1 to 3650"),
     ("retentionDays", "3651", "it must be a whole number from 1 to 3650"),
     ("operatorRoles", "deployer", "it must be a list of role ARNs, arn:aws:iam::ACCOUNT:role/NAME"),
