@@ -110,6 +110,7 @@ def ground(edge_images: dict[str, str], tmp_path: Path) -> Iterator[Ground]:
         yield made
 
 
+@pytest.mark.alone
 def test_what_rose_since_a_moment_is_counted_over_a_restart_an_outage_and_a_first_time(ground: Ground) -> None:
     ground.say("edge", **{ANSWERS % "other": 100, ANSWERS % "error": 3})
     ground.say("stable", **{POSTGRES: 1})
