@@ -161,6 +161,8 @@ def updating(running: Rollouts, folder: Path) -> Iterator[subprocess.Popen[str]]
 def impatient(running: Rollouts, folder: Path) -> Iterator[Load]:
     """Instead of the load there is one whose clients give up after a second."""
     stage = replace(running.play.stage, patience=1.0)
+    while not running.load.requests:
+        time.sleep(0.1)
     subprocess.run(["docker", "stop", stage.crowd_name], check=True, capture_output=True)
     with load(stage, rate=RATE, keep=folder / "requests.jsonl") as seen:
         yield seen
