@@ -158,6 +158,15 @@ def test_a_worker_that_does_not_deliver_fails(monkeypatch: pytest.MonkeyPatch) -
         alerts.look()
 
 
+@pytest.mark.parametrize(("seconds", "asked"), [(0.2, 1), (2.0, 2), (8.0, 3)])
+def test_a_worker_that_buries_late_is_asked_again(monkeypatch: pytest.MonkeyPatch, seconds: float, asked: int) -> None:
+    alerts = Alerts(monkeypatch)
+    alerts.buried_after = seconds
+
+    assert alerts.look().startswith("alert 7 died after 3 attempts, was put back and arrived")
+    assert len(alerts.actions) == asked
+
+
 def test_a_letter_that_never_is_one_or_is_not_moved_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     alerts = Alerts(monkeypatch)
     alerts.buried_after = 60.0
