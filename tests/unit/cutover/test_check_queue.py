@@ -89,14 +89,6 @@ def test_an_alert_dies_is_put_back_and_arrives_by_three_requests_that_are_limite
     assert len(probe.samples.limited_paths()) == 3
 
 
-def test_a_letter_that_is_buried_late_is_put_back_on_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    alerts = Alerts(monkeypatch)
-    alerts.buried_after = 2.0
-
-    assert "was put back and arrived" in alerts.look()
-    assert len(alerts.actions) == 2
-
-
 @pytest.mark.parametrize("profile", ["full", "prod"])
 @pytest.mark.parametrize("receiver", [None, RECEIVER])
 def test_the_alert_says_that_nobody_must_act(
