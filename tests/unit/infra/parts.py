@@ -101,3 +101,8 @@ def bootstrap(github_provider: str = "true") -> Recording:
             runpy.run_path(str(BOOTSTRAP / "__main__.py"))
 
     return recorded((BOOTSTRAP, github_provider), program)
+
+
+def arn_of(declared: Recording, token: str, name: str | None = None) -> str:
+    """The ARN that the recorder gives a resource."""
+    return f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{declared.one(token, name).name}"
