@@ -125,6 +125,16 @@ def test_what_is_no_process_of_the_service_counts_as_created_when_it_listens(nam
     assert container["healthcheck"]["tests"][-1] == f"</dev/tcp/{address}/{port}"
 
 
+def test_what_others_wait_for_is_looked_at_more_often_than_what_nobody_waits_for() -> None:
+    running = [each for each in run(DOUBLE).of(CONTAINER) if "healthcheck" in each.inputs]
+    looks = {each.name: each.inputs["healthcheck"]["interval"] for each in running}
+
+    awaited = {name: looks.pop(name) for name in ("stable", "edge")}
+    assert awaited == {"stable": "2s", "edge": "2s"}
+    assert "worker" in looks
+    assert set(looks.values()) == {"5s"}
+
+
 def test_only_edge_and_prometheus_have_a_port_and_it_is_on_loopback() -> None:
     declared = run(DOUBLE)
     ports = {one.name: one.inputs["ports"] for one in declared.of(CONTAINER) if "ports" in one.inputs}
