@@ -27,6 +27,8 @@ def images(tmp_path: Path) -> Images:
     (tmp_path / "webnext").mkdir()
     (tmp_path / "webnext" / "app.py").write_text("app\n")
     (tmp_path / "webnext" / "requirements.txt").write_text("left-pad==1.0\n")
+    (tmp_path / "cutover" / "schema").mkdir(parents=True)
+    (tmp_path / "cutover" / "schema" / "rds.pem").write_text("authorities\n")
     return Images(tmp_path, tmp_path / "cache")
 
 
@@ -147,7 +149,7 @@ def test_a_context_has_the_same_bytes_whoever_owns_the_files(images: Images) -> 
     (images.root / "webnext/app.py").chmod(0o600)
     assert archive(images.sources("web-next")) == before
     with tarfile.open(fileobj=io.BytesIO(before)) as tar:
-        assert tar.getnames() == ["Dockerfile", "webnext/app.py", "webnext/requirements.txt"]
+        assert tar.getnames() == ["Dockerfile", "webnext/app.py", "webnext/rds.pem", "webnext/requirements.txt"]
         assert {entry.mode for entry in tar} == {0o644}
 
 
