@@ -86,6 +86,14 @@ def rolled_back(record: Record, last: Last, at: datetime, *, taken: bool = False
     )
 
 
+def claimed(record: Record, last: Last) -> Record:
+    """The same, taken back by `last`, where a tick has seen it first and wrote down nobody's reason."""
+    seen_first = record.last.verb == "tick" and not record.last.why
+    if record.state is not State.ROLLED_BACK or not seen_first or last.verb == record.last.verb:
+        return record
+    return _next(record, last)
+
+
 def held(record: Record, why: str, last: Last) -> Record:
     """The same state, held. The first reason stays. Raises RefusedError outside of a running rollout."""
     _require_running(record, "hold")

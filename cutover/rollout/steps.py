@@ -115,6 +115,7 @@ def roll_back(last: Last, at: datetime, *, anyway: bool = False) -> Steps[Turn]:
     if not anyway and (routed is None or routed.weight):
         yield from _require_stable(known)
     yield TakeBack(known)
+    yield KeepCopy(back)
     left: dict[str, None] = {}
     written = yield from _write_back(back, last, at, left)
     tell = known.state is not State.ROLLED_BACK
@@ -216,7 +217,10 @@ def _write_back(back: Record, last: Last, at: datetime, left: dict[str, None]) -
             kept = yield from _current()
             if kept.record.id != back.id and kept.record.state.running:
                 yield TakeBack(kept.record)
-            back = machine.rolled_back(kept.record, last, at, taken=True) if kept.record.state.running else kept.record
+            if kept.record.state.running:
+                back = machine.rolled_back(kept.record, last, at, taken=True)
+            else:
+                back = machine.claimed(kept.record, back.last) if kept.record.id == back.id else kept.record
             if back.revision != kept.record.revision:
                 yield WriteRecord(back, kept.etag)
         except ConflictError:

@@ -225,6 +225,8 @@ class Explorer:
             raise BrokenError(f"the record says what is not so at the edge: {self._said(world)}")
         if idle and not world.disturbed:
             self._hold_agreeing(world, "without any fault")
+            if record and record.state is State.ROLLED_BACK and record.last.verb == "tick":
+                raise BrokenError(f"a rollback is written down as nobody's: {self._said(world)}")
         if at_rest not in self._taken_back:
             self._taken_back.add(at_rest)
             for machine in {each.machine for each in system.controllers}:

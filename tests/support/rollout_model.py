@@ -22,6 +22,7 @@ from tests.support.rollouts import RECORD
 NONE = -1
 """Where a record's number would be: there is none."""
 LAST = Last(by="model", verb="verb")
+TICKED = Last(by="model", verb="tick")
 REFUSED, CONFLICT, AWAY, TRAFFIC = "refused", "conflict", "away", "traffic"
 ERRORS: dict[str, type[CutoverError]] = {
     REFUSED: RefusedError,
@@ -98,7 +99,7 @@ class Model:
     def number(self, record: Record) -> int:
         """The record's number: the same for the same content, as an ETag is."""
         key = (record.id, record.revision, record.state, record.since, record.hold, record.extended, record.draining)
-        key += (record.cleanup_locked, record.stable_flags, record.pack, record.mock_queue)  # type: ignore[assignment]
+        key += (record.cleanup_locked, record.stable_flags, record.pack, record.mock_queue, record.last)  # type: ignore[assignment]
         if key not in self._numbers:
             self._numbers[key] = len(self.records)
             self.records.append(record)
@@ -317,5 +318,5 @@ def verbs() -> dict[str, Callable[[int, bool], Steps[Any]]]:
         "rollback": lambda turn, _: steps.roll_back(LAST, clock(turn)),
         "hold": lambda turn, _: steps.change(lambda now: machine.held(now, "asked", LAST)),
         "resume": lambda turn, _: steps.change(lambda now: machine.resumed(now, LAST, clock(turn)), anew=True),
-        "tick": lambda turn, _: steps.catch_up(clock(turn), LAST),
+        "tick": lambda turn, _: steps.catch_up(clock(turn), TICKED),
     }

@@ -161,6 +161,18 @@ def test_a_rollback_of_what_is_rolled_back_changes_nothing() -> None:
     assert machine.rolled_back(back, LAST, LATER) is back
 
 
+def test_who_took_it_back_has_a_name_where_a_tick_saw_it_first_and_nobody_elses_is_replaced() -> None:
+    ada, tick = Last(by="ada@desk", verb="rollback", why="orders are late"), Last(by="watch", verb="tick")
+    seen = machine.rolled_back(record(State.CANARY), tick, AT)
+
+    assert machine.claimed(seen, ada) == replace(seen, last=ada, revision=seen.revision + 1)
+    for named in (ada, replace(tick, why="errors", gate="errors against stable")):
+        whose = replace(seen, last=named)
+        assert machine.claimed(whose, replace(ada, why="late")) == whose
+    assert machine.claimed(seen, tick) == seen
+    assert machine.claimed(record(State.CANARY), ada) == record(State.CANARY)
+
+
 def test_out_of_finishing_leads_back_only_what_the_edge_has_taken_back_before() -> None:
     assert machine.rolled_back(record(State.FINISHING), LAST, LATER, taken=True).state is State.ROLLED_BACK
     with pytest.raises(RefusedError, match="there is no way back"):

@@ -239,6 +239,7 @@ WITH_VERB: Mapping[str, tuple[str, Any, str]] = {
 }
 WITH_STEP: Mapping[str, tuple[Any, str, Any, str]] = {
     "no second look at the record": (steps, "put_in_force", deaf_put, "the flags are not the record's"),
+    "no name on what a tick has seen first": (machine, "claimed", lambda record, _: record, "as nobody's"),
     "no delivery after a rollback": (Record, "flags", resting, "nobody delivers|to nobody"),
     "a hold that sets the weight": (steps, "change", always_anew, r"raises the weight to \d+ unasked"),
 }

@@ -200,6 +200,23 @@ def test_a_rollback_is_written_over_whoever_was_quicker(times: int, left: tuple[
     assert made.written.state is State.ROLLED_BACK
 
 
+def test_a_tick_that_sees_the_rollback_before_its_record_does_not_take_its_name() -> None:
+    for copy in (record(State.CANARY), None):
+        made = world(latched={record().id})
+
+        def watch(effect: Effect, made: MemoryWorld = made, copy: Record | None = copy) -> None:
+            if isinstance(effect, effects.WriteRecord):
+                made.meanwhile = lambda _effect: None
+                own, made.copy = made.copy, copy
+                Run(made)(steps.catch_up(LATER, Last(by="watch", verb="tick")))
+                made.copy = own
+
+        made.meanwhile = watch
+        turn, _ = roll_back(made)
+        assert made.written == turn.record == made.copy
+        assert (turn.record.state, turn.record.last) == (State.ROLLED_BACK, LAST)
+
+
 def test_who_is_too_late_with_any_other_verb_is_told() -> None:
     made = world()
     made.meanwhile = overtaking(made, 1)
