@@ -1,1 +1,1 @@
-"""What AWS would say to the policies that a stack declares. Imports nothing of the project."""
+"""Rules that what a stack declares is judged by, and IAM's evaluation of policies. Imports nothing of the project."""

@@ -66,6 +66,9 @@ class AccessLogs(pulumi.ComponentResource):
                     noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
                         noncurrent_days=1
                     ),
+                    abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                        days_after_initiation=1
+                    ),
                 ),
                 # A rule of its own: S3 takes expired delete markers and days only apart.
                 aws.s3.BucketLifecycleConfigurationRuleArgs(

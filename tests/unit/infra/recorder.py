@@ -21,7 +21,8 @@ from tests.unit.infra.configs import ACCOUNT, BASE, REGION, STACK
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
-    """One registration. `inputs` are plain; `secrets` names the top-level inputs that are secret."""
+    """One registration. `inputs` are plain; `secrets` names the top-level inputs that are secret, and `refers` has
+    the URNs that each is made of."""
 
     urn: str
     token: str
@@ -32,6 +33,7 @@ class Registered:
     provider: str
     parent: str
     depends_on: frozenset[str]
+    refers: dict[str, frozenset[str]]
     protect: bool
     retain_on_delete: bool
     ignore_changes: tuple[str, ...]
@@ -121,6 +123,7 @@ class _Monitor(MockMonitor):  # type: ignore[misc, unused-ignore]
                     provider=request.provider,
                     parent=request.parent,
                     depends_on=frozenset(request.dependencies),
+                    refers={name: frozenset(made_of.urns) for name, made_of in request.propertyDependencies.items()},
                     protect=request.protect,
                     retain_on_delete=request.retainOnDelete,
                     ignore_changes=tuple(request.ignoreChanges),

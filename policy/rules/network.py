@@ -1,0 +1,135 @@
+"""The network: who may reach whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from policy.resources import Resource, Stack
+from policy.rule import rule
+
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+OLD_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
+DATABASE, QUEUES = "aws:rds/instance:Instance", "aws:elasticache/replicationGroup:ReplicationGroup"
+PORTS = {DATABASE: 5432, QUEUES: 6379}
+_GROUPS = {DATABASE: "vpcSecurityGroupIds", QUEUES: "securityGroupIds"}
+_MEMBERS = {
+    "aws:ecs/service:Service",
+    "aws:ec2/launchTemplate:LaunchTemplate",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+    INGRESS,
+    OLD_RULE,
+}
+"""What may refer to a group that reaches the data: tasks, the bastion, and rules."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a security group lets in: from networks, or from the members of `source`."""
+
+    by: Resource
+    networks: list[str]
+    ports: tuple[Any, Any]
+    protocol: str
+    source: str
+    """The path of the input that names a group."""
+
+
+def openings(stack: Stack, group: Resource) -> Iterator[Opening]:
+    """All that lets anybody into a security group, in each of the three ways of writing it. Raises NotKnownError."""
+    for one in stack.about(INGRESS, "securityGroupId", group):
+        networks = [one.get(path) for path in ("cidrIpv4", "cidrIpv6") if one.get(path)]
+        ports = one.get("fromPort"), one.get("toPort")
+        yield Opening(one, networks, ports, one.get("ipProtocol"), "referencedSecurityGroupId")
+    for one in stack.about(OLD_RULE, "securityGroupId", group):
+        if one.get("type") == "ingress":
+            networks = [*one.all("cidrBlocks"), *one.all("ipv6CidrBlocks")]
+            yield Opening(
+                one, networks, (one.get("fromPort"), one.get("toPort")), one.get("protocol"), "sourceSecurityGroupId"
+            )
+    for index, inline in enumerate(group.all("ingress")):
+        networks = [*inline.get("cidrBlocks", []), *inline.get("ipv6CidrBlocks", [])]
+        ports = inline.get("fromPort"), inline.get("toPort")
+        yield Opening(group, networks, ports, inline.get("protocol"), f"ingress.{index}.securityGroups")
+
+
+@rule(
+    "network-data-closed",
+    DATABASE,
+    QUEUES,
+    severity="high",
+    covers=["FSBP EC2.18", "FSBP EC2.19"],
+    todo="let groups of tasks and of the bastion in, by a SecurityGroupIngressRule each, at the one port",
+)
+def data_closed(store: Resource, stack: Stack) -> Iterator[str]:
+    """Database and queues are reached from tasks and the bastion alone, at their one port"""
+    port = PORTS[store.type]
+    groups = stack.behind(store, _GROUPS[store.type], GROUP)
+    if not groups:
+        yield "no security group of this stack"
+    for opening in (one for group in groups for one in openings(stack, group)):
+        if opening.networks:
+            yield f"{opening.by.name} lets in {', '.join(opening.networks)}"
+        elif not _known_here(opening, stack):
+            yield f"{opening.by.name} lets in a group that is not of tasks or the bastion alone"
+        if opening.protocol != "tcp" or opening.ports != (port, port):
+            yield f"{opening.by.name} opens {opening.protocol} {opening.ports[0]}-{opening.ports[1]}, not tcp {port}"
+
+
+def _known_here(opening: Opening, stack: Stack) -> bool:
+    senders = stack.behind(opening.by, opening.source, GROUP)
+    if not senders:
+        clients = json.loads(stack.config.get("web-next:database", "{}")).get("clientGroups", [])
+        return opening.by.get(opening.source) in clients
+    used = (one for one in stack.resources for sender in senders if sender.urn in one.everything)
+    return all(one.type in _MEMBERS for one in used)
+
+
+@rule(
+    "network-open-to-nobody",
+    GROUP,
+    severity="high",
+    covers=["FSBP EC2.13", "FSBP EC2.14", "FSBP EC2.18", "FSBP EC2.19", "CIS 5.2", "CIS 5.3"],
+    todo="let in a group, or the networks that web-next:access names",
+)
+def open_to_nobody(group: Resource, stack: Stack) -> Iterator[str]:
+    """No group but a load balancer's lets the whole internet in"""
+    if stack.about("aws:lb/loadBalancer:LoadBalancer", "securityGroups", group):
+        return  # balancer-as-access has more to say of it
+    for opening in openings(stack, group):
+        if anyone := [one for one in opening.networks if ip_network(one).prefixlen == 0]:
+            yield f"{opening.by.name} lets in {', '.join(anyone)}"
+
+
+@rule(
+    "network-default-group-closed",
+    "aws:ec2/vpc:Vpc",
+    severity="medium",
+    covers=["FSBP EC2.2", "CIS 5.4"],
+    todo="declare the VPC's DefaultSecurityGroup with no ingress and no egress",
+)
+def default_group_closed(vpc: Resource, stack: Stack) -> Iterator[str]:
+    """The group that AWS gives a VPC lets nothing in or out"""
+    groups = stack.about("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "vpcId", vpc)
+    if not groups:
+        yield "no DefaultSecurityGroup declared: its members reach each other"
+    for group in groups:
+        if group.all("ingress") or group.all("egress"):
+            yield "the default group has rules"
+
+
+@rule(
+    "network-no-address-by-itself",
+    "aws:ec2/subnet:Subnet",
+    severity="medium",
+    covers=["FSBP EC2.15"],
+    todo="set map_public_ip_on_launch to False",
+)
+def no_address_by_itself(subnet: Resource, _stack: Stack) -> Iterator[str]:
+    """Nothing gets a public address for being started in a subnet"""
+    if subnet.get("mapPublicIpOnLaunch"):
+        yield "mapPublicIpOnLaunch true"

@@ -1,0 +1,92 @@
+"""The audit database's server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.resources import Resource, Stack
+from policy.rule import rule
+
+INSTANCE = "aws:rds/instance:Instance"
+LEAST_BACKUP_DAYS = 7
+"""FSBP RDS.11."""
+
+
+@rule(
+    "rds-encrypted",
+    INSTANCE,
+    severity="high",
+    covers=["FSBP RDS.3", "FSBP RDS.4", "CIS 2.3.1"],
+    todo="set storage_encrypted and kms_key_id; a server that runs is replaced by it, so restore a snapshot into it",
+)
+def encrypted(server: Resource, _stack: Stack) -> Iterator[str]:
+    """A database is encrypted at rest under a key of our own"""
+    if server.get("storageEncrypted") is not True:
+        yield f"storageEncrypted {server.get('storageEncrypted')}"
+    elif "kmsKeyId" not in server.inputs:
+        yield "AWS' own key, which nobody here can withdraw"
+
+
+@rule(
+    "rds-private",
+    INSTANCE,
+    severity="high",
+    covers=["FSBP RDS.2", "CIS 2.3.3"],
+    todo="set publicly_accessible to False and db_subnet_group_name to subnets without a route out",
+)
+def private(server: Resource, _stack: Stack) -> Iterator[str]:
+    """A database has no address on the internet"""
+    if server.get("publiclyAccessible") is not False:
+        yield f"publiclyAccessible {server.get('publiclyAccessible')}"
+    if "dbSubnetGroupName" not in server.inputs:
+        yield "no subnet group: the default VPC's subnets, which are public"
+
+
+@rule(
+    "rds-tls-forced",
+    INSTANCE,
+    severity="high",
+    covers=["FSBP RDS.38"],
+    todo="set rds.force_ssl to 1 in the server's parameter group",
+)
+def tls_forced(server: Resource, stack: Stack) -> Iterator[str]:
+    """A database refuses a connection without TLS"""
+    groups = stack.behind(server, "parameterGroupName", "aws:rds/parameterGroup:ParameterGroup")
+    for group in groups:
+        values = {one["name"]: one["value"] for one in group.all("parameters")}
+        if values.get("rds.force_ssl") != "1":
+            yield f"rds.force_ssl {values.get('rds.force_ssl')} in {group.name}"
+    if not groups:
+        yield "no parameter group of this stack"
+
+
+@rule(
+    "rds-kept",
+    INSTANCE,
+    severity="high",
+    covers=["FSBP RDS.8"],
+    todo="set deletion_protection, protect, skip_final_snapshot False and delete_automated_backups False",
+)
+def kept(server: Resource, _stack: Stack) -> Iterator[str]:
+    """A database is not deleted in passing, and leaves a snapshot and its backups when it is"""
+    if server.get("deletionProtection") is not True:
+        yield f"deletionProtection {server.get('deletionProtection')}"
+    if server.get("skipFinalSnapshot") is not False:
+        yield f"skipFinalSnapshot {server.get('skipFinalSnapshot')}"
+    if server.get("deleteAutomatedBackups") is not False:
+        yield f"deleteAutomatedBackups {server.get('deleteAutomatedBackups')}"
+
+
+@rule(
+    "rds-backed-up",
+    INSTANCE,
+    severity="high",
+    covers=["FSBP RDS.11", "FSBP RDS.17"],
+    todo=f"keep backups {LEAST_BACKUP_DAYS} days or longer and copy the tags to snapshots",
+)
+def backed_up(server: Resource, _stack: Stack) -> Iterator[str]:
+    """A database can be put back to any minute of the last week"""
+    if (days := server.get("backupRetentionPeriod") or 0) < LEAST_BACKUP_DAYS:
+        yield f"backupRetentionPeriod {days:g}"
+    if server.get("copyTagsToSnapshot") is not True:
+        yield f"copyTagsToSnapshot {server.get('copyTagsToSnapshot')}"

@@ -1,0 +1,164 @@
+"""Buckets. What S3 keeps apart, a bucket and its settings, is judged together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy import documents
+from policy.iam import Principal
+from policy.resources import NotKnownError, Resource, Stack
+from policy.rule import rule
+
+BUCKET = "aws:s3/bucket:Bucket"
+_PUBLIC_ACCESS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+_ACTIONS = {
+    "/any": ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
+    "": ("s3:ListBucket", "s3:GetBucketPolicy", "s3:PutBucketPolicy"),
+}
+"""What is asked of an object, and of the bucket itself."""
+
+
+@rule(
+    "s3-public-access-blocked",
+    BUCKET,
+    severity="high",
+    covers=["FSBP S3.2", "FSBP S3.3", "FSBP S3.8", "CIS 2.1.4"],
+    todo="declare a BucketPublicAccessBlock of the bucket with all four settings true",
+)
+def public_access_blocked(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """A bucket blocks public access in all four ways"""
+    for settings in _settings(stack, "PublicAccessBlock", bucket):
+        if off := [name for name in _PUBLIC_ACCESS if settings.get(name) is not True]:
+            yield f"{', '.join(off)} not true"
+        return
+    yield "no BucketPublicAccessBlock"
+
+
+@rule(
+    "s3-encrypted",
+    BUCKET,
+    severity="high",
+    covers=["FSBP S3.4"],
+    todo="declare a BucketServerSideEncryptionConfiguration with AES256 or aws:kms",
+)
+def encrypted(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """A bucket says how its objects are encrypted"""
+    path = "applyServerSideEncryptionByDefault.sseAlgorithm"
+    for settings in _settings(stack, "ServerSideEncryptionConfiguration", bucket):
+        algorithms = [settings.get(f"rules.{index}.{path}") for index, _ in enumerate(settings.all("rules"))]
+        if not algorithms or not set(algorithms) <= {"AES256", "aws:kms", "aws:kms:dsse"}:
+            yield f"encryption by {algorithms}"
+        return
+    yield "no BucketServerSideEncryptionConfiguration"
+
+
+@rule(
+    "s3-tls-only",
+    BUCKET,
+    severity="high",
+    covers=["FSBP S3.5", "CIS 2.1.1"],
+    todo="deny s3:* to everybody where aws:SecureTransport is false, on the bucket and its objects",
+)
+def tls_only(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """A bucket's policy refuses every request without TLS, whoever asks"""
+    document = _policy(bucket, stack)
+    owner = Principal(arn=f"arn:aws:iam::{documents.OWNER}:role/administrator")
+    who = [owner, *(documents.named(document) if document else ())]
+    for part, actions in _ACTIONS.items():
+        for principal, action in documents.allowed(document, who, actions, f"{_arn(bucket)}{part}", secure=False):
+            yield f"{principal} may {action} without TLS"
+            return
+
+
+@rule(
+    "s3-not-public",
+    BUCKET,
+    severity="high",
+    covers=["FSBP S3.2", "FSBP S3.3", "FSBP S3.6"],
+    todo="name the account's own roles in the policy, never everybody or another account",
+)
+def not_public(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """A bucket's policy lets in nobody without credentials, and no other account"""
+    document = _policy(bucket, stack)
+    for part, actions in _ACTIONS.items():
+        who = [documents.NOBODY, documents.STRANGER]
+        for principal, action in documents.allowed(document, who, actions, f"{_arn(bucket)}{part}"):
+            yield f"{principal} may {action}"
+
+
+@rule(
+    "s3-no-acls",
+    BUCKET,
+    severity="medium",
+    covers=["FSBP S3.12"],
+    todo="declare BucketOwnershipControls with BucketOwnerEnforced, and no ACL",
+)
+def no_acls(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """A bucket's owner owns every object in it, and ACLs are off"""
+    for settings in _settings(stack, "OwnershipControls", bucket):
+        if (ownership := settings.get("rule.objectOwnership")) != "BucketOwnerEnforced":
+            yield f"objectOwnership {ownership}"
+        return
+    yield "no BucketOwnershipControls"
+
+
+@rule(
+    "s3-versioned",
+    BUCKET,
+    severity="medium",
+    covers=["FSBP S3.14"],
+    todo="declare BucketVersioning with status Enabled",
+)
+def versioned(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """A bucket keeps what is overwritten and deleted"""
+    for settings in _settings(stack, "Versioning", bucket):
+        if (status := settings.get("versioningConfiguration.status")) != "Enabled":
+            yield f"versioning {status}"
+        return
+    yield "no BucketVersioning"
+
+
+@rule(
+    "s3-really-emptied",
+    BUCKET,
+    severity="medium",
+    covers=["FSBP S3.10", "FSBP S3.13"],
+    todo="expire noncurrent versions, delete markers and unfinished uploads under the same prefix",
+)
+def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """What expires in a versioned bucket is gone: its versions, delete markers and unfinished uploads expire too"""
+    for settings in _settings(stack, "LifecycleConfiguration", bucket):
+        rules = [one for one in settings.all("rules") if one.get("status") == "Enabled"]
+        for one in rules:
+            if not (one.get("expiration") or {}).get("days"):
+                continue
+            prefix = (one.get("filter") or {}).get("prefix", "")
+            same = [other for other in rules if prefix.startswith((other.get("filter") or {}).get("prefix", ""))]
+            ends = {
+                "noncurrent versions": any(other.get("noncurrentVersionExpiration") for other in same),
+                "unfinished uploads": any(other.get("abortIncompleteMultipartUpload") for other in same),
+                "delete markers": any(
+                    (other.get("expiration") or {}).get("expiredObjectDeleteMarker") for other in same
+                ),
+            }
+            if stay := [what for what, end in ends.items() if not end]:
+                under = prefix or "the whole bucket"
+                yield f"{one.get('id')} expires objects under {under}, and {', '.join(stay)} stay"
+
+
+def _settings(stack: Stack, kind: str, bucket: Resource) -> list[Resource]:
+    return stack.about(f"aws:s3/bucket{kind}:Bucket{kind}", "bucket", bucket)
+
+
+def _policy(bucket: Resource, stack: Stack) -> documents.Document | None:
+    for policy in _settings(stack, "Policy", bucket):
+        document: documents.Document = policy.document("policy")
+        return document
+    return None
+
+
+def _arn(bucket: Resource) -> str:
+    name = bucket.get("bucket")
+    if not name:  # Pulumi makes one up
+        raise NotKnownError(bucket, "bucket")
+    return f"arn:aws:s3:::{name}"
