@@ -40,7 +40,7 @@ check: ## before each commit: format, lint, types, imports and unit tests, in tw
 test: ## what CI runs, from nothing: set up, check, then the engine, browser and e2e tests
 	@tests/run
 
-lint: ## format, lint, types and imports: check without the tests
+lint: ## format, lint of all that has a linter, types and imports: check without the tests
 	@tests/check format lint types imports
 
 unit: ## the unit tests alone

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The edge's start: `bash -c THIS ID BYTES`. nginx under an id of its own, and beside it a look at the log in memory each
 # second: what nginx has answered is written into the log, and from BYTES on the file is begun anew.
 # `lines` is what nginx writes, `read` what the reader follows. It is moved on when the old file is whole, never before.

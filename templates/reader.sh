@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The reader's start: `bash reader.sh ADDRESS`, where its metrics are. mtail begins at the end of a file that it finds, and
 # at the beginning of one that takes another's place: so the log takes the place of an empty file.
 touch /tmp/empty && ln -s empty /tmp/log

@@ -5,11 +5,11 @@ from __future__ import annotations
 from offline.bootstrap.browser import Browser
 from offline.bootstrap.candidate import Candidate
 from offline.bootstrap.docker import Engine
-from offline.bootstrap.entrypoint import Entrypoint
 from offline.bootstrap.local import Backend
 from offline.bootstrap.network import Network
 from offline.bootstrap.packages import Packages
 from offline.bootstrap.plugins import Plugins
+from offline.bootstrap.programs import Actionlint, Entrypoint
 from offline.bootstrap.pulumi import Pulumi
 from offline.bootstrap.python import EmulatorVenv, Venv
 from offline.bootstrap.runner import Step
@@ -34,12 +34,13 @@ def all_steps() -> list[Step]:
         StackFile(),
         Emulator(),
         Candidate(),
+        Actionlint(),
     ]
 
 
 def tool_steps() -> list[Step]:
     """Returns what running the CLI and the checks takes: no Docker, nothing installed on the machine."""
-    return [Pulumi(), Venv(), Backend(), Plugins()]
+    return [Pulumi(), Venv(), Backend(), Plugins(), Actionlint()]
 
 
 def entrypoint_steps() -> list[Step]:

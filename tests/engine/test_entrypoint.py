@@ -18,8 +18,9 @@ import botocore.session
 import pytest
 
 from infra.runtime.docker.files import aws_config
-from offline.bootstrap import entrypoint
+from offline.bootstrap import programs
 from offline.bootstrap.console import Console
+from offline.bootstrap.programs import Entrypoint
 from offline.bootstrap.runner import Job
 from tests.support.containers import free_port, wait_until
 from tests.support.engine import Emulator
@@ -38,7 +39,7 @@ SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built program: from the cache, or built now."""
     log = tmp_path_factory.mktemp("entrypoint") / "build.log"
-    return entrypoint.build(Job("entrypoint", log, Console()))
+    return Entrypoint().build(Job("entrypoint", log, Console()))
 
 
 @pytest.fixture(scope="module")
@@ -254,9 +255,9 @@ def test_it_needs_no_library_of_the_image(program: Path) -> None:
 def test_the_step_puts_it_where_an_image_s_build_finds_it(
     program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entrypoint, "ROOT", tmp_path)
-    monkeypatch.setattr(entrypoint, "PROGRAM", tmp_path / "bin" / "vault-exec")
-    step = entrypoint.Entrypoint()
+    monkeypatch.setattr(programs, "ROOT", tmp_path)
+    monkeypatch.setattr(programs, "FOLDER", tmp_path / "bin")
+    step = Entrypoint()
 
     assert not step.check().done
     assert step.act(Job("entrypoint", tmp_path / "log", Console())) == "bin/vault-exec"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from infra.nginx import LINES, WEIGHTS, EdgeConfig
+from infra.nginx import LINES, WEIGHTS, EdgeConfig, render
 from outputs.slots import EdgeAccess
 
 SOUND = EdgeConfig(
@@ -42,3 +44,8 @@ def beside_an_app(track: str = "stable", **changes: Any) -> EdgeConfig:
         trusted_callers=["198.51.100.0/24"],
     )
     return replace(edge, **changes)
+
+
+if __name__ == "__main__":  # python -m tests.support.edge_configs FOLDER: for linters of nginx
+    for name, config in {"docker": on_docker(), "fargate": beside_an_app()}.items():
+        Path(sys.argv[1], f"{name}.conf").write_text(render(config))

@@ -25,9 +25,9 @@ def clone(tmp_path: Path) -> Path:
     (tmp_path / ".local").mkdir()
     (tmp_path / ".local" / "env").write_text('PATH="$PWD/bin:$PATH"\n')
     (tmp_path / "bin").mkdir()
-    for tool in ("ruff", "mypy", "lint-imports", "python"):
-        double = tmp_path / "bin" / tool
-        double.write_text(f'#!/bin/sh\necho "{tool} $*" >> called\necho "said by {tool}"\n[ ! -e broken-{tool} ]\n')
+    for tool in ("bin/ruff", "tests/lint", "bin/mypy", "bin/lint-imports", "bin/python"):
+        double, name = tmp_path / tool, Path(tool).name
+        double.write_text(f'#!/bin/sh\necho "{name} $*" >> called\necho "said by {name}"\n[ ! -e broken-{name} ]\n')
         double.chmod(0o755)
     return tmp_path
 
@@ -45,7 +45,7 @@ def test_every_stage_runs_in_order_and_says_its_name_and_seconds(clone: Path) ->
     result = check(clone)
 
     assert result.returncode == 0
-    assert called(clone) == ["ruff", "ruff", "mypy", "lint-imports", "python"]
+    assert called(clone) == ["ruff", "lint", "mypy", "lint-imports", "python"]
     assert re.findall(r"^(\w+) +(?:said by python\n)?\d+\.\d s$", result.stdout, re.MULTILINE) == STAGES
 
 
@@ -54,7 +54,7 @@ def test_the_first_stage_that_fails_ends_it_with_what_its_command_says(clone: Pa
     result = check(clone)
 
     assert result.returncode != 0
-    assert called(clone) == ["ruff", "ruff", "mypy"]
+    assert called(clone) == ["ruff", "lint", "mypy"]
     assert "said by mypy" in result.stdout
     assert "said by ruff" not in result.stdout
 
