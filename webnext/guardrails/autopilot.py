@@ -149,6 +149,7 @@ class Autopilot:
             del self._unaudited[key]
             if entry.action == "auto_pause":
                 metrics.AUTO_PAUSES.inc()
+                metrics.say(autoPauses=1)
 
 
 def _shown(share: float, done: _Done | None) -> Automation:

@@ -10,6 +10,7 @@ from cutover import aws
 from cutover.prometheus import Prometheus
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, Probe
+from outputs.log_figures import LogFigure
 from outputs.smoke import SmokeTarget
 
 YOUNG_SECONDS = 120
@@ -38,7 +39,7 @@ OF_ADAPTER = {
     "web_next_queue_jobs": "queue",
 }
 """Those that a mock does not count: nothing is written, and nothing waits."""
-ON_AWS = ("EdgeRequests", "EdgeLimited", "EdgeMock")
+ON_AWS = (LogFigure.REQUESTS, LogFigure.LIMITED, LogFigure.MOCK)
 """Each is counted a track, by filters of nginx's log, and is 0 for a line that it does not count."""
 
 
@@ -86,7 +87,7 @@ def on_aws(target: SmokeTarget, cloudwatch: Any) -> dict[str, float | None]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     namespace, until = target.places.metrics_url.removeprefix(CLOUDWATCH), datetime.now(UTC)
-    names = {f"m{number}": f"{name}-{target.track}" for number, name in enumerate(ON_AWS)}
+    names = {f"m{number}": figure.of(target.track) for number, figure in enumerate(ON_AWS)}
     queries = [
         {
             "Id": key,

@@ -17,13 +17,14 @@ from infra.runtime.fargate.kept import keeping_the_split
 from infra.runtime.fargate.task import EDGE_PORT
 from infra.settings.keys import Settings
 from infra.shapes import later
+from outputs.release import Track
 from outputs.traffic import FargateTraffic
 
 TLS = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.2 and 1.3, ciphers with forward secrecy alone."""
 PINNED_SECONDS = 60
 """How long a browser stays on its track: long enough for a page and its scripts. Each request begins it anew."""
-TRACKS = ("stable", "candidate")
+TRACKS: tuple[Track, ...] = ("stable", "candidate")
 TRACK_HEADER = "X-Web-Next-Track"
 
 

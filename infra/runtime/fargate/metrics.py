@@ -12,13 +12,30 @@ from infra.alarm import declare
 from infra.naming import Names
 from infra.runtime.fargate.alarms import balancer_alarm, track_alarms
 from infra.runtime.fargate.balancer import Balancer
+from outputs.log_figures import AUDIT_SECONDS, LEFT_SECONDS, LogFigure
+from outputs.release import Track
 
-COUNTED = {
-    "EdgeRequests": '{ $.traffic = "user" }',
-    "EdgeLimited": '{ $.traffic = "user" && $.status = 429 }',
-    "EdgeMock": '{ $.traffic = "user" && $.mock IS TRUE }',
+_USER = '$.traffic = "user"'
+_ANSWERED = f"{_USER} && $.mock IS TRUE && $.status < 500"
+_KEPT = f'{_USER} && $.status = 200 && ($.path = "/api/audit/push" || $.path = "/api/signals")'
+COUNTED: Mapping[LogFigure, str] = {
+    LogFigure.REQUESTS: _USER,
+    LogFigure.OTHERS: '$.traffic = "smoke" || $.traffic = "refused"',
+    LogFigure.LIMITED: f"{_USER} && $.status = 429",
+    LogFigure.LIMITED_BY_APP: f'{_USER} && $.status = 429 && $.answeredBy = "app"',
+    LogFigure.LEFT: f"$.status = 499 && $.requestTime < {LEFT_SECONDS}",
+    LogFigure.MOCK: f"{_USER} && $.mock IS TRUE",
+    LogFigure.MOCK_AUDIT: f"{_ANSWERED} && "
+    '($.path = "/api/audit/*" || $.path = "/api/signals" || $.path = "/api/snapshot/*")',
+    LogFigure.MOCK_EVIDENCE: f'{_ANSWERED} && $.path = "/api/evidence/*"',
+    LogFigure.MOCK_QUEUE: f'{_ANSWERED} && $.path = "/api/alerts/*"',
+    LogFigure.MOCK_GUARDRAILS: f'{_ANSWERED} && $.path = "/api/guardrails/*"',
+    LogFigure.AUDIT_WRITES: _KEPT,
+    LogFigure.AUDIT_ELSEWHERE: f"{_KEPT} && $.mock IS TRUE",
+    LogFigure.AUDIT_SLOW: f"{_KEPT} && $.mock IS FALSE && $.requestTime > {AUDIT_SECONDS}",
+    LogFigure.AUTO_PAUSES: "$.autoPauses = 1",
 }
-"""What nginx's log is asked for, each the metric NAME-TRACK. One with dimensions could not be 0: it would be absent."""
+"""What a track's log is asked for. A metric with dimensions could not be 0: it would be absent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +45,14 @@ class TrackMetricsArgs:
 
     prefix: str
     namespace: str
-    log_groups: Mapping[str, str]
+    log_groups: Mapping[Track, str]
     groups: Mapping[str, pulumi.Input[str]]
     balancer: pulumi.Input[str]
     topic: pulumi.Input[str]
 
     @classmethod
     def of(
-        cls, names: Names, log_groups: Mapping[str, str], balancer: Balancer, topic: pulumi.Input[str]
+        cls, names: Names, log_groups: Mapping[Track, str], balancer: Balancer, topic: pulumi.Input[str]
     ) -> TrackMetricsArgs:
         return cls(
             prefix=names.prefix,
@@ -63,14 +80,14 @@ class TrackMetrics(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.alarms = {track: f"{args.prefix}-{track}-errors" for track in args.log_groups}
         for track, log_group in args.log_groups.items():
-            for metric, pattern in COUNTED.items():
+            for figure, pattern in COUNTED.items():
                 aws.cloudwatch.LogMetricFilter(
-                    f"{name}-{track}-{metric}",
-                    name=f"{args.prefix}-{track}-{metric}",
+                    f"{name}-{track}-{figure}",
+                    name=f"{args.prefix}-{track}-{figure}",
                     log_group_name=log_group,
-                    pattern=pattern,
+                    pattern=f"{{ {pattern} }}",
                     metric_transformation=aws.cloudwatch.LogMetricFilterMetricTransformationArgs(
-                        name=f"{metric}-{track}", namespace=args.namespace, value="1", default_value="0", unit="Count"
+                        name=figure.of(track), namespace=args.namespace, value="1", default_value="0", unit="Count"
                     ),
                     opts=child,
                 )

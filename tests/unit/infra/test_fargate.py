@@ -197,26 +197,6 @@ def test_with_a_certificate_given_none_is_made_and_no_zone_is_touched() -> None:
     assert not declared.of("aws:route53/record:Record")
 
 
-def test_each_tracks_log_becomes_metrics_and_smoke_is_left_out(prod: Recording) -> None:
-    filters = [
-        one.inputs
-        for one in prod.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
-        if one.name.startswith("tracks-")
-    ]
-
-    assert {one["logGroupName"] for one in filters} == {
-        f"/ecs/web-next-test/{track}" for track in ("stable", "candidate")
-    }
-    assert all('$.traffic = "user"' in one["pattern"] for one in filters)
-    assert {one["metricTransformation"]["name"] for one in filters} == {
-        f"{metric}-{track}"
-        for metric in ("EdgeRequests", "EdgeLimited", "EdgeMock")
-        for track in ("stable", "candidate")
-    }
-    assert {one["metricTransformation"]["defaultValue"] for one in filters} == {"0"}, "what never happened counts as 0"
-    assert not [one for one in filters if "dimensions" in one["metricTransformation"]], "which excludes a default"
-
-
 def place() -> FargateCandidate:
     chosen = settings(FARGATE, track="candidate", base="prod")
     slot = pulumi.Output.from_input(BASE["slots"]["candidate"])

@@ -133,7 +133,10 @@ def pauses() -> float:
     return REGISTRY.get_sample_value("web_next_auto_pauses_total") or 0
 
 
-def test_a_breach_pauses_the_share_and_is_audited(executor: FakeExecutor, audit: KeyedAudit) -> None:
+def test_a_breach_pauses_the_share_and_is_audited(
+    executor: FakeExecutor, audit: KeyedAudit, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     executor.breach("b-1", strategy="s-07")
     expected = rules.chosen(0.5, "b-1", executor.live, "s-07")
     before = pauses()
@@ -148,6 +151,7 @@ def test_a_breach_pauses_the_share_and_is_audited(executor: FakeExecutor, audit:
     assert len(executor.live) == 5
     assert "s-07" not in executor.live
     assert pauses() == before + 1
+    assert [record.fields for record in caplog.records if record.msg == "measured"] == [{"autoPauses": 1}]  # type: ignore[attr-defined]
 
 
 def test_a_caller_who_knows_the_breach_does_not_take_the_key_of_its_pause(executor: FakeExecutor) -> None:
