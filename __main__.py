@@ -78,7 +78,11 @@ def stable(settings: Settings, names: Names) -> None:
     around = Surroundings(network=network, role=role, monitoring=monitoring, using=using, after=data)
     runtime = runtime_of(settings, names, release, around)
     edge = runtime.edge.summary(
-        url=runtime.edge_url, authority=settings.authority, most=settings.most_edges, firewall=settings.firewall
+        url=runtime.edge_url,
+        address=runtime.address,
+        authority=settings.authority,
+        most=settings.most_edges,
+        firewall=settings.firewall,
     )
     places = Places(
         environment=names.stack,

@@ -54,11 +54,14 @@ class EdgeConfig:
         """The port that nginx listens on inside its container."""
         return 8443 if self.tls else 8080
 
-    def summary(self, *, url: str, authority: str | None, most: int, firewall: int | None) -> EdgeSummary:
+    def summary(
+        self, *, url: str, address: str | None, authority: str | None, most: int, firewall: int | None
+    ) -> EdgeSummary:
         """What the deployment record says of the edge, and smoke needs; `authority` signed its certificate, and the
         rest is as EdgeSummary has it."""
         return EdgeSummary(
             url=url,
+            address=address,
             authority=authority,
             rate_per_minute=self.rate_per_minute,
             burst=self.burst,

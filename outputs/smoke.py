@@ -47,10 +47,12 @@ MUST_PASS = (
 class EdgeSummary(Shape):
     """The edge as clients meet it: `authority`, a file, signed its certificate if none of the public ones did;
     requests are limited to `rate_per_minute` with `burst` for each client; `config` is the digest of nginx.conf.
-    There are at most `most` nginx, each with a limit of its own. Where a firewall stands before them, one address may
-    send `firewall` requests in 300 s."""
+    Proofs reach it at `address`, a host name or an IP address, under the name of `url`, wherever that name leads;
+    without an address they go where it leads. There are at most `most` nginx, each with a limit of its own. Where a
+    firewall stands before them, one address may send `firewall` requests in 300 s."""
 
     url: str
+    address: str | None = None
     authority: str | None = None
     rate_per_minute: int
     burst: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from cutover.edge_client import edge_client
 from cutover.smoke.pin import ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
 from outputs.release import Track
 from outputs.shape import Shape
@@ -53,13 +53,12 @@ def _probe(
     edge: EdgeSummary, track: Track, transport: httpx.BaseTransport | None, *, breaches: bool
 ) -> tuple[Probed, datetime | None]:
     try:
-        trust = ssl.create_default_context(cafile=edge.authority)
+        client = edge_client(
+            edge, headers={TRACK_HEADER: track, "User-Agent": USER_AGENT}, timeout=SECONDS, transport=transport
+        )
     except OSError:  # there is no certificate to trust, and so nobody who answers
         return Probed(answered=None), None
-    headers = {TRACK_HEADER: track, "User-Agent": USER_AGENT}
-    with httpx.Client(
-        base_url=edge.url, verify=trust, headers=headers, timeout=SECONDS, trust_env=False, transport=transport
-    ) as http:
+    with client as http:
         for _ in range(TRIES):
             try:
                 answer = http.get("/healthz")

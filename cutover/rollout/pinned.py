@@ -6,12 +6,12 @@ A rollback asks before it sets the traffic, so it is the standard library's clie
 from __future__ import annotations
 
 import json
-import ssl
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+from cutover.edge import connected
 from cutover.errors import UnreachableError
 from cutover.smoke.pin import ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
 from outputs.release import Track
@@ -50,9 +50,8 @@ class Pinned:
 
     def _get(self, path: str) -> tuple[int, bytes]:
         """Status and body. Raises OSError and HTTPException, the latter too where another track has answered."""
-        url = urlsplit(self.edge.url)
-        trust = ssl.create_default_context(cafile=self.edge.authority)
-        http = HTTPSConnection(url.hostname or "", url.port, timeout=SECONDS, context=trust)
+        http = HTTPConnection(urlsplit(self.edge.url).netloc)
+        http.sock = connected(self.edge, SECONDS)
         try:
             http.request("GET", path, headers={"User-Agent": USER_AGENT, TRACK_HEADER: self.track})
             with http.getresponse() as answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 import uuid
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from cutover.edge_client import edge_client
 from cutover.errors import NotPreparedError
 from cutover.smoke.pin import ANSWERED_BY_EDGE, ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
 from cutover.smoke.redaction import redacted
@@ -121,15 +121,15 @@ class Probe:
     @contextmanager
     def of(cls, target: SmokeTarget, samples: Samples) -> Iterator[Self]:
         """A probe of the target's track, for the block. Raises NotPreparedError without its authority's certificate."""
+        headers = {"user-agent": USER_AGENT, TRACK_HEADER: target.track}
         try:
-            trust = ssl.create_default_context(cafile=target.edge.authority)
+            client = edge_client(target.edge, timeout=10, headers=headers)
         except OSError as error:
             raise NotPreparedError(
                 f"{target.edge.authority} is no certificate authority ({error}): make up writes it"
             ) from None
-        headers = {"user-agent": USER_AGENT, TRACK_HEADER: target.track}
         began = time.monotonic()
-        with httpx.Client(base_url=target.edge.url, verify=trust, timeout=10, headers=headers, trust_env=False) as http:
+        with client as http:
             yield cls(http=http, target=target, clock=lambda: time.monotonic() - began, samples=samples)
 
     def for_check(self, name: str) -> Self:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import socket
-import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,8 +17,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from cutover.edge import connected
 from cutover.smoke.pin import ANSWERED_BY_EDGE, ANSWERED_BY_TRACK, TRACK_HEADER, USER_AGENT
 from cutover.smoke.probe import LIMITED, CheckFailedError, Probe, Sample
+from outputs.smoke import EdgeSummary
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request, Response, Route
@@ -29,23 +29,18 @@ LOAD_SECONDS = 10
 STEP_SECONDS = 5
 
 
-def verified_key(url: str, authority: str) -> str:
+def verified_key(edge: EdgeSummary) -> str:
     """Returns the hash of the edge's public key, for Chromium, which takes no file of an authority.
 
     The certificate is verified by the authority here. Raises CheckFailedError where it is another's.
     """
-    address = urlsplit(url)
     try:
-        trust = ssl.create_default_context(cafile=authority)
-        with (
-            socket.create_connection((address.hostname, address.port or 443), STEP_SECONDS) as plain,
-            trust.wrap_socket(plain, server_hostname=address.hostname) as secured,
-        ):
+        with connected(edge, STEP_SECONDS) as secured:
             certificate = secured.getpeercert(binary_form=True)
         command = ["openssl", "x509", "-inform", "DER", "-noout", "-pubkey"]
         printed = subprocess.run(command, input=certificate, capture_output=True, check=True).stdout
     except OSError as error:
-        raise CheckFailedError(f"{url}: {error}") from None
+        raise CheckFailedError(f"{edge.url}: {error}") from None
     key = base64.b64decode(b"".join(printed.splitlines()[1:-1]))
     return base64.b64encode(hashlib.sha256(key).digest()).decode()
 

@@ -318,7 +318,7 @@ def test_the_page_is_not_opened_under_a_certificate_of_another_authority(standin
 
 def test_the_browser_trusts_no_key_but_the_verified_one(standing: System, monkeypatch: pytest.MonkeyPatch) -> None:
     another = base64.b64encode(bytes(32)).decode()
-    monkeypatch.setattr(trace_copy, "verified_key", lambda _url, _authority: another)
+    monkeypatch.setattr(trace_copy, "verified_key", lambda _edge: another)
     found = page_check(standing, authority(standing))
 
     assert found.outcome is Outcome.FAIL

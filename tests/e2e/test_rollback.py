@@ -28,6 +28,13 @@ def running() -> Iterator[Rollouts]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def _taken_back(running: Rollouts) -> None:
+    """A test that fails leaves its rollout running, which is not the next one's to explain."""
+    if running.play.record and running.play.record.state.running:
+        running.clean()
+
+
 def on_the_candidate(running: Rollouts, since: float) -> int:
     """How many requests that began after a moment the candidate has answered."""
     return sum(each.track == "candidate" for each in running.load.between(since, time.time()))

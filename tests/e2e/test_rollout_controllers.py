@@ -39,6 +39,13 @@ def running() -> Iterator[Rollouts]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def _taken_back(running: Rollouts) -> None:
+    """A test that fails leaves its rollout running, which is not the next one's to explain."""
+    if running.play.record and running.play.record.state.running:
+        running.clean()
+
+
 def started(running: Rollouts, name: str, nth: int, *words: str) -> subprocess.Popen[str]:
     """A verb that gets the signal before its nth write."""
     folder = running.system.folder

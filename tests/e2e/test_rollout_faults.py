@@ -27,6 +27,13 @@ def running() -> Iterator[Rollouts]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def _taken_back(running: Rollouts) -> None:
+    """A test that fails leaves its rollout running, which is not the next one's to explain."""
+    if running.play.record and running.play.record.state.running:
+        running.clean()
+
+
 @contextmanager
 def crowded(running: Rollouts) -> Iterator[None]:
     """One client of this machine sends far more than its limit."""

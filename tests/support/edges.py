@@ -83,10 +83,10 @@ def config(*tracks: str, **changes: Any) -> EdgeConfig:
     return replace(before, **changes)
 
 
-def certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 and its key, as edge.pem and edge.key in the folder, which is returned."""
+def certificate(folder: Path, names: str = "IP:127.0.0.1") -> Path:
+    """A certificate for these names and its key, as edge.pem and edge.key in the folder, which is returned."""
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    name = ["-subj", "/CN=localhost", "-addext", f"subjectAltName={names}"]
     leaf = ["-addext", "basicConstraints=critical,CA:FALSE"]
     files = ["-keyout", str(folder / "edge.key"), "-out", str(folder / "edge.pem")]
     subprocess.run(["openssl", "req", "-x509", *kind, *name, *leaf, *files], check=True, capture_output=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cutover.edge import resolver_rules
 from cutover.smoke.browser import NoBrowserError, chromium
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, NotRunError, Probe
@@ -60,9 +61,9 @@ _COUNTED = rf"""([least, most]) => [...document.querySelectorAll("body *")]
 def look(probe: Probe) -> str:
     """What the page did, and how many of its files were the deployed ones."""
     edge = probe.target.edge
-    options = ["--no-proxy-server"]
+    options = ["--no-proxy-server", *resolver_rules(edge)]
     if edge.authority:
-        options.append(f"--ignore-certificate-errors-spki-list={verified_key(edge.url, edge.authority)}")
+        options.append(f"--ignore-certificate-errors-spki-list={verified_key(edge)}")
     try:
         with chromium(*options) as browser:
             for _ in range(TRIES - 1):

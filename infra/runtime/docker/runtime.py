@@ -59,6 +59,8 @@ class DockerRuntime(pulumi.ComponentResource):
     """App and worker of the stable release, executor's double, metrics, watch, and the edge before both slots."""
 
     edge_url: str
+    address: None = None
+    """The edge's URL leads to it already."""
     edge: EdgeConfig
     slots: DockerSlots
     traffic: DockerTraffic

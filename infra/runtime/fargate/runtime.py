@@ -91,6 +91,8 @@ class FargateRuntime(pulumi.ComponentResource):
     """Cluster, balancer, firewall, and the services of the stable release: app with nginx, and worker."""
 
     edge_url: str
+    address: str
+    """The balancer's own name: whoever proves a release does not wait for DNS."""
     edge: EdgeConfig
     slots: FargateSlots
     traffic: FargateTraffic
@@ -152,7 +154,7 @@ class FargateRuntime(pulumi.ComponentResource):
                 environment=args.environment,
             ),
         )
-        self.traffic = balancer.traffic
+        self.traffic, self.address = balancer.traffic, later(balancer.balancer.dns_name)
         self.metrics_url = f"cloudwatch:{names.metrics}"
         self.processes = FargateProcesses(
             cluster=later(self._cluster.arn),

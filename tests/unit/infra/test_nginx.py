@@ -121,12 +121,13 @@ def test_a_template_that_names_what_is_not_there_is_an_error(tmp_path: Any, monk
 
 def test_what_a_record_says_of_the_edge_changes_with_its_configuration() -> None:
     first, second = (
-        config.summary(url="https://localhost:8450", authority="ca.pem", most=6, firewall=300)
+        config.summary(url="https://localhost:8450", address="lb.test", authority="ca.pem", most=6, firewall=300)
         for config in (on_docker(), on_docker(burst=11))
     )
 
     assert first == EdgeSummary(
         url="https://localhost:8450",
+        address="lb.test",
         authority="ca.pem",
         rate_per_minute=60,
         burst=10,

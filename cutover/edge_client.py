@@ -1,0 +1,40 @@
+"""An HTTP client of the edge, at its address and under the console's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from cutover.edge import trust_of
+from outputs.smoke import EdgeSummary
+
+
+def edge_client(edge: EdgeSummary, *, transport: httpx.BaseTransport | None = None, **options: Any) -> httpx.Client:
+    """A client whose paths are the edge's, with further `options` of httpx; through `transport` where one is given.
+
+    Raises OSError where the authority's certificate is not there.
+    """
+    trust = trust_of(edge)
+    if edge.address and transport is None:
+        transport = AtAddress(edge.address, verify=trust, trust_env=False)
+    return httpx.Client(base_url=edge.url, verify=trust, trust_env=False, transport=transport, **options)
+
+
+class AtAddress(httpx.HTTPTransport):
+    """Connects to `address`; the name in TLS and the Host header stay those of the request."""
+
+    def __init__(self, address: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._address = address
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return super().handle_request(
+            httpx.Request(
+                request.method,
+                request.url.copy_with(host=self._address),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": request.url.host},
+            )
+        )
