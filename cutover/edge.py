@@ -10,19 +10,15 @@ from urllib.parse import urlsplit
 from outputs.smoke import EdgeSummary
 
 
-def trust_of(edge: EdgeSummary) -> ssl.SSLContext:
-    """Believes the edge's authority, a public one where it has none. Raises OSError without the authority's file."""
-    return ssl.create_default_context(cafile=edge.authority)
-
-
-def connected(edge: EdgeSummary, seconds: float) -> ssl.SSLSocket:
-    """A connection on which the edge has shown a certificate for the console's name; to open it and each wait on it may
-    take `seconds`. Raises OSError."""
-    url = urlsplit(edge.url)
-    name, port = url.hostname or "", url.port or HTTPS_PORT
-    plain = socket.create_connection((edge.address or name, port), seconds)
+def connected(url: str, address: str | None, authority: str | None, seconds: float) -> ssl.SSLSocket:
+    """A connection on which the edge has shown a certificate for the name of `url`, signed by `authority`, a file, or
+    by a public one; to open it and each wait on it may take `seconds`. Raises OSError."""
+    asked = urlsplit(url)
+    name, port = asked.hostname or "", asked.port or HTTPS_PORT
+    trust = ssl.create_default_context(cafile=authority)
+    plain = socket.create_connection((address or name, port), seconds)
     try:
-        return trust_of(edge).wrap_socket(plain, server_hostname=name)
+        return trust.wrap_socket(plain, server_hostname=name)
     except BaseException:
         plain.close()
         raise

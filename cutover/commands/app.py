@@ -10,6 +10,7 @@ import typer
 
 from cutover.commands import (
     contract,
+    dns,
     evidence,
     gates,
     image,
@@ -70,3 +71,4 @@ contract.add_to(app)
 gates.add_to(app)
 image.add_to(app)
 preflight.add_to(app)
+dns.add_to(app)

@@ -7,9 +7,6 @@ from urllib.parse import urlsplit
 
 from cutover.prerequisites.facts import Facts, MissingError
 
-RECORDS = ("A", "AAAA", "CNAME")
-"""What may already lead the console's name elsewhere."""
-
 
 def credentials(facts: Facts) -> str:
     """The credentials are the account's, and name no other region."""
@@ -98,22 +95,3 @@ def console_name(facts: Facts) -> str:
             f"put the id of the public zone that has {domain} into fargate.hostedZoneId",
         )
     return f"a certificate can be issued in {name}"
-
-
-def console_record(facts: Facts) -> str:
-    """No record of the console's name is in the way of the one that an up makes."""
-    domain, zone = str(facts.settings["domain"]), facts.section("fargate").get("hostedZoneId")
-    if not zone:
-        return "no up touches it: it is yours to move, last"
-    if "traffic" in facts.outputs:
-        return "the stack's own"
-    sets = facts.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName=domain, MaxItems="10")
-    there = [
-        one["Type"] for one in sets["ResourceRecordSets"] if one["Name"] == f"{domain}." and one["Type"] in RECORDS
-    ]
-    if there:
-        raise MissingError(
-            f"{domain} has a record already, {', '.join(there)}, and the up would make another, which Route 53 refuses",
-            "name a certificate, fargate.certificateArn, in place of fargate.hostedZoneId: then the record stays yours",
-        )
-    return f"{domain} leads nowhere yet: the first up with images makes its record"

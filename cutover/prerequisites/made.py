@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import socket
+import ssl
 
+from cutover.edge import connected
 from cutover.errors import ImageError
 from cutover.images.registry import Registry
+from cutover.prerequisites.balancer import Balancer
 from cutover.prerequisites.facts import Facts, MissingError
 from outputs.placeholders import LATER
 
 CHANNEL = "SLACK_WEBHOOK_URL"
+SECONDS = 5.0
+"""How long the balancer may take to answer."""
 
 
 def repositories(facts: Facts) -> str:
@@ -75,17 +80,22 @@ def balancer(facts: Facts) -> str:
 
 
 def way_here(facts: Facts) -> str:
-    """From here the console's name leads to the stack's balancer, so that smoke does not ask an old host."""
-    listener, domain = str(facts.outputs["traffic"]["listener"]), str(facts.settings["domain"])
-    arn = listener.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
-    (found,) = facts.client("elbv2").describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
-    there, here = _addresses(found["DNSName"]), _addresses(domain)
-    if not there & here:
+    """From here the balancer is reached, and shows a certificate for the console's name: so the release can be smoked,
+    wherever DNS leads."""
+    address, domain = Balancer.of(facts).address, str(facts.settings["domain"])
+    try:
+        connected(f"https://{domain}", address, None, SECONDS).close()
+    except ssl.SSLCertVerificationError as error:
         raise MissingError(
-            f"from here {domain} leads to {', '.join(sorted(here)) or 'nobody'}, the balancer is {found['DNSName']}",
-            f"until DNS moves, the last step: '{min(there, default='ITS-ADDRESS')} {domain}' in /etc/hosts here",
-        )
-    return f"{domain} leads to the balancer"
+            f"{address} shows a certificate that is not believed for {domain} ({error.verify_message})",
+            f"name a certificate for {domain}, of a public authority, in fargate.certificateArn",
+        ) from None
+    except OSError as error:
+        raise MissingError(
+            f"from here {address} does not answer ({error})",
+            "type it where the balancer lets in: access.clients and edge.trustedCallers have the networks",
+        ) from None
+    return f"{address} answers for {domain}"
 
 
 def database(facts: Facts) -> str:
@@ -115,6 +125,21 @@ def release(facts: Facts) -> str:
     if "deployment_record" not in facts.outputs:
         raise MissingError("nothing is recorded", f"cutover up -s {facts.stack}, until it ends with GO")
     return f"{(facts.outputs.get('release') or {}).get('version')} is recorded"
+
+
+def console_record(facts: Facts) -> str:
+    """The console's name leads to the stack's balancer: the day's last step."""
+    balancer, domain = Balancer.of(facts).address, str(facts.settings["domain"])
+    there, here = _addresses(balancer), _addresses(domain)
+    if not there & here:
+        ours = facts.section("fargate").get("hostedZoneId")
+        raise MissingError(
+            f"{domain} leads to {', '.join(sorted(here)) or 'nobody'}, the balancer is {balancer}",
+            f"cutover dns move -s {facts.stack}"
+            if ours
+            else f"have {domain} lead to {balancer}, by an alias or a CNAME",
+        )
+    return f"{domain} leads to the balancer"
 
 
 def _addresses(name: str) -> set[str]:

@@ -34,7 +34,6 @@ ORDER = (
     Prerequisite("secrets' key", account.secrets_key, ("secrets provider", *ACCOUNT)),
     Prerequisite("operators", account.operators, ACCOUNT),
     Prerequisite("console's name", account.console_name, ACCOUNT),
-    Prerequisite("console's record", account.console_record, ("environment", "console's name")),
     Prerequisite("repositories", made.repositories, ACCOUNT),
     Prerequisite("on-call", made.on_call, ("repositories",)),
     Prerequisite("images", made.images, ("repositories",)),
@@ -43,6 +42,7 @@ ORDER = (
     Prerequisite("database", made.database, ("environment", "repositories")),
     Prerequisite("channel", made.channel, ("repositories",)),
     Prerequisite("release", made.release, ("images", "database")),
+    Prerequisite("console's record", made.console_record, ("balancer", "release")),
 )
 """What an up makes is looked for once the repositories are there, which the first one makes."""
 

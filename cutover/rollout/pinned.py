@@ -51,7 +51,7 @@ class Pinned:
     def _get(self, path: str) -> tuple[int, bytes]:
         """Status and body. Raises OSError and HTTPException, the latter too where another track has answered."""
         http = HTTPConnection(urlsplit(self.edge.url).netloc)
-        http.sock = connected(self.edge, SECONDS)
+        http.sock = connected(self.edge.url, self.edge.address, self.edge.authority, SECONDS)
         try:
             http.request("GET", path, headers={"User-Agent": USER_AGENT, TRACK_HEADER: self.track})
             with http.getresponse() as answer:

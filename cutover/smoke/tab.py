@@ -35,7 +35,7 @@ def verified_key(edge: EdgeSummary) -> str:
     The certificate is verified by the authority here. Raises CheckFailedError where it is another's.
     """
     try:
-        with connected(edge, STEP_SECONDS) as secured:
+        with connected(edge.url, edge.address, edge.authority, STEP_SECONDS) as secured:
             certificate = secured.getpeercert(binary_form=True)
         command = ["openssl", "x509", "-inform", "DER", "-noout", "-pubkey"]
         printed = subprocess.run(command, input=certificate, capture_output=True, check=True).stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from botocore.stub import Stubber
 
 from cutover import aws
 from cutover.errors import StackMissingError
-from cutover.prerequisites import facts
+from cutover.prerequisites import facts, made
 from cutover.stacks import project
 from cutover.stacks.outputs import Outputs
 
@@ -78,11 +79,12 @@ ANSWERS: dict[str, list[Any]] = {
     "kms describe_key": [{"KeyMetadata": {"KeyId": "1", "Arn": KEY, "KeyState": "Enabled"}}],
     "iam get_role": [role(arn) for arn in ROLES],
     "route53 get_hosted_zone": [zone()],
-    "route53 list_resource_record_sets": [{"ResourceRecordSets": [], "IsTruncated": False, "MaxItems": "10"}],
     "acm describe_certificate": [{"Certificate": {"DomainName": "*.web-next.test", "Status": "ISSUED"}}],
     "ecr describe_repositories": [{"repositories": []}],
     "ecr batch_get_image": [image("web-next-prod", "a"), image("web-next-prod-edge", "e")],
-    "elbv2 describe_load_balancers": [{"LoadBalancers": [{"LoadBalancerArn": BALANCER, "DNSName": "lb.test"}]}],
+    "elbv2 describe_load_balancers": [
+        {"LoadBalancers": [{"LoadBalancerArn": BALANCER, "DNSName": "lb.test", "CanonicalHostedZoneId": "Z0LB"}]}
+    ],
     "sns list_subscriptions_by_topic": [
         {"Subscriptions": [{"Endpoint": MAIL, "SubscriptionArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:t:1"}]}
     ],
@@ -93,7 +95,8 @@ ANSWERS: dict[str, list[Any]] = {
 
 @dataclass
 class FirstDay:
-    """The stack prod of a folder. `asked` are the operations that AWS was asked, with their parameters."""
+    """The stack prod of a folder. `asked` are the operations that AWS was asked, with their parameters; who is among
+    `answers_by` answers TLS, with what is wrong about its certificate in `certified`."""
 
     folder: Path
     patch: pytest.MonkeyPatch
@@ -102,6 +105,8 @@ class FirstDay:
     answers: dict[str, list[Any]] = field(default_factory=lambda: dict(ANSWERS))
     outputs: dict[str, Any] | None = field(default_factory=lambda: dict(OUTPUTS))
     addresses: dict[str, list[str]] = field(default_factory=lambda: dict(ADDRESSES))
+    answers_by: tuple[str, ...] = ("lb.test",)
+    certified: str | None = None
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -109,6 +114,7 @@ class FirstDay:
         self.patch.setattr(aws, "client", lambda service, _where: self._client(service))
         self.patch.setattr(facts, "outputs", self._outputs)
         self.patch.setattr(socket, "getaddrinfo", self._lead)
+        self.patch.setattr(made, "connected", self._connect)
         self.patch.setenv("PULUMI_HOME", str(self.folder))
         self.patch.setenv("PULUMI_BACKEND_URL", f"s3://state-of-web-next?region={REGION}")
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -134,6 +140,15 @@ class FirstDay:
         if name not in self.addresses:
             raise socket.gaierror(f"{name} leads nowhere")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses[name]]
+
+    def _connect(self, url: str, address: str, authority: str | None, seconds: float) -> socket.socket:
+        if self.certified:
+            error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+            error.verify_message = self.certified
+            raise error
+        if address not in self.answers_by:
+            raise TimeoutError("timed out")
+        return socket.socket()
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:

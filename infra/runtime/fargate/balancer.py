@@ -102,7 +102,6 @@ class Balancer(pulumi.ComponentResource):
         self.traffic = self._split_at(later(self.listener.arn))
         for priority, track in enumerate(TRACKS, 1):
             self._pin(track, priority)
-        certificate.lead_to(self.balancer)
         self.register_outputs({"listener": self.listener.arn})
 
     def _group(self, track: str) -> aws.lb.TargetGroup:

@@ -1,4 +1,4 @@
-"""The console's name: its certificate, and the record that leads to the load balancer."""
+"""The certificate of the console's name. Where the name leads is moved apart from it, by cutover dns, after a GO."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.settings.keys import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class ConsoleCertificateArgs:
-    """With `given`, a certificate's ARN, none is made; with `zone`, a hosted zone's id, the name is kept in it."""
+    """With `given`, a certificate's ARN, none is made; else it is validated in `zone`, a hosted zone's id."""
 
     domain: str
     given: str | None
@@ -59,19 +59,3 @@ class ConsoleCertificate(pulumi.ComponentResource):
             opts=self._child,
         )
         return validated.certificate_arn
-
-    def lead_to(self, balancer: aws.lb.LoadBalancer) -> None:
-        """Has the name lead to the load balancer, where the zone is this stack's to write."""
-        if self._args.zone:
-            aws.route53.Record(
-                self._name,
-                zone_id=self._args.zone,
-                name=self._args.domain,
-                type="A",
-                aliases=[
-                    aws.route53.RecordAliasArgs(
-                        name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=True
-                    )
-                ],
-                opts=self._child,
-            )

@@ -32,7 +32,7 @@ def test_the_name_leads_nowhere_and_without_an_address_nobody_answers(edge: Edge
     nowhere = replace(edge, address=None)
 
     with pytest.raises(socket.gaierror):
-        connected(nowhere, 1)
+        connected(nowhere.url, None, nowhere.authority, 1)
     with edge_client(nowhere, timeout=1) as http, pytest.raises(httpx.ConnectError):
         http.get("/")
     assert Pinned(nowhere, "stable").answers() is None
@@ -57,7 +57,7 @@ def test_the_smoke_suite_does(edge: EdgeSummary) -> None:
 def test_a_certificate_for_another_name_is_refused_at_the_address_too(tmp_path: Path) -> None:
     with tls_edge(tmp_path, "IP:127.0.0.1, DNS:old.web-next.test") as old:
         with pytest.raises(ssl.SSLCertVerificationError, match="not valid for"):
-            connected(old, 1)
+            connected(old.url, old.address, old.authority, 1)
         with edge_client(old, timeout=1) as http, pytest.raises(httpx.ConnectError, match="not valid for"):
             http.get("/")
         assert Pinned(old, "stable").answers() is None
@@ -74,7 +74,7 @@ def test_a_connection_that_fails_leaves_no_socket_open(tmp_path: Path, monkeypat
     with tls_edge(tmp_path, "DNS:old.web-next.test") as old:
         monkeypatch.setattr(socket, "create_connection", create)
         with pytest.raises(ssl.SSLCertVerificationError):
-            connected(old, 1)
+            connected(old.url, old.address, old.authority, 1)
     assert [each.fileno() for each in opened] == [-1]
 
 

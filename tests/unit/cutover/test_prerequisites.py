@@ -19,7 +19,6 @@ from tests.support.first_day import ACCOUNT, CERTIFICATE, ROLES, FirstDay, role,
 from tests.unit.infra.configs import NAMES
 
 Break = Callable[[FirstDay], Any]
-RECORD = {"Name": "console.web-next.test.", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "old.test"}]}
 
 
 @pytest.fixture
@@ -183,18 +182,6 @@ MISSING: list[tuple[str, Break, str, str]] = [
         "name a certificate for console",
     ),
     (
-        "console's record",
-        both(
-            NEVER_UP,
-            answer(
-                "route53 list_resource_record_sets",
-                {"ResourceRecordSets": [RECORD], "IsTruncated": False, "MaxItems": "10"},
-            ),
-        ),
-        "console.web-next.test has a record already, CNAME",
-        "name a certificate, fargate.certificateArn",
-    ),
-    (
         "repositories",
         answer("ecr describe_repositories", "RepositoryNotFoundException"),
         "web-next-prod and web-next-prod-edge are not both there",
@@ -228,11 +215,28 @@ MISSING: list[tuple[str, Break, str, str]] = [
     ("balancer", NEVER_UP, "there is none yet", "cutover up -s prod"),
     (
         "way here",
-        lambda day: day.addresses.update({"console.web-next.test": ["192.0.2.1"]}),
-        "from here console.web-next.test leads to 192.0.2.1, the balancer is lb.test",
-        "'198.51.100.7 console.web-next.test' in /etc/hosts here",
+        lambda day: setattr(day, "answers_by", ()),
+        "from here lb.test does not answer (timed out)",
+        "access.clients",
     ),
-    ("way here", lambda day: day.addresses.clear(), "leads to nobody, the", "'ITS-ADDRESS console.web-next.test'"),
+    (
+        "way here",
+        lambda day: setattr(day, "certified", "Hostname mismatch"),
+        "lb.test shows a certificate that is not believed for console.web-next.test (Hostname mismatch)",
+        "fargate.certificateArn",
+    ),
+    (
+        "console's record",
+        lambda day: day.addresses.update({"console.web-next.test": ["192.0.2.1"]}),
+        "console.web-next.test leads to 192.0.2.1, the balancer is lb.test",
+        "cutover dns move -s prod",
+    ),
+    (
+        "console's record",
+        both(certified, lambda day: day.addresses.clear()),
+        "console.web-next.test leads to nobody",
+        "have console.web-next.test lead to lb.test, by an alias or a CNAME",
+    ),
     (
         "database",
         both(output("schema", {"version": 0}), setting("database.access", "later")),
@@ -255,10 +259,7 @@ def test_a_first_day_that_is_over_has_nothing_missing(day: FirstDay) -> None:
 
     assert states(report) == {one.name: "ok" for one in ORDER}
     assert report.next is None
-    assert {operation for operation, _ in day.asked} == first_day.ANSWERS.keys() - {
-        "acm describe_certificate",
-        "route53 list_resource_record_sets",
-    }
+    assert {operation for operation, _ in day.asked} == first_day.ANSWERS.keys() - {"acm describe_certificate"}
 
 
 @pytest.mark.parametrize(("name", "change", "seen", "do"), MISSING, ids=[f"{one[0]}: {one[2]}" for one in MISSING])
@@ -299,9 +300,7 @@ def test_each_need_comes_before_what_needs_it() -> None:
     ("change", "name", "seen"),
     [
         (both(certified, NEVER_UP), "console's name", "a certificate for console.web-next.test"),
-        (both(certified, NEVER_UP), "console's record", "it is yours to move, last"),
         (certificate(SubjectAlternativeNames=["console.web-next.test"]), "console's name", "a certificate for console"),
-        (NEVER_UP, "console's record", "leads nowhere yet"),
         (both(setting("database.access", "direct"), variable("PATH", "/nowhere")), "session plugin", "not needed"),
         (setting("image", "public.ecr.aws/x/web-next@sha256:" + "a" * 64), "images", "not looked at"),
     ],
