@@ -19,7 +19,16 @@ from tests.unit.infra.parts import run
 
 HERE = "tests/unit/infra/test_outputs.py"
 TEXTS = "texts by name"
-EDGE = {"url": str, "authority": str, "rate_per_minute": int, "burst": int, "config": str, "most": int, "firewall": int}
+EDGE = {
+    "url": str,
+    "address": str,
+    "authority": str,
+    "rate_per_minute": int,
+    "burst": int,
+    "config": str,
+    "most": int,
+    "firewall": int,
+}
 SCHEMA = {"version": int, "digest": str}
 RELEASE = {"track": str, "image": str, "build_sha": str, "version": str, "adapters": TEXTS, "digest": str}
 DATABASE = {
