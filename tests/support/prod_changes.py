@@ -219,7 +219,6 @@ CHANGES = [
             "ReplicationGroup queues: applyImmediately",
             "BucketCorsConfiguration evidence: corsRules[0].allowedOrigins",
             "Certificate certificate: domainName",
-            "Record certificate: name",
             "TaskDefinition stable: containerDefinitions",
         },
     ),

@@ -21,7 +21,14 @@ from tests.support.edge_double import TARGET
 from tests.unit.infra.configs import settings
 from tests.unit.infra.recorder import Recording, record
 
-EDGE = {"url": "https://localhost:8450", "authority": "ca.pem", "rate_per_minute": 60, "burst": 10, "config": "c"}
+EDGE = {
+    "url": "https://localhost:8450",
+    "address": None,
+    "authority": "ca.pem",
+    "rate_per_minute": 60,
+    "burst": 10,
+    "config": "c",
+}
 EDGE_READ = EDGE | {"most": 1, "firewall": None}
 RECORD = "aws:s3/bucketObjectv2:BucketObjectv2"
 
