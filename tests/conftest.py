@@ -1,4 +1,5 @@
-"""For every test: a terminated run ends the way an interrupted one does; several workers share the files by group."""
+"""For every test: nobody outside is asked; a terminated run ends the way an interrupted one does; several workers share
+the files by group."""
 
 from __future__ import annotations
 
@@ -9,10 +10,11 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.support import schedule
+from tests.support import fence, schedule
 
 
 def pytest_configure() -> None:
+    fence.close()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A shell that runs this in the background has it ignore interrupts, and so would what tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)

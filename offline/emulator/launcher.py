@@ -30,6 +30,7 @@ STOP_SECONDS = 30.0
 LOOK_SECONDS = 3.0  # a database that is just being deleted is silent for a moment
 LOG_BYTES = 10_000_000
 KIND = "web-next.emulator"
+CLOSED = "http://127.0.0.1:9"  # a proxy that nobody has
 
 
 class EmulatorError(Exception):
@@ -83,6 +84,8 @@ class Emulator:
             "S3_DATA_DIR": str(self.folder / "s3"),
             "RDS_BASE_PORT": str(machine.rds_base_port),
             "ELASTICACHE_BASE_PORT": str(machine.elasticache_base_port),
+            "HTTP_PROXY": CLOSED,  # whom a webhook or a function names outside is not asked
+            "HTTPS_PROXY": CLOSED,
             "SFTP_ENABLED": "0",  # these two listen on every address of the machine
             "IOT_MTLS_ENABLED": "0",
         }

@@ -18,6 +18,7 @@ from offline.emulator.launcher import Emulator
 from offline.emulator.process import Process
 from offline.images.build import Images
 from offline.machine import ROOT, Machine, cache_folder
+from tests.support import fence
 
 pytestmark = pytest.mark.e2e
 
@@ -53,6 +54,7 @@ class Clone:
             command,
             cwd=self.folder,
             env={
+                **fence.ENVIRONMENT,
                 **kept,
                 "PATH": path,
                 "HOME": str(self.home),

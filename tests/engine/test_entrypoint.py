@@ -22,6 +22,7 @@ from offline.bootstrap import programs
 from offline.bootstrap.console import Console
 from offline.bootstrap.programs import Entrypoint
 from offline.bootstrap.runner import Job
+from tests.support import fence
 from tests.support.containers import free_port, wait_until
 from tests.support.engine import Emulator
 
@@ -39,7 +40,8 @@ SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built program: from the cache, or built now."""
     log = tmp_path_factory.mktemp("entrypoint") / "build.log"
-    return Entrypoint().build(Job("entrypoint", log, Console()))
+    with fence.installing():
+        return Entrypoint().build(Job("entrypoint", log, Console()))
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +60,13 @@ def vault(emulator: Emulator) -> Iterator[str]:
 @pytest.fixture
 def environment(emulator: Emulator, vault: str) -> dict[str, str]:
     """All that the program is started with."""
-    return {
+    return fence.ENVIRONMENT | {
         "PATH": os.environ["PATH"],
         "VAULT_PREFIX": vault,
         "S3_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": emulator.url,
         "AWS_ACCESS_KEY_ID": emulator.account,
         "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
 
 

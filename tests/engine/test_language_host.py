@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from offline.bootstrap.golang import toolchain_folder
+from tests.support import fence
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
@@ -245,7 +246,7 @@ def host() -> Iterator[subprocess.Popen[str]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={"PATH": os.environ["PATH"]},
+            env=fence.ENVIRONMENT | {"PATH": os.environ["PATH"]},
         )
     finally:
         signal.signal(signal.SIGINT, previous)

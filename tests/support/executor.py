@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from tests.support import fence
 from tests.support.containers import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +75,7 @@ class Process:
         return (self.folder / f"{self.port}.log").read_text()
 
     def start(self) -> None:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environment}
+        environment = fence.ENVIRONMENT | {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environment}
         with (self.folder / f"{self.port}.log").open("ab") as log:
             self.running = subprocess.Popen(
                 [sys.executable, "-c", self.script, str(self.port), *self.arguments],

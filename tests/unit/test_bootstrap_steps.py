@@ -19,6 +19,7 @@ from offline.bootstrap.console import Console
 from offline.bootstrap.runner import Job, StepError
 from offline.bootstrap.tls import Tls
 from offline.machine import Machine
+from tests.support import fence
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -335,7 +336,11 @@ def test_the_launcher_finds_a_python_or_says_which_package_gives_one(tmp_path: P
         (commands / name).symlink_to(shutil.which(name) or f"/bin/{name}")
     launcher = Path(__file__).parents[2] / "offline" / "bootstrap.sh"
     done = subprocess.run(
-        ["sh", launcher, "doctor"], env={"PATH": str(commands)}, capture_output=True, text=True, check=False
+        ["sh", launcher, "doctor"],
+        env=fence.ENVIRONMENT | {"PATH": str(commands)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert "python3 python3-venv" in done.stderr

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support import fence
+
 ROOT = Path(__file__).parents[2]
 STAGES = ["format", "lint", "types", "imports", "unit"]
 
@@ -34,7 +36,9 @@ def clone(tmp_path: Path) -> Path:
 
 def check(clone: Path, *stages: str) -> subprocess.CompletedProcess[str]:
     command = [str(clone / "tests" / "check"), *stages]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=fence.ENVIRONMENT | {"PATH": os.environ["PATH"]}
+    )
 
 
 def called(clone: Path) -> list[str]:
@@ -88,7 +92,7 @@ def test_a_clone_that_is_not_prepared_is_told_so_in_one_line(target: str, tmp_pa
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": os.environ["PATH"]},  # not that of a make which runs this test
+        env=fence.ENVIRONMENT | {"PATH": os.environ["PATH"]},  # not that of a make which runs this test
     )
 
     line, ended = (told.stdout + told.stderr).splitlines()

@@ -18,6 +18,7 @@ from offline.emulator.launcher import Emulator, EmulatorError
 from offline.emulator.patching import PatchError, patch
 from offline.emulator.process import Process, start_of
 from offline.machine import Machine
+from tests.support import fence
 
 SUBNET = "10.213.7.0/24"
 
@@ -131,7 +132,7 @@ def test_a_missing_certificate_is_one_clear_line(emulator: Emulator, monkeypatch
 
 @pytest.fixture
 def sleeper(tmp_path: Path):  # type: ignore[no-untyped-def]
-    started = Process.spawn(("sleep", "60"), {"PATH": os.environ["PATH"]}, tmp_path / "log")
+    started = Process.spawn(("sleep", "60"), fence.ENVIRONMENT | {"PATH": os.environ["PATH"]}, tmp_path / "log")
     yield started
     if started.alive():
         os.kill(started.pid, signal.SIGKILL)
@@ -154,7 +155,7 @@ def test_a_recycled_process_id_is_never_signalled(sleeper: Process) -> None:
 
 def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
-    stubborn = Process.spawn((sys.executable, "-c", script), {}, tmp_path / "log")
+    stubborn = Process.spawn((sys.executable, "-c", script), fence.ENVIRONMENT, tmp_path / "log")
     while not (tmp_path / "log").read_text():
         pass
     assert stubborn.end(0.2) is False

@@ -14,6 +14,7 @@ import pytest
 
 from offline.machine import ROOT
 from offline.preview import PROGRAM, scratch_copy
+from tests.support import fence
 from tests.unit.infra.configs import FARGATE
 from tests.unit.infra.parts import run
 
@@ -47,7 +48,7 @@ def declared_in(folder: Path) -> subprocess.CompletedProcess[str]:
     for name in RIG:
         (rig / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, rig / name)
-    environment = {"PATH": os.environ["PATH"], "PULUMI_CONFIG": json.dumps(FARGATE)}
+    environment = fence.ENVIRONMENT | {"PATH": os.environ["PATH"], "PULUMI_CONFIG": json.dumps(FARGATE)}
     command = [sys.executable, "-I", "-c", RUN, str(folder), str(rig)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

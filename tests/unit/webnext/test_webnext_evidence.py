@@ -405,7 +405,8 @@ def status(services: Services, path: str, body: Any) -> int:
 
 @pytest.fixture
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials in the environment, of this test only."""
+    """Credentials in the environment, of this test only, and the address that AWS' own endpoint is."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA" + secrets.token_hex(8).upper())
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secrets.token_hex(20))
 

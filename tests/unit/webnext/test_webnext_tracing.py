@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.support import fence
+
 ROOT = Path(__file__).parents[3]
 PARENT = "0af7651916cd43dd8448eb211c80319c"
 PROCESS = f"""
@@ -82,7 +84,12 @@ def collector() -> Iterator[tuple[Collector, str]]:
 
 def run(**environment: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROCESS], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", PROCESS],
+        env=fence.ENVIRONMENT | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
 
