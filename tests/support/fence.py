@@ -9,6 +9,7 @@ A child goes by a proxy that is closed: whatever honours HTTPS_PROXY, as each AW
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -80,6 +81,8 @@ def _address(_socket: object, address: object) -> None:
 
 def _host(host: str | bytes | None, *_: object) -> None:
     name = host.decode() if isinstance(host, bytes) else host
+    if name and name.endswith((".test", ".invalid")):  # nobody has these (RFC 6761): DNS would say so, and is not asked
+        raise socket.gaierror(socket.EAI_NONAME, f"{name}: no such name")
     if name and name not in ADDRESSES and not _is_near(name):
         raise OutsideError(f"{name} is outside this machine and its Docker networks: tests ask nobody there")
 

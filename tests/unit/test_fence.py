@@ -78,6 +78,11 @@ def test_a_database_is_found_by_a_name_that_python_resolves() -> None:
         psycopg.connect("host=audit.c1.eu-central-1.rds.amazonaws.com user=x", connect_timeout=3)
 
 
+def test_a_name_that_nobody_can_have_is_unknown_without_a_question() -> None:
+    with pytest.raises(socket.gaierror, match="no such name"):
+        socket.getaddrinfo("console.web-next.test", 443)
+
+
 def test_a_thread_is_refused_too() -> None:
     seen: list[BaseException] = []
 
