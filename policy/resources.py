@@ -93,7 +93,7 @@ class Resource:
         return value
 
     def all(self, path: str) -> list[Any]:
-        """The value at a path as a list: empty where there is none, of one where it is no list. Raises NotKnownError."""
+        """The value at a path as a list: empty where there is none, of one where it is no list."""
         value = self.get(path)
         return [] if value is None else value if isinstance(value, list) else [value]
 
@@ -161,9 +161,11 @@ class Stack:
 
 
 def _at(value: Any, path: str) -> list[Any]:
-    """What is at a path, in every element of the lists on the way."""
+    """What is at a path and below, in every element of the lists on the way."""
     if isinstance(value, list):
         return [found for inner in value for found in _at(inner, path)]
+    if isinstance(value, Mapping) and not path:
+        return [found for inner in value.values() for found in _at(inner, path)]
     if value is UNKNOWN or not path:
         return [value]
     step, _, rest = path.partition(".")

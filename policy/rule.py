@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from policy.iam import PolicyError
 from policy.resources import NotKnownError, Resource, Stack
 
 Severity = Literal["high", "medium", "low"]
@@ -22,7 +23,7 @@ class Finding:
     seen: str
 
     def __str__(self) -> str:
-        return f"{self.resource.name}: {self.seen}; {self.rule.says}: {self.rule.todo}"
+        return f"{self.resource.name}: {self.seen}; {self.rule.sentence}: {self.rule.todo}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,8 @@ class Unchecked:
 
     def __str__(self) -> str:
         return (
-            f"{self.resource.name}: {self.path} of {self.of.name} is not known yet; not checked that "
-            f"{self.rule.says}: look again once it is up, with `cutover policy`"
+            f"{self.resource.name}: {self.path} of {self.of.name} is not known yet; unchecked is whether "
+            f"{self.rule.sentence}: run cutover policy when it is up"
         )
 
 
@@ -54,12 +55,19 @@ class Rule:
     todo: str
     check: Check
 
+    @property
+    def sentence(self) -> str:
+        """`says` within another sentence."""
+        return self.says if self.says[:2].isupper() else self.says[0].lower() + self.says[1:]
+
     def judge(self, stack: Stack) -> Iterator[Finding | Unchecked]:
         """What the rule has to say of a stack. Whatever a check asks for and is not known makes it Unchecked."""
         for resource in stack.of(*self.about):
             try:
                 for seen in self.check(resource, stack):
                     yield Finding(rule=self, resource=resource, seen=seen)
+            except PolicyError as error:
+                yield Finding(rule=self, resource=resource, seen=str(error))
             except NotKnownError as unknown:
                 yield Unchecked(rule=self, resource=resource, of=unknown.resource, path=unknown.path)
 

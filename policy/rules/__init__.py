@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from policy.rule import Rule
-from policy.rules import network, rds, s3
+from policy.rules import (
+    alarms,
+    balancer,
+    containers,
+    ecs,
+    edge,
+    elasticache,
+    iam,
+    kms,
+    network,
+    rds,
+    s3,
+    secrets,
+    waf,
+)
 
-AREAS = (s3, rds, network)
+AREAS = (s3, rds, elasticache, secrets, iam, kms, network, containers, ecs, balancer, waf, alarms, edge)
 ALL: Sequence[Rule] = [one for area in AREAS for one in vars(area).values() if isinstance(one, Rule)]

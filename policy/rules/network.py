@@ -106,30 +106,58 @@ def open_to_nobody(group: Resource, stack: Stack) -> Iterator[str]:
 
 
 @rule(
-    "network-default-group-closed",
+    "network-defaults-closed",
     "aws:ec2/vpc:Vpc",
     severity="medium",
-    covers=["FSBP EC2.2", "CIS 5.4"],
-    todo="declare the VPC's DefaultSecurityGroup with no ingress and no egress",
+    covers=["FSBP EC2.2", "FSBP EC2.15", "CIS 5.4"],
+    todo="declare its DefaultSecurityGroup without rules, and set map_public_ip_on_launch to False in its subnets",
 )
-def default_group_closed(vpc: Resource, stack: Stack) -> Iterator[str]:
-    """The group that AWS gives a VPC lets nothing in or out"""
+def defaults_closed(vpc: Resource, stack: Stack) -> Iterator[str]:
+    """Nothing in a VPC is open because nobody said otherwise: neither its default group nor an address by itself"""
     groups = stack.about("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "vpcId", vpc)
     if not groups:
         yield "no DefaultSecurityGroup declared: its members reach each other"
     for group in groups:
         if group.all("ingress") or group.all("egress"):
             yield "the default group has rules"
+    for subnet in stack.about("aws:ec2/subnet:Subnet", "vpcId", vpc):
+        if subnet.get("mapPublicIpOnLaunch"):
+            yield f"mapPublicIpOnLaunch true in {subnet.name}"
 
 
 @rule(
-    "network-no-address-by-itself",
-    "aws:ec2/subnet:Subnet",
+    "network-data-goes-nowhere",
+    "aws:rds/subnetGroup:SubnetGroup",
+    "aws:elasticache/subnetGroup:SubnetGroup",
     severity="medium",
-    covers=["FSBP EC2.15"],
-    todo="set map_public_ip_on_launch to False",
+    covers=["FSBP RDS.46"],
+    todo="associate the subnets with a route table that has no route to a gateway",
 )
-def no_address_by_itself(subnet: Resource, _stack: Stack) -> Iterator[str]:
-    """Nothing gets a public address for being started in a subnet"""
-    if subnet.get("mapPublicIpOnLaunch"):
-        yield "mapPublicIpOnLaunch true"
+def data_goes_nowhere(group: Resource, stack: Stack) -> Iterator[str]:
+    """The subnets of the data have no way out, nor in"""
+    for subnet in stack.behind(group, "subnetIds", "aws:ec2/subnet:Subnet"):
+        for placed in stack.about("aws:ec2/routeTableAssociation:RouteTableAssociation", "subnetId", subnet):
+            for table in stack.behind(placed, "routeTableId", "aws:ec2/routeTable:RouteTable"):
+                for route in stack.about("aws:ec2/route:Route", "routeTableId", table):
+                    yield f"{route.name} leads {subnet.name} to {route.get('destinationCidrBlock')}"
+
+
+@rule(
+    "network-instances-closed",
+    "aws:ec2/launchTemplate:LaunchTemplate",
+    severity="high",
+    covers=["FSBP EC2.8", "FSBP EC2.9", "FSBP EC2.25", "FSBP EC2.170", "CIS 5.6"],
+    todo="set http_tokens to required, associate_public_ip_address to false and encrypted to true",
+)
+def instances_closed(template: Resource, _stack: Stack) -> Iterator[str]:
+    """An instance has no address of its own, tells its role to itself alone, and has an encrypted disk"""
+    if (tokens := template.get("metadataOptions.httpTokens")) != "required":
+        yield f"httpTokens {tokens}"
+    for one in template.all("networkInterfaces"):
+        if str(one.get("associatePublicIpAddress")).lower() != "false":
+            yield f"associatePublicIpAddress {one.get('associatePublicIpAddress')}"
+    for one in template.all("blockDeviceMappings"):
+        if str((one.get("ebs") or {}).get("encrypted")).lower() != "true":
+            yield f"{one.get('deviceName')} is not encrypted"
+    if "keyName" in template.inputs:
+        yield f"an SSH key, {template.get('keyName')}"

@@ -64,29 +64,32 @@ def tls_forced(server: Resource, stack: Stack) -> Iterator[str]:
     "rds-kept",
     INSTANCE,
     severity="high",
-    covers=["FSBP RDS.8"],
-    todo="set deletion_protection, protect, skip_final_snapshot False and delete_automated_backups False",
+    covers=["FSBP RDS.8", "FSBP RDS.11"],
+    todo=f"set deletion_protection and {LEAST_BACKUP_DAYS} days of backups, and keep these and a final snapshot",
 )
 def kept(server: Resource, _stack: Stack) -> Iterator[str]:
-    """A database is not deleted in passing, and leaves a snapshot and its backups when it is"""
+    """A database is not deleted in passing, leaves its backups, and can be put back to any minute of a week"""
     if server.get("deletionProtection") is not True:
         yield f"deletionProtection {server.get('deletionProtection')}"
     if server.get("skipFinalSnapshot") is not False:
         yield f"skipFinalSnapshot {server.get('skipFinalSnapshot')}"
     if server.get("deleteAutomatedBackups") is not False:
         yield f"deleteAutomatedBackups {server.get('deleteAutomatedBackups')}"
+    if (days := server.get("backupRetentionPeriod") or 0) < LEAST_BACKUP_DAYS:
+        yield f"backupRetentionPeriod {days:g}"
 
 
 @rule(
-    "rds-backed-up",
+    "rds-looked-after",
     INSTANCE,
-    severity="high",
-    covers=["FSBP RDS.11", "FSBP RDS.17"],
-    todo=f"keep backups {LEAST_BACKUP_DAYS} days or longer and copy the tags to snapshots",
+    severity="medium",
+    covers=["FSBP RDS.9", "FSBP RDS.13", "FSBP RDS.17", "FSBP RDS.36", "CIS 2.3.2"],
+    todo="export the postgresql log, take minor versions by themselves, and copy the tags to snapshots",
 )
-def backed_up(server: Resource, _stack: Stack) -> Iterator[str]:
-    """A database can be put back to any minute of the last week"""
-    if (days := server.get("backupRetentionPeriod") or 0) < LEAST_BACKUP_DAYS:
-        yield f"backupRetentionPeriod {days:g}"
-    if server.get("copyTagsToSnapshot") is not True:
-        yield f"copyTagsToSnapshot {server.get('copyTagsToSnapshot')}"
+def looked_after(server: Resource, _stack: Stack) -> Iterator[str]:
+    """A database's log is kept, its minor versions come by themselves, and its snapshots say whose they are"""
+    if "postgresql" not in server.all("enabledCloudwatchLogsExports"):
+        yield "the postgresql log is not exported"
+    for setting in ("autoMinorVersionUpgrade", "copyTagsToSnapshot"):
+        if server.get(setting) is not True:
+            yield f"{setting} {server.get(setting)}"

@@ -10,6 +10,9 @@ from policy.resources import NotKnownError, Resource, Stack
 from policy.rule import rule
 
 BUCKET = "aws:s3/bucket:Bucket"
+TASK, ROLE = "aws:ecs/taskDefinition:TaskDefinition", "aws:iam/role:Role"
+LOCK_DAYS = 90
+"""Longer than a rollout, the next one and the quarter's review."""
 _PUBLIC_ACCESS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _ACTIONS = {
     "/any": ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
@@ -22,16 +25,20 @@ _ACTIONS = {
     "s3-public-access-blocked",
     BUCKET,
     severity="high",
-    covers=["FSBP S3.2", "FSBP S3.3", "FSBP S3.8", "CIS 2.1.4"],
-    todo="declare a BucketPublicAccessBlock of the bucket with all four settings true",
+    covers=["FSBP S3.2", "FSBP S3.3", "FSBP S3.8", "FSBP S3.12", "CIS 2.1.4"],
+    todo="declare BucketPublicAccessBlock with all four true, and BucketOwnershipControls of BucketOwnerEnforced",
 )
 def public_access_blocked(bucket: Resource, stack: Stack) -> Iterator[str]:
-    """A bucket blocks public access in all four ways"""
-    for settings in _settings(stack, "PublicAccessBlock", bucket):
-        if off := [name for name in _PUBLIC_ACCESS if settings.get(name) is not True]:
+    """A bucket blocks public access in all four ways, and has no ACLs"""
+    blocks = _settings(stack, "PublicAccessBlock", bucket)
+    for block in blocks:
+        if off := [name for name in _PUBLIC_ACCESS if block.get(name) is not True]:
             yield f"{', '.join(off)} not true"
-        return
-    yield "no BucketPublicAccessBlock"
+    if not blocks:
+        yield "no BucketPublicAccessBlock"
+    owners = _settings(stack, "OwnershipControls", bucket)
+    if "BucketOwnerEnforced" not in [one.get("rule.objectOwnership") for one in owners]:
+        yield f"objectOwnership {', '.join(str(one.get('rule.objectOwnership')) for one in owners) or 'not set'}"
 
 
 @rule(
@@ -87,22 +94,6 @@ def not_public(bucket: Resource, stack: Stack) -> Iterator[str]:
 
 
 @rule(
-    "s3-no-acls",
-    BUCKET,
-    severity="medium",
-    covers=["FSBP S3.12"],
-    todo="declare BucketOwnershipControls with BucketOwnerEnforced, and no ACL",
-)
-def no_acls(bucket: Resource, stack: Stack) -> Iterator[str]:
-    """A bucket's owner owns every object in it, and ACLs are off"""
-    for settings in _settings(stack, "OwnershipControls", bucket):
-        if (ownership := settings.get("rule.objectOwnership")) != "BucketOwnerEnforced":
-            yield f"objectOwnership {ownership}"
-        return
-    yield "no BucketOwnershipControls"
-
-
-@rule(
     "s3-versioned",
     BUCKET,
     severity="medium",
@@ -144,6 +135,36 @@ def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
             if stay := [what for what, end in ends.items() if not end]:
                 under = prefix or "the whole bucket"
                 yield f"{one.get('id')} expires objects under {under}, and {', '.join(stay)} stay"
+
+
+@rule(
+    "s3-locked",
+    BUCKET,
+    severity="high",
+    covers=["FSBP S3.15"],
+    todo=f"declare a BucketObjectLockConfiguration of {LOCK_DAYS} days or more, and deny s3:* to the tasks' role",
+)
+def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """What a bucket with Object Lock keeps as proof stays for months, and the service that it judges cannot touch it"""
+    if not bucket.get("objectLockEnabled"):
+        return
+    settings = _settings(stack, "ObjectLockConfiguration", bucket)
+    days = max((one.get("rule.defaultRetention.days") or 0 for one in settings), default=0)
+    if days < LOCK_DAYS:
+        yield f"a version can be deleted after {days:g} days"
+    document = _policy(bucket, stack)
+    roles = {role.urn: role for task in stack.of(TASK) for role in stack.behind(task, "taskRoleArn", ROLE)}
+    for role in roles.values():
+        end = f"/{role.get('name')}"
+        named = [who for who in documents.named(document or {"Statement": []}) if str(who.arn).endswith(end)]
+        for principal, action in documents.allowed(
+            document,
+            named or [Principal(arn=f"arn:aws:iam::{documents.OWNER}:role{end}")],
+            _ACTIONS["/any"],
+            f"{_arn(bucket)}/any",
+        ):
+            yield f"the tasks' role {principal} may {action}"
+            return
 
 
 def _settings(stack: Stack, kind: str, bucket: Resource) -> list[Resource]:

@@ -9,11 +9,12 @@ from functools import cache
 from typing import Any
 
 from policy.resources import UNKNOWN, Resource, Stack
-from tests.unit.infra.configs import ACCOUNT, FARGATE, REGION, changed, without
+from tests.unit.infra.configs import ACCOUNT, BASE, DOCKER, FARGATE, REGION, changed, without
 from tests.unit.infra.parts import bootstrap, run
 from tests.unit.infra.recorder import Recording, Registered, identity
 
 PROD = changed(FARGATE, database={"access": "tunnel"})
+LOCAL = without(DOCKER, "executorUrl")
 CANARY = changed(without(FARGATE, "zones"), track="candidate", base="prod")
 
 
@@ -46,7 +47,16 @@ def prod() -> Stack:
 
 @cache
 def canary() -> Stack:
-    return stack_of(run(CANARY), "canary", CANARY)
+    base = Resource(
+        type="pulumi:pulumi:StackReference", name="prod", urn="prod", inputs={"name": "prod", "outputs": BASE}
+    )
+    made = stack_of(run(CANARY), "canary", CANARY)
+    return replace(made, resources=[base, *made.resources])
+
+
+@cache
+def local() -> Stack:
+    return stack_of(run(LOCAL), "local", LOCAL)
 
 
 @cache

@@ -11,7 +11,9 @@ from policy.rules import ALL
 from tests.unit.policy import captured
 
 
-@pytest.mark.parametrize("stack", [captured.prod, captured.canary, captured.account], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "stack", [captured.prod, captured.canary, captured.account], ids=lambda one: one.__name__
+)
 def test_no_rule_has_anything_against_our_own_stacks(stack: Callable[[], Stack]) -> None:
     judged = stack()
 

@@ -1,0 +1,75 @@
+"""The firewall before the balancer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.resources import Resource, Stack
+from policy.rule import rule
+
+ACL, BALANCER = "aws:wafv2/webAcl:WebAcl", "aws:lb/loadBalancer:LoadBalancer"
+ASSOCIATION = "aws:wafv2/webAclAssociation:WebAclAssociation"
+LOGGING = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
+MOST = 100_000
+"""Requests of one address in five minutes: above it a limit holds nobody back."""
+SENSITIVE = ("authorization", "cookie")
+
+
+@rule(
+    "waf-before-balancer",
+    BALANCER,
+    severity="high",
+    covers=["FSBP ELB.16"],
+    todo="declare a WebAclAssociation of the balancer with the stack's web ACL",
+)
+def before_balancer(balancer: Resource, stack: Stack) -> Iterator[str]:
+    """Each request to a balancer is judged by a firewall first"""
+    if not stack.about(ASSOCIATION, "resourceArn", balancer):
+        yield "no WebAclAssociation"
+
+
+@rule(
+    "waf-limits",
+    ACL,
+    severity="high",
+    covers=["FSBP WAF.10"],
+    todo="keep a rate_based_statement of all requests of one address, with block, and AWS' managed groups behind it",
+)
+def limits(acl: Resource, _stack: Stack) -> Iterator[str]:
+    """A firewall blocks an address that asks too much, and knows AWS' rules for bad requests"""
+    rules = acl.all("rules")
+    rates = [one for one in rules if (one.get("statement") or {}).get("rateBasedStatement")]
+    blocking = [one for one in rates if "block" in (one.get("action") or {})]
+    if idle := [one["name"] for one in rates if one not in blocking]:
+        yield f"{', '.join(idle)} limits and does not block"
+    found = [one["statement"]["rateBasedStatement"] for one in blocking]
+    if not [one for one in found if not one.get("scopeDownStatement")]:
+        yield "no limit of all requests of an address"
+    if high := [f"{one['limit']:g}" for one in found if one["limit"] > MOST]:
+        yield f"a limit of {', '.join(high)} requests"
+    if shared := [one["aggregateKeyType"] for one in found if one.get("aggregateKeyType", "IP") != "IP"]:
+        yield f"limits by {', '.join(shared)}, not by address"
+    groups = {((one.get("statement") or {}).get("managedRuleGroupStatement") or {}).get("name") for one in rules}
+    if missing := {"AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"} - groups:
+        yield f"without {', '.join(sorted(missing))}"
+
+
+@rule(
+    "waf-logged",
+    ACL,
+    severity="medium",
+    covers=["FSBP WAF.11", "FSBP WAF.12"],
+    todo="declare a WebAclLoggingConfiguration that redacts authorization and cookie, and metrics of each rule",
+)
+def logged(acl: Resource, stack: Stack) -> Iterator[str]:
+    """What a firewall does is logged without credentials, and counted rule by rule"""
+    logs = stack.about(LOGGING, "resourceArn", acl)
+    if not logs:
+        yield "no log"
+    for log in logs:
+        redacted = {(one.get("singleHeader") or {}).get("name") for one in log.all("redactedFields")}
+        if plain := [one for one in SENSITIVE if one not in redacted]:
+            yield f"the log has {', '.join(plain)}"
+    for one in [acl.inputs, *acl.all("rules")]:
+        if (one.get("visibilityConfig") or {}).get("cloudwatchMetricsEnabled") is not True:
+            yield f"{one.get('name')} has no metric"
