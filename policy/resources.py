@@ -97,6 +97,14 @@ class Resource:
         value = self.get(path)
         return [] if value is None else value if isinstance(value, list) else [value]
 
+    def every(self, path: str) -> list[Any]:
+        """The values at a path, in every element of the lists on the way. Raises NotKnownError where one is not known,
+        whatever else of those lists is not."""
+        values = _at(self.inputs, path)
+        if UNKNOWN in values:
+            raise NotKnownError(self, path)
+        return values
+
     def document(self, path: str) -> Any:
         """The JSON at a path, None where there is none. Raises NotKnownError."""
         text = self.get(path)

@@ -61,13 +61,12 @@ def _of(resource: Resource, stack: Stack) -> list[Resource]:
 
 
 def _node_of(group: Resource, alarm: Resource) -> bool:
-    node = (alarm.get("dimensions") or {}).get("CacheClusterId", "")
-    return str(node).rpartition("-")[0] == str(group.get("replicationGroupId"))
+    nodes = [str(one).rpartition("-")[0] for one in alarm.every("dimensions.CacheClusterId")]
+    return group.get("replicationGroupId") in nodes
 
 
 def _metrics(alarm: Resource) -> set[str]:
-    over = [(one.get("metric") or {}).get("metricName") for one in alarm.all("metricQueries")]
-    return {name for name in [alarm.get("metricName"), *over] if name}
+    return {*alarm.every("metricName"), *alarm.every("metricQueries.metric.metricName")}
 
 
 def _silent(resource: Resource, stack: Stack) -> str | None:
