@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
-from cutover.smoke.limit_run import Ruling, fast, paced, pauses, sparse
+from cutover.smoke.limit_run import Ruling, at_once, fast, paced, pauses, sparse
 from cutover.smoke.limiter import Limit
 from tests.support.edge_double import Nginx, NoLimit
 from tests.support.limited import Balancer, Edges, Neighbour
@@ -37,10 +37,12 @@ WAYS = {"1 ms": (0.0002, 0.002), "0-100 ms": (0.0005, 0.1)}
 
 @dataclass(frozen=True)
 class Case:
-    """One row; the sparse plan has 12 requests for each edge and what 14 of the other checks leave of 20."""
+    """One row; the sparse plan has the profile's requests for `most` edges, of which `edges` are there, and what 14 of
+    the other checks leave of 20."""
 
     plan: str
     edges: int
+    most: int
     balancer: Balancer
     way: str
     neighbour: Neighbour
@@ -50,7 +52,7 @@ class Case:
         """What the check says, and how often it sent."""
         plan = {
             "fast": fast(LIMIT, self.edges),
-            "sparse": sparse(LIMIT, self.edges, 12 * self.edges + 6),
+            "sparse": sparse(LIMIT, self.most, at_once(LIMIT, self.most) + 6),
             "paced": paced(LIMIT),
         }[self.plan]
         if self.way != "1 ms" and self.plan != "paced":
@@ -61,6 +63,7 @@ class Case:
             balancer=self.balancer,
             neighbour=self.neighbour,
             way=WAYS[self.way],
+            nodes=min(2, self.most),
         )
         waits = pauses(LIMIT) if self.plan == "fast" else ()
         judgement, sent = edges.judged(plan, LIMIT, waits)
@@ -68,25 +71,25 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Fast and paced before one edge, sparse before one, two and six."""
+    """Fast and paced before one edge, sparse before one and before two to six tasks behind a balancer of two nodes."""
     for limiter in LIMITERS:
         for neighbour in NEIGHBOURS:
             for way in WAYS:
-                yield Case("fast", 1, "takes turns", way, neighbour, limiter)
-            yield Case("paced", 1, "takes turns", "1 ms", neighbour, limiter)
+                yield Case("fast", 1, 1, "takes turns", way, neighbour, limiter)
+            yield Case("paced", 1, 1, "takes turns", "1 ms", neighbour, limiter)
         for neighbour in NEIGHBOURS[:2]:
             for way in WAYS:
-                yield Case("sparse", 1, "takes turns", way, neighbour, limiter)
-                for count in (2, 6):
-                    yield Case("sparse", count, "takes turns", way, neighbour, limiter)
-                    yield Case("sparse", count, "least outstanding", way, neighbour, limiter)
+                yield Case("sparse", 1, 1, "takes turns", way, neighbour, limiter)
+                for count in range(2, 7):
+                    yield Case("sparse", count, 6, "takes turns", way, neighbour, limiter)
+                    yield Case("sparse", count, 6, "least outstanding", way, neighbour, limiter)
 
 
 def main(runs: int, only: str) -> int:
     """Prints the table; the number of cases that are wrong too often."""
     wrong = 0
-    print("| plan | edges | balancer | way | neighbour | limiter | holds | broken | undecided | sent again |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| plan | edges | of most | balancer | way | neighbour | limiter | holds | broken | undecided | sent again |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     with ProcessPoolExecutor() as pool:
         for case in cases():
             if not re.search(only, str(case)):
@@ -99,7 +102,16 @@ def main(runs: int, only: str) -> int:
                 count[Ruling.UNDECIDED],
                 sum(sent > 1 for _, sent in found),
             ]
-            columns = [case.plan, case.edges, case.balancer, case.way, case.neighbour, case.limiter, *figures]
+            columns = [
+                case.plan,
+                case.edges,
+                case.most,
+                case.balancer,
+                case.way,
+                case.neighbour,
+                case.limiter,
+                *figures,
+            ]
             print("| " + " | ".join(str(column) for column in columns) + " |", flush=True)
             bad = count[Ruling.BROKEN if case.limiter == "right" else Ruling.HOLDS]
             wrong += bad > runs / 1000

@@ -48,10 +48,17 @@ def paced(limit: Limit) -> Plan:
     return Plan(due=[number * PACE_SECONDS / limit.rate for number in range(BURST_REQUESTS)])
 
 
+def at_once(limit: Limit, edges: int) -> int:
+    """So many requests back to back that each edge refuses one: half as many again where a balancer deals them out,
+    for it has a node in each zone, which knows nothing of what the others sent where."""
+    least = (limit.burst + 2) * edges
+    return least if edges == 1 else least * 3 // 2
+
+
 def sparse(limit: Limit, edges: int, budget: int) -> Plan:
-    """Enough for each edge to refuse one if the balancer takes turns, then, until the budget is used up, some requests
-    shortly before and some shortly after each moment at which one more passes."""
-    burst = min(budget, (limit.burst + 2) * edges)
+    """Enough for each edge to refuse one, then, until the budget is used up, some requests shortly before and some
+    shortly after each moment at which one more passes."""
+    burst = min(budget, at_once(limit, edges))
     some = min(edges, max(1, (budget - burst) // 2))
     after = ((step + side) / limit.rate for step in range(1, budget + 1) for side in (-0.35, 0.15) for _ in range(some))
     return Plan(due=[*[0.0] * burst, *islice(after, budget - burst)], lanes=_lanes(limit, edges))

@@ -6,7 +6,7 @@ import heapq
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from cutover.smoke.limit_run import Judgement, Plan, Ruling, judge
@@ -37,8 +37,12 @@ class Edges:
     balancer: Balancer = "takes turns"
     neighbour: Neighbour = "none"
     way: tuple[float, float] = (0.0002, 0.002)
-    _next: int = 0
-    _ends: dict[int, list[float]] = field(default_factory=dict)
+    nodes: int = 1
+    """Of the balancer, one in each zone: a connection comes to any, and each knows its own requests alone."""
+
+    def __post_init__(self) -> None:
+        self._ends: list[list[list[float]]] = [[[] for _ in self.limiters] for _ in range(self.nodes)]
+        """When each node's requests at each limiter end."""
 
     def answers(self, plan: Plan, *, start: float = 1000.0, earlier: float = 30.0) -> list[Answer]:
         """What one client gets that sends by the plan; the neighbour has been there since `earlier` seconds before."""
@@ -90,10 +94,11 @@ class Edges:
             at += pause()
 
     def _chosen(self, at: float, until: float) -> int:
+        ends = self._ends[self.dice.randrange(self.nodes)] if self.nodes > 1 else self._ends[0]
         if self.balancer == "takes turns":
-            self._next = (self._next + 1) % len(self.limiters)
-            return self._next
-        loads = [sum(end > at for end in self._ends.get(edge, [])) for edge in range(len(self.limiters))]
-        edge = self.dice.choice([edge for edge, load in enumerate(loads) if load == min(loads)])
-        self._ends.setdefault(edge, []).append(until)
+            edge = (sum(map(len, ends)) + 1) % len(ends)
+        else:
+            loads = [sum(end > at for end in own) for own in ends]
+            edge = self.dice.choice([edge for edge, load in enumerate(loads) if load == min(loads)])
+        ends[edge].append(until)
         return edge

@@ -10,8 +10,8 @@ from cutover.smoke.running import processes
 from outputs.smoke import Criterion
 
 BESIDE = 20
-FOR_EACH = 12
-"""A whole run sends at most 12 requests for each edge and 20 beside, where others use the stack."""
+FOR_EACH = 18
+"""A whole run sends at most 18 requests for each edge and 20 beside, where others use the stack."""
 
 
 def look(probe: Probe) -> str:

@@ -56,7 +56,7 @@ def test_an_answer_that_nginx_made_itself_says_nothing_of_the_app(status: int) -
         replicas.look(probe)
 
 
-@pytest.mark.parametrize(("profile", "most"), [("prod", 56), ("full", 300)])
+@pytest.mark.parametrize(("profile", "most"), [("prod", 74), ("full", 300)])
 def test_a_replica_that_never_answers_fails_within_the_runs_requests(profile: str, most: int) -> None:
     probe = behind(cycle("ab"), profile=profile)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from cutover.smoke.limit_run import Judgement, Plan, Ruling, fast, judge, paced, pauses, settle_seconds, sparse
+from cutover.smoke.limit_run import Judgement, Plan, Ruling, at_once, fast, judge, paced, pauses, settle_seconds, sparse
 from cutover.smoke.limiter import Limit
 from tests.support.edge_double import Nginx, NoLimit
 from tests.support.limited import Answer, Balancer, Edges, Neighbour
@@ -78,8 +78,8 @@ def test_answers_that_take_up_to_a_fifth_of_a_second_hide_nothing(other: str) ->
 
 @pytest.mark.parametrize("balancer", ["takes turns", "least outstanding"])
 @pytest.mark.parametrize("count", [1, 2, 6])
-def test_twelve_requests_for_each_edge_and_six_more_prove_the_limit_of_each(count: int, balancer: Balancer) -> None:
-    plan, way = sparse(LIMIT, count, 12 * count + 6), (0.01, 0.02)
+def test_what_makes_each_edge_refuse_and_six_more_prove_the_limit_of_each(count: int, balancer: Balancer) -> None:
+    plan, way = sparse(LIMIT, count, at_once(LIMIT, count) + 6), (0.01, 0.02)
 
     assert run(plan, *[right] * count, balancer=balancer, way=way).ruling is Ruling.HOLDS
     for other in ("30/min with burst 10", "120/min with burst 10", "60/min with burst 20"):
@@ -151,12 +151,12 @@ def test_samples_in_another_order_are_judged_the_same() -> None:
     assert judge(answers[::-1], LIMIT) == judge(answers, LIMIT)
 
 
-@pytest.mark.parametrize(("edges", "budget"), [(1, 18), (2, 30), (6, 78), (6, 40), (1, 0)])
+@pytest.mark.parametrize(("edges", "budget"), [(1, 18), (2, 42), (6, 114), (6, 40), (1, 0)])
 def test_the_sparse_run_uses_up_its_budget_and_no_more(edges: int, budget: int) -> None:
     plan = sparse(LIMIT, edges, budget)
 
     assert len(plan.due) == budget
-    assert plan.due.count(0) == min(budget, 12 * edges)
+    assert plan.due.count(0) == min(budget, 12 if edges == 1 else 18 * edges)
     assert list(plan.due) == sorted(plan.due)
 
 
