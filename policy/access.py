@@ -14,16 +14,20 @@ ANYONE = IPv4Network("0.0.0.0/0")
 """Whom a stack of this machine lets in where nothing is said: its edge listens to the machine alone, and its
 own networks are PRIVATE."""
 PRIVATE = [IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+LEAST_PREFIX = 16
+"""No network of balancers is wider than a VPC."""
 PARTS = {"console": "clients", "webhook": "webhook", "audit_push": "auditPush"}
 """What the edge calls them, and what `web-next:access` does."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Networks by part, and those that may ask for a track. `internal` is a balancer without a public address."""
+    """Networks by part, those that may ask for a track, and those of balancers. `internal` is one without a public
+    address."""
 
     parts: dict[str, Sequence[IPv4Network]]
     trusted: Sequence[IPv4Network]
+    proxies: Sequence[IPv4Network] = ()
     internal: bool
 
     @classmethod
@@ -42,6 +46,7 @@ class Access:
                 part: _networks(access[key]) if access.get(key) is not None else console for part, key in PARTS.items()
             },
             trusted=_networks(edge.get("trustedCallers", [])),
+            proxies=[one for one in _networks(edge.get("trustedProxies", [])) if one.prefixlen >= LEAST_PREFIX],
             internal=bool(access.get("internal")),
         )
 

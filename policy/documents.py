@@ -27,6 +27,12 @@ def as_list(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
+def resources(document: Document | None) -> set[str]:
+    """The ARNs that a document's statements are about, patterns among them."""
+    found = statements(document) if document else []
+    return {one for statement in found for one in as_list(statement.get("Resource"))}
+
+
 def named(document: Document) -> Iterator[Principal]:
     """The users and roles that a document names, as principals and in conditions."""
     for statement in statements(document):

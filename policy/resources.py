@@ -44,6 +44,9 @@ SAME_TYPE: Mapping[str, str] = {
 }
 """Types of the AWS provider that are one under two names; rules know the second."""
 
+ID_INPUTS = ("arn", "arnSuffix", "bucket", "identifier", "keyId", "name", "replicationGroupId")
+"""The properties by which other resources name one."""
+
 
 class NotKnownError(Exception):
     """A rule asked for what is not known, so that it can answer neither yes nor no."""

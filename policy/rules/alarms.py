@@ -115,8 +115,7 @@ def topic_closed(policy: Resource, _stack: Stack) -> Iterator[str]:
     """Nobody from outside publishes to a topic, subscribes to it or changes it"""
     arn = f"arn:aws:sns:eu-central-1:{documents.OWNER}:any"
     document = policy.document("policy")
-    targets = {resource for one in documents.statements(document) for resource in documents.as_list(one["Resource"])}
-    for target in {arn, *targets}:
+    for target in sorted({arn, *documents.resources(document)}):
         who = [documents.NOBODY, documents.STRANGER]
         for principal, action in documents.allowed(document, who, ["sns:Publish", "sns:Subscribe"], target):
             yield f"{principal} may {action}"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from ipaddress import ip_network
 
-from policy.access import Access, beyond
+from policy.access import PRIVATE, Access, beyond
 from policy.nginx import Directive, NginxError, parse
 from policy.resources import NotKnownError, Resource, Stack
 from policy.rule import rule
@@ -53,7 +52,7 @@ def readable(resource: Resource, _stack: Stack) -> Iterator[str]:
         texts = [one.environment.get("EDGE_CONFIG", "") for one in found]
     for text in texts:
         try:
-            if not list(parse(text).all("server")):
+            if not list(_servers(parse(text))):
                 yield "no server in it"
         except NginxError as error:
             yield str(error)
@@ -103,7 +102,7 @@ def trusts_few(resource: Resource, stack: Stack) -> Iterator[str]:
     """A client's address is taken from a header that the balancer writes, and from nobody else's"""
     for file in _files(resource):
         trusted = [one.args[0] for one in file.all("set_real_ip_from")]
-        if wide := [one for one in trusted if one != "unix:" and not ip_network(one, strict=False).is_private]:
+        if wide := beyond(trusted, [*PRIVATE, *_access(stack, resource).proxies]):
             yield f"X-Forwarded-For is believed from {', '.join(wide)}"
         if trusted and [one.args for one in file.all("real_ip_recursive")] != [["on"]]:
             yield "real_ip_recursive is not on: the first address in the header counts, which anybody writes"
@@ -131,9 +130,7 @@ def as_access(resource: Resource, stack: Stack) -> Iterator[str]:
                 yield f"no list for {part}"
             elif wider := beyond(_let_in(lists[part]), networks):
                 yield f"{part} is open to {', '.join(wider)}"
-        for server in file.all("server"):
-            if not list(server.own("listen")) or _of_this_machine(server):
-                continue
+        for server in (one for one in _servers(file) if not _of_this_machine(one)):
             refusals = [one for one in server.own("if") if "".join(one.args) == "($refused)"]
             if not any(inner.args[:1] == ["403"] for one in refusals for inner in one.own("return")):
                 yield "a server without `if ($refused) { return 403; }`"
@@ -149,7 +146,7 @@ def as_access(resource: Resource, stack: Stack) -> Iterator[str]:
 def tls(resource: Resource, _stack: Stack) -> Iterator[str]:
     """Where nginx is the first that a client meets it speaks TLS 1.2 or newer, and nothing else"""
     for file in _files(resource):
-        for server in (one for one in file.all("server") if list(one.own("listen")) and not _of_this_machine(one)):
+        for server in (one for one in _servers(file) if not _of_this_machine(one)):
             if resource.type == FILES and not all("ssl" in one.args for one in server.own("listen")):
                 yield f"listens at {', '.join(one.args[0] for one in server.own('listen'))} without ssl"
         if old := {name for one in file.all("ssl_protocols") for name in one.args} - TLS:
@@ -219,6 +216,10 @@ def _rates(file: Directive, stack: Stack) -> Iterator[str]:
 def _let_in(geo: Directive) -> list[str]:
     """The networks to which a list of ones and noughts says one; `default` is everybody."""
     return ["0.0.0.0/0" if one.name == "default" else one.name for one in geo.block if one.args != ["0"]]
+
+
+def _servers(file: Directive) -> Iterator[Directive]:
+    return (server for http in file.own("http") for server in http.own("server"))
 
 
 def _of_this_machine(server: Directive) -> bool:

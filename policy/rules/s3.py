@@ -87,10 +87,12 @@ def tls_only(bucket: Resource, stack: Stack) -> Iterator[str]:
 def not_public(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket's policy lets in nobody without credentials, and no other account"""
     document = _policy(bucket, stack)
-    for part, actions in _ACTIONS.items():
-        who = [documents.NOBODY, documents.STRANGER]
-        for principal, action in documents.allowed(document, who, actions, f"{_arn(bucket)}{part}"):
-            yield f"{principal} may {action}"
+    arn, who = _arn(bucket), [documents.NOBODY, documents.STRANGER]
+    objects = {one.replace("*", "any") for one in documents.resources(document) if one.startswith(f"{arn}/")}
+    for target in (arn, f"{arn}/any", *sorted(objects)):
+        actions = _ACTIONS["" if target == arn else "/any"]
+        for principal, action in documents.allowed(document, who, actions, target):
+            yield f"{principal} may {action} on {target}"
 
 
 @rule(

@@ -1,0 +1,299 @@
+"""Cases of the rules on where data lies: buckets, database, queues, secrets, keys, roles."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.policy import captured
+from tests.unit.policy.case import Case
+from tests.unit.policy.changes import drop, gone, hide, put, rewrite
+
+ELSEWHERE = "arn:aws:iam::999999999999:root"
+OPEN = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+)
+EVIDENCE = "arn:aws:s3:::web-next-test-evidence-123456789012"
+APP_ROLE = "arn:aws:iam::123456789012:role/web-next-test"
+EXEMPT_FROM_TLS = (
+    '{"Bool": {"aws:SecureTransport": "false"}}',
+    '{"Bool": {"aws:SecureTransport": "false"}, "ArnNotEquals": {"aws:PrincipalArn": ["' + APP_ROLE + '"]}}',
+)
+
+CASES = [
+    Case(
+        rule="s3-public-access-blocked",
+        at="evidence",
+        bad=[
+            *(
+                put("BucketPublicAccessBlock evidence", one, False)
+                for one in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+            ),
+            drop("BucketPublicAccessBlock evidence", "blockPublicPolicy"),
+            gone("BucketPublicAccessBlock evidence"),
+            gone("BucketOwnershipControls evidence"),
+            put("BucketOwnershipControls evidence", "rule.objectOwnership", "ObjectWriter"),
+        ],
+        unknown=hide("BucketPublicAccessBlock evidence", "blockPublicAcls"),
+    ),
+    Case(
+        rule="s3-encrypted",
+        at="records",
+        bad=[
+            gone("BucketServerSideEncryptionConfiguration records"),
+            put("BucketServerSideEncryptionConfiguration records", "rules", []),
+            drop("BucketServerSideEncryptionConfiguration records", "rules.0.applyServerSideEncryptionByDefault"),
+        ],
+        unknown=hide("BucketServerSideEncryptionConfiguration records", "rules"),
+    ),
+    Case(
+        rule="s3-tls-only",
+        at="evidence",
+        bad=[
+            gone("BucketPolicy evidence"),
+            rewrite(
+                "BucketPolicy evidence", "policy", '"aws:SecureTransport": "false"', '"aws:SecureTransport": "true"'
+            ),
+            rewrite("BucketPolicy evidence", "policy", *EXEMPT_FROM_TLS),
+            rewrite("BucketPolicy evidence", "policy", '"Action": "s3:*"', '"Action": "s3:PutObject"'),
+            rewrite("BucketPolicy evidence", "policy", '"arn:aws:s3:::web-next-test-evidence-123456789012", ', ""),
+        ],
+        unknown=hide("BucketPolicy evidence", "policy"),
+    ),
+    Case(
+        rule="s3-not-public",
+        at="evidence",
+        bad=[
+            put("BucketPolicy evidence", "policy", OPEN),
+            put(
+                "BucketPolicy evidence",
+                "policy",
+                OPEN.replace('"Resource": "*"', f'"Resource": "{EVIDENCE}/evidence/*"'),
+            ),
+            put("BucketPolicy evidence", "policy", OPEN.replace('"*", "A', json.dumps({"AWS": ELSEWHERE}) + ', "A', 1)),
+        ],
+        unknown=hide("BucketPolicy evidence", "policy"),
+    ),
+    Case(
+        rule="s3-versioned",
+        at="records",
+        bad=[
+            gone("BucketVersioning records"),
+            put("BucketVersioning records", "versioningConfiguration.status", "Suspended"),
+        ],
+        unknown=hide("BucketVersioning records", "versioningConfiguration"),
+    ),
+    Case(
+        rule="s3-really-emptied",
+        at="evidence",
+        bad=[
+            drop("BucketLifecycleConfiguration evidence", "rules.0.noncurrentVersionExpiration"),
+            drop("BucketLifecycleConfiguration evidence", "rules.0.abortIncompleteMultipartUpload"),
+            drop("BucketLifecycleConfiguration evidence", "rules.1"),
+            put("BucketLifecycleConfiguration evidence", "rules.1.status", "Disabled"),
+            put("BucketLifecycleConfiguration evidence", "rules.1.filter.prefix", "spool/"),
+        ],
+        unknown=hide("BucketLifecycleConfiguration evidence", "rules"),
+    ),
+    Case(
+        rule="s3-locked",
+        at="records",
+        bad=[
+            gone("BucketObjectLockConfiguration records"),
+            put("BucketObjectLockConfiguration records", "rule.defaultRetention.days", 1.0),
+            rewrite("BucketPolicy records", "policy", APP_ROLE, f"{APP_ROLE}-else"),
+            rewrite("BucketPolicy records", "policy", '"Action": "s3:*"', '"Action": "s3:PutObject"'),
+        ],
+        unknown=hide("BucketObjectLockConfiguration records", "rule"),
+    ),
+    Case(
+        rule="rds-encrypted",
+        at="audit",
+        bad=[
+            put("Instance audit", "storageEncrypted", False),
+            drop("Instance audit", "storageEncrypted"),
+            drop("Instance audit", "kmsKeyId"),
+        ],
+        unknown=hide("Instance audit", "storageEncrypted"),
+    ),
+    Case(
+        rule="rds-private",
+        at="audit",
+        bad=[put("Instance audit", "publiclyAccessible", True), drop("Instance audit", "dbSubnetGroupName")],
+        unknown=hide("Instance audit", "publiclyAccessible"),
+    ),
+    Case(
+        rule="rds-tls-forced",
+        at="audit",
+        bad=[
+            put("ParameterGroup audit", "parameters.0.value", "0"),
+            drop("ParameterGroup audit", "parameters.0"),
+            drop("Instance audit", "parameterGroupName"),
+        ],
+        unknown=hide("ParameterGroup audit", "parameters"),
+    ),
+    Case(
+        rule="rds-kept",
+        at="audit",
+        bad=[
+            put("Instance audit", "deletionProtection", False),
+            put("Instance audit", "skipFinalSnapshot", True),
+            put("Instance audit", "deleteAutomatedBackups", True),
+            put("Instance audit", "backupRetentionPeriod", 0.0),
+            drop("Instance audit", "backupRetentionPeriod"),
+        ],
+        unknown=hide("Instance audit", "deletionProtection"),
+    ),
+    Case(
+        rule="rds-looked-after",
+        at="audit",
+        bad=[
+            drop("Instance audit", "enabledCloudwatchLogsExports"),
+            put("Instance audit", "autoMinorVersionUpgrade", False),
+            drop("Instance audit", "copyTagsToSnapshot"),
+        ],
+        unknown=hide("Instance audit", "enabledCloudwatchLogsExports"),
+    ),
+    Case(
+        rule="elasticache-encrypted",
+        at="queues",
+        bad=[
+            put("ReplicationGroup queues", "atRestEncryptionEnabled", False),
+            drop("ReplicationGroup queues", "transitEncryptionEnabled"),
+            drop("ReplicationGroup queues", "authToken"),
+            drop("ReplicationGroup queues", "kmsKeyId"),
+            put("ReplicationGroup queues", "transitEncryptionMode", "preferred"),
+        ],
+        unknown=hide("ReplicationGroup queues", "transitEncryptionEnabled"),
+    ),
+    Case(
+        rule="elasticache-noeviction",
+        at="queues",
+        bad=[
+            put("ParameterGroup queues", "parameters.0.value", "allkeys-lru"),
+            put("ParameterGroup queues", "parameters", []),
+            drop("ReplicationGroup queues", "parameterGroupName"),
+        ],
+        unknown=hide("ReplicationGroup queues", "parameterGroupName"),
+    ),
+    Case(
+        rule="elasticache-cluster-mode-off",
+        at="queues",
+        bad=[
+            put("ReplicationGroup queues", "clusterMode", "enabled"),
+            put("ReplicationGroup queues", "numNodeGroups", 2.0),
+            put("ParameterGroup queues", "parameters", [{"name": "cluster-enabled", "value": "yes"}]),
+        ],
+        unknown=hide("ReplicationGroup queues", "numNodeGroups"),
+    ),
+    Case(
+        rule="elasticache-kept",
+        at="queues",
+        bad=[
+            put("ReplicationGroup queues", "snapshotRetentionLimit", 0.0),
+            drop("ReplicationGroup queues", "autoMinorVersionUpgrade"),
+            drop("ReplicationGroup queues", "subnetGroupName"),
+        ],
+        unknown=hide("ReplicationGroup queues", "snapshotRetentionLimit"),
+    ),
+    Case(
+        rule="secrets-own-key-and-kept",
+        at="REDIS_URL",
+        bad=[drop("Secret REDIS_URL", "kmsKeyId"), put("Secret REDIS_URL", "recoveryWindowInDays", 0.0)],
+        unknown=hide("Secret REDIS_URL", "recoveryWindowInDays"),
+    ),
+    Case(
+        rule="secrets-readers-named",
+        at="AUDIT_DB_MASTER_URL",
+        bad=[
+            gone("SecretPolicy AUDIT_DB_MASTER_URL"),
+            put("SecretPolicy AUDIT_DB_MASTER_URL", "policy", OPEN),
+            rewrite("SecretPolicy AUDIT_DB_MASTER_URL", "policy", '"ArnNotEquals"', '"ArnEquals"'),
+            put("SecretPolicy AUDIT_DB_MASTER_URL", "blockPublicPolicy", False),
+        ],
+        unknown=hide("SecretPolicy AUDIT_DB_MASTER_URL", "policy"),
+    ),
+    Case(
+        rule="kms-rotated-and-kept",
+        at="vault",
+        bad=[
+            put("Key vault", "enableKeyRotation", False),
+            drop("Key vault", "enableKeyRotation"),
+            put("Key vault", "deletionWindowInDays", 7.0),
+            put("Key vault", "isEnabled", False),
+        ],
+        unknown=hide("Key vault", "enableKeyRotation"),
+    ),
+    Case(
+        rule="kms-closed",
+        at="state",
+        stack=captured.account,
+        bad=[
+            put("Key state", "policy", OPEN),
+            put("Key state", "policy", OPEN.replace('"*", "A', json.dumps({"AWS": ELSEWHERE}) + ', "A', 1)),
+        ],
+        unknown=hide("Key state", "policy"),
+    ),
+    Case(
+        rule="iam-actions-named",
+        at="app",
+        bad=[
+            rewrite("RolePolicy app", "policy", '"s3:ListBucket"', '"s3:*"'),
+            rewrite("RolePolicy app", "policy", '"ssm:GetParameter"', '"*"'),
+            rewrite("RolePolicy app", "policy", '"Action": ["ssm:GetParameter"]', '"NotAction": ["ssm:GetParameter"]'),
+        ],
+        unknown=hide("RolePolicy app", "policy"),
+    ),
+    Case(
+        rule="iam-data-named",
+        at="app",
+        bad=[
+            rewrite(
+                "RolePolicy app",
+                "policy",
+                '"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/web-next-test"}, ',
+                "",
+            ),
+            rewrite("RolePolicy app", "policy", "secret:web-next-test/REDIS_URL-??????", "secret:*"),
+            rewrite("RolePolicy app", "policy", "web-next-test-evidence-123456789012/evidence/*", "*"),
+        ],
+        unknown=hide("RolePolicy app", "policy"),
+    ),
+    Case(
+        rule="iam-managed-policies-narrow",
+        at="bastion",
+        bad=[
+            put("RolePolicyAttachment bastion", "policyArn", "arn:aws:iam::aws:policy/AdministratorAccess"),
+            put("Role bastion", "managedPolicyArns", ["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+        ],
+        unknown=hide("RolePolicyAttachment bastion", "policyArn"),
+    ),
+    Case(
+        rule="iam-trust-narrow",
+        at="app",
+        bad=[
+            rewrite("Role app", "assumeRolePolicy", '{"Service": "ecs-tasks.amazonaws.com"}', '"*"'),
+            rewrite(
+                "Role app",
+                "assumeRolePolicy",
+                ', "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}',
+                "",
+            ),
+        ],
+        unknown=hide("Role app", "assumeRolePolicy"),
+    ),
+    Case(
+        rule="iam-trust-narrow",
+        at="preview",
+        stack=captured.account,
+        bad=[
+            rewrite(
+                "Role preview",
+                "assumeRolePolicy",
+                ', "token.actions.githubusercontent.com:sub": "repo:ours/cutover:pull_request"',
+                "",
+            ),
+            rewrite("Role preview", "assumeRolePolicy", "repo:ours/cutover:pull_request", "repo:ours/*:pull_request"),
+        ],
+        unknown=hide("Role preview", "assumeRolePolicy"),
+    ),
+]

@@ -1,0 +1,116 @@
+"""Cases of the rules on nginx's file: lines taken away or weakened, in a task's environment and on a machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from tests.unit.policy import captured
+from tests.unit.policy.case import Case
+from tests.unit.policy.changes import Change, gone, hide, rewrite, told, untold
+
+IN_A_TASK, ON_A_MACHINE = ("TaskDefinition stable", "containerDefinitions"), ("EdgeFiles edge", "config")
+
+
+def line(old: str, new: str = "") -> Change:
+    """Another text in nginx's file beside the app, which is within JSON."""
+    return rewrite(*IN_A_TASK, *(json.dumps(text)[1:-1] for text in (old, new)))
+
+
+def line_of_candidate(old: str, new: str) -> Change:
+    """The same in a candidate's stack."""
+    return rewrite("TaskDefinition candidate", IN_A_TASK[1], *(json.dumps(text)[1:-1] for text in (old, new)))
+
+
+def here(old: str, new: str = "") -> Change:
+    """Another text in nginx's file on this machine."""
+    return rewrite(*ON_A_MACHINE, old, new)
+
+
+def at_both(rule: str, *lines: tuple[str, str], machine: Sequence[Change] = ()) -> list[Case]:
+    """The cases of a rule for the same lines in a task and on a machine, and for some on a machine alone."""
+    return [
+        Case(rule=rule, at="stable", bad=[line(*one) for one in lines], unknown=hide(*IN_A_TASK)),
+        Case(
+            rule=rule,
+            at="edge",
+            stack=captured.local,
+            bad=[*(here(*one) for one in lines), *machine],
+            unknown=hide(*ON_A_MACHINE),
+        ),
+    ]
+
+
+CASES = [
+    *at_both(
+        "edge-readable", ("events {", "events "), ("    server {\n        listen", "    upstream {\n        listen")
+    ),
+    *at_both(
+        "edge-limited",
+        ("limit_req_zone $binary_remote_addr", "limit_req_zone $server_name"),
+        ("zone=api:10m", "zone=api:16k"),
+        ("rate=60r/m", "rate=6000r/m"),
+        ("burst=10 nodelay", "burst=1000 nodelay"),
+        ("limit_req_status 429", "limit_req_status 503"),
+        ("    limit_req_status 429;", ""),
+        ("limit_req zone=api burst=10 nodelay;", ""),
+        ("limit_req zone=api burst=10 nodelay;", "limit_req zone=api burst=10 nodelay; limit_req_dry_run on;"),
+        ("location /api/ {", "location /app/ {"),
+    ),
+    *at_both(
+        "edge-trusts-few", ("geo $trusted_caller {\n        default 0;", "geo $trusted_caller {\n        default 1;")
+    ),
+    Case(
+        rule="edge-trusts-few",
+        at="stable",
+        bad=[
+            line("set_real_ip_from 10.42.128.0/20;", "set_real_ip_from 0.0.0.0/0;"),
+            line("set_real_ip_from 10.42.128.0/20;", "set_real_ip_from 203.0.113.0/24;"),
+            line("real_ip_recursive on;", ""),
+            told("web-next:edge", json.dumps({"trustedCallers": []})),
+        ],
+        unknown=untold("web-next:access"),
+    ),
+    *at_both(
+        "edge-as-access", ("if ($refused) {\n            return 403;", "if ($refused) {\n            return 200;")
+    ),
+    Case(
+        rule="edge-as-access",
+        at="stable",
+        bad=[
+            line("geo $may_console {\n        default 0;", "geo $may_console {\n        default 1;"),
+            line("geo $may_webhook {", "geo $webhook {"),
+            told("web-next:access", json.dumps({"clients": ["198.51.100.0/25"]})),
+            told("web-next:access", json.dumps({"clients": ["198.51.100.0/24"], "auditPush": ["192.0.2.0/24"]})),
+        ],
+        unknown=untold("web-next:access"),
+    ),
+    Case(
+        rule="edge-as-access",
+        at="candidate",
+        stack=captured.canary,
+        bad=[line_of_candidate("geo $may_console {\n        default 0;", "geo $may_console {\n        default 1;")],
+        unknown=gone("StackReference prod"),
+    ),
+    *at_both(
+        "edge-tls",
+        ("listen", "ssl_protocols TLSv1; listen"),
+        machine=[here("8443 ssl", "8443"), here("ssl_protocols TLSv1.2", "ssl_protocols TLSv1.1 TLSv1.2")],
+    ),
+    *at_both(
+        "edge-hides-and-guards",
+        ("server_tokens off;", ""),
+        ("add_header X-Frame-Options", "# add_header X-Frame-Options"),
+        ('proxy_set_header X-Web-Next-Track "";', ""),
+        ("X-Forwarded-For $remote_addr", "X-Forwarded-For $proxy_add_x_forwarded_for"),
+        ("proxy_next_upstream off", "proxy_next_upstream error"),
+        ("client_max_body_size 1m", "client_max_body_size 0"),
+    ),
+    *at_both(
+        "edge-logged",
+        ("access_log /dev/stdout edge", "access_log /dev/null edge"),
+        ("limit_req zone=api", "access_log off; limit_req zone=api"),
+        ("flush=100ms;", "flush=100ms if=$asked;"),
+        ('"status":$status,', ""),
+    ),
+]

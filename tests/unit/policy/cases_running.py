@@ -1,0 +1,348 @@
+"""Cases of the rules on what runs and who reaches it: network, containers, services, balancer, firewall, alarms."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.policy import captured
+from tests.unit.policy.case import Case
+from tests.unit.policy.cases_data import OPEN
+from tests.unit.policy.changes import both, drop, gone, hide, more, put, rewrite, told, untold
+
+CONTAINERS = "containerDefinitions"
+DATABASE_RULE, BALANCER_RULE = (
+    "SecurityGroupIngressRule network-database-from-app",
+    "SecurityGroupIngressRule network-balancer-from-198.51.100.0-24-443",
+)
+ACCESS = "web-next:access"
+
+CASES = [
+    Case(
+        rule="network-data-closed",
+        at="audit",
+        bad=[
+            more(DATABASE_RULE, "open", cidrIpv4="0.0.0.0/0", referencedSecurityGroupId=None),
+            more(DATABASE_RULE, "office", cidrIpv4="10.0.0.0/8", referencedSecurityGroupId=None),
+            more(DATABASE_RULE, "balancer", referencedSecurityGroupId="SecurityGroup:network-balancer"),
+            more(DATABASE_RULE, "elsewhere", referencedSecurityGroupId="sg-0123456789"),
+            put(DATABASE_RULE, "toPort", 6000.0),
+            put(DATABASE_RULE, "ipProtocol", "-1"),
+            put("SecurityGroup network-database", "ingress", [{"cidrBlocks": ["0.0.0.0/0"], "protocol": "tcp"}]),
+            drop("Instance audit", "vpcSecurityGroupIds"),
+        ],
+        unknown=hide(DATABASE_RULE, "fromPort"),
+    ),
+    Case(
+        rule="network-data-closed",
+        at="queues",
+        bad=[
+            put("SecurityGroupIngressRule network-queues-from-app", "fromPort", 0.0),
+            put("ReplicationGroup queues", "securityGroupIds", ["sg-elsewhere"]),
+        ],
+        unknown=hide("SecurityGroupIngressRule network-queues-from-app", "securityGroupId"),
+    ),
+    Case(
+        rule="network-open-to-nobody",
+        at="network-app",
+        bad=[
+            more("SecurityGroupIngressRule network-app-from-balancer", "open", cidrIpv4="0.0.0.0/0"),
+            more("SecurityGroupIngressRule network-app-from-balancer", "open", cidrIpv6="::/0"),
+            put("SecurityGroup network-app", "ingress", [{"cidrBlocks": ["0.0.0.0/0"], "protocol": "-1"}]),
+        ],
+        unknown=hide("SecurityGroupIngressRule network-app-from-balancer", "cidrIpv4"),
+    ),
+    Case(
+        rule="network-defaults-closed",
+        at="network",
+        bad=[
+            gone("DefaultSecurityGroup network"),
+            put("DefaultSecurityGroup network", "egress", [{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"]}]),
+            put("Subnet network-public-eu-central-1a", "mapPublicIpOnLaunch", True),
+        ],
+        unknown=hide("DefaultSecurityGroup network", "ingress"),
+    ),
+    Case(
+        rule="network-data-goes-nowhere",
+        at="audit",
+        bad=[more("Route network-public", "data", routeTableId="RouteTable:network-data")],
+        unknown=hide("Route network-public", "routeTableId"),
+    ),
+    Case(
+        rule="network-instances-closed",
+        at="bastion",
+        bad=[
+            put("LaunchTemplate bastion", "metadataOptions.httpTokens", "optional"),
+            drop("LaunchTemplate bastion", "metadataOptions"),
+            put("LaunchTemplate bastion", "networkInterfaces.0.associatePublicIpAddress", "true"),
+            drop("LaunchTemplate bastion", "blockDeviceMappings.0.ebs.encrypted"),
+            put("LaunchTemplate bastion", "keyName", "mine"),
+        ],
+        unknown=hide("LaunchTemplate bastion", "metadataOptions"),
+    ),
+    Case(
+        rule="containers-by-digest",
+        at="stable",
+        bad=[
+            rewrite("TaskDefinition stable", CONTAINERS, f"@sha256:{'a' * 64}", ":latest"),
+            rewrite("TaskDefinition stable", CONTAINERS, f"@sha256:{'e' * 64}", ""),
+        ],
+        unknown=hide("TaskDefinition stable", CONTAINERS),
+    ),
+    Case(
+        rule="containers-by-digest",
+        at="stable",
+        stack=captured.local,
+        bad=[put("Container stable", "image", "web-next:1.5.1")],
+        unknown=hide("Container stable", "image"),
+    ),
+    Case(
+        rule="containers-unprivileged",
+        at="worker",
+        bad=[
+            rewrite(
+                "TaskDefinition worker", CONTAINERS, '"readonlyRootFilesystem": true', '"readonlyRootFilesystem": false'
+            ),
+            rewrite("TaskDefinition worker", CONTAINERS, '"drop": ["ALL"]', '"drop": []'),
+            rewrite("TaskDefinition worker", CONTAINERS, '"drop": ["ALL"]', '"drop": ["ALL"], "add": ["SYS_PTRACE"]'),
+            rewrite("TaskDefinition worker", CONTAINERS, '"essential": true', '"essential": true, "privileged": true'),
+            rewrite("TaskDefinition worker", CONTAINERS, '"essential": true', '"essential": true, "user": "root"'),
+        ],
+        unknown=hide("TaskDefinition worker", CONTAINERS),
+    ),
+    Case(
+        rule="containers-unprivileged",
+        at="stable",
+        stack=captured.local,
+        bad=[
+            put("Container stable", "privileged", True),
+            drop("Container stable", "readOnly"),
+            drop("Container stable", "capabilities"),
+        ],
+        unknown=hide("Container stable", "readOnly"),
+    ),
+    Case(
+        rule="containers-without-secrets",
+        at="stable",
+        bad=[
+            rewrite("TaskDefinition stable", CONTAINERS, '"name": "VERSION", "value"', '"name": "REDIS_URL", "value"'),
+            rewrite("TaskDefinition stable", CONTAINERS, '"name": "VERSION", "value"', '"name": "API_KEY", "value"'),
+            rewrite("TaskDefinition stable", CONTAINERS, '"value": "1.5.1"', '"value": "https://me:pass@there.test"'),
+            rewrite("TaskDefinition stable", CONTAINERS, '"value": "1.5.1"', '"value": "AKIAIOSFODNN7EXAMPLE"'),
+        ],
+        unknown=hide("TaskDefinition stable", CONTAINERS),
+    ),
+    Case(
+        rule="containers-without-secrets",
+        at="stable",
+        stack=captured.local,
+        bad=[put("Container stable", "envs", ["REDIS_URL=rediss://there"])],
+        unknown=hide("Container stable", "envs"),
+    ),
+    Case(
+        rule="containers-bounded-and-logged",
+        at="stable",
+        bad=[
+            rewrite("TaskDefinition stable", CONTAINERS, '"memory": 192, ', ""),
+            rewrite("TaskDefinition stable", CONTAINERS, '"logConfiguration"', '"notConfigured"'),
+        ],
+        unknown=hide("TaskDefinition stable", CONTAINERS),
+    ),
+    Case(
+        rule="containers-registry",
+        at="web-next",
+        bad=[
+            put("Repository web-next", "imageScanningConfiguration.scanOnPush", False),
+            put("Repository web-next", "imageTagMutability", "MUTABLE"),
+            put("Repository web-next", "forceDelete", True),
+            gone("LifecyclePolicy web-next"),
+        ],
+        unknown=hide("Repository web-next", "imageTagMutability"),
+    ),
+    Case(
+        rule="ecs-private",
+        at="stable",
+        bad=[
+            put("Service stable", "networkConfiguration.assignPublicIp", True),
+            put("Service stable", "enableExecuteCommand", True),
+        ],
+        unknown=hide("Service stable", "networkConfiguration.assignPublicIp"),
+    ),
+    Case(
+        rule="ecs-rolls-back",
+        at="stable",
+        bad=[
+            drop("Service stable", "deploymentCircuitBreaker"),
+            put("Service stable", "deploymentCircuitBreaker.rollback", False),
+            put("Service stable", "deploymentMinimumHealthyPercent", 0.0),
+        ],
+        unknown=hide("Service stable", "deploymentCircuitBreaker"),
+    ),
+    Case(
+        rule="ecs-current-platform",
+        at="worker",
+        bad=[put("Service worker", "platformVersion", "1.3.0")],
+        unknown=hide("Service worker", "platformVersion"),
+    ),
+    Case(
+        rule="ecs-own-namespaces",
+        at="stable",
+        bad=[
+            put("TaskDefinition stable", "networkMode", "host"),
+            put("TaskDefinition stable", "pidMode", "host"),
+        ],
+        unknown=hide("TaskDefinition stable", "networkMode"),
+    ),
+    Case(
+        rule="ecs-measured",
+        at="cluster",
+        bad=[put("Cluster cluster", "settings", []), put("Cluster cluster", "settings.0.value", "disabled")],
+        unknown=hide("Cluster cluster", "settings"),
+    ),
+    Case(
+        rule="balancer-as-access",
+        at="balancer",
+        bad=[
+            put(BALANCER_RULE, "cidrIpv4", "0.0.0.0/0"),
+            put(BALANCER_RULE, "cidrIpv4", "198.51.0.0/16"),
+            put(BALANCER_RULE, "toPort", 8443.0),
+            more(BALANCER_RULE, "admin", fromPort=22.0, toPort=22.0),
+            told(ACCESS, json.dumps({"clients": ["198.51.100.0/25"]})),
+            told(ACCESS, json.dumps({"clients": ["198.51.100.0/24"], "internal": True})),
+        ],
+        unknown=untold(ACCESS),
+    ),
+    Case(
+        rule="balancer-tls",
+        at="balancer-https",
+        bad=[
+            put("Listener balancer-https", "sslPolicy", "ELBSecurityPolicy-2016-08"),
+            put("Listener balancer-https", "sslPolicy", "ELBSecurityPolicy-TLS13-1-2-Ext1-2021-06"),
+            drop("Listener balancer-https", "sslPolicy"),
+            put("Listener balancer-https", "protocol", "HTTP"),
+        ],
+        unknown=hide("Listener balancer-https", "sslPolicy"),
+    ),
+    Case(
+        rule="balancer-tls",
+        at="balancer-http",
+        bad=[
+            put("Listener balancer-http", "defaultActions", [{"type": "forward"}]),
+            put("Listener balancer-http", "defaultActions.0.redirect.protocol", "HTTP"),
+        ],
+        unknown=hide("Listener balancer-http", "defaultActions"),
+    ),
+    Case(
+        rule="balancer-strict",
+        at="balancer",
+        bad=[
+            put("LoadBalancer balancer", "dropInvalidHeaderFields", False),
+            put("LoadBalancer balancer", "desyncMitigationMode", "monitor"),
+        ],
+        unknown=hide("LoadBalancer balancer", "dropInvalidHeaderFields"),
+    ),
+    Case(
+        rule="balancer-kept-and-logged",
+        at="balancer",
+        bad=[
+            put("LoadBalancer balancer", "enableDeletionProtection", False),
+            drop("LoadBalancer balancer", "accessLogs"),
+            put("LoadBalancer balancer", "subnets", ["one"]),
+        ],
+        unknown=hide("LoadBalancer balancer", "accessLogs"),
+    ),
+    Case(
+        rule="balancer-track-from-trusted",
+        at="balancer-candidate",
+        bad=[
+            drop("ListenerRule balancer-candidate", "conditions.1"),
+            put("ListenerRule balancer-candidate", "conditions.1.sourceIp.values", ["0.0.0.0/0"]),
+        ],
+        unknown=hide("ListenerRule balancer-candidate", "conditions"),
+    ),
+    Case(
+        rule="waf-before-balancer",
+        at="balancer",
+        bad=[gone("WebAclAssociation firewall")],
+        unknown=hide("WebAclAssociation firewall", "resourceArn"),
+    ),
+    Case(
+        rule="waf-limits",
+        at="firewall",
+        bad=[
+            drop("WebAcl firewall", "rules.0"),
+            put("WebAcl firewall", "rules.0.action", {"count": {}}),
+            put("WebAcl firewall", "rules.0.statement.rateBasedStatement.limit", 2_000_000.0),
+            put("WebAcl firewall", "rules.0.statement.rateBasedStatement.aggregateKeyType", "CONSTANT"),
+            drop("WebAcl firewall", "rules.5"),
+        ],
+        unknown=hide("WebAcl firewall", "rules"),
+    ),
+    Case(
+        rule="waf-logged",
+        at="firewall",
+        bad=[
+            gone("WebAclLoggingConfiguration firewall"),
+            drop("WebAclLoggingConfiguration firewall", "redactedFields.1"),
+            put("WebAcl firewall", "rules.1.visibilityConfig.cloudwatchMetricsEnabled", False),
+        ],
+        unknown=hide("WebAclLoggingConfiguration firewall", "redactedFields"),
+    ),
+    *(
+        Case(
+            rule="alarms-every-way-down",
+            at=name,
+            bad=[gone(f"MetricAlarm {alarm}") for alarm in alarms],
+            unknown=hide(f"MetricAlarm {alarms[0]}", what),
+        )
+        for name, alarms, what in (
+            ("audit", ["monitoring-database-storage", "monitoring-database-connections"], "metricName"),
+            ("queues", ["monitoring-queues-001-evictions", "monitoring-queues-001-memory"], "metricName"),
+            ("balancer", ["tracks-balancer-errors"], "metricQueries"),
+            ("balancer-stable", ["standing-stable-hosts", "tracks-stable-errors"], "treatMissingData"),
+            ("worker", ["standing-worker-tasks"], "treatMissingData"),
+        )
+    ),
+    Case(
+        rule="alarms-every-way-down",
+        at="balancer-stable",
+        bad=[
+            put("MetricAlarm standing-stable-hosts", "treatMissingData", "notBreaching"),
+            put("MetricAlarm standing-stable-hosts", "threshold", 0.0),
+            put("MetricAlarm standing-stable-hosts", "comparisonOperator", "GreaterThanThreshold"),
+        ],
+        unknown=hide("MetricAlarm standing-stable-hosts", "threshold"),
+    ),
+    Case(
+        rule="alarms-heard",
+        at="standing-dead-letters",
+        bad=[
+            drop("MetricAlarm standing-dead-letters", "alarmActions"),
+            put("MetricAlarm standing-dead-letters", "actionsEnabled", False),
+            both(
+                gone("TopicSubscription monitoring-on-call@web-next.test"),
+                gone("TopicSubscription monitoring-https://alerts.web-next.test/hook"),
+            ),
+        ],
+        unknown=hide("MetricAlarm standing-dead-letters", "alarmActions"),
+    ),
+    Case(
+        rule="alarms-topic-closed",
+        at="monitoring",
+        bad=[
+            put("TopicPolicy monitoring", "policy", OPEN),
+            rewrite(
+                "TopicPolicy monitoring",
+                "policy",
+                ', "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}',
+                "",
+            ),
+        ],
+        unknown=hide("TopicPolicy monitoring", "policy"),
+    ),
+    Case(
+        rule="alarms-logs-kept",
+        at="queues",
+        bad=[put("LogGroup queues", "retentionInDays", 1.0), drop("LogGroup queues", "retentionInDays")],
+        unknown=hide("LogGroup queues", "retentionInDays"),
+    ),
+]
