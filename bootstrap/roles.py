@@ -33,15 +33,16 @@ class Rights:
         return f"arn:aws:{service}:{self.region}:{self.account}:{what}"
 
     def to_look(self) -> list[Statement]:
-        """A preview of a stack and `cutover status`: the state, what routes, and what is written of the rollout."""
+        """A preview of a stack and `cutover status`: the state, what routes, what gates go by, what is written."""
         state, records = f"arn:aws:s3:::{self.bucket}", f"arn:aws:s3:::web-next-*-records-{self.account}"
         own_key = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": self.alias}}
         return [
             _allow("State", ["s3:GetObject"], f"{state}/*"),
             _allow("StateListing", ["s3:ListBucket"], state),
             _allow("StateKey", ["kms:Decrypt"], self._arn("kms", "key/*"), **own_key),
-            # Looks at load balancers name none: AWS has no rights for one of them.
+            # Looks at load balancers and at figures name none: AWS has no rights for one of them.
             _allow("Split", [f"elasticloadbalancing:Describe{what}" for what in ("Listeners", "Tags")], "*"),
+            _allow("Figures", ["cloudwatch:GetMetricData"], "*"),
             _allow("Records", ["s3:GetObject", "s3:GetObjectVersion"], f"{records}/*"),
             _allow("RecordsListing", ["s3:ListBucket", "s3:ListBucketVersions"], records),
         ]

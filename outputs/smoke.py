@@ -16,6 +16,8 @@ from outputs.schema import AppliedSchema
 from outputs.shape import Shape
 
 Profile = Literal["full", "prod"]
+CLOUDWATCH = "cloudwatch:"
+"""What the address of metrics begins with where it is a namespace of CloudWatch's."""
 
 
 class Criterion(StrEnum):
@@ -79,6 +81,11 @@ class Places(Shape):
     executor: str | None = None
     receiver: str | None = None
     grafana: str | None = None
+
+    @property
+    def namespace(self) -> str | None:
+        """CloudWatch's namespace of the stack's metrics; None where Prometheus has them."""
+        return self.metrics_url.removeprefix(CLOUDWATCH) if self.metrics_url.startswith(CLOUDWATCH) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from outputs.release import Track
 from outputs.shape import Shape, read
 
 
@@ -30,6 +31,13 @@ class FargateTraffic(Shape):
     stable: str
     candidate: str
     pinned_seconds: int | None = None
+
+    def dimensions(self, track: Track) -> dict[str, str]:
+        """What CloudWatch knows the track's target group by: the ends of its ARN and of the load balancer's, which the
+        listener's begins with."""
+        group = self.stable if track == "stable" else self.candidate
+        balancer = self.listener.partition(":listener/")[2].rpartition("/")[0]
+        return {"TargetGroup": group.rpartition(":")[2], "LoadBalancer": balancer}
 
 
 def traffic_from(value: object) -> DockerTraffic | FargateTraffic:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cutover.commands.command import AsJson, Command, Stack, absolute, print_json, verbatim
-from cutover.errors import CutoverError
 
 if TYPE_CHECKING:
     from cutover.gates.plan import Planned
@@ -32,17 +31,16 @@ def plan(stack: Stack, as_json: AsJson = False) -> None:
 
     Nothing is changed.
     """
-    from cutover.gates.plan import Traffic, must_hold
+    from cutover.gates.plan import must_hold
     from cutover.gates.plan import plan as planned_of
-    from cutover.prometheus import Prometheus
+    from cutover.gates.source import source_of
+    from cutover.rollout.proposal import targets_of
     from cutover.rollout.settings import phases_of, settings_of
-    from cutover.stacks.outputs import deployed
+    from cutover.stacks.outputs import outputs
 
-    url = deployed(stack).places.metrics_url
-    if not url.startswith("http"):
-        raise CutoverError(f"the metrics of {stack} are at {url}, and gates are planned by Prometheus alone")
-    with Prometheus.at(url) as prometheus:
-        traffic = Traffic.seen(prometheus)
+    targets = targets_of(outputs(stack))
+    with source_of(targets.traffic, targets.places) as source:
+        traffic = source.traffic()
     phases = phases_of(settings_of(stack))
     planned = planned_of(phases, traffic)
     holds = {phase.name: must_hold(each for each in planned if each.phase == phase.name) for phase in phases}

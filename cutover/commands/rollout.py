@@ -134,12 +134,11 @@ def _sign(control: Controller, made: Proposal, pack: Pack, unsigned: str | None)
 
 def _require_gates_known(made: Proposal) -> None:
     """Raises CutoverError for a gate whose metric nothing has."""
-    from cutover.gates.known import require_known
-    from cutover.prometheus import Prometheus
+    from cutover.gates.source import source_of
 
     gates = [gate for phase in made.phases for gate in phase.gates]
-    with Prometheus.at(made.targets.places.metrics_url) as prometheus:
-        require_known(prometheus, gates, {"stable": made.stable.adapters, "candidate": made.candidate.adapters})
+    with source_of(made.targets.traffic, made.targets.places) as source:
+        source.require_known(gates, {"stable": made.stable.adapters, "candidate": made.candidate.adapters})
 
 
 def proven(target: SmokeTarget, *, since: datetime) -> Pack:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cutover.errors import CutoverError
-from cutover.gates.counts import SHARED, Counts, Stretch, TrackCounts
-from cutover.gates.evidence import RESTARTS_EACH
+from cutover.gates.counts import SHARED, Counts, Stretch, points
 from cutover.gates.rises import LATE, Adapters, Rises
 from cutover.gates.window import LEAST_STEP, MOST_STEPS, Window, moments
 from cutover.prometheus import Prometheus, Steps
@@ -36,8 +35,7 @@ def count(
     try:
         return _count(prometheus, since, until, adapters, breach)
     except CutoverError as error:
-        nothing = TrackCounts()
-        return Counts(since=since, until=until, observed=0, stable=nothing, candidate=nothing, blind=[str(error)])
+        return Counts.unknown(since, until, str(error))
 
 
 def _count(
@@ -65,20 +63,13 @@ def _count(
                 stable=(late := rises.since(moment)).counts("stable", adapters["stable"], bound),
                 candidate=late.counts("candidate", adapters["candidate"], bound),
             )
-            for moment in _points(since, until)
+            for moment in points(since, until)
         ],
         slow_bound=bound,
         audit_per_minute=round(float(found[0]["value"][1]), 1) if found else 0.0,
         blind=[*_blind(prometheus, until), *rises.disagreements()],
         away=_away(prometheus, until, adapters),
     )
-
-
-def _points(since: datetime, until: datetime) -> list[datetime]:
-    """The two newest moments from which counting begins anew: a fault that began between them is in the older one's
-    count whole."""
-    newest = int((until - since).total_seconds() / RESTARTS_EACH)
-    return [since + timedelta(seconds=RESTARTS_EACH * each) for each in range(max(1, newest - 1), newest + 1)]
 
 
 def _that_counts(window: Window, adapters: Mapping[Track, Adapters]) -> Window:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Self
 
+from cutover.gates.evidence import RESTARTS_EACH
 from outputs.release import Track
 from outputs.shape import Shape
 
@@ -70,6 +72,19 @@ class Counts(Shape):
     blind: Sequence[str] = ()
     away: Sequence[str] = ()
 
+    @classmethod
+    def unknown(cls, since: datetime, until: datetime, why: str) -> Self:
+        """Nothing, and why."""
+        nothing = TrackCounts()
+        return cls(since=since, until=until, observed=0, stable=nothing, candidate=nothing, blind=[why])
+
     def of(self, track: Track) -> TrackCounts:
         """Those of a track."""
         return self.stable if track == "stable" else self.candidate
+
+
+def points(since: datetime, until: datetime) -> list[datetime]:
+    """The two newest moments from which counting begins anew: a fault that began between them is in the older one's
+    count whole."""
+    newest = int((until - since).total_seconds() / RESTARTS_EACH)
+    return [since + timedelta(seconds=RESTARTS_EACH * each) for each in range(max(1, newest - 1), newest + 1)]

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Protocol
 
-from cutover.gates.counting import count
 from cutover.gates.gate import Gate
 from cutover.gates.probe import Probes, probes
 from cutover.gates.samples import Sample
-from cutover.prometheus import Prometheus
-from outputs.release import Adapter, Track
+from cutover.gates.source import Adapters, Source
 from outputs.smoke import EdgeSummary
-
-TRIES, APART = 2, 3.0
-"""So often, so many seconds apart, nothing can be said before it is no data: a scrape that was late is not."""
 
 
 class JudgedPhase(Protocol):
@@ -30,15 +24,14 @@ class JudgedPhase(Protocol):
 
 def look(
     edge: EdgeSummary,
-    metrics_url: str,
+    source: Source,
     phase: JudgedPhase,
     *,
     rollout: str,
     since: datetime,
     hold: float,
-    adapters: Mapping[Track, Mapping[str, Adapter]],
+    adapters: Adapters,
     ask: Callable[..., Probes] = probes,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Sample:
     """What is seen now of a phase that began at `since` and holds for `hold` seconds; `judged` says what it means.
 
@@ -46,13 +39,7 @@ def look(
     that is away is known by it before the requests that wait for that thing have failed.
     """
     asked = ask(edge, breaches=any(gate.of == "breaches" for gate in phase.gates))
-    with Prometheus.at(metrics_url) as prometheus:
-        for tried in range(TRIES):
-            if tried:
-                sleep(APART)
-            counts = count(prometheus, since, datetime.now(UTC), adapters=adapters, breach=asked.breach)
-            if not counts.blind:
-                break
+    counts = source.count(since, adapters=adapters, breach=asked.breach)
     return Sample(
         **vars(counts),
         rollout=rollout,

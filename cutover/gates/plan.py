@@ -9,7 +9,6 @@ from typing import Protocol
 
 from cutover.gates.evidence import FAILS_AT, LEAST, Tally, combined, evidence, evidence_above, needed, restarts
 from cutover.gates.gate import Gate
-from cutover.prometheus import Prometheus
 from outputs.shape import Shape
 
 TIMES = (2.0, 5.0, 10.0)
@@ -37,19 +36,6 @@ class Traffic(Shape):
 
     requests: float
     audit_writes: float
-
-    @classmethod
-    def seen(cls, prometheus: Prometheus, minutes: int = 60) -> Traffic:
-        """The mean of so many minutes, or of what there is of them. Raises what Prometheus raises."""
-
-        def rate(metric: str, job: str) -> float:
-            found = prometheus.query(f'sum(rate({metric}{{job="{job}",traffic="user"}}[{minutes}m]))')
-            return float(found[0]["value"][1]) if found else 0.0
-
-        return cls(
-            requests=rate("web_next_edge_answers_total", "edge"),
-            audit_writes=rate("web_next_audit_inserts_total", "app"),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

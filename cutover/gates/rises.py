@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Self
 
 from cutover.gates.counts import TrackCounts
+from cutover.gates.slow import slow_bound
 from cutover.gates.window import Window
 from outputs.release import Adapter, Track
 
@@ -19,10 +20,6 @@ APP = (
     'web_next_fallbacks_total|web_next_http_request_duration_seconds_count"}',
     '{job="app",traffic="user",__name__="web_next_audit_write_duration_seconds_bucket",le="0.1"}',
 )
-FLOOR = 0.25
-"""Seconds: who is below it is slow against nobody."""
-WORSE = 1.2
-"""So much slower than stable's P95 a candidate may be (playbook row 8, 'metrics stable')."""
 LATE = 10.0
 """Seconds from an event to its last trace: a time-out, a scrape, an evaluation."""
 DIFFER = 0.02
@@ -68,17 +65,8 @@ class Rises:
         return replace(self, window=self.window.after(moment))
 
     def slow_bound(self) -> float | None:
-        """The least bound of the histogram that is at least 1.2 times stable's P95, and at least 250 ms."""
-        buckets = self._buckets("stable")
-        whole = buckets.pop(float("inf"), 0.0)
-        below, lower = 0.0, 0.0
-        for bound, seen in sorted(buckets.items()):
-            if whole and seen >= 0.95 * whole:
-                inside = (0.95 * whole - below) / (seen - below) if seen > below else 1.0
-                least = max(FLOOR, WORSE * (lower + inside * (bound - lower)))
-                return min((each for each in buckets if each >= least), default=None)
-            below, lower = seen, bound
-        return None
+        """What 'slower than stable' is counted against."""
+        return slow_bound(self._buckets("stable"))
 
     def disagreements(self) -> list[str]:
         """Where the app has counted another number of answers than the edge has had of it, in a clause each.

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.gates.judgement import Judgement
 from cutover.gates.look import look
+from cutover.gates.source import Source
 from cutover.rollout.record import Record, Releases
 from outputs.release import Adapter, Track
 
 
-@dataclass(frozen=True)
-class Observer:
-    """Keeps its samples in `folder`."""
-
-    folder: Path
-
-    def judged(self, record: Record) -> Judgement:
-        """What the gates say now of the record's phase; the record must be in one."""
-        assert record.phase
-        sample = look(
-            record.targets.edge,
-            record.targets.places.metrics_url,
-            record.phase,
-            rollout=record.id,
-            since=record.since,
-            hold=record.phase.hold * (2 if record.extended else 1),
-            adapters=adapters_of(record.releases),
-        )
-        sample.append_to(self.folder)
-        return sample.judged()
+def judged(record: Record, source: Source, folder: Path) -> Judgement:
+    """What the gates say now of the record's phase, by what a source has; the record must be in one. The sample is kept
+    in `folder`."""
+    assert record.phase
+    sample = look(
+        record.targets.edge,
+        source,
+        record.phase,
+        rollout=record.id,
+        since=record.since,
+        hold=record.phase.hold * (2 if record.extended else 1),
+        adapters=adapters_of(record.releases),
+    )
+    sample.append_to(folder)
+    return sample.judged()
 
 
 def adapters_of(releases: Releases) -> Mapping[Track, Mapping[str, Adapter]]:

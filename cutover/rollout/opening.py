@@ -80,9 +80,11 @@ def whoever() -> str:
 
 
 def _judged(copy: Copy, record: Record) -> Judgement:
-    from cutover.rollout.observing import Observer
+    from cutover.gates.source import source_of
+    from cutover.rollout.observing import judged
 
-    return Observer(copy.folder).judged(record)
+    with source_of(record.targets.traffic, record.targets.places) as source:
+        return judged(record, source, copy.folder)
 
 
 def _asked(stack: str) -> Targets:

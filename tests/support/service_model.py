@@ -1,11 +1,12 @@
-"""Requests held against AWS' published models of its services: what is required, known, one of a list, in a range, of a
-length, of a pattern. boto3 itself looks at types and required parameters alone."""
+"""Requests and answers held against AWS' published models of its services: what is required, known, one of a list, in a
+range, of a length, of a pattern. boto3 itself looks at types and required parameters alone."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,7 @@ TYPES: dict[str, Any] = {
     "float": (int, float),
     "double": (int, float),
     "blob": bytes,
+    "timestamp": datetime,
     "list": list,
     "map": dict,
     "structure": dict,
@@ -47,6 +49,11 @@ def problems(service: str, operation: str, request: dict[str, Any], unknown: Con
     """What the model does not take of a request, each with its path, the value and the rule. What stands for a text
     that only AWS knows is among the `unknown` and may be any."""
     return list(_Judge(unknown).problems(shapes(service, operation)[0], request, ""))
+
+
+def answer_problems(service: str, operation: str, answer: dict[str, Any]) -> list[str]:
+    """What the model does not take of an answer, in the same way."""
+    return list(_Judge(()).problems(shapes(service, operation)[1], answer, ""))
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,9 @@ class _Judge:
                 yield from self.problems(shape.value, inner, f"{path}.{key}")
 
     def _bounds(self, shape: Any, value: Any, path: str) -> Iterator[str]:
-        if shape.type_name in ("boolean", "structure") or (shape.type_name == "string" and value in self.unknown):
+        if shape.type_name in ("boolean", "structure", "timestamp") or (
+            shape.type_name == "string" and value in self.unknown
+        ):
             return
         if shape.type_name == "string":
             if shape.enum and value not in shape.enum:

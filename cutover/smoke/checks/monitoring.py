@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from cutover import aws
+from cutover.cloudwatch import CloudWatch, Metric
 from cutover.prometheus import Prometheus
 from cutover.smoke.check import Check
 from cutover.smoke.probe import CheckFailedError, Probe
@@ -17,7 +16,6 @@ YOUNG_SECONDS = 120
 """Playbook row 9, decision 16: monitoring is live while no sample is older."""
 WAIT_SECONDS = 10
 """Scrapes are 5 s apart: a stack that has just come up is measured by the second."""
-CLOUDWATCH = "cloudwatch:"
 CLOUDWATCH_SECONDS = 300
 """CloudWatch has a figure for whole minutes, and shows it some minutes later."""
 EDGE = '{job="edge", track="TRACK"}'
@@ -39,15 +37,13 @@ OF_ADAPTER = {
     "web_next_queue_jobs": "queue",
 }
 """Those that a mock does not count: nothing is written, and nothing waits."""
-ON_AWS = (LogFigure.REQUESTS, LogFigure.LIMITED, LogFigure.MOCK)
-"""Each is counted a track, by filters of nginx's log, and is 0 for a line that it does not count."""
 
 
 def look(probe: Probe) -> str:
     """How many metrics are fresh, and the age of the oldest."""
     target = probe.target
-    if target.places.metrics_url.startswith(CLOUDWATCH):
-        ages = on_aws(target, aws.client("cloudwatch", target.places))
+    if target.places.namespace:
+        ages = on_aws(target)
         wrong = stale(ages, CLOUDWATCH_SECONDS)
     else:
         began = probe.clock()
@@ -82,31 +78,16 @@ def on_docker(target: SmokeTarget, prometheus: Prometheus) -> dict[str, float | 
     return ages
 
 
-def on_aws(target: SmokeTarget, cloudwatch: Any) -> dict[str, float | None]:
+def on_aws(target: SmokeTarget) -> dict[str, float | None]:
     """The same of CloudWatch."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    namespace, until = target.places.metrics_url.removeprefix(CLOUDWATCH), datetime.now(UTC)
-    names = {f"m{number}": figure.of(target.track) for number, figure in enumerate(ON_AWS)}
-    queries = [
-        {
-            "Id": key,
-            "MetricStat": {
-                "Metric": {"Namespace": namespace, "MetricName": name},
-                "Period": 60,
-                "Stat": "SampleCount",
-            },
-        }
-        for key, name in names.items()
-    ]
-    try:
-        answer = cloudwatch.get_metric_data(
-            MetricDataQueries=queries, StartTime=until - timedelta(hours=1), EndTime=until
-        )
-    except (BotoCoreError, ClientError) as error:
-        raise CheckFailedError(f"CloudWatch does not answer ({error})") from None
-    newest = {found["Id"]: max(found["Timestamps"]) for found in answer["MetricDataResults"] if found["Timestamps"]}
-    return {name: (until - newest[key]).total_seconds() if key in newest else None for key, name in names.items()}
+    until = datetime.now(UTC)
+    minute = until.replace(second=0, microsecond=0)
+    names = [figure.of(target.track) for figure in LogFigure]
+    asked = [Metric(target.places.namespace or "", name, "SampleCount") for name in names]
+    found = CloudWatch.of(target.places).minutes(asked, minute - timedelta(hours=1), minute)
+    return {
+        metric.name: (until - max(figures)).total_seconds() if figures else None for metric, figures in found.items()
+    }
 
 
 CHECK = Check(name="monitoring", criterion=None, did="asked how old each metric's newest sample is", look=look)

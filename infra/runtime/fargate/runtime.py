@@ -28,7 +28,7 @@ from infra.settings.keys import Settings
 from infra.settings.sections import EdgeSettings, FargateSettings
 from infra.shapes import later
 from outputs.slots import FargatePlace, FargateSlot, FargateSlots, TaskEdge
-from outputs.smoke import FargateProcesses
+from outputs.smoke import CLOUDWATCH, FargateProcesses
 from outputs.traffic import FargateTraffic
 
 
@@ -155,7 +155,7 @@ class FargateRuntime(pulumi.ComponentResource):
             ),
         )
         self.traffic, self.address = balancer.traffic, later(balancer.balancer.dns_name)
-        self.metrics_url = f"cloudwatch:{names.metrics}"
+        self.metrics_url = f"{CLOUDWATCH}{names.metrics}"
         self.processes = FargateProcesses(
             cluster=later(self._cluster.arn),
             app=later(app.name),

@@ -17,6 +17,7 @@ from cutover import aws
 from cutover.smoke.checks import monitoring
 from cutover.smoke.finding import Outcome
 from cutover.smoke.probe import CheckFailedError
+from outputs.log_figures import LogFigure
 from tests.support.edge_double import TARGET, Edge
 from tests.support.outside import Outside
 
@@ -100,7 +101,12 @@ def on_aws(monkeypatch: pytest.MonkeyPatch, ages: dict[str, float | None]) -> st
     monkeypatch.setattr(aws, "client", lambda _service, _places: client)
     now = datetime.now(UTC)
     results: list[dict[str, Any]] = [
-        {"Id": f"m{number}", "Timestamps": [] if age is None else [now - timedelta(seconds=age)], "Values": []}
+        {
+            "Id": f"m{number}",
+            "Timestamps": [] if age is None else [now - timedelta(seconds=age)],
+            "Values": [] if age is None else [1.0],
+            "StatusCode": "Complete",
+        }
         for number, age in enumerate(ages.values())
     ]
     places = replace(TARGET.places, metrics_url="cloudwatch:web-next-prod")
@@ -110,10 +116,22 @@ def on_aws(monkeypatch: pytest.MonkeyPatch, ages: dict[str, float | None]) -> st
 
 
 def test_cloudwatch_has_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    ages: dict[str, float | None] = dict.fromkeys(monitoring.ON_AWS, 240.0)
+    ages: dict[str, float | None] = dict.fromkeys(LogFigure, 240.0)
 
-    assert on_aws(monkeypatch, ages) == "3 metrics, the oldest sample 240 s old"
-    with pytest.raises(CheckFailedError, match="older than 300 s: EdgeRequests-stable 400 s, EdgeLimited-stable 4"):
-        on_aws(monkeypatch, dict.fromkeys(monitoring.ON_AWS, 400.0))
-    with pytest.raises(CheckFailedError, match=r"no sample of EdgeRequests-stable$"):
-        on_aws(monkeypatch, ages | {"EdgeRequests": None})
+    assert on_aws(monkeypatch, ages) == f"{len(LogFigure)} metrics, the oldest sample 240 s old"
+    with pytest.raises(CheckFailedError, match="older than 300 s: EdgeRequests-stable 400 s, EdgeOthers-stable 4"):
+        on_aws(monkeypatch, dict.fromkeys(LogFigure, 400.0))
+    with pytest.raises(CheckFailedError, match=r"no sample of EdgeAuditSlow-stable$"):
+        on_aws(monkeypatch, ages | {LogFigure.AUDIT_SLOW: None})
+
+
+def test_a_cloudwatch_that_refuses_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = boto3.client("cloudwatch", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
+    monkeypatch.setattr(aws, "client", lambda _service, _places: client)
+    places = replace(TARGET.places, metrics_url="cloudwatch:web-next-prod")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_metric_data", "AccessDenied", "no", 403)
+        finding = monitoring.CHECK.run(Edge(target=replace(TARGET, places=places)).probe())
+
+    assert finding.outcome is Outcome.FAIL
+    assert finding.saw.startswith("CloudWatch refuses with AccessDenied (no): give who asks cloudwatch:GetMetricData")

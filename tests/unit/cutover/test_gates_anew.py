@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from cutover.gates.counting import _points
+from cutover.gates.counts import points
 from cutover.gates.window import Window
 from cutover.prometheus import Prometheus, Steps
 
@@ -14,7 +14,7 @@ BEGAN = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
 
 def test_counting_begins_anew_at_the_two_newest_quarters_of_an_hour() -> None:
     def minutes(after: float) -> list[float]:
-        return [(each - BEGAN).total_seconds() / 60 for each in _points(BEGAN, BEGAN + timedelta(minutes=after))]
+        return [(each - BEGAN).total_seconds() / 60 for each in points(BEGAN, BEGAN + timedelta(minutes=after))]
 
     assert [minutes(after) for after in (14, 16, 31, 12 * 60 + 1)] == [[], [15], [15, 30], [705, 720]]
 

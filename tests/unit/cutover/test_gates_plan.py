@@ -6,20 +6,25 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from cutover.cloudwatch import CloudWatch
 from cutover.commands.app import main
 from cutover.gates.gate import Gate
 from cutover.gates.plan import TIMES, Planned, Traffic, must_hold, plan, typical
 from cutover.prometheus import Prometheus
-from cutover.rollout import settings
+from cutover.rollout import proposal, settings
 from cutover.rollout.phases import PHASES
 from cutover.stacks import outputs
+from outputs.log_figures import LogFigure
 from outputs.rollout import RolloutSettings
+from tests.support.cloudwatch_double import TRAFFIC, Cloud
 from tests.support.edge_double import TARGET
 from tests.support.exact import median
 from tests.support.metrics_double import Told
+from tests.support.rollouts import TARGETS
 
 BUSY = Traffic(requests=5, audit_writes=0.5)
 
@@ -84,7 +89,8 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Told:
         yield told.prometheus()
 
     monkeypatch.setattr(Prometheus, "at", at)
-    monkeypatch.setattr(outputs, "deployed", lambda _stack: TARGET)
+    monkeypatch.setattr(outputs, "outputs", lambda stack: outputs.Outputs(stack, {}))
+    monkeypatch.setattr(proposal, "targets_of", lambda _base: TARGETS)
     monkeypatch.setattr(settings, "settings_of", lambda _stack: RolloutSettings())
     return told
 
@@ -107,11 +113,17 @@ def test_the_command_prints_json_on_request(command: Told, capsys: pytest.Captur
     assert said["gates"][0]["gate"] == "errors"
 
 
-def test_metrics_that_are_not_in_prometheus_cannot_be_planned_by(
+def test_on_aws_it_goes_by_cloudwatch(
     command: Told, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    now = datetime.now(UTC)
+    cloud = Cloud(began=now.replace(second=0, microsecond=0), now=now)
+    cloud.at("stable", users=240, log={LogFigure.AUDIT_WRITES: 60})
+    cloud.at("candidate", users=60)
     places = replace(TARGET.places, metrics_url="cloudwatch:web-next-prod")
-    monkeypatch.setattr(outputs, "deployed", lambda _stack: replace(TARGET, places=places))
+    monkeypatch.setattr(CloudWatch, "of", lambda _places: cloud.source().cloudwatch)
+    monkeypatch.setattr(proposal, "targets_of", lambda _base: replace(TARGETS, traffic=TRAFFIC, places=places))
 
-    assert main(["gates", "plan", "-s", "prod"]) == 1
-    assert "are at cloudwatch:web-next-prod" in capsys.readouterr().err
+    assert main(["gates", "plan", "-s", "prod"]) == 0
+    assert "in the last hour 5.00 requests and 1.00 audit entries a second" in capsys.readouterr().out
+    assert command.asked == []

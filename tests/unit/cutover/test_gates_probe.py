@@ -12,6 +12,8 @@ import pytest
 from cutover.gates.look import look
 from cutover.gates.probe import TRIES, Probed, probes
 from cutover.gates.result import Outcome
+from cutover.gates.scraped import Scraped
+from cutover.prometheus import Prometheus
 from cutover.rollout.phases import PHASES
 from outputs.smoke import EdgeSummary
 from tests.support.judged import BEGAN, REAL, WELL, gate
@@ -131,14 +133,13 @@ def test_a_look_at_a_hung_candidate_without_metrics_still_rolls_back() -> None:
     slept: list[float] = []
     sample = look(
         EDGE,
-        "http://127.0.0.1:1",
+        Scraped(Prometheus(httpx.Client(base_url="http://127.0.0.1:1")), slept.append),
         PHASES[2],
         rollout="r1",
         since=BEGAN,
         hold=60,
         adapters={"stable": REAL, "candidate": REAL},
         ask=lambda edge, **asked: probes(edge, **asked, transport=Edge(hung)),
-        sleep=slept.append,
     )
     judgement = sample.judged()
 

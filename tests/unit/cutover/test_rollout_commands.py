@@ -20,10 +20,9 @@ from cutover.evidence.form import Role
 from cutover.evidence.keeping import KeptPack
 from cutover.evidence.pack import Pack
 from cutover.evidence.places import upload
-from cutover.gates import known
+from cutover.gates import source
 from cutover.gates.judgement import Judgement
 from cutover.gates.result import GateResult, Outcome
-from cutover.prometheus import Prometheus
 from cutover.rollout import opening, proposal, settings, stable_file
 from cutover.rollout.controller import Controller, Ticked
 from cutover.rollout.effects import Effect, WriteFlags, WriteRecord
@@ -114,8 +113,8 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
     upload(made.memory.bucket, PACK)
 
     @contextmanager
-    def nobody(_url: str) -> Iterator[None]:
-        yield
+    def source_of(*_: object) -> Iterator[Stacks]:
+        yield made
 
     monkeypatch.setattr(RecordsBucket, "of", classmethod(lambda _cls, _places, _patience=None: made.memory.bucket))
     monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, {}))
@@ -130,8 +129,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
     monkeypatch.setattr(opening, "reported", lambda _control, ticked: made.reported.append(ticked))
     monkeypatch.setattr(run, "run_and_keep", made.run_and_keep)
     monkeypatch.setattr(keeping, "keep_pack", made.keep_pack)
-    monkeypatch.setattr(known, "require_known", made.require_known)
-    monkeypatch.setattr(Prometheus, "at", nobody)
+    monkeypatch.setattr(source, "source_of", source_of)
     monkeypatch.setattr(Flags, "of", classmethod(lambda _cls, _places: _Flags()))
     monkeypatch.setattr(stable_file, "adopt", lambda _base, release: f"  +version: {release.version}")
     monkeypatch.setattr(waiting, "TICK_SECONDS", 0.0)

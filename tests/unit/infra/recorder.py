@@ -145,6 +145,7 @@ class _Answers(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         kind = args.typ.rpartition(":")[2]
+        balancing = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
         answers: dict[str, dict[str, Any]] = {
             "aws:rds/instance:Instance": {"address": "10.213.7.64", "port": 20000, "endpoint": "10.213.7.64:20000"},
             "aws:elasticache/replicationGroup:ReplicationGroup": {"primaryEndpointAddress": "10.213.7.65"},
@@ -155,8 +156,12 @@ class _Answers(Mocks):
             },
             "aws:ecs/service:Service": {"taskDefinition": "what ECS has, put back or not"},
             "aws:route53/record:Record": {"fqdn": f"{args.name}.web-next.test"},
-            "aws:lb/loadBalancer:LoadBalancer": {"arnSuffix": "app/lb", "dnsName": "lb.test", "zoneId": "Z0LB"},
-            "aws:lb/targetGroup:TargetGroup": {"arnSuffix": f"targetgroup/{args.name}"},
+            "aws:lb/loadBalancer:LoadBalancer": {"arnSuffix": "app/lb/1", "dnsName": "lb.test", "zoneId": "Z0LB"},
+            "aws:lb/targetGroup:TargetGroup": {
+                "arn": f"{balancing}:targetgroup/{args.name}/1",
+                "arnSuffix": f"targetgroup/{args.name}/1",
+            },
+            "aws:lb/listener:Listener": {"arn": f"{balancing}:listener/app/lb/1/{args.name}"},
             "aws:kms/key:Key": {"keyId": f"{args.name}-key"},
             "aws:s3/bucketObjectv2:BucketObjectv2": {"versionId": "v1"},
             "pulumi:pulumi:StackReference": {"outputs": BASE},

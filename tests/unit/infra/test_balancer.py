@@ -28,7 +28,7 @@ def prod() -> Recording:
 
 def weights(listener: Mapping[str, Any]) -> dict[str, int]:
     forward = listener["defaultActions"][0]["forward"]
-    return {group["arn"].rpartition("-")[2]: group["weight"] for group in forward["targetGroups"]}
+    return {group["arn"].split("/")[1].rpartition("-")[2]: group["weight"] for group in forward["targetGroups"]}
 
 
 def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod: Recording) -> None:
@@ -103,7 +103,7 @@ def test_a_track_is_asked_for_by_trusted_callers_alone() -> None:
         header, source = rule["conditions"]
         assert header["httpHeader"] == {"httpHeaderName": "X-Web-Next-Track", "values": [track]}
         assert source["sourceIp"] == {"values": ["198.51.100.7/32"]}
-        assert rule["actions"][0]["targetGroupArn"].endswith(f"balancer-{track}")
+        assert rule["actions"][0]["targetGroupArn"].endswith(f"/balancer-{track}/1")
 
 
 OFFICE, MACHINES, CALLERS = "198.51.100.0/25", "192.0.2.0/25", "10.9.0.0/24"

@@ -129,7 +129,7 @@ def test_services_run_in_private_subnets_and_are_rolled_back_when_they_do_not_ho
         "rollback": True,
     }
     assert services["stable"].ignore_changes == ("desiredCount",), "autoscaling has it"
-    assert services["stable"].inputs["loadBalancers"][0]["targetGroupArn"].endswith("balancer-stable")
+    assert services["stable"].inputs["loadBalancers"][0]["targetGroupArn"].endswith("balancer-stable/1")
     assert "loadBalancers" not in services["worker"].inputs
 
 
@@ -151,7 +151,7 @@ def test_the_app_scales_between_its_bounds_by_cpu_and_by_requests(prod: Recordin
     assert target["resourceId"] == "service/web-next-test/stable"
     assert policies == [
         {"predefinedMetricType": "ECSServiceAverageCPUUtilization"},
-        {"predefinedMetricType": "ALBRequestCountPerTarget", "resourceLabel": "app/lb/targetgroup/balancer-stable"},
+        {"predefinedMetricType": "ALBRequestCountPerTarget", "resourceLabel": "app/lb/1/targetgroup/balancer-stable/1"},
     ]
 
 

@@ -14,6 +14,8 @@ from typing import Any, cast
 import pytest
 
 from infra.runtime.fargate.work import DEAD, OLDEST, PENDING, SPOOLED
+from outputs.release import Track
+from outputs.traffic import FargateTraffic
 from tests.unit.infra.configs import FARGATE, changed
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording
@@ -223,11 +225,12 @@ def test_what_must_be_there_is_watched_once_it_is(prod: Recording) -> None:
 
 
 @pytest.mark.parametrize("track", ["stable", "candidate"])
-def test_each_track_is_watched_at_its_own_target_group(prod: Recording, track: str) -> None:
-    of_track = {"TargetGroup": f"targetgroup/balancer-{track}", "LoadBalancer": "app/lb"}
+def test_each_track_is_watched_at_its_own_target_group_and_gates_go_by_the_same(prod: Recording, track: Track) -> None:
+    of_track = {"TargetGroup": f"targetgroup/balancer-{track}/1", "LoadBalancer": "app/lb/1"}
     found = alarms(prod)
+    gates = FargateTraffic.from_output(prod.outputs["traffic"]).dimensions(track)
 
-    assert found[f"{track}-slow"]["dimensions"] == of_track
+    assert found[f"{track}-slow"]["dimensions"] == of_track == gates
     assert found[f"{track}-slow"]["extendedStatistic"] == "p95"
     errors, requests, _ = found[f"{track}-errors"]["metricQueries"]
     assert errors["metric"] == {

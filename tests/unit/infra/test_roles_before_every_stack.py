@@ -39,6 +39,7 @@ GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.
 LOOKS = {
     "describe_listeners": ("elasticloadbalancing:DescribeListeners", "*"),
     "describe_tags": ("elasticloadbalancing:DescribeTags", "*"),
+    "get_metric_data": ("cloudwatch:GetMetricData", "*"),
     "get_object": ("s3:GetObject", f"{RECORDS}/rollout.json"),
     "get_object of a version": ("s3:GetObjectVersion", f"{RECORDS}/rollout.json"),
     "list_objects_v2": ("s3:ListBucket", RECORDS),
@@ -148,7 +149,7 @@ def calls(module: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["traffic/fargate.py", "rollout/flags.py", "evidence/bucket.py", "schema/secrets.py"]
+    "module", ["traffic/fargate.py", "rollout/flags.py", "evidence/bucket.py", "schema/secrets.py", "cloudwatch.py"]
 )
 def test_every_call_of_what_flips_and_reads_is_among_those(module: str) -> None:
     made = calls(CUTOVER / module)
@@ -157,10 +158,10 @@ def test_every_call_of_what_flips_and_reads_is_among_those(module: str) -> None:
     assert made - LOOKS.keys() - FLIPS.keys() == set()
 
 
-def test_nobody_is_given_a_right_over_everything_but_to_look_at_load_balancers() -> None:
+def test_nobody_is_given_a_right_over_everything_but_to_look_at_load_balancers_and_figures() -> None:
     document: Document
     for name, document in asked()[0].documents.items():
         if name.startswith("RolePolicy"):
             for statement in document["Statement"]:
                 assert not any("*" in action for action in statement["Action"]), json.dumps(statement)
-                assert (statement["Resource"] == "*") == (statement["Sid"] == "Split")
+                assert (statement["Resource"] == "*") == (statement["Sid"] in ("Split", "Figures"))
