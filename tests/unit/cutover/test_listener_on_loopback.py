@@ -1,0 +1,232 @@
+"""The split's whole protocol at a listener that keeps what it is told: weights, tags, the latch, two writers."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cutover.errors import RefusedError, TrafficError
+from cutover.traffic.fargate import ListenerTraffic
+from cutover.traffic.kept import KeptShare
+from cutover.traffic.split import Mark, NothingRoutesError, Share
+from outputs.traffic import FargateTraffic
+from tests.support.loopback_aws import REGION, LoopbackAws, loopback_aws
+
+MINE = Mark(rollout="r7", revision=4)
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[LoopbackAws]:
+    with loopback_aws() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def made(account: LoopbackAws) -> dict[str, str]:
+    """A balancer, and the ARNs of its target groups."""
+    network = account.client("ec2")
+    vpc = network.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        network.create_subnet(VpcId=vpc, CidrBlock=f"10.1.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")
+        for number, zone in enumerate("ab")
+    ]
+    balancing = account.client("elbv2")
+    (balancer,) = balancing.create_load_balancer(
+        Name="web-next-prod", Subnets=[each["Subnet"]["SubnetId"] for each in subnets]
+    )["LoadBalancers"]
+    arns = {"balancer": balancer["LoadBalancerArn"]}
+    for name in ("stable", "candidate", "other"):
+        (group,) = balancing.create_target_group(Name=name, Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip")[
+            "TargetGroups"
+        ]
+        arns[name] = group["TargetGroupArn"]
+    return arns
+
+
+@pytest.fixture
+def where(account: LoopbackAws, made: dict[str, str]) -> Iterator[FargateTraffic]:
+    """A listener as an up makes it, with a tag of Pulumi's."""
+    balancing = account.client("elbv2")
+    (listener,) = balancing.create_listener(
+        LoadBalancerArn=made["balancer"],
+        Protocol="HTTP",
+        Port=443,
+        DefaultActions=[forward({made["stable"]: 100, made["candidate"]: 0})],
+        Tags=[{"Key": "stack", "Value": "prod"}],
+    )["Listeners"]
+    arn = listener["ListenerArn"]
+    yield FargateTraffic(
+        region=REGION, listener=arn, stable=made["stable"], candidate=made["candidate"], pinned_seconds=60
+    )
+    balancing.delete_listener(ListenerArn=arn)
+
+
+@pytest.fixture
+def split(where: FargateTraffic) -> ListenerTraffic:
+    return ListenerTraffic.of(where)
+
+
+def forward(weights: dict[str, int]) -> dict[str, Any]:
+    groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
+    return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+
+
+def interrupted(split: ListenerTraffic, before: int, act: Callable[[], object]) -> ListenerTraffic:
+    """The same, whose call number `before` waits until another controller has acted."""
+    calls = 0
+
+    class Client:
+        def __getattr__(self, operation: str) -> Any:
+            nonlocal calls
+            if calls == before:
+                act()
+            calls += 1
+            return getattr(split.client, operation)
+
+    return replace(split, client=Client())
+
+
+def is_back(split: ListenerTraffic) -> bool:
+    """Whether nothing goes to the candidate, and the latch is there."""
+    share = split.get()
+    return (share.weight, set(share.taken_back)) == (0, {"r7"})
+
+
+def test_an_up_gives_stable_all_and_no_rollout_has_a_mark(split: ListenerTraffic) -> None:
+    assert split.get() == Share(weight=0)
+
+
+@pytest.mark.parametrize("weight", [0, 1, 10, 50, 99, 100])
+def test_what_is_set_is_read_and_who_is_kept_and_the_rest_of_the_listener_stays(
+    account: LoopbackAws, split: ListenerTraffic, weight: int
+) -> None:
+    seen = account.client("elbv2").describe_listeners(ListenerArns=[split.listener])["Listeners"][0]
+
+    split.set(weight, MINE)
+
+    assert split.get() == Share(weight=weight, mark=MINE)
+    now = account.client("elbv2").describe_listeners(ListenerArns=[split.listener])["Listeners"][0]
+    (action,) = now.pop("DefaultActions")
+    del seen["DefaultActions"]
+    assert now == seen
+    kept = {"Enabled": True, "DurationSeconds": 60} if 0 < weight < 100 else {"Enabled": False}
+    assert action["ForwardConfig"]["TargetGroupStickinessConfig"] == kept
+    (tagged,) = account.client("elbv2").describe_tags(ResourceArns=[split.listener])["TagDescriptions"]
+    assert {"Key": "stack", "Value": "prod"} in tagged["Tags"]
+
+
+def test_a_rollout_goes_its_way_and_after_its_end_the_weight_is_free(split: ListenerTraffic) -> None:
+    for revision, weight in enumerate((10, 50, 100, 0)):
+        split.set(weight, Mark(rollout="r7", revision=revision, final=revision == 3))
+    with pytest.raises(RefusedError, match="rollout r7 is finishing or finished"):
+        split.take_back()
+    split.set(30)
+
+    assert split.get() == Share(weight=30, mark=Mark(rollout="r7", revision=3, final=True))
+
+
+def test_an_older_revision_is_refused_and_changes_nothing(split: ListenerTraffic) -> None:
+    split.set(10, replace(MINE, revision=5))
+
+    with pytest.raises(RefusedError, match="revision 4 is older"):
+        split.set(50, MINE)
+    assert split.get() == Share(weight=10, mark=replace(MINE, revision=5))
+
+
+def test_what_was_taken_back_stays_back_and_the_next_rollout_rises(split: ListenerTraffic) -> None:
+    split.set(50, MINE)
+    split.take_back()
+    for _ in range(2):
+        with pytest.raises(RefusedError, match="r7 was taken back"):
+            split.set(10, replace(MINE, revision=9))
+    assert split.get() == Share(weight=0, mark=MINE, taken_back=frozenset({"r7"}))
+
+    split.set(10, Mark(rollout="r8", revision=10))
+
+    assert split.get().weight == 10
+
+
+def test_by_hand_it_only_falls(split: ListenerTraffic) -> None:
+    split.set(50, MINE)
+    split.set(10)
+    with pytest.raises(RefusedError, match="by hand it may only fall"):
+        split.set(11)
+    split.set(11, anyway=True)
+
+    assert split.get().weight == 11
+
+
+@pytest.mark.parametrize("before", range(5))
+def test_a_rise_that_a_rollback_overtakes_at_any_of_its_calls_ends_at_0(split: ListenerTraffic, before: int) -> None:
+    split.set(10, replace(MINE, revision=3))
+
+    with pytest.raises(RefusedError, match="r7 was taken back"):
+        interrupted(split, before, split.take_back).set(50, MINE)
+
+    assert is_back(split)
+
+
+@pytest.mark.parametrize("before", range(5))
+def test_a_rollback_that_a_rise_overtakes_at_any_of_its_calls_ends_at_0(split: ListenerTraffic, before: int) -> None:
+    split.set(10, replace(MINE, revision=3))
+
+    def rise() -> None:
+        try:
+            split.set(50, MINE)
+        except RefusedError:
+            assert before == 4, "only the latch refuses it"
+
+    interrupted(split, before, rise).take_back()
+
+    assert is_back(split)
+
+
+def test_the_line_for_a_person_does_what_it_says(account: LoopbackAws, split: ListenerTraffic) -> None:
+    split.set(50, MINE)
+    words = shlex.split(split.by_hand())
+
+    account.client("elbv2").modify_listener(ListenerArn=split.listener, DefaultActions=json.loads(words[-1]))
+
+    assert split.get() == Share(weight=0, mark=MINE)
+
+
+@pytest.mark.parametrize(("track", "weight"), [("stable", 0), ("candidate", 100)])
+def test_a_listener_of_one_group_is_read_and_has_two_again(
+    account: LoopbackAws, made: dict[str, str], split: ListenerTraffic, track: str, weight: int
+) -> None:
+    alone = [{"Type": "forward", "TargetGroupArn": made[track]}]
+    account.client("elbv2").modify_listener(ListenerArn=split.listener, DefaultActions=alone)
+
+    assert split.get() == Share(weight=weight)
+    split.set(10)
+    assert split.get() == Share(weight=10)
+
+
+def test_what_an_update_sends_of_the_action_is_put_back(
+    account: LoopbackAws, made: dict[str, str], split: ListenerTraffic
+) -> None:
+    split.set(10, MINE)
+    kept = KeptShare(split)
+    kept.look()
+    account.client("elbv2").modify_listener(
+        ListenerArn=split.listener, DefaultActions=[forward({made["stable"]: 100, made["candidate"]: 0})]
+    )
+
+    assert kept.put_back() == "the update gave the candidate 0 %: it has 10 % again"
+    assert split.get() == Share(weight=10, mark=MINE)
+
+
+def test_a_listener_that_leads_elsewhere_or_is_gone_is_told_apart(
+    account: LoopbackAws, made: dict[str, str], split: ListenerTraffic
+) -> None:
+    account.client("elbv2").modify_listener(ListenerArn=split.listener, DefaultActions=[forward({made["other"]: 1})])
+    with pytest.raises(TrafficError, match="somebody changed its default action"):
+        split.get()
+
+    with pytest.raises(NothingRoutesError, match="there is no listener"):
+        replace(split, listener=f"{split.listener}0").get()
