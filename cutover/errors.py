@@ -15,7 +15,8 @@
     ├── UnfinishedError       14
     ├── PackError             15
     ├── ImageError            16
-    └── NotReadyError         17
+    ├── NotReadyError         17
+    └── PolicyBrokenError     18
 
 The first paragraph of each docstring is its row in `cutover --help` and in the runbook. What a check of a suite finds
 is no error: it is a line of a report.
@@ -126,6 +127,12 @@ class NotReadyError(CutoverError):
     """something that the stack's first day needs is missing; the line names it and the next step"""
 
     exit_code = 17
+
+
+class PolicyBrokenError(CutoverError):
+    """what a stack has breaks a mandatory rule of the policy pack; the line names the first"""
+
+    exit_code = 18
 
 
 def exit_codes() -> dict[int, str]:

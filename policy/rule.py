@@ -58,7 +58,7 @@ class Rule:
     @property
     def sentence(self) -> str:
         """`says` within another sentence."""
-        return self.says if self.says[:2].isupper() else self.says[0].lower() + self.says[1:]
+        return self.says if self.says[1].isupper() else self.says[0].lower() + self.says[1:]
 
     def judge(self, stack: Stack) -> Iterator[Finding | Unchecked]:
         """What the rule has to say of a stack. Whatever a check asks for and is not known makes it Unchecked."""

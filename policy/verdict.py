@@ -67,6 +67,19 @@ class Verdict:
         """What is mandatory and does not hold."""
         return [finding for finding, level in self.findings if level == "mandatory"]
 
+    def table(self) -> str:
+        """A line for each, for people: what breaks a rule, what cannot be told, what an exception lets stand."""
+        words = {"mandatory": "miss", "advisory": "note"}
+        lines = [(words[level], finding.rule.id, str(finding)) for finding, level in self.findings]
+        lines += [("wait", one.rule.id, str(one)) for one in self.unchecked]
+        lines += [
+            ("let", one.rule.id, f"{one.resource.name}: {one.seen}; until {why.expires}, by {why.owner}: {why.reason}")
+            for one, why in self.stands
+        ]
+        held = self.rules - len({one.rule.id for one, _ in self.findings})
+        lines.append(("ok", self.stack, f"{held} of {self.rules} rules hold, of {self.resources} resources"))
+        return "\n".join(f"  {word:<5} {name:<28} {text}" for word, name, text in lines)
+
     def document(self) -> dict[str, Any]:
         """As JSON has it. No value of a secret is in it: rules never say one."""
         return {

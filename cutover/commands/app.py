@@ -15,6 +15,7 @@ from cutover.commands import (
     gates,
     image,
     migrate,
+    policy,
     preflight,
     rollout,
     smoke,
@@ -71,4 +72,5 @@ contract.add_to(app)
 gates.add_to(app)
 image.add_to(app)
 preflight.add_to(app)
+policy.add_to(app)
 dns.add_to(app)

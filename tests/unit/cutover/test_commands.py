@@ -324,6 +324,7 @@ VERBS = [
     ["gates", "replay"],
     ["image", "push"],
     ["preflight"],
+    ["policy"],
     *(["dns", verb] for verb in ("status", "move", "back")),
 ]
 
