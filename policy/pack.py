@@ -65,12 +65,13 @@ class Judge:
 
     def _resource(self, shown: PolicyResource) -> Resource:
         outputs = known(shown.props)
-        texts = [outputs.get(key) for key in ("id", *ID_INPUTS)]
+        inputs = self.inputs.get(shown.urn, outputs)
+        texts = [told.get(key) for told in (inputs, outputs) for key in ("id", *ID_INPUTS)]
         return Resource(
             type=shown.resource_type,
             name=shown.name,
             urn=shown.urn,
-            inputs=self.inputs.get(shown.urn, outputs),
+            inputs=inputs,
             parent=shown.parent.urn if shown.parent else "",
             provider=shown.provider.urn if shown.provider else "",
             protect=shown.opts.protect,

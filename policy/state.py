@@ -29,7 +29,7 @@ def of_state(name: str, resources: Iterable[Mapping[str, Any]], config: Mapping[
 def _resource(written: Mapping[str, Any]) -> Resource:
     outputs = written.get("outputs") or {}
     inputs = outputs if written["type"] == REFERENCE else written.get("inputs") or {}
-    texts = [written.get("id"), *(outputs.get(key) for key in ID_INPUTS)]
+    texts = [written.get("id"), *(told.get(key) for told in (inputs, outputs) for key in ID_INPUTS)]
     return Resource(
         type=written["type"],
         name=written["urn"].rpartition("::")[2],

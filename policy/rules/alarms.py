@@ -35,6 +35,7 @@ LEAST_DAYS = 30
 @rule(
     "alarms-every-way-down",
     *WAYS_DOWN,
+    LISTENER,
     SERVICE,
     severity="high",
     todo="declare a MetricAlarm on the metric with this resource's dimensions",
@@ -45,10 +46,12 @@ def every_way_down(resource: Resource, stack: Stack) -> Iterator[str]:
     for metric in WAYS_DOWN.get(resource.type, ()):
         if not any(metric in _metrics(one) for one in alarms):
             yield f"no alarm on {metric}"
-    if silent := _silent(resource, stack):
-        heard = [one for one in alarms if silent in _metrics(one) and one.get("treatMissingData") == "breaching"]
+    if absent := _absent(resource, stack):
+        some, metric = absent
+        alarms = [alarm for one in some for alarm in _of(one, stack) if metric in _metrics(alarm)]
+        heard = [one for one in alarms if one.get("treatMissingData") == "breaching"]
         if not any("LessThan" in one.get("comparisonOperator") and one.get("threshold") >= 1 for one in heard):
-            yield f"no alarm on too little {silent}, or on its silence"
+            yield f"no alarm on too little {metric}, or on its silence"
 
 
 def _of(resource: Resource, stack: Stack) -> list[Resource]:
@@ -69,21 +72,14 @@ def _metrics(alarm: Resource) -> set[str]:
     return {*alarm.every("metricName"), *alarm.every("metricQueries.metric.metricName")}
 
 
-def _silent(resource: Resource, stack: Stack) -> str | None:
-    """The metric of a service's presence: the targets of what takes the traffic, the tasks of what takes none."""
-    if resource.type == TARGETS:
-        first = [one for listener in stack.of(LISTENER) for one in _first(listener, stack)]
-        return "HealthyHostCount" if resource in first else None
+def _absent(resource: Resource, stack: Stack) -> tuple[list[Resource], str] | None:
+    """What must not be absent, by which metric: one of the target groups that a listener sends to, or the tasks of a
+    service that takes no requests."""
+    if resource.type == LISTENER:
+        groups = stack.behind(resource, "defaultActions", TARGETS)
+        return (groups, "HealthyHostCount") if groups else None
     here = resource.type == SERVICE and stack.behind(resource, "cluster", CLUSTER)
-    return "RunningTaskCount" if here and not resource.all("loadBalancers") else None
-
-
-def _first(listener: Resource, stack: Stack) -> Iterator[Resource]:
-    """The target groups that a listener sends traffic to when it is made."""
-    for action in listener.inputs.get("defaultActions", []):
-        for one in (action.get("forward") or {}).get("targetGroups", []):
-            if one.get("weight"):
-                yield from (group for group in stack.of(TARGETS) if one["arn"] in group.ids)
+    return ([resource], "RunningTaskCount") if here and "loadBalancers" not in resource.inputs else None
 
 
 @rule(

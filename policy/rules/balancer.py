@@ -16,6 +16,7 @@ BALANCER, LISTENER, LISTENER_RULE = (
 )
 GOOD_TLS = ("ELBSecurityPolicy-TLS13-1-2-", "ELBSecurityPolicy-TLS13-1-3-")
 """TLS 1.2 or newer; of those with 1.2, the ones with `Ext` also have ciphers without forward secrecy."""
+SUBNET, LEAST_ZONES = "aws:ec2/subnet:Subnet", 2
 TRACK_HEADER = "x-web-next-track"
 
 
@@ -81,15 +82,14 @@ def strict(balancer: Resource, _stack: Stack) -> Iterator[str]:
     covers=["FSBP ELB.5", "FSBP ELB.6", "FSBP ELB.13"],
     todo="set enable_deletion_protection and access_logs, and give it subnets of two zones",
 )
-def kept_and_logged(balancer: Resource, _stack: Stack) -> Iterator[str]:
+def kept_and_logged(balancer: Resource, stack: Stack) -> Iterator[str]:
     """A balancer is not deleted in passing, writes down who asked, and stands in two zones"""
     if balancer.get("enableDeletionProtection") is not True:
         yield f"enableDeletionProtection {balancer.get('enableDeletionProtection')}"
     if balancer.get("accessLogs.enabled") is not True:
         yield "no access logs"
-    subnets = balancer.inputs.get("subnets")
-    if isinstance(subnets, list) and len(subnets) < 2:
-        yield f"{len(subnets)} subnet"
+    if (zones := len(stack.behind(balancer, "subnets", SUBNET)) or len(balancer.all("subnets"))) < LEAST_ZONES:
+        yield f"{zones} subnet"
 
 
 @rule(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
-from policy.resources import ID_INPUTS, Resource, Stack
+from policy.resources import ID_INPUTS, UNKNOWN, Resource, Stack
+from tests.engine.test_prod_shape import UNKNOWN_BEFORE_UP
 from tests.unit.infra.configs import ACCOUNT, BASE, DOCKER, FARGATE, REGION, changed, without
 from tests.unit.infra.parts import bootstrap, run
 from tests.unit.infra.recorder import Recording, Registered, identity
@@ -41,6 +45,29 @@ def _resource(one: Registered) -> Resource:
 @cache
 def prod() -> Stack:
     return stack_of(run(PROD), "prod", PROD)
+
+
+@cache
+def before_the_first_up() -> Stack:
+    """Prod as its first preview sees it: nothing has an id or an ARN yet."""
+    stack = prod()
+    return replace(stack, resources=[_unmade(one) for one in stack.resources])
+
+
+def _unmade(one: Resource) -> Resource:
+    inputs = copy.deepcopy(dict(one.inputs))
+    for path in UNKNOWN_BEFORE_UP.get(one.type.rpartition(":")[2], "").split():
+        place: Any = inputs
+        *way, last = re.split(r"\]?\.|\[|\]\.", path.removesuffix("]"))
+        for step in way:
+            place = (
+                place[int(step)]
+                if isinstance(place, list) and int(step) < len(place)
+                else (isinstance(place, dict) and place.get(step)) or {}
+            )
+        if last in place:
+            place[last] = UNKNOWN
+    return replace(one, inputs=inputs, ids=frozenset(inputs[key] for key in ID_INPUTS if key in inputs))
 
 
 @cache

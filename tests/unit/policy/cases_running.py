@@ -298,13 +298,14 @@ CASES = [
             ("audit", ["monitoring-database-storage", "monitoring-database-connections"], "metricName"),
             ("queues", ["monitoring-queues-001-evictions", "monitoring-queues-001-memory"], "metricName"),
             ("balancer", ["tracks-balancer-errors"], "metricQueries"),
-            ("balancer-stable", ["standing-stable-hosts", "tracks-stable-errors"], "treatMissingData"),
+            ("balancer-stable", ["tracks-stable-errors", "tracks-stable-slow"], "metricQueries"),
+            ("balancer-https", ["standing-stable-hosts"], "treatMissingData"),
             ("worker", ["standing-worker-tasks"], "treatMissingData"),
         )
     ),
     Case(
         rule="alarms-every-way-down",
-        at="balancer-stable",
+        at="balancer-https",
         bad=[
             put("MetricAlarm standing-stable-hosts", "treatMissingData", "notBreaching"),
             put("MetricAlarm standing-stable-hosts", "threshold", 0.0),

@@ -23,6 +23,14 @@ def test_no_rule_has_anything_against_our_own_stacks_and_none_is_unchecked(stack
     assert [str(one) for one in verdict.unchecked] == []
 
 
+def test_a_first_preview_of_prod_leaves_nothing_unchecked() -> None:
+    """Which resource belongs to which is known before any of them has an id."""
+    verdict = judge(captured.before_the_first_up(), date.today())
+
+    assert [str(one) for one in verdict.unchecked] == []
+    assert [str(one) for one, _ in verdict.findings] == []
+
+
 def test_prod_canary_and_the_account_need_no_exception_at_all() -> None:
     for stack in (captured.prod(), captured.canary(), captured.account()):
         assert judge(stack, date.today()).stands == []
