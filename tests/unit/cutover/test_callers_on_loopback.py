@@ -26,6 +26,7 @@ from cutover.schema.tunnel import instance_of
 from cutover.smoke.checks import monitoring
 from cutover.smoke.probe import CheckFailedError
 from cutover.smoke.running import on_fargate
+from outputs.log_figures import LogFigure
 from outputs.smoke import FargateProcesses
 from tests.support.edge_double import TARGET
 from tests.support.loopback_aws import ACCOUNT, REGION, LoopbackAws, loopback_aws
@@ -281,16 +282,16 @@ def web_next(aws: LoopbackAws) -> dict[str, str]:
 
 def test_the_newest_sample_of_each_metric_is_found(aws: LoopbackAws) -> None:
     watch = aws.client("cloudwatch")
-    figure, *_ = [figure.of("stable") for figure in monitoring.ON_AWS]
+    names = [figure.of("stable") for figure in LogFigure]
     at = datetime.now(UTC) - timedelta(minutes=5)
-    watch.put_metric_data(Namespace="web-next/test", MetricData=[{"MetricName": figure, "Value": 1, "Timestamp": at}])
-    target = replace(TARGET, places=replace(TARGET.places, metrics_url="cloudwatch:web-next/test"))
+    watch.put_metric_data(Namespace="web-next/test", MetricData=[{"MetricName": names[0], "Value": 1, "Timestamp": at}])
+    target = replace(TARGET, places=replace(TARGET.places, metrics_url="cloudwatch:web-next/test", emulator=None))
 
-    ages = monitoring.on_aws(target, watch)
+    ages = monitoring.on_aws(target)
 
-    assert set(ages) == {each.of("stable") for each in monitoring.ON_AWS}
-    assert {name for name, age in ages.items() if age is not None} == {figure}
-    assert 240 < (ages[figure] or 0) < 420
+    assert set(ages) == set(names)
+    assert {name for name, age in ages.items() if age is not None} == {names[0]}
+    assert 240 < (ages[names[0]] or 0) < 420
 
 
 def test_a_service_that_is_not_there_or_not_settled_is_told(aws: LoopbackAws) -> None:
