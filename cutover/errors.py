@@ -70,7 +70,7 @@ class MigrationError(CutoverError):
 
 
 class UnreachableError(CutoverError):
-    """the audit database, the vault, the records bucket, Route 53 or Prometheus is out of reach; nothing was changed"""
+    """the audit database, the vault, the records bucket, Route 53 or metrics are out of reach; nothing was changed"""
 
     exit_code = 8
 

@@ -29,6 +29,11 @@ class LogFigure(StrEnum):
     """Those that are not in Postgres."""
     AUDIT_SLOW = "EdgeAuditSlow"
     """Those that are, after more than AUDIT_SECONDS."""
+    AWAY_POSTGRES = "AwayPostgres"
+    """Calls of this dependency that failed for the app, after others."""
+    AWAY_REDIS = "AwayRedis"
+    AWAY_EXECUTOR = "AwayExecutor"
+    AWAY_S3 = "AwayS3"
     AUTO_PAUSES = "AutoPauses"
     """Breaches that the app has followed by an audited pause."""
 

@@ -80,8 +80,7 @@ class Dependency:
         self._failures += 1
         if self._failures >= FAILURES:
             self._open_until = self._clock() + PAUSE_SECONDS
-        if self._failures == FAILURES:
-            log.warning("%s is away", self.name)
+            log.warning("%s is away", self.name, extra={"fields": {"away": self.name}})
         metrics.DEPENDENCY_UP.labels(self.name).set(0)
 
     def _answered(self) -> None:

@@ -59,8 +59,9 @@ class Balanced:
     ) -> Counts:
         asked = Minutes.asked(self.cloudwatch, self.tracks, min(floor(since), settled - NEWEST), settled)
         phase, recent = asked.since(ceil(since)), asked.since(settled - NEWEST).arrived()
-        whole = phase.arrived()
-        until = whole.moments[-1] + MINUTE if whole.moments else since
+        arrived = phase.arrived()
+        until = arrived.moments[-1] + MINUTE if arrived.moments else since
+        whole = arrived.without_outages(adapters)
         bound = whole.slow_bound() if whole.moments else None
         blind = [*_late(phase, until), *whole.disagreements()]
         tracks = {track: whole.counts(track, adapters[track], bound) for track in self.tracks}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cutover.errors import CutoverError
-from cutover.gates.counts import SHARED, Counts, Stretch, points
+from cutover.gates.counts import SHARED, Counts, Stretch, away_for_both, points
 from cutover.gates.rises import LATE, Adapters, Rises
 from cutover.gates.window import LEAST_STEP, MOST_STEPS, Window, moments
 from cutover.prometheus import Prometheus, Steps
@@ -86,17 +86,8 @@ def _that_counts(window: Window, adapters: Mapping[Track, Adapters]) -> Window:
             for each in gauges
             if each.labels.get("dependency") == dependency
         }
-        window = window.without(_both(dependency, down, adapters), before=LATE, after=LATE)
+        window = window.without(away_for_both(dependency, down, adapters), before=LATE, after=LATE)
     return window
-
-
-def _both(dependency: str, down: Mapping[str, set[int]], adapters: Mapping[Track, Adapters]) -> set[int]:
-    """The moments at which the candidate misses what it shares with stable, and stable misses it too. A mock has no
-    opinion."""
-    own, stables = down.get("candidate", set()), down.get("stable", set())
-    if adapters["candidate"].get(SHARED[dependency]) == "mock":
-        return set()
-    return own if adapters["stable"].get(SHARED[dependency]) == "mock" else own & stables
 
 
 def _away(prometheus: Prometheus, until: datetime, adapters: Mapping[Track, Adapters]) -> list[str]:
@@ -105,7 +96,7 @@ def _away(prometheus: Prometheus, until: datetime, adapters: Mapping[Track, Adap
     down: dict[str, dict[str, set[int]]] = {}
     for each in found:
         down.setdefault(each["metric"].get("dependency", ""), {})[each["metric"].get("track", "")] = {0}
-    return [dependency for dependency in SHARED if _both(dependency, down.get(dependency, {}), adapters)]
+    return [dependency for dependency in SHARED if away_for_both(dependency, down.get(dependency, {}), adapters)]
 
 
 def _blind(prometheus: Prometheus, until: datetime) -> list[str]:

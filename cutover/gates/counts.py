@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Self, TypeVar
 
 from cutover.gates.evidence import RESTARTS_EACH
-from outputs.release import Track
+from outputs.release import Adapter, Track
 from outputs.shape import Shape
+
+T = TypeVar("T")
 
 SHARED: Mapping[str, str] = {"postgres": "audit", "redis": "queue", "executor": "guardrails", "s3": "evidence"}
 """What both tracks share, by the app's name for it, with the adapter that is real where a track uses it."""
@@ -81,6 +83,17 @@ class Counts(Shape):
     def of(self, track: Track) -> TrackCounts:
         """Those of a track."""
         return self.stable if track == "stable" else self.candidate
+
+
+def away_for_both(
+    dependency: str, down: Mapping[str, set[T]], adapters: Mapping[Track, Mapping[str, Adapter]]
+) -> set[T]:
+    """The moments at which the candidate misses what it shares with stable, and stable misses it too. A mock has no
+    opinion."""
+    if adapters["candidate"].get(SHARED[dependency]) == "mock":
+        return set()
+    own = down.get("candidate", set())
+    return own if adapters["stable"].get(SHARED[dependency]) == "mock" else own & down.get("stable", set())
 
 
 def points(since: datetime, until: datetime) -> list[datetime]:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from cutover.cloudwatch import CloudWatch, Figures, Metric
-from cutover.gates.counts import TrackCounts
-from cutover.gates.on_aws import BOUNDS, TrackMetrics
+from cutover.gates.counts import TrackCounts, away_for_both
+from cutover.gates.on_aws import AWAY, BOUNDS, TrackMetrics
 from cutover.gates.slow import slow_bound
 from outputs.log_figures import LogFigure
 from outputs.release import Adapter, Track
@@ -48,6 +48,17 @@ class Minutes:
     def arrived(self) -> Self:
         """Those whose figures are all there."""
         return replace(self, moments=[at for at in self.moments if self.missing(at) is None])
+
+    def without_outages(self, adapters: Mapping[Track, Mapping[str, Adapter]]) -> Self:
+        """Those in which nothing that both tracks share was away for both, nor in the minute before or after."""
+        out: set[datetime] = set()
+        for dependency, figure in AWAY.items():
+            down: dict[str, set[datetime]] = {
+                track: {at for at in self.moments if self._at(metrics.logged(figure), at)}
+                for track, metrics in self.tracks.items()
+            }
+            out |= away_for_both(dependency, down, adapters)
+        return replace(self, moments=[at for at in self.moments if not out & {at - MINUTE, at, at + MINUTE}])
 
     def since(self, moment: datetime) -> Self:
         """Those that begin at a moment or later."""

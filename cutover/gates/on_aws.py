@@ -22,6 +22,13 @@ MOCKS = {
     "guardrails": LogFigure.MOCK_GUARDRAILS,
 }
 """What was answered in the place of each adapter."""
+AWAY = {
+    "postgres": LogFigure.AWAY_POSTGRES,
+    "redis": LogFigure.AWAY_REDIS,
+    "executor": LogFigure.AWAY_EXECUTOR,
+    "s3": LogFigure.AWAY_S3,
+}
+"""Failed calls of what both tracks share."""
 _REQUESTS = (LogFigure.REQUESTS, LogFigure.OTHERS, LogFigure.LIMITED)
 _LIMITED = (LogFigure.REQUESTS, LogFigure.LIMITED, LogFigure.LIMITED_BY_APP)
 _WRITES = (LogFigure.AUDIT_WRITES, LogFigure.AUDIT_ELSEWHERE)

@@ -22,6 +22,10 @@ TRIES = 2
 """Misses in turn that count. They are within one look, which so needs no memory of the one before."""
 
 
+NOBODY = (502, 503, 504)
+"""What a load balancer says itself, in no track's name, where no target of the track that was asked for answers it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Probed(Shape):
     """What a track's release said. `answered` is None where it was not the one that answered: the edge did not honour
@@ -65,6 +69,8 @@ def _probe(
             except httpx.HTTPError:
                 continue
             if answer.headers.get(ANSWERED_BY_TRACK) != track:
+                if answer.status_code in NOBODY:
+                    continue
                 return Probed(answered=None), None
             if answer.is_success:
                 break

@@ -113,6 +113,11 @@ class Status(Shape):
         return self.state in (State.CANARY, State.STAGED, State.PRODUCTION) and not self.hold
 
     @property
+    def late(self) -> float:
+        """How many seconds old the figures are that the gates were judged by, 0 without any."""
+        return (self.at - self.judgement.at).total_seconds() if self.judgement else 0.0
+
+    @property
     def lasted(self) -> float:
         """The seconds since the state began."""
         return (self.at - self.since).total_seconds()

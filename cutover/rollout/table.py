@@ -9,6 +9,8 @@ from cutover.rollout.status import Status
 from cutover.rollout.store import LOCAL
 
 COLUMNS = 100
+LATE_SECONDS = 60
+"""From then on it is said how late figures are: on AWS they are by minutes."""
 _GATE = "  {:<8} {:<21} {:>8} {:>8} {:>9} {:>8}  {}"
 
 
@@ -50,6 +52,9 @@ def _lines(status: Status) -> Iterator[str]:
         yield from (_gate(each) for each in status.judgement.gates)
     yield ""
     yield f"  since     {status.since:%Y-%m-%d %H:%M:%S} UTC, for {duration(status.lasted)}{_hold(status)}"
+    if status.judgement and status.late >= LATE_SECONDS:
+        until = f"{status.judgement.at:%H:%M:%S} UTC"
+        yield f"  figures   until {until}, {duration(status.late)} late; the probe's are of now"
     gate = f", for gate {status.last.gate}" if status.last.gate else ""
     why = f": {status.last.why}" if status.last.why not in (None, status.why) else ""
     yield f"  last      {status.last.verb} by {status.last.by}{gate}{why}"

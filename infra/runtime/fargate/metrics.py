@@ -33,6 +33,10 @@ COUNTED: Mapping[LogFigure, str] = {
     LogFigure.AUDIT_WRITES: _KEPT,
     LogFigure.AUDIT_ELSEWHERE: f"{_KEPT} && $.mock IS TRUE",
     LogFigure.AUDIT_SLOW: f"{_KEPT} && $.mock IS FALSE && $.requestTime > {AUDIT_SECONDS}",
+    LogFigure.AWAY_POSTGRES: '$.away = "postgres"',
+    LogFigure.AWAY_REDIS: '$.away = "redis"',
+    LogFigure.AWAY_EXECUTOR: '$.away = "executor"',
+    LogFigure.AWAY_S3: '$.away = "s3"',
     LogFigure.AUTO_PAUSES: "$.autoPauses = 1",
 }
 """What a track's log is asked for. A metric with dimensions could not be 0: it would be absent."""

@@ -13,6 +13,7 @@ from cutover.gates.counts import Counts
 from cutover.gates.gate import Gate
 from cutover.rollout.phases import PHASES
 from outputs.log_figures import LogFigure
+from outputs.release import Track
 from tests.support.cloudwatch_double import MINUTE, Cloud
 from tests.support.judged import BEGAN, MOCKS, REAL, Adapters
 
@@ -195,6 +196,28 @@ def test_a_breach_is_judged_by_the_minutes_of_its_pause_once_they_are_there(
     own = counted(cloud, breach=BEGAN + timedelta(seconds=after)).candidate
 
     assert (own.breaches, own.breaches_not_paused) == judged
+
+
+@pytest.mark.parametrize(
+    ("adapters", "away_for", "minutes"),
+    [
+        (BOTH_REAL, ("stable", "candidate"), 7),
+        (BOTH_REAL, ("candidate",), 10),
+        ({"stable": MOCKS, "candidate": REAL}, ("candidate",), 7),
+        ({"stable": REAL, "candidate": MOCKS}, ("stable", "candidate"), 10),
+    ],
+)
+@pytest.mark.parametrize("figure", [LogFigure.AWAY_POSTGRES, LogFigure.AWAY_S3])
+def test_minutes_in_which_both_miss_what_they_share_do_not_count_and_those_of_the_candidate_alone_do(
+    cloud: Cloud, adapters: Adapters, away_for: tuple[Track, ...], minutes: int, figure: LogFigure
+) -> None:
+    for track in away_for:
+        cloud.at(track, 5, failed=40, log={figure: 3})
+    counts = counted(cloud, adapters)
+
+    assert (counts.observed, counts.candidate.requests) == (minutes * 60, minutes * 100)
+    assert counts.candidate.errors == (40 if minutes == 10 and "candidate" in away_for else 0)
+    assert counts.until == BEGAN + 10 * MINUTE
 
 
 def test_a_breach_whose_minutes_never_came_is_no_data_and_no_pass(cloud: Cloud) -> None:

@@ -96,6 +96,16 @@ def test_an_answer_of_another_track_is_none_of_this_one() -> None:
     assert probes(EDGE, transport=Edge(other)).candidate == Probed(answered=None)
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_balancer_without_a_target_for_the_candidate_is_a_candidate_that_has_not_answered(status: int) -> None:
+    def gone(track: str, path: str) -> httpx.Response:
+        return httpx.Response(status) if track == "candidate" else well(track, path)
+
+    edge = Edge(gone)
+    assert probes(EDGE, transport=edge).candidate == Probed(answered=False)
+    assert [each for each in edge.asked if each[0] == "candidate"] == [("candidate", "/healthz")] * TRIES
+
+
 def test_an_edge_whose_authority_is_missing_cannot_be_asked() -> None:
     asked = EdgeSummary(url="https://edge", authority="/none", rate_per_minute=60, burst=10, config="c")
 

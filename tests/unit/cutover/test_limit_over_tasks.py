@@ -15,7 +15,7 @@ from cutover.smoke.pin import TRACK_HEADER
 from outputs.smoke import EdgeSummary, SmokeTarget
 from tests.support.edge_double import Nginx, NoLimit
 from tests.support.limited import Balancer, Edges
-from tests.unit.infra.parts import arn_of, run
+from tests.unit.infra.parts import run
 from tests.unit.policy.captured import CANARY, PROD
 
 TASKS, MOST = 2, 6
@@ -112,9 +112,6 @@ def test_requests_for_one_track_reach_the_tasks_of_that_track_alone_at_every_wei
         (action,) = rule.inputs["actions"]
         (header,) = [one["httpHeader"] for one in rule.inputs["conditions"] if "httpHeader" in one]
         found[header["httpHeaderName"], *header["values"]] = action["targetGroupArn"]
-    assert found == {
-        (TRACK_HEADER, track): arn_of(declared, "aws:lb/targetGroup:TargetGroup", f"balancer-{track}")
-        for track in ("stable", "candidate")
-    }
+    assert found == {(TRACK_HEADER, track): declared.outputs["traffic"][track] for track in ("stable", "candidate")}
     (own,) = run(CANARY).one("aws:ecs/service:Service", "candidate").inputs["loadBalancers"]
     assert "targetgroup/web-next-prod-candidate/" in own["targetGroupArn"]

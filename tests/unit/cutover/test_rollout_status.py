@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -146,3 +147,15 @@ def test_figures_have_the_digits_that_matter() -> None:
         "25 h 00 min",
     ]
     assert [evidence(each) for each in (0.004, 9.5, 1840.2, 3e9)] == ["0.00", "9.50", "1,840", "> 1e6"]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(59, None), (252, "figures   until %s UTC, 4 min 12 s late")])
+def test_figures_that_are_late_say_until_when_they_are_and_how_late(seconds: int, said: str | None) -> None:
+    status = named("inconclusive").status
+    assert status.judgement
+    late = replace(status, at=status.judgement.at + timedelta(seconds=seconds))
+    found = [line for line in table(late).splitlines() if line.startswith("  figures")]
+
+    assert [line.partition(";")[0] for line in found] == (
+        [f"  {said}" % format(status.judgement.at, "%H:%M:%S")] if said else []
+    )

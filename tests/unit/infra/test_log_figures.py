@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.unit.infra.configs import FARGATE
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording
 from webnext import metrics
+from webnext.dependency import FAILURES, AwayError, Dependency
 from webnext.logs import JsonFormatter
 
 REQUESTS, OTHERS, LIMITED, MOCK = LogFigure.REQUESTS, LogFigure.OTHERS, LogFigure.LIMITED, LogFigure.MOCK
@@ -31,8 +34,7 @@ def prod() -> Recording:
 
 def counted(**values: Any) -> set[LogFigure]:
     """The figures that a line of nginx counts for."""
-    line = json.loads(log_line(**values))
-    return {figure for figure, pattern in COUNTED.items() if matches(f"{{ {pattern} }}", line)}
+    return set(of(json.loads(log_line(**values))))
 
 
 @pytest.mark.parametrize(
@@ -67,14 +69,42 @@ def test_a_line_of_nginx_counts_for_what_it_is(values: dict[str, Any], figures: 
     assert counted(**values) == figures
 
 
+def of(line: Mapping[str, Any]) -> list[LogFigure]:
+    return [figure for figure, pattern in COUNTED.items() if matches(f"{{ {pattern} }}", line)]
+
+
+def failing(name: str, caplog: pytest.LogCaptureFixture, times: int) -> list[dict[str, Any]]:
+    """The lines of an app that has called a dependency so often while it does not answer."""
+
+    async def calls() -> None:
+        dependency = Dependency(name, errors=(OSError,), seconds=1)
+        for _ in range(times):
+            with suppress(AwayError):
+                await dependency.call(refuse)
+
+    async def refuse() -> None:
+        raise ConnectionRefusedError
+
+    asyncio.run(calls())
+    return [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+
+
 def test_a_pause_is_counted_from_the_line_that_the_app_writes(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     metrics.say(autoPauses=1)
     [line] = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
 
-    assert [figure for figure, pattern in COUNTED.items() if matches(f"{{ {pattern} }}", line)] == [
-        LogFigure.AUTO_PAUSES
-    ]
+    assert of(line) == [LogFigure.AUTO_PAUSES]
+
+
+@pytest.mark.parametrize("name", ["postgres", "redis", "executor", "s3"])
+def test_what_is_away_is_counted_by_its_name_from_lines_of_the_app(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    lines = failing(name, caplog, FAILURES - 1)
+    assert lines == []
+    lines = failing(name, caplog, FAILURES)
+
+    assert [of(line) for line in lines] == [[LogFigure(f"Away{name.capitalize()}")]]
 
 
 def test_every_figure_is_taken_from_each_tracks_log(prod: Recording) -> None:
