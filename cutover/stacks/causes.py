@@ -10,6 +10,7 @@ from cutover.errors import (
     MigrationError,
     NoGoError,
     NotPreparedError,
+    PolicyBrokenError,
     RefusedError,
     StackLockedError,
     StackMissingError,
@@ -21,6 +22,8 @@ _REFUSED = re.compile(
     rf"UpdateGuard.* has a problem: (.*)|{re.escape(RefusedError.__module__)}\.{RefusedError.__qualname__}: (.*)"
 )
 """What Pulumi says of a guard's refusal to change a release, and to take it away."""
+_BROKEN = re.compile(r"policy ([\w-]+): (.*)")
+"""How Progress has what a mandatory policy says."""
 _UNKNOWN = re.compile(r'unknown stack "(?:[^"]*/)?([^"/]+)"')
 """What Pulumi says of a stack that another refers to and that is not there."""
 _NO_GO = re.compile(r'hook "(?:running|smoke)" failed: NO-GO\s+(.*)', re.DOTALL)
@@ -53,6 +56,9 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
             return NoGoError(f"stack {stack}: NO-GO, nothing was recorded: {why}; mend what failed, then run it again")
         if refused := _REFUSED.search(problem):
             return RefusedError(f"stack {stack}: {refused[1] or refused[2]}")
+    for problem in problems:
+        if broken := _BROKEN.match(problem):
+            return PolicyBrokenError(f"stack {stack} breaks {broken[1]}: {broken[2]}")
     for problem in problems:
         if kept := _PROTECTED.search(problem):
             return CutoverError(

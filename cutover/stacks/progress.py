@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMetadata
+from pulumi.automation.events import DiagnosticEvent, EngineEvent, PolicyEvent, StepEventMetadata
 
 _QUIET = {"same", "refresh", "read"}
 _ECHO = "Program exited with non-zero exit code"
@@ -25,6 +25,8 @@ class Progress:
     clock: Callable[[], float] = time.monotonic
     problems: list[str] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)
+    _judged: set[str] = field(default_factory=set)
+    """What policies have said: a preview and its update say the same."""
 
     def __call__(self, event: EngineEvent) -> None:
         if event.resource_pre_event:
@@ -35,10 +37,15 @@ class Progress:
             self._line(event.res_op_failed_event.metadata, "failed")
         elif event.diagnostic_event:
             self._diagnose(event.diagnostic_event)
+        elif event.policy_event:
+            self._judge(event.policy_event)
 
     def only_problems(self, event: EngineEvent) -> None:
-        """Prints what is wrong and nothing else: for a preview whose changes the update will show."""
-        if event.diagnostic_event and event.diagnostic_event.severity == "error":
+        """Prints what is wrong, what a policy says, and nothing else: for a preview whose changes the update will
+        show."""
+        if event.policy_event:
+            self._judge(event.policy_event)
+        elif event.diagnostic_event and event.diagnostic_event.severity == "error":
             self._diagnose(event.diagnostic_event)
 
     def _line(self, step: StepEventMetadata, verb: str) -> None:
@@ -59,6 +66,19 @@ class Progress:
             self.problems.append(_cause(text))
         for line in _without_own_traceback(text.splitlines()):
             self.write(f"  {'error' if failed else 'note':<8} {line}\n")
+
+    def _judge(self, event: PolicyEvent) -> None:
+        # Pulumi puts what a policy is about before what it has seen, each in a line of its own.
+        about, _, seen = _COLOURS.sub("", event.message).strip().partition("\n")
+        text = (
+            f"policy {event.policy_name}: {seen.strip()}; {about}" if seen else f"policy {event.policy_name}: {about}"
+        )
+        failed = event.enforcement_level == "mandatory"
+        if failed:
+            self.problems.append(text)
+        if text not in self._judged:
+            self.write(f"  {'error' if failed else 'note':<8} {text}\n")
+        self._judged.add(text)
 
     def _print(self, text: str, seconds: float) -> None:
         self.write(f"{text:<78} {seconds:6.1f} s\n")

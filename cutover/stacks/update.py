@@ -12,7 +12,7 @@ from cutover.stacks import locks
 from cutover.stacks.causes import cause, no_pulumi
 from cutover.stacks.outputs import Outputs
 from cutover.stacks.progress import Progress
-from cutover.stacks.project import PROJECT, require_prepared
+from cutover.stacks.project import PROJECT, config, require_prepared
 
 
 class Update:
@@ -50,10 +50,12 @@ class Update:
             if self._pending:
                 print(f"  note     what a killed run had begun on {self.stack} is looked at again")
                 self._opened.refresh(clear_pending_creates=True, on_event=progress)
-            if any(resource.get("protect") for resource in self.resources):
-                print(f"  note     {self.stack} protects its data: a preview looks first whether anything is refused")
-                self._opened.preview(refresh=refresh, on_event=progress.only_problems)
-            result = self._opened.up(refresh=refresh, on_event=progress)
+            packs = [] if config(self.stack).get("web-next:runtime") == "docker" else [str(PROJECT / "policy")]
+            if packs or any(resource.get("protect") for resource in self.resources):
+                print(f"  note     a preview looks first whether anything of {self.stack} is refused")
+                # What a policy finds in an update it finds when all is changed.
+                self._opened.preview(refresh=refresh, policy_packs=packs, on_event=progress.only_problems)
+            result = self._opened.up(refresh=refresh, policy_packs=packs, on_event=progress)
         except auto.errors.CommandError as error:
             raise cause(self.stack, str(error), progress.problems) from None
         changes = {kind: count for kind, count in (result.summary.resource_changes or {}).items() if count}

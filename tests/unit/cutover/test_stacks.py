@@ -24,6 +24,7 @@ from cutover.errors import (
     MigrationError,
     NoGoError,
     NotPreparedError,
+    PolicyBrokenError,
     RefusedError,
     StackLockedError,
     StackMissingError,
@@ -242,6 +243,7 @@ class Opened:
     ) -> None:
         self.asked: list[str] = []
         self.refuses: tuple[str, ...] = ()
+        self.packs: list[str] = []
         self._pending = [{"type": "creating"}] if pending else []
         self._resources = list(resources)
 
@@ -257,13 +259,16 @@ class Opened:
 
     def preview(self, **options: Any) -> None:
         self.asked.append("preview")
+        self.packs = options["policy_packs"]
         for problem in self.refuses:
-            options["on_event"](SimpleNamespace(diagnostic_event=SimpleNamespace(severity="error", message=problem)))
+            said = SimpleNamespace(severity="error", message=problem)
+            options["on_event"](SimpleNamespace(policy_event=None, diagnostic_event=said))
         if self.refuses:
             raise failed("")
 
     def up(self, **options: Any) -> SimpleNamespace:
         self.asked.append("up")
+        self.packs = options["policy_packs"]
         return SimpleNamespace(summary=SimpleNamespace(resource_changes={"same": 3}))
 
 
@@ -310,6 +315,25 @@ def test_where_data_is_protected_a_preview_goes_first(backend: Path, monkeypatch
     bring_up("local", refresh=False)
 
     assert opened.asked == ["preview", "up"]
+
+
+def test_a_stack_on_aws_is_judged_by_the_policy_in_a_preview_first(
+    backend: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened = opening(monkeypatch, Opened())
+    monkeypatch.setattr("cutover.stacks.update.config", lambda _: {"web-next:runtime": "fargate"})
+    bring_up("local", refresh=False)
+
+    assert opened.asked == ["preview", "up"]
+    assert opened.packs == [str(update.PROJECT / "policy")]
+
+
+def test_what_breaks_a_mandatory_rule_is_an_error_of_its_own() -> None:
+    said = "policy s3-tls-only: evidence: no policy; a bucket refuses: deny it"
+    error = cause("prod", "", [said])
+
+    assert isinstance(error, PolicyBrokenError)
+    assert str(error) == "stack prod breaks s3-tls-only: evidence: no policy; a bucket refuses: deny it"
 
 
 @pytest.mark.parametrize(
