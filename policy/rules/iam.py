@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ OF_THE_ACCOUNT = ("ecs-tasks.amazonaws.com",)
     "iam-actions-named",
     ROLE_POLICY,
     MANAGED,
+    ROLE,
     severity="high",
     covers=["FSBP IAM.1", "FSBP IAM.21", "CIS 1.16"],
     todo="write out the actions that the role needs",
@@ -41,6 +43,7 @@ def actions_named(policy: Resource, _stack: Stack) -> Iterator[str]:
     "iam-data-named",
     ROLE_POLICY,
     MANAGED,
+    ROLE,
     severity="high",
     covers=["FSBP KMS.1", "FSBP KMS.2"],
     todo="name the buckets, entries and parameters, and a key by its alias",
@@ -104,7 +107,11 @@ def _conditions(statement: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]
 
 
 def _allowing(policy: Resource) -> list[Mapping[str, Any]]:
-    return [one for one in documents.statements(policy.document("policy")) if one["Effect"] == "Allow"]
+    if policy.type == ROLE:  # one may be written into the role itself
+        written = [json.loads(one["policy"]) for one in policy.all("inlinePolicies") if one.get("policy")]
+    else:
+        written = [policy.document("policy")]
+    return [one for document in written for one in documents.statements(document) if one["Effect"] == "Allow"]
 
 
 def _sid(statement: Mapping[str, Any]) -> str:

@@ -238,6 +238,7 @@ CASES = [
         at="app",
         bad=[
             rewrite("RolePolicy app", "policy", '"s3:ListBucket"', '"s3:*"'),
+            put("Role app", "inlinePolicies", [{"name": "all", "policy": OPEN}]),
             rewrite("RolePolicy app", "policy", '"ssm:GetParameter"', '"*"'),
             rewrite("RolePolicy app", "policy", '"Action": ["ssm:GetParameter"]', '"NotAction": ["ssm:GetParameter"]'),
         ],
