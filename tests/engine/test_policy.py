@@ -1,4 +1,4 @@
-"""The policy pack on the real engine: what it lets pass, what it refuses before anything is changed, what it cannot tell."""
+"""The policy pack on the real engine: what it lets pass, what it refuses, what it cannot tell before an update."""
 
 from __future__ import annotations
 

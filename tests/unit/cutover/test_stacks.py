@@ -325,7 +325,7 @@ def test_a_stack_on_aws_is_judged_by_the_policy_in_a_preview_first(
     bring_up("local", refresh=False)
 
     assert opened.asked == ["preview", "up"]
-    assert opened.packs == [str(update.PROJECT / "policy")]
+    assert opened.packs == [str(tmp_path / "project" / "policy")]
 
 
 def test_what_breaks_a_mandatory_rule_is_an_error_of_its_own() -> None:
