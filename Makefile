@@ -55,6 +55,9 @@ browser: ## the pages' tests alone, in a headless Chromium
 e2e: ## the end-to-end tests alone: the whole system on this machine
 	@$(ENTER) python -m pytest -m "alone and not soak" tests/e2e && python -m pytest -n 3 -m "not soak and not alone" tests/e2e
 
+drill-restore: ## a second audit database from a backup, compared with the first, and gone
+	@. .local/env && cutover drill restore -s local
+
 rehearse: ## the whole cutover on stacks of its own, under load: mocks to real, taken back once, then through; with a report
 	@offline/bootstrap.sh up
 	@$(ENTER) python -m rehearsal

@@ -61,7 +61,7 @@ class NotPreparedError(CutoverError):
 
 
 class MigrationError(CutoverError):
-    """a migration was refused or failed, or migrate verify found a difference
+    """a migration was refused or failed, or migrate verify or a restore drill found a difference
 
     Nothing is half applied; what was applied before it stays.
     """

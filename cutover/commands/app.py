@@ -11,6 +11,7 @@ import typer
 from cutover.commands import (
     contract,
     dns,
+    drill,
     evidence,
     gates,
     image,
@@ -74,3 +75,4 @@ image.add_to(app)
 preflight.add_to(app)
 policy.add_to(app)
 dns.add_to(app)
+drill.add_to(app)

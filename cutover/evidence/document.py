@@ -39,6 +39,18 @@ class Rehearsal(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RestoreDrill(Shape):
+    """The last restore of the audit database from a backup, ended `at` (UTC): the seconds until the copy answered, the
+    entries and the schema's version that it was to have, and what it had otherwise, a line each."""
+
+    at: datetime
+    seconds: float
+    rows: int
+    schema_version: int
+    differences: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Supplied(Shape):
     """What the approval record asks and no check can see; None is 'not supplied'. `version_before` is what the stable
     track was deployed with before."""
@@ -46,13 +58,14 @@ class Supplied(Shape):
     version_before: str | None = None
     app_checks: AppChecks | None = None
     rehearsal: Rehearsal | None = None
+    drill: RestoreDrill | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document(Shape):
     """A report without its samples, and what was supplied. `renderer` is the digest of what made the other pages."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     """The revision of this form: one with a field more, less or renamed has another."""
     renderer: str
     target: SmokeTarget
@@ -64,7 +77,7 @@ class Document(Shape):
     @classmethod
     def of(cls, report: Report, supplied: Supplied, *, renderer: str) -> Self:
         return cls(
-            schema=1,
+            schema=2,
             renderer=renderer,
             target=report.target,
             at=report.at,

@@ -75,7 +75,7 @@ def approval_form(document: Document, pack: str = "", given: Mapping[Role, Appro
         waivers=document.target.rules.waivers,
         verdicts=list(Verdict),
         beside=[*_app_checks(document), _monitoring(document)],
-        caveats=[_rollback(document), _on_call(document)],
+        caveats=[_rollback(document), _restore(document), _on_call(document)],
         approvers=dict.fromkeys(each.by for each in given.values()),
         signatures=signatures,
     )
@@ -107,6 +107,25 @@ def _rollback(document: Document) -> Line:
     release = "this release" if rehearsal.release == document.target.digest else f"release {rehearsal.release[:12]}"
     saw = f"{rehearsal.rollback_seconds:g} s, rehearsed with {release} at {when(rehearsal.at)}"
     return Line(name="Rollback tested", ticked=True, saw=saw)
+
+
+def _restore(document: Document) -> Line:
+    drill = document.supplied.drill
+    return (
+        Line(name="Restore tested", ticked=not drill.differences, saw=restored(document))
+        if drill
+        else Line(name="Restore tested")
+    )
+
+
+def restored(document: Document) -> str:
+    """What the last restore drill came to, and how old it was when the pack was made."""
+    drill = document.supplied.drill
+    if drill is None:
+        return "never drilled: cutover drill restore"
+    age = (document.at - drill.at).days
+    came = f"differs, {drill.differences[0]}" if drill.differences else f"{drill.rows} entries, the same"
+    return f"{came}; {drill.seconds:g} s, {age} {'day' if age == 1 else 'days'} before this pack, at {when(drill.at)}"
 
 
 def _on_call(document: Document) -> Line:

@@ -9,7 +9,7 @@ from cutover.errors import CutoverError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.evidence.document import AppChecks, Supplied
 from cutover.evidence.pack import Pack
-from cutover.evidence.places import LOCAL, last_rehearsal, upload, version_before
+from cutover.evidence.places import LOCAL, last_drill, last_rehearsal, upload, version_before
 from cutover.smoke.kept import note_pack
 from cutover.smoke.redaction import redacted
 from cutover.smoke.report import Report
@@ -59,7 +59,7 @@ def _kept(report: Report, app_checks: AppChecks | None, root: Path) -> KeptPack:
 def _supplied(bucket: RecordsBucket, target: SmokeTarget, app_checks: AppChecks | None) -> tuple[Supplied, str]:
     """What the bucket has of the approval record's lines; or why it cannot be asked."""
     try:
-        before, rehearsal = version_before(bucket, target.digest), last_rehearsal(bucket)
+        before, rehearsal, drill = version_before(bucket, target.digest), last_rehearsal(bucket), last_drill(bucket)
     except CutoverError as error:
         return Supplied(app_checks=app_checks), str(error)
-    return Supplied(version_before=before, app_checks=app_checks, rehearsal=rehearsal), ""
+    return Supplied(version_before=before, app_checks=app_checks, rehearsal=rehearsal, drill=drill), ""

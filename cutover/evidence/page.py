@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cutover.evidence.document import Document
+from cutover.evidence.form import restored
 from cutover.evidence.rendering import rendered
 from cutover.smoke.decision import CriterionResult, Verdict
 from cutover.smoke.finding import Finding, Outcome
@@ -93,6 +94,7 @@ def page(document: Document, samples: Sequence[Sample]) -> str:
         look=_look(document.target),
         bars=_bars(document.findings, document.report.seconds),
         plots=_plots(judgement.points, edge.burst),
+        restored=restored(document),
         foreign=sum(each.limited and each.edge is None for each in limited),
         width=WIDTH,
         height=HEIGHT,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from cutover.errors import CutoverError, PackError
 from cutover.evidence.bucket import RecordsBucket
-from cutover.evidence.document import Rehearsal
+from cutover.evidence.document import Rehearsal, RestoreDrill
 from cutover.evidence.manifest import MANIFEST
 from cutover.evidence.pack import Pack
 from cutover.evidence.verification import verified
@@ -21,7 +21,7 @@ T = TypeVar("T", bound=Shape)
 
 LOCAL = Path(".local")
 """Packs lie below it under the keys that they have in the bucket."""
-REHEARSAL, STABLE = "rehearsals/latest.json", "deployments/stable.json"
+REHEARSAL, DRILL, STABLE = "rehearsals/latest.json", "drills/restore.json", "deployments/stable.json"
 
 
 def in_folder(folder: Path) -> dict[str, bytes]:
@@ -84,9 +84,17 @@ def last_rehearsal(bucket: RecordsBucket) -> Rehearsal | None:
 def note_rehearsal(bucket: RecordsBucket, rehearsal: Rehearsal) -> None:
     """Has the bucket name this as the last rehearsal. Raises what the bucket does, ExistsError when somebody else's
     was noted at the same time."""
-    there = bucket.read(REHEARSAL)
-    content = json.dumps(rehearsal.output(), indent=2, sort_keys=True) + "\n"
-    bucket.replace(REHEARSAL, content.encode(), there[1] if there else None)
+    _note(bucket, REHEARSAL, rehearsal)
+
+
+def last_drill(bucket: RecordsBucket) -> RestoreDrill | None:
+    """The last restore drill; None where none can be read. Raises what the bucket does."""
+    return _read(bucket, DRILL, RestoreDrill)
+
+
+def note_drill(bucket: RecordsBucket, drill: RestoreDrill) -> None:
+    """Has the bucket name this as the last restore drill. Raises what `note_rehearsal` does."""
+    _note(bucket, DRILL, drill)
 
 
 def version_before(bucket: RecordsBucket, release: str) -> str | None:
@@ -101,3 +109,9 @@ def _read(bucket: RecordsBucket, key: str, shape: type[T]) -> T | None:
         return shape.from_output(json.loads(content)) if content else None
     except ValueError:
         return None
+
+
+def _note(bucket: RecordsBucket, key: str, what: Shape) -> None:
+    there = bucket.read(key)
+    content = json.dumps(what.output(), indent=2, sort_keys=True) + "\n"
+    bucket.replace(key, content.encode(), there[1] if there else None)

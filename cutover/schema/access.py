@@ -70,6 +70,7 @@ class AuditDatabase(DatabaseAccess):
             self.reachable(),
             connect(
                 url,
+                endpoint=self.endpoint,
                 address=self.address,
                 database=database,
                 authorities=None if self.emulator else authorities.FILE,

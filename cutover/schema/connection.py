@@ -20,20 +20,25 @@ _SESSION = "SET client_connection_check_interval = '1s'; SET statement_timeout =
 def connect(
     url: str,
     *,
+    endpoint: str | None = None,
     address: tuple[str, int] | None = None,
     database: str | None = None,
     authorities: Path | None = None,
 ) -> Iterator[psycopg.Connection]:
     """A connection in autocommit mode.
 
-    `address`, an IP address and a port, is where to connect in place of the URL's host, whose name still is what
-    a certificate is checked for; `database` replaces the URL's; `authorities` is the file of those that are believed
-    where the URL has the server's certificate verified. Raises MigrationError in one line, without the
-    URL, when none answers, and for what the database refuses inside the block.
+    `endpoint`, host:port, replaces the URL's. `address`, an IP address and a port, is where to connect in place of that
+    host, whose name still is what a certificate is checked for; `database` replaces the URL's; `authorities` is the
+    file of those that are believed where the URL has the server's certificate verified.
+
+    Raises MigrationError in one line, without the URL, when none answers, and for what the database refuses inside the
+    block.
     """
     import psycopg
 
     instead: dict[str, Any] = {"dbname": database} if database else {}
+    if endpoint:
+        instead["host"], _, instead["port"] = endpoint.rpartition(":")
     if authorities:
         instead |= {"sslrootcert": str(authorities)}
     if address:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from cutover.evidence.document import AppChecks, Rehearsal, Supplied
+from cutover.evidence.document import AppChecks, Rehearsal, RestoreDrill, Supplied
 from cutover.evidence.pack import Pack
 from cutover.smoke.decision import decide
 from cutover.smoke.finding import Finding, Outcome
@@ -116,6 +116,7 @@ SUPPLIED = Supplied(
     version_before="1.5.0",
     app_checks=AppChecks(build_sha=BUILD, typescript_errors=0, build_clean=True),
     rehearsal=Rehearsal(at=AT - timedelta(days=1), release=TARGET.digest, rollback_seconds=2.5),
+    drill=RestoreDrill(at=AT - timedelta(days=6), seconds=41.5, rows=1234, schema_version=6),
 )
 
 GO = report_of(findings())

@@ -10,6 +10,7 @@ GROUPS = (
         "e2e/test_signals",
         "e2e/test_candidate",
         "e2e/test_faults",
+        "e2e/test_drill",
         "e2e/test_smoke_red",
     ),
     ("e2e/test_verdict",),

@@ -325,6 +325,7 @@ VERBS = [
     ["image", "push"],
     ["preflight"],
     ["policy"],
+    ["drill", "restore"],
     *(["dns", verb] for verb in ("status", "move", "back")),
 ]
 

@@ -13,9 +13,9 @@ from cutover.commands.app import main
 from cutover.commands.smoke import app_checks
 from cutover.errors import CutoverError
 from cutover.evidence.bucket import RecordsBucket
-from cutover.evidence.document import Rehearsal
+from cutover.evidence.document import Rehearsal, RestoreDrill
 from cutover.evidence.keeping import keep_pack
-from cutover.evidence.places import in_folder
+from cutover.evidence.places import in_folder, note_drill
 from cutover.evidence.verification import verified
 from cutover.smoke import kept
 from tests.support.memory_bucket import Memory
@@ -168,6 +168,14 @@ def test_the_last_rehearsal_is_supplied_where_there_is_one(memory: Memory) -> No
     keep_pack(GO)
 
     assert supplied(memory)["rehearsal"] == last.output()
+
+
+def test_the_last_restore_drill_is_supplied_where_there_is_one(memory: Memory) -> None:
+    last = RestoreDrill(at=datetime(2026, 11, 28, tzinfo=UTC), seconds=3.3, rows=9, schema_version=6)
+    note_drill(memory.bucket, last)
+    keep_pack(GO)
+
+    assert supplied(memory)["drill"] == last.output()
 
 
 def test_what_the_apps_ci_says_is_supplied_by_its_file(memory: Memory) -> None:

@@ -83,7 +83,7 @@ def test_every_pack_is_valid_by_the_published_schema(report: Report, supplied: S
     schema = jsonschema_rs.validator_for(json.loads(PUBLISHED.read_text()))
 
     schema.validate(json.loads(made.files["pack.json"]))
-    broken = {**json.loads(made.files["pack.json"]), "schema": 2}
+    broken = {**json.loads(made.files["pack.json"]), "schema": 1}
     assert not schema.is_valid(broken)
 
 

@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cutover.evidence.document import AppChecks, Document, Supplied
+from cutover.evidence.document import AppChecks, Document, RestoreDrill, Supplied
 from cutover.evidence.form import MONITORING, Approval, Role, approval_form
 from cutover.evidence.junit import junit
+from cutover.evidence.pack import Pack
 from cutover.evidence.page import page
 from cutover.smoke.checks import SUITE
 from cutover.smoke.finding import Outcome
@@ -200,6 +201,7 @@ def test_the_form_has_the_playbooks_lines() -> None:
         "- [ ] NO-GO",
         "- [ ] Canary 10 % for the first 30 minutes",
         "- [x] Rollback tested: 2.5 s, rehearsed with this release at 2026-11-28 02:15 UTC",
+        "- [x] Restore tested: 1234 entries, the same; 41.5 s, 6 days before this pack, at 2026-11-23 02:15 UTC",
         "- [x] On-call rotation active: Grace Hopper",
         "| DevOps |  |  |",
         "| Backend |  |  |",
@@ -221,7 +223,20 @@ def test_what_nobody_supplied_is_not_ticked_and_says_so() -> None:
     assert "- [ ] Build clean: not supplied" in lines
     assert "- [ ] Monitoring live: no check looked at it" in lines
     assert "- [ ] Rollback tested: not supplied" in lines
+    assert "- [ ] Restore tested: not supplied" in lines
     assert "- [ ] On-call rotation active: not supplied" in lines
+
+
+def test_a_restore_that_differed_is_not_ticked_and_the_page_says_it_too() -> None:
+    drill = RestoreDrill(
+        at=GO.at - timedelta(days=1), seconds=9, rows=8, schema_version=6, differences=["7 entries up to number 9"]
+    )
+    made = Pack.of(GO, Supplied(drill=drill))
+    says = "differs, 7 entries up to number 9; 9 s, 1 day before this pack, at 2026-11-28 02:15 UTC"
+
+    assert f"- [ ] Restore tested: {says}" in made.files["approval.md"].decode().splitlines()
+    assert says in made.files["index.html"].decode()
+    assert "never drilled: cutover drill restore" in Pack.of(GO, Supplied()).files["index.html"].decode()
 
 
 def test_what_the_apps_ci_found_wrong_is_not_ticked() -> None:
