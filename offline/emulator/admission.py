@@ -49,7 +49,7 @@ def narrow(app: Any, state: Path) -> None:
     """Refuses every service but those served, whichever way a request would reach it, and removes from the folder
     `state` what others had kept."""
     for file in state.glob("*.json"):
-        if app._state_map.get(file.stem) not in SERVED:
+        if app._state_map.get(file.stem, file.stem) not in SERVED:
             file.unlink()
     for name, service in app.SERVICE_REGISTRY.items():
         if service["module"] not in SERVED:

@@ -21,6 +21,8 @@ S3_STORES = (
     "_object_legal_hold",
 )
 BLOB = "__blob__"
+SESSIONS = 200
+"""How many of the newest role sessions are kept: each process of a stack takes one an hour."""
 
 log = logging.getLogger("durable")
 
@@ -43,6 +45,7 @@ class Durable:
         patch(self._persistence, "_json_object_hook", lambda decode: lambda value: self._decode(decode, value))
         self._remove_unused()
         self._complete_s3()
+        self._keep_sessions()
         patch(self._app, "_get_module", lambda load: lambda name: self._touch(load, name))
 
     def save_touched(self) -> None:
@@ -80,6 +83,13 @@ class Durable:
         for name in S3_STORES:
             s3._PERSISTED_BUCKET_DICTS[name.lstrip("_")] = getattr(s3, name)
         s3.restore_state(self._persistence.load_state("s3"))
+
+    def _keep_sessions(self) -> None:
+        # Whoever took on a role before a restart goes on signing with what it got, until that expires.
+        sts = self._app._get_module("sts")
+        sts._sessions.update(self._persistence.load_state("sts") or {})
+        sts.get_state = lambda: dict([*sts._sessions.items()][-SESSIONS:])
+        self._app._state_map["sts"] = "sts"
 
     def _encode(self, encode: Any, value: Any) -> Any:
         if not isinstance(value, bytes | bytearray):

@@ -17,6 +17,7 @@ from typing import Any
 
 import botocore.exceptions
 import botocore.session
+import httpx
 import psycopg
 import pytest
 from psycopg import sql
@@ -51,6 +52,19 @@ class Clone:
             endpoint_url=self.machine.emulator,
             aws_access_key_id=account or self.machine.account,
             aws_secret_access_key="local",
+        )
+
+    def assumed(self, service: str) -> Any:
+        """A client of who has taken on a role."""
+        role = f"arn:aws:iam::{self.machine.account}:role/app"
+        given = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return botocore.session.Session().create_client(
+            service,
+            region_name="eu-central-1",
+            endpoint_url=self.machine.emulator,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
         )
 
     def database(self, name: str = "audit", version: str = "17", account: str = "") -> tuple[str, int]:
@@ -208,6 +222,7 @@ def test_everything_is_there_again_at_the_same_place(clone: Clone, end: Callable
     retention = {"Mode": "GOVERNANCE", "RetainUntilDate": "2099-01-01T00:00:00Z"}
     s3.put_object_retention(Bucket=name, Key="a", Retention=retention)
     secret = clone.client("secretsmanager").create_secret(Name=name, SecretString="s3cret")["ARN"]
+    granted = clone.assumed("s3").generate_presigned_url("get_object", Params={"Bucket": name, "Key": "a/b"})
 
     containers = len(clone.names("ps"))
     end(clone)
@@ -230,6 +245,7 @@ def test_everything_is_there_again_at_the_same_place(clone: Clone, end: Callable
     assert s3.get_object_retention(Bucket=name, Key="a")["Retention"]["Mode"] == "GOVERNANCE"
     value = clone.client("secretsmanager").get_secret_value(SecretId=secret)
     assert value["SecretString"] == "s3cret"
+    assert httpx.get(granted).content == bytes(range(256)), "what a role signed before is refused"
     clone.drop(name)
     for group in (name, f"{name}-tls"):
         clone.client("elasticache").delete_replication_group(ReplicationGroupId=group)
