@@ -47,7 +47,14 @@ def modules() -> Path:
             for file in files:
                 shutil.copy(file, folder)
             npm = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-            command: list[Path | str] = [NODE / "bin" / "node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            command: list[Path | str] = [
+                NODE / "bin" / "node",
+                npm,
+                "ci",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+            ]
             with fence.installing():
                 subprocess.run(command, cwd=folder, check=True)
             (folder / "complete").touch()
