@@ -7,7 +7,7 @@ from typing import Any
 
 from offline.standins.aws.api import Api
 from offline.standins.aws.part import Part
-from offline.standins.kind import Call, Properties
+from offline.standins.kind import Call, Properties, StandinError
 
 
 def _retention(call: Call) -> None:
@@ -37,6 +37,11 @@ LOG_GROUP = Api(
 
 
 def _dimensions(call: Call) -> Properties:
+    if "metricQueries" in call.inputs:
+        raise StandinError(
+            f"alarm {call.inputs.get('name')!r} is on a formula (metricQueries), and this stand-in makes alarms on one "
+            "metric alone: name that metric, or use the official provider (PROVIDERS=official)"
+        )
     dimensions = call.inputs.get("dimensions", {})
     return {"Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()]}
 
