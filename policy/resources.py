@@ -100,6 +100,11 @@ class Resource:
         value = self.get(path)
         return [] if value is None else value if isinstance(value, list) else [value]
 
+    def under_own_key(self, path: str) -> bool:
+        """Whether an input names a key of KMS other than AWS' own; who has one may not know it yet."""
+        key = self.inputs.get(path)
+        return bool(key) and "alias/aws/" not in str(key)
+
     def every(self, path: str) -> list[Any]:
         """The values at a path, in every element of the lists on the way. Raises NotKnownError where one is not known,
         whatever else of those lists is not."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from policy.access import Access, beyond
 from policy.resources import NotKnownError, Resource, Stack
 from policy.rule import rule
-from policy.rules.network import GROUP, openings
+from policy.rules.network import GROUP, foreign, openings
 
 BALANCER, LISTENER, LISTENER_RULE = (
     "aws:lb/loadBalancer:LoadBalancer",
@@ -33,7 +33,9 @@ def as_access(balancer: Resource, stack: Stack) -> Iterator[str]:
     if access.internal and balancer.get("internal") is not True:
         yield f"internal {balancer.get('internal')}, and access says internal"
     asked = {80: access.parts["console"], 443: access.everybody_named}
-    for opening in (one for group in stack.behind(balancer, "securityGroups", GROUP) for one in openings(stack, group)):
+    groups = stack.behind(balancer, "securityGroups", GROUP)
+    yield from foreign(balancer, "securityGroups", groups)
+    for opening in (one for group in groups for one in openings(stack, group)):
         first, last = opening.ports
         if opening.protocol != "tcp" or first != last or first not in asked:
             yield f"{opening.by.name} opens {opening.protocol} {first}-{last}"

@@ -24,7 +24,10 @@ def encrypted(group: Resource, _stack: Stack) -> Iterator[str]:
             yield f"{setting} {group.get(setting)}"
     if group.get("transitEncryptionMode") == "preferred":
         yield "transitEncryptionMode preferred: plain connections are taken too"
-    yield from (f"no {setting}" for setting in ("authToken", "kmsKeyId") if setting not in group.inputs)
+    if "authToken" not in group.inputs:
+        yield "no authToken"
+    if not group.under_own_key("kmsKeyId"):
+        yield "AWS' own key"
 
 
 @rule(

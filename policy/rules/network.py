@@ -57,6 +57,15 @@ def openings(stack: Stack, group: Resource) -> Iterator[Opening]:
         yield Opening(group, networks, ports, inline.get("protocol"), f"ingress.{index}.securityGroups")
 
 
+def foreign(resource: Resource, path: str, groups: list[Resource]) -> Iterator[str]:
+    """What is wrong where a resource has no group, or some that the stack does not declare and nobody can judge."""
+    has = resource.inputs.get(path) or []
+    if not groups:
+        yield "no security group of this stack"
+    elif isinstance(has, list) and len(has) > len(groups):
+        yield f"{len(has)} security groups, and {len(groups)} of this stack"
+
+
 @rule(
     "network-data-closed",
     DATABASE,
@@ -69,8 +78,7 @@ def data_closed(store: Resource, stack: Stack) -> Iterator[str]:
     """Database and queues are reached from tasks and the bastion alone, at their one port"""
     port = PORTS[store.type]
     groups = stack.behind(store, _GROUPS[store.type], GROUP)
-    if not groups:
-        yield "no security group of this stack"
+    yield from foreign(store, _GROUPS[store.type], groups)
     for opening in (one for group in groups for one in openings(stack, group)):
         if opening.networks:
             yield f"{opening.by.name} lets in {', '.join(opening.networks)}"

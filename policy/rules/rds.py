@@ -23,7 +23,7 @@ def encrypted(server: Resource, _stack: Stack) -> Iterator[str]:
     """A database is encrypted at rest under a key of our own"""
     if server.get("storageEncrypted") is not True:
         yield f"storageEncrypted {server.get('storageEncrypted')}"
-    elif "kmsKeyId" not in server.inputs:
+    elif not server.under_own_key("kmsKeyId"):
         yield "AWS' own key, which nobody here can withdraw"
 
 

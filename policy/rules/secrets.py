@@ -23,7 +23,7 @@ LEAST_DAYS = 7
 )
 def kept(secret: Resource, _stack: Stack) -> Iterator[str]:
     """A secret is under a key of our own, and can be had back for a week"""
-    if "kmsKeyId" not in secret.inputs:
+    if not secret.under_own_key("kmsKeyId"):
         yield "AWS' own key"
     days = secret.get("recoveryWindowInDays")
     if days is not None and days < LEAST_DAYS:

@@ -112,6 +112,7 @@ CASES = [
             put("Instance audit", "storageEncrypted", False),
             drop("Instance audit", "storageEncrypted"),
             drop("Instance audit", "kmsKeyId"),
+            put("Instance audit", "kmsKeyId", "alias/aws/rds"),
         ],
         unknown=hide("Instance audit", "storageEncrypted"),
     ),
