@@ -86,7 +86,7 @@ def _absent(resource: Resource, stack: Stack) -> tuple[list[Resource], str] | No
     "alarms-heard",
     ALARM,
     severity="high",
-    covers=["FSBP CloudWatch.15", "FSBP CloudWatch.17"],
+    covers=["AWS CloudWatch.15", "AWS CloudWatch.17"],
     todo="set alarm_actions to the topic, give it a subscriber by web-next:alarmTargets, and leave actions_enabled",
 )
 def heard(alarm: Resource, stack: Stack) -> Iterator[str]:
@@ -126,7 +126,7 @@ def topic_closed(policy: Resource, _stack: Stack) -> Iterator[str]:
     "alarms-logs-kept",
     LOG_GROUP,
     severity="medium",
-    covers=["FSBP CloudWatch.16"],
+    covers=["AWS CloudWatch.16"],
     todo=f"set retention_in_days to {LEAST_DAYS} or more, by web-next:logDays",
 )
 def logs_kept(group: Resource, _stack: Stack) -> Iterator[str]:

@@ -63,7 +63,7 @@ def data_named(policy: Resource, _stack: Stack) -> Iterator[str]:
     ATTACHMENT,
     ROLE,
     severity="high",
-    covers=["FSBP IAM.1", "FSBP IAM.18", "CIS 1.16"],
+    covers=["FSBP IAM.1", "CIS 1.16", "CIS 1.22"],
     todo="write a policy of the role's own with what it needs",
 )
 def managed_narrow(attached: Resource, _stack: Stack) -> Iterator[str]:

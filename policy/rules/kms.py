@@ -17,7 +17,7 @@ LEAST_DAYS = 30
     "kms-rotated-and-kept",
     KEY,
     severity="high",
-    covers=["FSBP KMS.3", "FSBP KMS.4", "CIS 3.6"],
+    covers=["FSBP KMS.3", "AWS KMS.4", "CIS 3.6"],
     todo=f"set enable_key_rotation and deletion_window_in_days to {LEAST_DAYS}, and leave is_enabled alone",
 )
 def kept(key: Resource, _stack: Stack) -> Iterator[str]:

@@ -101,7 +101,7 @@ def _known_here(opening: Opening, stack: Stack) -> bool:
     "network-open-to-nobody",
     GROUP,
     severity="high",
-    covers=["FSBP EC2.13", "FSBP EC2.14", "FSBP EC2.18", "FSBP EC2.19", "CIS 5.2", "CIS 5.3"],
+    covers=["AWS EC2.13", "AWS EC2.14", "FSBP EC2.18", "FSBP EC2.19", "CIS 5.2", "CIS 5.3"],
     todo="let in a group, or the networks that web-next:access names",
 )
 def open_to_nobody(group: Resource, stack: Stack) -> Iterator[str]:

@@ -45,7 +45,7 @@ def public_access_blocked(bucket: Resource, stack: Stack) -> Iterator[str]:
     "s3-encrypted",
     BUCKET,
     severity="high",
-    covers=["FSBP S3.4"],
+    covers=["AWS S3.4"],
     todo="declare a BucketServerSideEncryptionConfiguration with AES256 or aws:kms",
 )
 def encrypted(bucket: Resource, stack: Stack) -> Iterator[str]:
@@ -99,7 +99,7 @@ def not_public(bucket: Resource, stack: Stack) -> Iterator[str]:
     "s3-versioned",
     BUCKET,
     severity="medium",
-    covers=["FSBP S3.14"],
+    covers=["AWS S3.14"],
     todo="declare BucketVersioning with status Enabled",
 )
 def versioned(bucket: Resource, stack: Stack) -> Iterator[str]:
@@ -115,7 +115,7 @@ def versioned(bucket: Resource, stack: Stack) -> Iterator[str]:
     "s3-really-emptied",
     BUCKET,
     severity="medium",
-    covers=["FSBP S3.10", "FSBP S3.13"],
+    covers=["AWS S3.10", "FSBP S3.13"],
     todo="expire noncurrent versions, delete markers and unfinished uploads under the same prefix",
 )
 def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
@@ -143,7 +143,7 @@ def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
     "s3-locked",
     BUCKET,
     severity="high",
-    covers=["FSBP S3.15"],
+    covers=["AWS S3.15"],
     todo=f"declare a BucketObjectLockConfiguration of {LOCK_DAYS} days or more, and deny s3:* to the tasks' role",
 )
 def locked(bucket: Resource, stack: Stack) -> Iterator[str]:

@@ -19,7 +19,7 @@ SENSITIVE = ("authorization", "cookie")
     "waf-before-balancer",
     BALANCER,
     severity="high",
-    covers=["FSBP ELB.16"],
+    covers=["AWS ELB.16"],
     todo="declare a WebAclAssociation of the balancer with the stack's web ACL",
 )
 def before_balancer(balancer: Resource, stack: Stack) -> Iterator[str]:
@@ -58,7 +58,7 @@ def limits(acl: Resource, _stack: Stack) -> Iterator[str]:
     "waf-logged",
     ACL,
     severity="medium",
-    covers=["FSBP WAF.11", "FSBP WAF.12"],
+    covers=["AWS WAF.11", "FSBP WAF.12"],
     todo="declare a WebAclLoggingConfiguration that redacts authorization and cookie, and metrics of each rule",
 )
 def logged(acl: Resource, stack: Stack) -> Iterator[str]:
