@@ -61,13 +61,15 @@ class Rule:
         return self.says if self.says[1].isupper() else self.says[0].lower() + self.says[1:]
 
     def judge(self, stack: Stack) -> Iterator[Finding | Unchecked]:
-        """What the rule has to say of a stack. Whatever a check asks for and is not known makes it Unchecked."""
+        """What the rule has to say of a stack. Whatever a check asks for and is not known makes it Unchecked, and what
+        it cannot read is a finding."""
         for resource in stack.of(*self.about):
             try:
                 for seen in self.check(resource, stack):
                     yield Finding(rule=self, resource=resource, seen=seen)
-            except PolicyError as error:
-                yield Finding(rule=self, resource=resource, seen=str(error))
+            except (AttributeError, LookupError, TypeError, ValueError) as error:  # as no resource of AWS looks
+                why = str(error) if isinstance(error, PolicyError) else type(error).__name__
+                yield Finding(rule=self, resource=resource, seen=f"it cannot be read: {why}")
             except NotKnownError as unknown:
                 yield Unchecked(rule=self, resource=resource, of=unknown.resource, path=unknown.path)
 

@@ -8,8 +8,9 @@ import pytest
 
 from policy.rule import Finding, Rule, Unchecked
 from policy.rules import ALL, AREAS
-from tests.unit.policy import cases_data, cases_edge, cases_running
+from tests.unit.policy import captured, cases_data, cases_edge, cases_running
 from tests.unit.policy.case import Case
+from tests.unit.policy.changes import put
 from tests.unit.policy.test_own_stacks import OWN
 
 CASES = [*cases_data.CASES, *cases_running.CASES, *cases_edge.CASES]
@@ -46,6 +47,21 @@ def test_what_is_not_known_is_unchecked_and_never_passed(case: Case) -> None:
     told = list(RULES[case.rule].judge(case.unknown(case.stack())))
 
     assert case.at in [one.resource.name for one in told if isinstance(one, Unchecked)]
+
+
+@pytest.mark.parametrize(
+    ("where", "path", "value", "rule"),
+    [
+        ("BucketPolicy evidence", "policy", "no JSON", "s3-tls-only"),
+        ("BucketPolicy evidence", "policy", '{"Version": "2008-10-17", "Statement": []}', "s3-tls-only"),
+        ("TaskDefinition stable", "containerDefinitions", "[7]", "containers-by-digest"),
+        ("ParameterGroup audit", "parameters", ["text"], "rds-tls-forced"),
+    ],
+)
+def test_what_a_rule_cannot_read_is_a_finding(where: str, path: str, value: object, rule: str) -> None:
+    told = list(RULES[rule].judge(put(where, path, value)(captured.prod())))
+
+    assert [one for one in told if isinstance(one, Finding) and one.seen.startswith("it cannot be read: ")]
 
 
 def test_every_rule_has_its_cases() -> None:
