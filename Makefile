@@ -1,11 +1,11 @@
-# `make help` lists the targets. up, check, test, preview, entrypoint, doctor, down and clean run from a bare clone, the others after `make up`.
+# `make help` lists the targets. up, check, test, preview, review, entrypoint, doctor, down and clean run from a bare clone, the others after `make up`.
 STACK ?= local
 SHELL := /bin/sh
 ENTER := [ -f .local/env ] || { echo "this clone is not prepared: run make up first" >&2; exit 1; }; . ./.local/env &&
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor check test unit engine browser e2e rehearse soak lint smoke outputs preview fuzz entrypoint bench pins
+.PHONY: help up down clean doctor check test unit engine browser e2e rehearse soak lint smoke outputs preview review fuzz entrypoint bench pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,11 @@ outputs: ## print the outputs of STACK as JSON, secrets masked
 
 preview: ## preview STACK; prod offline, without credentials, on a scratch copy
 	@offline/bootstrap.sh tools
-	@$(ENTER) python -m offline.preview $(STACK)
+	@$(ENTER) cutover preview -s $(STACK)
+
+review: ## say what a change does to STACK; without its state compared with AGAINST, such as origin/main
+	@offline/bootstrap.sh tools
+	@$(ENTER) cutover review -s $(STACK) $(if $(AGAINST),--against $(AGAINST))
 
 check: ## before each commit: format, lint, types, imports and unit tests, in two minutes or so
 	@offline/bootstrap.sh tools

@@ -16,7 +16,8 @@
     ├── PackError             15
     ├── ImageError            16
     ├── NotReadyError         17
-    └── PolicyBrokenError     18
+    ├── PolicyBrokenError     18
+    └── ReviewError           19
 
 The first paragraph of each docstring is its row in `cutover --help` and in the runbook. What a check of a suite finds
 is no error: it is a line of a report.
@@ -133,6 +134,12 @@ class PolicyBrokenError(CutoverError):
     """what a stack has breaks a mandatory rule of the policy pack; the line names the first"""
 
     exit_code = 18
+
+
+class ReviewError(CutoverError):
+    """the review is red: a danger nobody acknowledged, the policy, a migration, drift, or not what was approved"""
+
+    exit_code = 19
 
 
 def exit_codes() -> dict[int, str]:

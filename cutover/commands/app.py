@@ -18,6 +18,7 @@ from cutover.commands import (
     migrate,
     policy,
     preflight,
+    review,
     rollout,
     smoke,
     stack,
@@ -74,5 +75,6 @@ gates.add_to(app)
 image.add_to(app)
 preflight.add_to(app)
 policy.add_to(app)
+review.add_to(app)
 dns.add_to(app)
 drill.add_to(app)

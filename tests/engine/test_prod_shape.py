@@ -82,7 +82,7 @@ def test_what_a_preview_cannot_know_is_only_what_refers_to_other_resources(tmp_p
 def test_prod_as_committed_is_previewed_with_a_word_on_what_is_missing_and_leaves_nothing(installed: Path) -> None:
     before = content()
     done = subprocess.run(
-        [sys.executable, "-m", "offline.preview", "prod"],
+        [sys.executable, "-m", "cutover", "preview", "-s", "prod"],
         cwd=ROOT,
         env=without_credentials()
         | {"PULUMI_HOME": str(installed), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"},

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from offline.preview import scratch_copy
+from cutover.review.shape import scratch_copy
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"

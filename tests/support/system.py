@@ -22,11 +22,11 @@ import httpx
 import psycopg
 from docker.models.containers import Container
 
+from cutover.review.shape import scratch_copy
 from offline import stackfile
 from offline.emulator.launcher import Emulator
 from offline.images.build import Images
 from offline.machine import Machine
-from offline.preview import scratch_copy
 from tests.support.clones import clone
 
 

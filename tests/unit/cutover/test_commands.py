@@ -323,8 +323,7 @@ VERBS = [
     ["gates", "plan"],
     ["gates", "replay"],
     ["image", "push"],
-    ["preflight"],
-    ["policy"],
+    *(["preflight"], ["policy"], ["review"], ["preview"]),
     ["drill", "restore"],
     *(["dns", verb] for verb in ("status", "move", "back")),
 ]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cutover.review.shape import PROGRAM, scratch_copy
 from offline.machine import ROOT
-from offline.preview import PROGRAM, scratch_copy
 from tests.support import fence
 from tests.unit.infra.configs import FARGATE
 from tests.unit.infra.parts import run

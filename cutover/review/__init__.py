@@ -1,0 +1,1 @@
+"""What a change does to a stack, said so that a person can judge it in a pull request."""

@@ -1,0 +1,101 @@
+"""The offline shape of a stack on AWS: its program on a scratch copy, with a state of its own, without credentials."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover.errors import CutoverError, StackMissingError
+from cutover.stacks.causes import cause, no_pulumi
+from cutover.stacks.project import PROJECT, config
+
+PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "cutover", "outputs", "templates", "migrations")
+BASES = PROJECT / "offline" / "base"
+"""For a candidate: states in which its base has outputs and nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where Pulumi previews a stack: in a folder, with an environment."""
+
+    stack: str
+    folder: Path
+    environment: Mapping[str, str]
+
+    def command(self, *arguments: str) -> list[str]:
+        """A preview of the stack there."""
+        return ["pulumi", "preview", f"--stack={self.stack}", "--non-interactive", f"--cwd={self.folder}", *arguments]
+
+
+def scratch_copy(folder: Path, source: Path = PROJECT) -> None:
+    """Fills the folder with a program, so that a stack's file and state are written there and not here."""
+    for name in PROGRAM:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source / name, folder / name)
+    (folder / ".venv").symlink_to(PROJECT / ".venv")
+
+
+@contextmanager
+def offline(stack: str, source: Path = PROJECT) -> Iterator[Place]:
+    """A place for the offline shape of the stack that `source` declares, which is gone afterwards.
+
+    Raises StackMissingError without a stack file, NotPreparedError without Pulumi.
+    """
+    base = config(stack).get("web-next:base")
+    if not (source / f"Pulumi.{stack}.yaml").exists():
+        raise StackMissingError(f"there is no Pulumi.{stack}.yaml in what it is compared with: leave --against out")
+    with tempfile.TemporaryDirectory(prefix="web-next-preview-") as name:
+        folder = Path(name)
+        scratch_copy(folder, source)
+        shutil.copy(source / f"Pulumi.{stack}.yaml", folder)
+        state = folder / ".state"
+        state.mkdir()
+        environment = os.environ | {
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_CONFIG_PASSPHRASE": "offline shape",
+        }
+        environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+        steps = [["stack", "init", stack, "--no-select"]]
+        if base:
+            steps += [
+                ["stack", "init", base, "--no-select"],
+                ["stack", "import", "--stack", base, "--file", str(BASES / f"{base}.json")],
+            ]
+        for step in steps:
+            try:
+                done = subprocess.run(
+                    ["pulumi", *step], cwd=folder, env=environment, capture_output=True, text=True, check=False
+                )
+            except FileNotFoundError:
+                raise no_pulumi() from None
+            if done.returncode:
+                raise cause(stack, done.stderr)
+        yield Place(stack=stack, folder=folder, environment=environment)
+
+
+@contextmanager
+def revision(ref: str) -> Iterator[Path]:
+    """A folder with the program as a commit has it. Raises CutoverError for what is no commit here."""
+    with tempfile.TemporaryDirectory(prefix="web-next-revision-") as name:
+        packed = Path(name, "revision.tar")
+        done = subprocess.run(
+            ["git", "-C", str(PROJECT), "archive", f"--output={packed}", ref],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CutoverError(f"{ref} is no commit of this clone ({done.stderr.strip()}): fetch it, or name another")
+        folder = Path(name, "program")
+        with tarfile.open(packed) as archive:
+            archive.extractall(folder, filter="data")
+        yield folder

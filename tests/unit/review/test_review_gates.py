@@ -1,0 +1,215 @@
+"""What makes a review red: dangers until somebody names them, migrations, what fails, and what was not approved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.commands.app import main
+from cutover.errors import CutoverError
+from cutover.review import dangers, engine, review
+from cutover.review.dangers import STATEFUL
+from cutover.review.engine import compared
+from cutover.review.migrations import locks
+from cutover.review.steps import Preview, Step, read
+from cutover.review.verdict import of_document, of_events
+from tests.support.recorded_reviews import NAMES, events, reviewed
+
+DATABASE = "database/audit@b6036ca8"
+SOUND = [
+    name
+    for name in NAMES
+    if name not in ("broken", "migration", "new-log-group", "one-nat", "protected", "unencrypted")
+]
+
+
+def step(kind: str, op: str, new: dict[str, Any] | None = None, **others: Any) -> Step:
+    urn = f"urn:pulumi:prod::web-next::{kind}::one"
+    old = None if op == "create" else {"name": "a"}
+    return Step(op=op, urn=urn, type=kind, old=old, new=None if op == "delete" else new or {"name": "b"}, **others)
+
+
+@pytest.fixture
+def prod(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A stack prod whose preview is the one that `recorded` names."""
+    (tmp_path / "recorded").write_text("nothing")
+    monkeypatch.setattr(engine, "has_state", lambda _: True)
+    monkeypatch.setattr(engine, "preview", lambda _: read(events((tmp_path / "recorded").read_text())))
+    monkeypatch.setattr(review, "PROJECT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_change_that_takes_nothing_away_is_green(prod: Path, name: str) -> None:
+    (prod / "recorded").write_text(name)
+    assert main(["review", "-s", "prod"]) == 0
+
+
+@pytest.mark.parametrize("kind", STATEFUL)
+@pytest.mark.parametrize("op", ["delete", "replace"])
+def test_whatever_holds_something_is_a_danger_when_it_is_deleted_or_replaced(kind: str, op: str) -> None:
+    (one,) = dangers.dangers([step(kind, op, keys=("name",))], [])
+    assert one.name.startswith(f"{STATEFUL[kind][0]}/one@")
+    assert not dangers.dangers([step(kind, "update"), step(kind, "create")], [])
+
+
+def test_what_the_program_protects_is_a_danger_whatever_it_is() -> None:
+    kind = "aws:lb/loadBalancer:LoadBalancer"
+    (one,) = dangers.dangers([step(kind, "replace", protected=True), step(kind, "replace")], [])
+    assert one.name.startswith("protected/one@")
+
+
+def test_a_danger_is_red_until_it_is_named_on_the_line_or_in_the_change(
+    prod: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (prod / "recorded").write_text("unencrypted")
+    assert main(["review", "-s", "prod"]) == 19
+    assert capsys.readouterr().err == f"cutover: {DATABASE} is not acknowledged\n"
+    assert main(["review", "-s", "prod", "--acknowledge", "database/audit@00000000"]) == 19
+    assert main(["review", "-s", "prod", "--acknowledge", DATABASE]) == 0
+    assert f"- [x] `{DATABASE}` is replaced" in capsys.readouterr().out
+
+    (prod / "Pulumi.prod.acknowledged").write_text(
+        f"# who reviewed\n\n{DATABASE} the drill of 2026-11-29 makes it anew\n"
+    )
+    assert main(["review", "-s", "prod"]) == 0
+    (prod / "Pulumi.prod.acknowledged").write_text(f"{DATABASE}\n")
+    with pytest.raises(CutoverError, match="without a reason: write it behind the name"):
+        dangers.written(prod, "prod")
+
+
+def test_an_acknowledgement_is_of_one_change_and_says_nothing_about_the_next() -> None:
+    kind = "aws:rds/instance:Instance"
+    names = {
+        dangers.dangers([one], [])[0].name
+        for one in (
+            step(kind, "replace", keys=("name",)),
+            step(kind, "replace", keys=("name",), new={"name": "c"}),
+            step(kind, "replace", keys=("engine",)),
+            step(kind, "delete"),
+        )
+    }
+    assert len(names) == 4
+
+
+def test_a_preview_that_fails_is_red_and_says_why(prod: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (prod / "recorded").write_text("broken")
+    assert main(["review", "-s", "prod"]) == 19
+    assert 'web-next:domain = ""' in capsys.readouterr().out
+    assert read([]).errors == ("the preview did not come to its end; run pulumi preview to see why",)
+
+
+def test_another_review_than_the_approved_one_is_red(prod: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (prod / "recorded").write_text("log-days")
+    written = prod / "review.json"
+    assert main(["review", "-s", "prod", "--json", str(written), "--comment", str(prod / "comment.md")]) == 0
+    document = json.loads(written.read_text())
+    assert (prod / "comment.md").read_text() == capsys.readouterr().out
+    assert main(["review", "-s", "prod", "--expect", document["digest"]]) == 0
+    (prod / "recorded").write_text("larger-database")
+    assert main(["review", "-s", "prod", "--expect", document["digest"]]) == 19
+    assert f"{document['digest']} was approved: have it reviewed again" in capsys.readouterr().err
+
+
+def test_a_pending_migration_is_linted_and_its_locks_are_named() -> None:
+    said = reviewed(read(events("migration")))
+    (line,) = said.red
+    assert line.startswith("007_outbox_note.sql: line 2: ")
+    assert line.endswith("(require-concurrent-index-creation)")
+    assert "`007_outbox_note.sql`: alert_outbox: ACCESS EXCLUSIVE, which stops reads and writes" in said.comment
+    assert "the schema stays, and the release before runs on it" in said.comment
+
+
+def test_a_migration_that_was_applied_with_another_content_is_red() -> None:
+    each = json.loads(json.dumps(events("migration")))
+    for event in each:
+        metadata = event.get("resourcePreEvent", {}).get("metadata", {})
+        if metadata.get("type", "").endswith(":Schema"):
+            metadata["old"]["inputs"]["checksums"]["007_outbox_note.sql"] = "0" * 64
+    assert "007_outbox_note.sql was applied with another content: write the next migration" in reviewed(read(each)).red
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("CREATE TABLE a (id int); CREATE INDEX i ON a (id); ALTER TABLE a ADD COLUMN b int;", []),
+        ("CREATE INDEX i ON a (id);", ["a: SHARE, which stops writes"]),
+        (
+            "CREATE INDEX i ON a (id); ALTER TABLE ONLY a ADD b int;",
+            ["a: ACCESS EXCLUSIVE, which stops reads and writes"],
+        ),
+        ("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (id);", []),
+        ("ALTER TABLE a VALIDATE CONSTRAINT c;", []),
+        ("ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c (id);", ["a: SHARE ROW EXCLUSIVE, which stops writes"]),
+        ("CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f();", ["a: SHARE ROW EXCLUSIVE, which stops writes"]),
+        ("DROP TABLE IF EXISTS a;", ["a: ACCESS EXCLUSIVE, which stops reads and writes"]),
+        ("TRUNCATE a;", ["a: ACCESS EXCLUSIVE, which stops reads and writes"]),
+        ("INSERT INTO a VALUES (1); GRANT SELECT ON a TO r;", []),
+        ("LOCK TABLE a IN SHARE MODE;", ["a: SHARE, which stops writes"]),
+        ("DO $$ BEGIN PERFORM 1; END $$;", ["what its DO blocks and calls lock cannot be read here"]),
+    ],
+)
+def test_the_locks_of_a_migration_are_those_that_postgres_takes(sql: str, expected: list[str]) -> None:
+    assert locks(sql) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "way"),
+    [
+        ("log-days", None, "revert the commit, `cutover up -s prod`; 3 min, reckoned"),
+        ("release", None, "revert the commit, `cutover up -s prod`; 10 min, reckoned"),
+        ("larger-database", None, "revert the commit, `cutover up -s prod`; 30 min, reckoned"),
+        ("release", "prod", "`cutover rollback -s prod` gives stable all of the traffic; 10 s, measured"),
+        ("unencrypted", None, "none for database/audit: what is lost comes from a snapshot or a copy, if there is one"),
+    ],
+)
+def test_the_way_back_and_its_time_are_those_of_the_slowest_part(name: str, base: str | None, way: str) -> None:
+    assert f"- **Way back**: {way}\n" in reviewed(read(events(name)), base=base).comment
+
+
+def test_two_shapes_are_compared_without_a_state() -> None:
+    kind = "aws:cloudwatch/logGroup:LogGroup"
+    same, gone, more = (
+        Step(op="create", urn=f"u::{name}", type=kind, old=None, new={"name": name})
+        for name in ("same", "gone", "more")
+    )
+    before = Step(op="create", urn="u::one", type=kind, old=None, new={"retentionInDays": 90})
+    after = Step(op="create", urn="u::one", type=kind, old=None, new={"retentionInDays": 30})
+    found = compared(Preview(steps=(same, gone, before)), Preview(steps=(same, more, after)))
+    assert {(each.name, each.op) for each in found.steps} == {("gone", "delete"), ("more", "create"), ("one", "update")}
+    assert found.same == 1
+    said = reviewed(found, shape="OFFLINE SHAPE: compared with what main declares.")
+    assert "> OFFLINE SHAPE: compared with what main declares." in said.comment
+    assert "`retentionInDays` | 90 → 30" in said.comment
+
+
+def test_the_pack_s_verdict_is_read_from_its_json_and_from_the_engine_s_events(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.json"
+    finding = {
+        "name": "evidence",
+        "seen": "open",
+        "says": "closed",
+        "todo": "close it",
+        "rule": "s3-closed",
+        "level": "mandatory",
+    }
+    path.write_text(json.dumps({"rules": 31, "findings": [finding, finding | {"level": "advisory"}], "unchecked": []}))
+    verdict = of_document(path)
+    assert verdict.against == verdict.advice == ("evidence: open; closed: close it (s3-closed)",)
+    path.write_text("{}")
+    with pytest.raises(CutoverError, match="is no verdict of the policy pack"):
+        of_document(path)
+
+    event = {
+        "resourceUrn": "urn::evidence",
+        "policyName": "s3-closed",
+        "message": "open",
+        "enforcementLevel": "mandatory",
+    }
+    found = of_events([event, event | {"enforcementLevel": "advisory"}])
+    assert found is not None
+    assert found.against == ("evidence: open (s3-closed)",)
+    assert of_events([]) is None
