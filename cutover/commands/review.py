@@ -33,9 +33,6 @@ def review(
         str | None, typer.Option(metavar="COMMIT", help="without a state: compare with what this commit declares")
     ] = None,
     drift: Annotated[bool, typer.Option("--drift", help="look at what really runs too; drift makes it red")] = False,
-    policy: Annotated[
-        Path | None, typer.Option(parser=absolute, metavar="FILE", help="the pack's verdict, JSON")
-    ] = None,
     comment: Annotated[
         Path | None, typer.Option(parser=absolute, metavar="FILE", help="write the comment there, too")
     ] = None,
@@ -50,7 +47,7 @@ def review(
     """
     from cutover.review.review import look
 
-    found = look(stack, acknowledge or [], against=against, drift=drift, policy=policy)
+    found = look(stack, acknowledge or [], against=against, drift=drift)
     for path, text in ((comment, found.comment), (json, found.json)):
         if path is not None:
             path.write_text(text)

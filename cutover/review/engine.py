@@ -33,14 +33,14 @@ def here(stack: str) -> Place:
 
 
 def preview(stack: str) -> Preview:
-    """What an update of the stack would do. Raises CutoverError where the state does not open."""
-    return read(_events(here(stack), here(stack).command("--json")))
+    """What an update of the stack would do, judged by the pack. Raises CutoverError where its state does not open."""
+    return _judged(here(stack))
 
 
 def shape(stack: str, against: str | None) -> Preview:
     """What the program declares, without a state; compared with what the commit `against` declares, if one is given."""
     with offline(stack) as place:
-        declared = read(_events(place, place.command("--json")))
+        declared = _judged(place)
     if against is None:
         return declared
     with revision(against) as source, offline(stack, source) as place:
@@ -87,6 +87,11 @@ def refresh(stack: str) -> list[Event]:
     if errors := read(found).errors:
         raise cause(stack, "", errors)
     return found
+
+
+def _judged(place: Place) -> Preview:
+    pack = [f"--policy-pack={place.pack}"] if place.pack else []
+    return read(_events(place, place.command("--json", *pack)))
 
 
 def _events(place: Place, command: Sequence[str]) -> list[Event]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.review import dangers, engine, migrations, verdict
+from cutover.review import dangers, engine, migrations
 from cutover.review.comment import comment
 from cutover.review.document import Review
 from cutover.review.drift import Drifted, drifted
 from cutover.review.steps import Preview
+from cutover.review.verdict import Verdict, verdict
 from cutover.review.way_back import way_back
 from cutover.stacks.project import PROJECT, config
 
@@ -34,7 +35,6 @@ def look(
     *,
     against: str | None = None,
     drift: bool = False,
-    policy: Path | None = None,
 ) -> Said:
     """Reviews what the project would do to the stack. Raises CutoverError where nothing can be looked at."""
     whole = engine.has_state(stack)
@@ -46,7 +46,7 @@ def look(
         base=config(stack).get("web-next:base"),
         shape=None if whole else _shape(stack, against),
         found=drifted(engine.refresh(stack)) if drift and whole else None,
-        policy=verdict.of_document(policy) if policy else verdict.of_events(preview.policy),
+        policy=verdict(preview.policy) if engine.here(stack).pack else None,
         folder=MIGRATIONS,
     )
 
@@ -59,7 +59,7 @@ def said(
     base: str | None,
     shape: str | None,
     found: Sequence[Drifted] | None,
-    policy: verdict.Verdict | None,
+    policy: Verdict | None,
     folder: Path,
 ) -> Said:
     """What there is to say of a preview."""

@@ -33,6 +33,12 @@ class Place:
         """A preview of the stack there."""
         return ["pulumi", "preview", f"--stack={self.stack}", "--non-interactive", f"--cwd={self.folder}", *arguments]
 
+    @property
+    def pack(self) -> Path | None:
+        """The policy pack that judges the stack; None where there is none, as for a stack of this machine."""
+        on_machine = config(self.stack).get("web-next:runtime") == "docker"
+        return PROJECT / "policy" if not on_machine and (PROJECT / "policy").exists() else None
+
 
 def scratch_copy(folder: Path, source: Path = PROJECT) -> None:
     """Fills the folder with a program, so that a stack's file and state are written there and not here."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Event = Mapping[str, Any]
 OPERATIONS = ("delete", "replace", "update", "create", "import")
 """What changes a resource, the worst first. The parts of a replacement are not steps of their own."""
+_ECHOES = ("Program exited with non-zero exit code", "preview failed")
+"""What follows other errors and adds nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class Preview:
     steps: tuple[Step, ...]
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    policy: tuple[Mapping[str, Any], ...] = field(default=())
+    policy: tuple[Mapping[str, Any], ...] = ()
     same: int = 0
 
 
@@ -64,7 +66,9 @@ def read(events: Iterable[Event]) -> Preview:
             policy.append(found)
         elif summary := event.get("summaryEvent"):
             same, ended = int((summary.get("resourceChanges") or {}).get("same", 0)), str(summary.get("result", ""))
-    errors = [text for text in said["error"] if text and "Program exited with non-zero exit code" not in text]
+    errors = [text for text in said["error"] if text and not any(echo in text for echo in _ECHOES)]
+    if any(one.get("enforcementLevel") == "mandatory" for one in policy):
+        ended = "succeeded"  # as far as it was to judge; what the policy has against it is said apart
     if ended != "succeeded" and not errors:
         errors = ["the preview did not come to its end; run pulumi preview to see why"]
     return Preview(

@@ -15,7 +15,7 @@ from cutover.review.dangers import STATEFUL
 from cutover.review.engine import compared
 from cutover.review.migrations import locks
 from cutover.review.steps import Preview, Step, read
-from cutover.review.verdict import of_document, of_events
+from cutover.review.verdict import verdict
 from tests.support.recorded_reviews import NAMES, events, reviewed
 
 DATABASE = "database/audit@b6036ca8"
@@ -186,30 +186,17 @@ def test_two_shapes_are_compared_without_a_state() -> None:
     assert "`retentionInDays` | 90 → 30" in said.comment
 
 
-def test_the_pack_s_verdict_is_read_from_its_json_and_from_the_engine_s_events(tmp_path: Path) -> None:
-    path = tmp_path / "verdict.json"
-    finding = {
-        "name": "evidence",
-        "seen": "open",
-        "says": "closed",
-        "todo": "close it",
-        "rule": "s3-closed",
-        "level": "mandatory",
-    }
-    path.write_text(json.dumps({"rules": 31, "findings": [finding, finding | {"level": "advisory"}], "unchecked": []}))
-    verdict = of_document(path)
-    assert verdict.against == verdict.advice == ("evidence: open; closed: close it (s3-closed)",)
-    path.write_text("{}")
-    with pytest.raises(CutoverError, match="is no verdict of the policy pack"):
-        of_document(path)
-
+def test_the_pack_s_verdict_is_in_the_engine_s_events() -> None:
     event = {
-        "resourceUrn": "urn::evidence",
         "policyName": "s3-closed",
-        "message": "open",
+        "message": "a bucket is closed: close it\n  evidence: open",
         "enforcementLevel": "mandatory",
     }
-    found = of_events([event, event | {"enforcementLevel": "advisory"}])
-    assert found is not None
-    assert found.against == ("evidence: open (s3-closed)",)
-    assert of_events([]) is None
+    summary = {"summaryEvent": {"result": "failed", "resourceChanges": {"same": 3}}}
+    others = [event | {"enforcementLevel": "advisory"}, event | {"policyName": "unchecked", "message": "later"}]
+    preview = read([*({"policyEvent": one} for one in (event, *others)), summary])
+    assert preview.errors == ()
+    found = verdict(preview.policy)
+    assert found.against == found.advice == ("evidence: open; a bucket is closed: close it (s3-closed)",)
+    assert found.unchecked == ("later (unchecked)",)
+    assert reviewed(preview, policy=found).red == ["policy: evidence: open; a bucket is closed: close it (s3-closed)"]
