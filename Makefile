@@ -77,6 +77,7 @@ entrypoint: ## build .local/bin/vault-exec, for images that cannot ask the vault
 
 pins: ## write the requirement files from the groups in pyproject.toml; OPTIONS=--upgrade takes the newest of what those need
 	@$(ENTER) $(COMPILE) --python-version 3.11 --group program -o requirements.txt
+	@$(ENTER) $(COMPILE) --python-version 3.13 --group watch -c requirements.txt -o cutover/requirements.txt
 	@$(ENTER) $(COMPILE) --python-version 3.13 --group webnext -c requirements.txt -o webnext/requirements.txt
 	@$(ENTER) $(COMPILE) --python-version 3.11 --group dev -c requirements.txt -c webnext/requirements.txt -o requirements-dev.txt
 	@$(ENTER) $(COMPILE) --python-version 3.11 --group emulator -o offline/emulator/requirements.txt

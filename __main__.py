@@ -68,6 +68,7 @@ def stable(settings: Settings, names: Names) -> None:
     pulumi.export("audit_db_access", access.output())
     pulumi.export("redis_endpoint", queues.endpoint)
     pulumi.export("vault", vault.arns)
+    pulumi.export("egress_addresses", network.egress)
     pulumi.export("schema", applied.output())
     if not settings.has_release:
         return

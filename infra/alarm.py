@@ -31,7 +31,8 @@ class Formula:
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
     """One alarm: it fires when what it is `of`, over `period` seconds, is `beyond` the threshold in `periods` periods
-    on end. `missing` is what a period without data counts as."""
+    on end, or in as few of them as `enough`. `missing` is what a period without data counts as. A `quiet` one tells
+    nobody: others are made of it."""
 
     name: str
     says: str
@@ -40,7 +41,9 @@ class Alarm:
     threshold: float
     period: int = 60
     periods: int
+    enough: int | None = None
     missing: Literal["missing", "breaching", "notBreaching"]
+    quiet: bool = False
 
 
 def declare(
@@ -55,9 +58,10 @@ def declare(
             comparison_operator=alarm.beyond,
             threshold=alarm.threshold,
             evaluation_periods=alarm.periods,
+            datapoints_to_alarm=alarm.enough,
             treat_missing_data=alarm.missing,
-            alarm_actions=[topic],
-            ok_actions=[topic],
+            alarm_actions=None if alarm.quiet else [topic],
+            ok_actions=None if alarm.quiet else [topic],
             **_watched(alarm.of, alarm.period),
         ),
         opts=opts,

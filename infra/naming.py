@@ -69,6 +69,16 @@ class Names:
     def app_role_arn(self) -> str:
         return f"arn:aws:iam::{self.account}:role/{self.app_role}"
 
+    @property
+    def watch_role_arn(self) -> str:
+        """The role of what ticks on AWS."""
+        return f"arn:aws:iam::{self.account}:role/{self.prefix}-watch"
+
+    @property
+    def balancer(self) -> str:
+        """The load balancer's name, at most the 32 characters that it may have."""
+        return self.within(self.prefix, 32)
+
     def bucket(self, purpose: str) -> str:
         """A bucket's name; the account makes it unique among all of S3."""
         if purpose == "evidence" and self.evidence:

@@ -66,6 +66,8 @@ class Network(pulumi.ComponentResource):
     vpc_id: pulumi.Input[str]
     subnet_ids: dict[str, list[pulumi.Input[str]]]
     """By tier: app, data, public."""
+    egress: list[pulumi.Output[str]]
+    """The addresses from which the app subnets reach the internet; none are known in an existing VPC."""
     app: aws.ec2.SecurityGroup
     database: aws.ec2.SecurityGroup
     queues: aws.ec2.SecurityGroup
@@ -74,6 +76,7 @@ class Network(pulumi.ComponentResource):
         super().__init__("web-next:network:Network", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
+        self.egress = []
         if args.vpc_id:
             self.vpc_id = args.vpc_id
             self.subnet_ids = {tier: list(ids) for tier, ids in args.subnet_ids.items()}
@@ -245,6 +248,7 @@ class Network(pulumi.ComponentResource):
         name = f"{self._name}-{zone}"
         tags = {"Name": f"{self._args.name}-{zone}"}
         address = aws.ec2.Eip(name, domain="vpc", tags=tags, opts=self._child)
+        self.egress.append(address.public_ip)
         return aws.ec2.NatGateway(
             name,
             allocation_id=address.id,

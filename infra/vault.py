@@ -14,7 +14,9 @@ import pulumi_random as random
 from infra.naming import Names
 from infra.settings.keys import Settings
 
-APP_SECRETS = ("AUDIT_DB_URL", "REDIS_URL", "SLACK_WEBHOOK_URL")
+CHANNEL = "SLACK_WEBHOOK_URL"
+"""Where people are told: by the app, and by what watches a rollout."""
+APP_SECRETS = ("AUDIT_DB_URL", "REDIS_URL", CHANNEL)
 """The entries that the app reads at run time (playbook row 1). All others are the operators' alone."""
 
 
@@ -35,13 +37,15 @@ def readers_policy(readers: Sequence[str]) -> str:
 class VaultArgs:
     """`prefix` starts every entry's name, all that the app knows of its secrets.
 
-    `app_role_arn` may read the app's entries, `operators` (role ARNs) all. `keep` protects key and entries, and
-    lets deleted entries be restored for 30 days; otherwise their names are free again at once.
+    `app_role_arn` may read the app's entries, `watch_role_arn`, where there is one, the channel's, `operators` (role
+    ARNs) all. `keep` protects key and entries, and lets deleted entries be restored for 30 days; otherwise their names
+    are free again at once.
     """
 
     prefix: str
     key_alias: str
     app_role_arn: str
+    watch_role_arn: str | None
     operators: Sequence[str]
     keep: bool
 
@@ -51,6 +55,7 @@ class VaultArgs:
             prefix=names.vault_prefix,
             key_alias=names.key_alias,
             app_role_arn=names.app_role_arn,
+            watch_role_arn=None if settings.machine else names.watch_role_arn,
             operators=settings.operators,
             keep=settings.keeps("vault"),
         )
@@ -97,10 +102,11 @@ class Vault(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=self._args.keep),
         )
         app = [self._args.app_role_arn] if name in APP_SECRETS else []
+        watch = [self._args.watch_role_arn] if self._args.watch_role_arn and name == CHANNEL else []
         aws.secretsmanager.SecretPolicy(
             name,
             secret_arn=secret.arn,
-            policy=readers_policy([*app, *self._args.operators]),
+            policy=readers_policy([*app, *watch, *self._args.operators]),
             block_public_policy=True,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -22,13 +22,15 @@ PLACEHOLDERS = {
     "fargate.hostedZoneId": "Z0{20}",
     "alarmTargets": _EXAMPLE,
     "operatorRoles": "111122223333",
+    "rollout.watchImage": "0{64}|111122223333",
 }
 """A pattern of each key's placeholder."""
 
 
 def placeholders_in(written: Mapping[str, Any]) -> dict[str, str]:
-    """Those among an AWS stack's settings: key and value. Where there is no image yet, its commit may be one."""
-    keys = PLACEHOLDERS if written.get("image") != LATER else PLACEHOLDERS.keys() - {"buildSha"}
+    """Those among an AWS stack's settings: key and value. Where there is no image yet, its commit and the watch's
+    image may be one."""
+    keys = PLACEHOLDERS if written.get("image") != LATER else PLACEHOLDERS.keys() - {"buildSha", "rollout.watchImage"}
     values = {key: json.dumps(_at(written, key)) for key in PLACEHOLDERS if key in keys}
     return {key: value for key, value in values.items() if re.search(PLACEHOLDERS[key], value)}
 

@@ -91,7 +91,8 @@ class FreezeWindow(BaseModel):
 
 
 class RolloutSettings(BaseModel):
-    """How a stack's rollouts go. `may_replace` names the release whose update the guard rails let through."""
+    """How a stack's rollouts go. `may_replace` names the release whose update the guard rails let through,
+    `watch_image` the image of cutover that ticks on AWS."""
 
     model_config = FORM
 
@@ -102,3 +103,4 @@ class RolloutSettings(BaseModel):
     may_replace: Annotated[
         str | None, like(rf"[0-9a-f]{{{NAMED},64}}", f"a release's digest, its first {NAMED} hex digits or more")
     ] = None
+    watch_image: Annotated[str | None, like(r"[^\s@]+@sha256:[0-9a-f]{64}", "repository@sha256:…, never a tag")] = None

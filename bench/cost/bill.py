@@ -135,6 +135,12 @@ def _alarm(one: Registered, _: Recording) -> Uses:
     yield Use("Metrics and alarms", "alarm", sum("metric" in each for each in queries) if queries else 1)
 
 
+def _schedule(one: Registered, declared: Recording) -> Uses:
+    """A task each minute, each billed for a minute at least: one that always runs."""
+    name = one.inputs["target"]["ecsParameters"]["taskDefinitionArn"].rpartition("/")[2]
+    yield from task("Fargate: watch", declared.one("aws:ecs/taskDefinition:TaskDefinition", name), 1)
+
+
 def _bastion(one: Registered, declared: Recording) -> Uses:
     name = one.inputs["launchTemplate"]["id"].rpartition(":")[2]
     template = declared.one("aws:ec2/launchTemplate:LaunchTemplate", name)
@@ -164,7 +170,9 @@ RULES: dict[str, Rule] = {
     "aws:wafv2/webAcl:WebAcl": _acl,
     "aws:cloudwatch/logMetricFilter:LogMetricFilter": _metric,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": _each("Metrics and alarms", "composite-alarm"),
     "aws:autoscaling/group:Group": _bastion,
+    "aws:scheduler/schedule:Schedule": _schedule,
     "aws:ecr/repository:Repository": _each("Images (ECR)", "image-gb", IMAGES_GB),
 }
 BY_USE = {

@@ -13,7 +13,7 @@ from cutover.errors import ImageError
 def add_to(app: typer.Typer) -> None:
     """Adds the group `image` to the command line."""
     group = typer.Typer(help="Push images to where a stack on AWS runs them from.")
-    example = "cutover image push -s prod web-next:1.5.1 --edge nginx:1.28"
+    example = "cutover image push -s prod web-next:1.5.1 --edge nginx:1.28 --watch cutover:1.5.1"
     group.command(cls=Command, epilog=verbatim("Example", example))(push)
     group.callback()(_group)
     app.add_typer(group, name="image")
@@ -27,6 +27,7 @@ def push(
     stack: Stack,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="the app's, as docker images names it")],
     edge: Annotated[str | None, typer.Option(metavar="NGINX", help="nginx's, to be pushed too")] = None,
+    watch: Annotated[str | None, typer.Option(metavar="CUTOVER", help="cutover's own, to be pushed too")] = None,
     tag: Annotated[str | None, typer.Option(metavar="VERSION", help="by default web-next:version of the file")] = None,
 ) -> None:
     """Push images of this machine to a stack's repositories.
@@ -46,6 +47,7 @@ def push(
         raise ImageError(f"Pulumi.{stack}.yaml has no web-next:version to push the image as: set it, or give --tag")
     wanted = [Wanted(name=image, repository=registry.app)]
     wanted += [Wanted(name=edge, repository=registry.edge)] if edge else []
+    wanted += [Wanted(name=watch, repository=registry.watch)] if watch else []
     docker = connected()
     try:
         names = push_all(
@@ -62,3 +64,5 @@ def push(
     print(f"  web-next:image: {names[0]}")
     if edge:
         print(f"  web-next:edge:\n    image: {names[1]}")
+    if watch:
+        print(f"  web-next:rollout:\n    watchImage: {names[-1]}")

@@ -68,11 +68,29 @@ def resume(
     ended(opened(stack, by=by).resume(cleanup=cleanup))
 
 
-def tick(stack: Stack, as_json: AsJson = False, by: By = None) -> None:
+def tick(
+    stack: Stack,
+    as_json: AsJson = False,
+    records: Annotated[
+        str | None,
+        typer.Option(
+            "--records",
+            metavar="BUCKET",
+            help="the rollout as this bucket has it; nothing is kept here: for a schedule",
+        ),
+    ] = None,
+    by: By = None,
+) -> None:
     """Do one step of watching: finish what was left, look at the gates, hold or roll back where they say so.
 
-    It ends with 12 when it has taken the candidate back itself, with 11 while the rollout is held.
+    It ends with 12 when it has taken the candidate back itself, with 11 while the rollout is held. With --records it
+    prints a line of JSON for whoever counts ticks, and ends with 0 in both cases.
     """
+    if records:
+        from cutover.rollout import scheduled
+
+        print(scheduled.tick(stack, records))
+        return
     from cutover.commands.command import print_json
     from cutover.commands.waiting import progress, require_reached, settled
     from cutover.rollout.opening import opened, reported

@@ -37,7 +37,7 @@ class Kept:
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """The repositories `app` and `edge` of a base stack, in ECR of its account and region.
+    """The repositories `app`, `edge` and `watch` of a base stack, in ECR of its account and region.
 
     Every call raises ImageError when AWS refuses it, or does not answer.
     """
@@ -46,6 +46,7 @@ class Registry:
     region: str
     app: str
     edge: str
+    watch: str
     client: Any = field(repr=False)
 
     @classmethod
@@ -58,7 +59,12 @@ class Registry:
         region, name = str(config.get("web-next:region")), f"web-next-{config.get('web-next:base', stack)}"
         client = aws.client("ecr", aws.Account(region=region))
         return cls(
-            account=str(config.get("web-next:account")), region=region, app=name, edge=f"{name}-edge", client=client
+            account=str(config.get("web-next:account")),
+            region=region,
+            app=name,
+            edge=f"{name}-edge",
+            watch=f"{name}-watch",
+            client=client,
         )
 
     @property

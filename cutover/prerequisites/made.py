@@ -21,15 +21,15 @@ def repositories(facts: Facts) -> str:
     """There is a place to push images to."""
     registry = _registry(facts)
     try:
-        registry.client.describe_repositories(repositoryNames=[registry.app, registry.edge])
+        registry.client.describe_repositories(repositoryNames=[registry.app, registry.edge, registry.watch])
     except registry.client.exceptions.RepositoryNotFoundException:
         up = f"cutover up -s {facts.stack}, which makes the data layer and them"
-        ready = set(_images(facts).values()) == {LATER}
+        ready = {facts.settings.get("image"), facts.section("edge").get("image")} == {LATER}
         raise MissingError(
-            f"{registry.app} and {registry.edge} are not both there",
+            f"{registry.app}, {registry.edge} and {registry.watch} are not all there",
             up if ready else f"set image and edge.image to later, commit, then {up}",
         ) from None
-    return f"{registry.app}, {registry.edge}"
+    return f"{registry.app}, {registry.edge}, {registry.watch}"
 
 
 def on_call(facts: Facts) -> str:
@@ -51,9 +51,11 @@ def on_call(facts: Facts) -> str:
 
 
 def images(facts: Facts) -> str:
-    """Both images are in the repositories, by the digests that the file names."""
+    """The three images are in the repositories, by the digests that the file names."""
     registry = _registry(facts)
-    push = f"cutover image push -s {facts.stack} IMAGE --edge NGINX, and commit the lines that it prints"
+    push = (
+        f"cutover image push -s {facts.stack} IMAGE --edge NGINX --watch CUTOVER, and commit the lines that it prints"
+    )
     elsewhere = []
     for key, name in _images(facts).items():
         address, _, digest = str(name).partition("@")
@@ -69,7 +71,7 @@ def images(facts: Facts) -> str:
             raise MissingError(str(error), push) from None
         if found is None:
             raise MissingError(f"{repository} has no image {digest}", push)
-    return f"not looked at, in another registry: {', '.join(elsewhere)}" if elsewhere else "both are there, by digest"
+    return f"not looked at, in another registry: {', '.join(elsewhere)}" if elsewhere else "all are there, by digest"
 
 
 def balancer(facts: Facts) -> str:
@@ -154,4 +156,8 @@ def _registry(facts: Facts) -> Registry:
 
 
 def _images(facts: Facts) -> dict[str, str | None]:
-    return {"image": facts.settings.get("image"), "edge.image": facts.section("edge").get("image")}
+    return {
+        "image": facts.settings.get("image"),
+        "edge.image": facts.section("edge").get("image"),
+        "rollout.watchImage": facts.section("rollout").get("watchImage"),
+    }

@@ -6,6 +6,7 @@ import getpass
 import os
 import socket
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutover.aws import HURRIED
@@ -14,7 +15,7 @@ from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.controller import Controller, Ticked
 from cutover.rollout.effects import ReadJournal
 from cutover.rollout.record import Record, Targets
-from cutover.rollout.store import Copy
+from cutover.rollout.store import LOCAL, Copy
 from cutover.rollout.world import RealWorld
 from cutover.smoke.finding import now
 
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from cutover.rollout.status import Status
 
 
-def opened(stack: str, *, by: str | None = None, targets: Targets | None = None) -> Controller:
-    """The controller of a stack; without `targets`, where its newest record on this machine says.
+def opened(stack: str, *, by: str | None = None, targets: Targets | None = None, folder: Path = LOCAL) -> Controller:
+    """The controller of a stack, which keeps what it sees in `folder`; without `targets`, where its newest record there
+    says.
 
     Only where there is none, Pulumi is asked. Raises what the outputs do.
     """
-    copy = Copy(stack)
+    copy = Copy(stack, folder)
     if targets is None:
         record = copy.read()
         targets = record.targets if record else _asked(stack)

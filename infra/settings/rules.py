@@ -116,6 +116,16 @@ def _nginx_is_a_digest_on_aws(settings: Settings, _stack: str) -> Iterator[str]:
         yield f"edge.image is {json.dumps(settings.edge.image)}: it must be repository@sha256:…, never a tag"
 
 
+@_needs("runtime", "track", "image", "rollout.watchImage")
+def _somebody_watches_on_aws(settings: Settings, _stack: str) -> Iterator[str]:
+    watched = settings.runtime == "fargate" and settings.track == "stable" and settings.has_release
+    if watched and settings.rollout.watch_image is None:
+        yield (
+            "rollout.watchImage is not set: on fargate a task ticks each minute, and without it no gate takes a "
+            "candidate back; name cutover's image, repository@sha256:…"
+        )
+
+
 @_needs("runtime", "track", "fargate.hostedZoneId", "fargate.certificateArn")
 def _the_console_has_a_certificate(settings: Settings, _stack: str) -> Iterator[str]:
     given = [settings.fargate.hosted_zone_id, settings.fargate.certificate_arn]

@@ -19,6 +19,8 @@ SINGLE = (
     "aws:SecureTransport",
     "aws:SourceAccount",
     "aws:username",
+    "ecs:cluster",
+    "iam:PassedToService",
     "kms:ViaService",
     "s3:prefix",
     "token.actions.githubusercontent.com:aud",

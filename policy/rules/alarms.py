@@ -8,8 +8,9 @@ from policy import documents
 from policy.resources import Resource, Stack
 from policy.rule import rule
 
-ALARM, TOPIC, TOPIC_POLICY = (
+ALARM, COMPOSITE, TOPIC, TOPIC_POLICY = (
     "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm",
     "aws:sns/topic:Topic",
     "aws:sns/topicPolicy:TopicPolicy",
 )
@@ -85,13 +86,14 @@ def _absent(resource: Resource, stack: Stack) -> tuple[list[Resource], str] | No
 @rule(
     "alarms-heard",
     ALARM,
+    COMPOSITE,
     severity="high",
     covers=["AWS CloudWatch.15", "AWS CloudWatch.17"],
     todo="set alarm_actions to the topic, give it a subscriber by web-next:alarmTargets, and leave actions_enabled",
 )
 def heard(alarm: Resource, stack: Stack) -> Iterator[str]:
-    """Every alarm tells somebody"""
-    if not alarm.inputs.get("alarmActions"):
+    """Every alarm tells somebody, by itself or as part of one that does"""
+    if not alarm.inputs.get("alarmActions") and not stack.about(COMPOSITE, "alarmRule", alarm):
         yield "no alarmActions"
     if alarm.get("actionsEnabled") is False:
         yield "actionsEnabled false"

@@ -80,8 +80,10 @@ def own_namespaces(task: Resource, _stack: Stack) -> Iterator[str]:
     covers=["FSBP ECS.12"],
     todo="set containerInsights to enabled or enhanced: alarms on missing tasks read it",
 )
-def measured(cluster: Resource, _stack: Stack) -> Iterator[str]:
-    """A cluster counts its tasks"""
+def measured(cluster: Resource, stack: Stack) -> Iterator[str]:
+    """A cluster of services counts its tasks"""
+    if not stack.about(SERVICE, "cluster", cluster):
+        return
     settings = {one["name"]: one["value"] for one in cluster.all("settings")}
     if settings.get("containerInsights") not in ("enabled", "enhanced"):
         yield f"containerInsights {settings.get('containerInsights')}"

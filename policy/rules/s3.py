@@ -10,6 +10,7 @@ from policy.resources import NotKnownError, Resource, Stack
 from policy.rule import rule
 
 BUCKET = "aws:s3/bucket:Bucket"
+SERVICE = "aws:ecs/service:Service"
 TASK, ROLE = "aws:ecs/taskDefinition:TaskDefinition", "aws:iam/role:Role"
 LOCK_DAYS = 90
 """Longer than a rollout, the next one and the quarter's review."""
@@ -144,7 +145,7 @@ def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
     BUCKET,
     severity="high",
     covers=["AWS S3.15"],
-    todo=f"declare a BucketObjectLockConfiguration of {LOCK_DAYS} days or more, and deny s3:* to the tasks' role",
+    todo=f"declare a BucketObjectLockConfiguration of {LOCK_DAYS} days or more, and deny s3:* to the services' role",
 )
 def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
     """What a bucket with Object Lock keeps as proof stays for months, and the service that it judges cannot touch it"""
@@ -155,7 +156,8 @@ def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
     if days < LOCK_DAYS:
         yield f"a version can be deleted after {days:g} days"
     document = _policy(bucket, stack)
-    roles = {role.urn: role for task in stack.of(TASK) for role in stack.behind(task, "taskRoleArn", ROLE)}
+    tasks = [task for service in stack.of(SERVICE) for task in stack.behind(service, "taskDefinition", TASK)]
+    roles = {role.urn: role for task in tasks for role in stack.behind(task, "taskRoleArn", ROLE)}
     for role in roles.values():
         end = f"/{role.get('name')}"
         named = [who for who in documents.named(document or {"Statement": []}) if str(who.arn).endswith(end)]

@@ -41,6 +41,7 @@ SETTINGS: dict[str, Any] = {
     "buildSha": "4f2c1d9",
     "version": "1.5.0",
     "edge": {"image": f"{HOST}/web-next-prod-edge@sha256:{'e' * 64}", "trustedCallers": ["198.51.100.0/24"]},
+    "rollout": {"watchImage": f"{HOST}/web-next-prod-watch@sha256:{'f' * 64}"},
     "fargate": {"hostedZoneId": "Z0123456789ABCDEFGHIJ"},
     "operatorRoles": ROLES,
     "alarmTargets": [MAIL],
@@ -81,7 +82,9 @@ ANSWERS: dict[str, list[Any]] = {
     "route53 get_hosted_zone": [zone()],
     "acm describe_certificate": [{"Certificate": {"DomainName": "*.web-next.test", "Status": "ISSUED"}}],
     "ecr describe_repositories": [{"repositories": []}],
-    "ecr batch_get_image": [image("web-next-prod", "a"), image("web-next-prod-edge", "e")],
+    "ecr batch_get_image": [
+        image(f"web-next-prod{part}", letter) for part, letter in (("", "a"), ("-edge", "e"), ("-watch", "f"))
+    ],
     "elbv2 describe_load_balancers": [
         {"LoadBalancers": [{"LoadBalancerArn": BALANCER, "DNSName": "lb.test", "CanonicalHostedZoneId": "Z0LB"}]}
     ],

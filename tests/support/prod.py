@@ -26,6 +26,7 @@ SOUND = {
     "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-prod@sha256:{'a' * 64}",
     "edge.image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-prod-edge@sha256:{'e' * 64}",
     "edge.trustedCallers": ["198.51.100.0/24"],
+    "rollout.watchImage": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-prod-watch@sha256:{'f' * 64}",
     "access.clients": ["198.51.100.0/24"],
     "fargate.hostedZoneId": "Z0123456789ABCDEFGHIJ",
     "buildSha": "4f2c1d9",

@@ -48,7 +48,10 @@ INSIDE_THE_DATABASE = {
     "Role audit_reader",
     "Role audit_writer",
 }
-LOG_GROUPS = ("audit-postgresql", "audit-upgrade", "firewall", "queues", "task-candidate", "task-stable", "task-worker")
+LOG_GROUPS = (
+    *("audit-postgresql", "audit-upgrade", "firewall", "queues"),
+    *(f"task-{part}" for part in ("candidate", "stable", "watch", "worker")),
+)
 WAIVER = {"criterion": "Health", "reason": "r", "owner": "o", "expires": "2027-01-31"}
 CHANGES = [
     *(
@@ -125,6 +128,7 @@ CHANGES = [
             "LoadBalancer balancer: subnets",
             "TaskDefinition stable: containerDefinitions",  # nginx believes the balancer's subnets
             *(f"Service {name}: networkConfiguration.subnets" for name in ("stable", "worker")),
+            "Schedule watch: target.ecsParameters.networkConfiguration.subnets",
         },
     ),
     Change(
@@ -253,6 +257,10 @@ CHANGES = [
         settings={"rollout.mayReplace": "0a1b2c3d4e5f6789"},
         lines={"UpdateGuard release: told.may_replace"},
     ),
+    Change(
+        settings={"rollout.watchImage": f"registry.web-next.test/cutover@sha256:{'b' * 64}"},
+        lines={"TaskDefinition watch: containerDefinitions", "RolePolicy execution: policy"},
+    ),
     Change(settings={"edge.pinning": "none"}, lines=set()),  # the output traffic has it, and the next weight brings it
     Change(
         settings={"edge.trustedCallers": ["198.51.100.7/32"]},
@@ -303,6 +311,7 @@ CHANGES = [
                 for task in ("stable", "worker")
                 for what in ("containerDefinitions", "cpu", "memory", "runtimePlatform.cpuArchitecture")
             ),
+            "TaskDefinition watch: runtimePlatform.cpuArchitecture",
             *(f"WebAcl firewall: rules[{limit}].statement.rateBasedStatement.limit" for limit in range(5)),
             *(f"MetricAlarm standing-worker-tasks: {what}" for what in ("alarmDescription", "threshold")),
         },

@@ -75,9 +75,10 @@ def test_what_stands_is_what_one_reckons_by_hand() -> None:
     assert {part: round(amount, 2) for part, amount in bill().items() if part != "Metrics and alarms"} == {
         "Bastion": round(730 * 0.0048 + 8 * 0.0952, 2),
         "Fargate: app": round(2 * 730 * hour, 2),
+        "Fargate: watch": round(730 * (0.25 * 0.04656 + 0.5 * 0.00511), 2),
         "Fargate: worker": round(730 * hour, 2),
         "Firewall": 5 + len(prod().one("aws:wafv2/webAcl:WebAcl").inputs["rules"]),
-        "Images (ECR)": 0.4,
+        "Images (ECR)": 0.6,
         "KMS keys": 1,
         "Load balancer": round(730 * 0.027, 2),
         "NAT gateways": round(2 * 730 * 0.052, 2),
@@ -89,7 +90,7 @@ def test_what_stands_is_what_one_reckons_by_hand() -> None:
     }
 
 
-def test_an_alarm_costs_as_many_metrics_as_it_looks_at_and_a_metric_of_two_filters_once() -> None:
+def test_an_alarm_costs_as_many_metrics_as_it_looks_at_one_of_alarms_more_and_a_metric_of_two_filters_once() -> None:
     declared = prod()
     alarms = declared.of("aws:cloudwatch/metricAlarm:MetricAlarm")
     looked_at = sum(str(one.inputs).count("'metricName'") for one in alarms)
@@ -99,7 +100,7 @@ def test_an_alarm_costs_as_many_metrics_as_it_looks_at_and_a_metric_of_two_filte
     }
 
     assert looked_at > len(alarms)
-    assert bill()["Metrics and alarms"] == pytest.approx(0.1 * looked_at + 0.3 * len(written_to))
+    assert bill()["Metrics and alarms"] == pytest.approx(0.1 * looked_at + 0.3 * len(written_to) + 0.5)
 
 
 def test_a_change_of_prod_changes_its_part_of_the_bill() -> None:

@@ -25,6 +25,7 @@ from offline.output import last_line
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 FILES = {
     "program": "requirements.txt",
+    "watch": "cutover/requirements.txt",
     "webnext": "webnext/requirements.txt",
     "dev": "requirements-dev.txt",
     "emulator": "offline/emulator/requirements.txt",

@@ -82,7 +82,7 @@ class Balancer(pulumi.ComponentResource):
         logs = AccessLogs("access-logs", args.logs, self._child)
         self.balancer = aws.lb.LoadBalancer(
             name,
-            name=args.names.within(args.names.prefix, 32),
+            name=args.names.balancer,
             load_balancer_type="application",
             internal=args.internal,
             subnets=network.subnet_ids["public"],

@@ -1,4 +1,4 @@
-"""Where the images are: one repository for the app's, one for nginx's."""
+"""Where the images are: one repository each for the app's, nginx's and cutover's own."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def repository_arns(*images: str) -> list[str]:
 
 
 class Registry(pulumi.ComponentResource):
-    """The stack's repositories, the app's and nginx's. A tag means one image for ever, each image is scanned when it is
-    pushed, and a repository that is not empty cannot be deleted."""
+    """The stack's repositories: the app's, nginx's, and that of cutover, which watches. A tag means one image for ever,
+    each image is scanned when it is pushed, and a repository that is not empty cannot be deleted."""
 
     def __init__(self, name: str, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Registry", name, None, opts)
@@ -38,7 +38,7 @@ class Registry(pulumi.ComponentResource):
             },
             "action": {"type": "expire"},
         }
-        for part, suffix in (("web-next", ""), ("web-next-edge", "-edge")):
+        for part, suffix in (("web-next", ""), ("web-next-edge", "-edge"), ("web-next-watch", "-watch")):
             repository = aws.ecr.Repository(
                 part,
                 name=f"{names.prefix}{suffix}",

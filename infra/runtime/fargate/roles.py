@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ import pulumi_aws as aws
 
 from infra.naming import Names
 from infra.runtime.fargate.registry import repository_arns
+
+TASKS = "ecs-tasks.amazonaws.com"
+"""The service that takes the roles of tasks on."""
 
 
 def execution_permissions(repositories: Sequence[str], log_groups: Sequence[str]) -> list[dict[str, Any]]:
@@ -49,32 +52,45 @@ class ExecutionRoleArgs:
 class ExecutionRole(pulumi.ComponentResource):
     """The role that pulls images and carries logs."""
 
+    called: str
     arn: pulumi.Output[str]
-    """Known once the role has its rights: a task that starts before cannot pull its image."""
 
     def __init__(self, name: str, args: ExecutionRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:ExecutionRole", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        called = f"{args.names.prefix}-execution"
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": args.names.account}},
-        }
-        role = aws.iam.Role(
-            name,
-            name=called,
-            assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-            opts=child,
-        )
         statements = execution_permissions(args.repositories, args.log_groups)
-        rights = aws.iam.RolePolicy(
+        self.called = f"{args.names.prefix}-execution"
+        self.arn = service_role(
             name,
-            name=called,
-            role=role.id,
-            policy=json.dumps({"Version": "2012-10-17", "Statement": statements}),
-            opts=child,
+            self.called,
+            service=TASKS,
+            account=args.names.account,
+            statements=statements,
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        self.arn = pulumi.Output.all(role.arn, rights.id).apply(lambda known: str(known[0]))
         self.register_outputs({"arn": self.arn})
+
+
+def service_role(
+    name: str,
+    called: str,
+    *,
+    service: str,
+    account: str,
+    statements: Sequence[Mapping[str, Any]],
+    opts: pulumi.ResourceOptions,
+) -> pulumi.Output[str]:
+    """Declares a role that a service of AWS takes on for this account, and its one policy. Returns its ARN, known once
+    it has its rights: what starts before has none."""
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    }
+    role = aws.iam.Role(name, name=called, assume_role_policy=_document([trust]), opts=opts)
+    rights = aws.iam.RolePolicy(name, name=called, role=role.id, policy=_document(statements), opts=opts)
+    return pulumi.Output.all(role.arn, rights.id).apply(lambda known: str(known[0]))
+
+
+def _document(statements: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})

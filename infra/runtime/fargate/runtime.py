@@ -23,6 +23,7 @@ from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
 from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
+from infra.runtime.fargate.watch import Watch, WatchArgs
 from infra.runtime.fargate.work import WorkMetrics, WorkMetricsArgs, work_alarms
 from infra.settings.keys import Settings
 from infra.settings.sections import EdgeSettings, FargateSettings
@@ -52,6 +53,7 @@ class FargateRuntimeArgs:
     firewall: FirewallArgs
     delivers: bool
     balancer: BalancerArgs
+    watch: WatchArgs
     worker_command: Sequence[str]
     health_command: Sequence[str]
     told: TaskEdge
@@ -80,6 +82,7 @@ class FargateRuntimeArgs:
             firewall=FirewallArgs.of(settings, names),
             delivers=settings.adapters.queue == "production",
             balancer=BalancerArgs.of(settings, names, network),
+            watch=WatchArgs.of(settings, names, network, monitoring.topic.arn),
             worker_command=settings.worker_command,
             health_command=settings.health_command,
             told=edge_settings(settings, names),
@@ -116,9 +119,9 @@ class FargateRuntime(pulumi.ComponentResource):
             settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value="enhanced")],
             opts=self._child,
         )
-        self._logs = {part: f"/ecs/{names.prefix}/{part}" for part in (*TRACKS, "worker")}
+        self._logs = {part: f"/ecs/{names.prefix}/{part}" for part in (*TRACKS, "worker", "watch")}
         groups = [self._log_group(part) for part in self._logs]
-        images = (args.release.image, args.edge.require_image())
+        images = (args.release.image, args.edge.require_image(), args.watch.image)
         execution = ExecutionRoleArgs.of(names, images, list(self._logs.values()))
         self._execution = ExecutionRole("execution", execution, self._child)
         balancer = Balancer("balancer", args.balancer, self._child)
@@ -132,6 +135,7 @@ class FargateRuntime(pulumi.ComponentResource):
             {"ClusterName": self._cluster.name, "ServiceName": worker.name},
             args.fargate.worker_tasks,
         )
+        Watch("watch", args.watch, self._execution, pulumi.ResourceOptions(parent=self, depends_on=groups))
         WorkMetrics("work", WorkMetricsArgs.of(names, self._logs), self._child)
         StandingAlarms(
             "standing",

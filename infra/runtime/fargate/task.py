@@ -72,6 +72,13 @@ def worker_containers(
     return [{**worker, "command": list(command), "healthCheck": _health(health_command)}]
 
 
+def watch_containers(
+    *, image: str, command: Sequence[str], environment: Mapping[str, str], log_group: str, region: str, memory: int
+) -> list[dict[str, Any]]:
+    """A command of cutover that runs to its end, with all of the task's `memory`, in MiB."""
+    return [{**_container("watch", image, environment, log_group, region, memory), "command": list(command)}]
+
+
 def _container(
     name: str, image: str, environment: Mapping[str, str], log_group: str, region: str, memory: int
 ) -> dict[str, Any]:

@@ -25,6 +25,7 @@ KINDS = (
     _kind("aws:appautoscaling/policy:Policy", "arn alarmArns", replace="name resourceId", tags=False),
     _kind("aws:appautoscaling/target:Target", "arn", replace="resourceId scalableDimension serviceNamespace"),
     _kind("aws:autoscaling/group:Group", "arn", name="name", tags=False),
+    _kind("aws:cloudwatch/compositeAlarm:CompositeAlarm", "arn", name="alarmName"),
     _kind("aws:ec2/launchTemplate:LaunchTemplate", "arn latestVersion", name="name"),
     _kind("aws:ecr/lifecyclePolicy:LifecyclePolicy", "registryId", replace="repository", tags=False),
     _kind("aws:ecr/repository:Repository", "arn registryId repositoryUrl", name="name"),
@@ -52,6 +53,7 @@ KINDS = (
     _kind("aws:lb/listener:Listener", "arn", replace="loadBalancerArn"),
     _kind("aws:lb/listenerRule:ListenerRule", "arn", replace="listenerArn"),
     _kind("aws:route53/record:Record", "fqdn", replace="name type zoneId", tags=False),
+    _kind("aws:scheduler/schedule:Schedule", "arn", name="name", tags=False),
     _kind("aws:wafv2/webAcl:WebAcl", "applicationIntegrationUrl arn capacity lockToken", name="name"),
     _kind(
         "aws:wafv2/webAclAssociation:WebAclAssociation",

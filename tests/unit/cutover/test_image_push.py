@@ -139,29 +139,35 @@ def test_the_repositories_are_those_that_the_program_declares(ecr: Ecr) -> None:
     declared = {one.inputs["name"] for one in run(FARGATE).of("aws:ecr/repository:Repository")}
     registry = Registry.of("test", FARGATE)
 
-    assert {registry.app, registry.edge} == declared
+    assert {registry.app, registry.edge, registry.watch} == declared
     assert FARGATE["web-next:image"].startswith(f"{registry.host}/{registry.app}@")
 
 
-def test_both_images_are_pushed_and_the_lines_to_commit_name_them_by_digest(
+def test_all_images_are_pushed_and_the_lines_to_commit_name_them_by_digest(
     ecr: Ecr, engine: Docker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ecr.logs_in()
     ecr.has("web-next-prod", None)
     ecr.has("web-next-prod-edge", None)
+    ecr.has("web-next-prod-watch", None)
     ecr.has("web-next-prod", APP)
     ecr.has("web-next-prod-edge", EDGE)
+    ecr.has("web-next-prod-watch", OTHER)
+    engine.there["cutover"] = Image(OTHER)
 
-    assert main([*PUSH, "--edge", "nginx"]) == 0
+    assert main([*PUSH, "--edge", "nginx", "--watch", "cutover"]) == 0
     login = {"username": "AWS", "password": PASSWORD}
     assert engine.pushed == [
         (f"{HOST}/web-next-prod", "1.5.1", login),
         (f"{HOST}/web-next-prod-edge", "1.5.1", login),
+        (f"{HOST}/web-next-prod-watch", "1.5.1", login),
     ]
-    assert capsys.readouterr().out.splitlines()[-3:] == [
+    assert capsys.readouterr().out.splitlines()[-5:] == [
         f"  web-next:image: {HOST}/web-next-prod@{manifest(APP)}",
         "  web-next:edge:",
         f"    image: {HOST}/web-next-prod-edge@{manifest(EDGE)}",
+        "  web-next:rollout:",
+        f"    watchImage: {HOST}/web-next-prod-watch@{manifest(OTHER)}",
     ]
 
 

@@ -184,7 +184,7 @@ MISSING: list[tuple[str, Break, str, str]] = [
     (
         "repositories",
         answer("ecr describe_repositories", "RepositoryNotFoundException"),
-        "web-next-prod and web-next-prod-edge are not both there",
+        "web-next-prod, web-next-prod-edge and web-next-prod-watch are not all there",
         "set image and edge.image to later, commit, then cutover up -s prod",
     ),
     (
@@ -194,7 +194,7 @@ MISSING: list[tuple[str, Break, str, str]] = [
             setting("edge.image", "later"),
             answer("ecr describe_repositories", "RepositoryNotFoundException"),
         ),
-        "not both there",
+        "not all there",
         "cutover up -s prod, which makes the data layer",
     ),
     (
@@ -207,8 +207,14 @@ MISSING: list[tuple[str, Break, str, str]] = [
         "follow the link",
     ),
     ("on-call", answer("sns list_subscriptions_by_topic", {"Subscriptions": []}), "not confirmed", "follow the link"),
-    ("images", setting("image", "later"), "image is later", "cutover image push -s prod IMAGE --edge NGINX"),
+    (
+        "images",
+        setting("image", "later"),
+        "image is later",
+        "cutover image push -s prod IMAGE --edge NGINX --watch CUTOVER",
+    ),
     ("images", setting("edge", {}), "edge.image is not set", "cutover image push"),
+    ("images", setting("rollout", {}), "rollout.watchImage is not set", "cutover image push"),
     ("images", answer("ecr batch_get_image", {"images": [], "failures": []}), "has no image sha256:aa", "image push"),
     ("images", answer("ecr batch_get_image", "AccessDeniedException"), "ECR does not answer", "image push"),
     ("balancer", output("traffic"), "there is none yet", "cutover up -s prod, with the images in its file"),
@@ -324,7 +330,7 @@ def test_what_is_asked_for_has_the_names_that_the_program_gives(day: FirstDay) -
     assert asked["elbv2 describe_load_balancers"] == {"LoadBalancerArns": [first_day.BALANCER]}
     assert asked["s3 get_bucket_versioning"] == {"Bucket": "state-of-web-next"}
     assert asked["kms describe_key"] == {"KeyId": "alias/state"}
-    assert asked["ecr batch_get_image"]["imageIds"] == [{"imageDigest": "sha256:" + "e" * 64}]
+    assert asked["ecr batch_get_image"]["imageIds"] == [{"imageDigest": "sha256:" + "f" * 64}]
 
 
 def test_the_command_prints_a_table_and_ends_with_the_first_step_that_is_missing(

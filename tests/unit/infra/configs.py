@@ -62,6 +62,9 @@ FARGATE = {
     ),
     "web-next:access": json.dumps({"clients": ["198.51.100.0/24"]}),
     "web-next:fargate": json.dumps({"hostedZoneId": "Z0123456789ABCDEFGHIJ"}),
+    "web-next:rollout": json.dumps(
+        {"watchImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web-next-test-watch@sha256:{'f' * 64}"}
+    ),
     "web-next:operatorRoles": json.dumps(OPERATORS),
     "web-next:alarmTargets": json.dumps(["on-call@web-next.test", "https://alerts.web-next.test/hook"]),
 }

@@ -21,6 +21,7 @@ from infra.network import Network, NetworkArgs
 from infra.queues import Queues, QueuesArgs
 from infra.settings import notes
 from infra.vault import Vault, VaultArgs
+from tests.unit.infra import recorder
 from tests.unit.infra.configs import ACCOUNT, FARGATE, REGION, STACK, changed, settings
 from tests.unit.infra.recorder import Recording, recorded
 
@@ -105,4 +106,5 @@ def bootstrap(github_provider: str = "true") -> Recording:
 
 def arn_of(declared: Recording, token: str, name: str | None = None) -> str:
     """The ARN that the recorder gives a resource."""
-    return f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{declared.one(token, name).name}"
+    one = declared.one(token, name)
+    return recorder.arn_of(token, one.name, one.inputs)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
-from policy.iam import Principal, Request
+from policy.iam import Principal
 from tests.support import aws_calls
 from tests.unit.infra.account import Account, role_arn
 from tests.unit.infra.actions import asked, decrypts
+from tests.unit.infra.asking import Question
 from tests.unit.infra.configs import ACCOUNT, NAMES, OPERATORS, REGION
 from tests.unit.infra.recorder import Recording
+from tests.unit.infra.watch_questions import the_schedules, the_ticks
 
 OTHER_ACCOUNT = "999988887777"
 APP = Principal(arn=NAMES.app_role_arn, session="task")
@@ -34,41 +34,6 @@ VERSIONS = ("s3:GetObjectVersion", "s3:DeleteObjectVersion")
 APP_SECRETS = frozenset(aws_calls.SECRETS.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """A request and the answer that it must get. `own` are the names of the asker's policies, by default its role's;
-    without `its` the resource's policy may only deny."""
-
-    who: Principal
-    action: str
-    resource: str
-    allowed: bool
-    context: Mapping[str, Any] = field(default_factory=dict)
-    secure: bool = True
-    own: tuple[str, ...] | None = None
-    its: bool = True
-
-    def holds(self, account: Account) -> bool:
-        """Whether the account answers so."""
-        request = Request(
-            principal=self.who,
-            action=self.action,
-            resource=self.resource,
-            owner=ACCOUNT,
-            context=self.context,
-            secure=self.secure,
-        )
-        return account.decide(request, self.own, its=self.its).allowed is self.allowed
-
-    def __str__(self) -> str:
-        given = "".join(f" {key}={value}" for key, value in self.context.items()) + (
-            "" if self.secure else " without TLS"
-        )
-        by = "" if self.own is None else f" with {' and '.join(self.own) or 'no policy'}"
-        asker = self.who.arn or self.who.service or "anybody"
-        return f"{asker}{by} {'may' if self.allowed else 'may not'} {self.action} {self.resource}{given}"
-
-
 may = partial(Question, allowed=True)
 may_not = partial(Question, allowed=False)
 
@@ -85,6 +50,8 @@ def questions(account: Account, declared: Recording) -> list[Question]:
         *taking_a_role_on(),
         *the_alarms(),
         *the_access_logs(),
+        *the_ticks(account),
+        *the_schedules(),
     ]
 
 
@@ -94,7 +61,7 @@ def environments(declared: Recording) -> dict[str, dict[str, str]]:
         task.name: {one["name"]: one["value"] for one in container["environment"]}
         for task in declared.of("aws:ecs/taskDefinition:TaskDefinition")
         for container in json.loads(task.inputs["containerDefinitions"])
-        if container["name"] != "edge"
+        if container["name"] not in ("edge", "watch")
     }
     return told | {"candidate": told["stable"] | declared.outputs["slots"]["candidate"]["environment"]}
 

@@ -145,7 +145,6 @@ class _Answers(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         kind = args.typ.rpartition(":")[2]
-        balancing = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
         answers: dict[str, dict[str, Any]] = {
             "aws:rds/instance:Instance": {"address": "10.213.7.64", "port": 20000, "endpoint": "10.213.7.64:20000"},
             "aws:elasticache/replicationGroup:ReplicationGroup": {"primaryEndpointAddress": "10.213.7.65"},
@@ -157,11 +156,7 @@ class _Answers(Mocks):
             "aws:ecs/service:Service": {"taskDefinition": "what ECS has, put back or not"},
             "aws:route53/record:Record": {"fqdn": f"{args.name}.web-next.test"},
             "aws:lb/loadBalancer:LoadBalancer": {"arnSuffix": "app/lb/1", "dnsName": "lb.test", "zoneId": "Z0LB"},
-            "aws:lb/targetGroup:TargetGroup": {
-                "arn": f"{balancing}:targetgroup/{args.name}/1",
-                "arnSuffix": f"targetgroup/{args.name}/1",
-            },
-            "aws:lb/listener:Listener": {"arn": f"{balancing}:listener/app/lb/1/{args.name}"},
+            "aws:lb/targetGroup:TargetGroup": {"arnSuffix": f"targetgroup/{args.name}/1"},
             "aws:kms/key:Key": {"keyId": f"{args.name}-key"},
             "aws:s3/bucketObjectv2:BucketObjectv2": {"versionId": "v1"},
             "pulumi:pulumi:StackReference": {"outputs": BASE},
@@ -169,8 +164,19 @@ class _Answers(Mocks):
             "random:index/randomPassword:RandomPassword": {"result": pulumi.Output.secret(f"generated-{args.name}")},
             "pulumi-python:dynamic/web-next:Schema": {"version": 1, "digest": "d" * 64},
         }
-        arn = f"arn:aws:mock:{REGION}:{ACCOUNT}:{kind}/{args.name}"
+        arn = arn_of(args.typ, args.name, args.inputs)
         return identity(kind, args.name), {"arn": arn, **args.inputs, **answers.get(args.typ, {})}
+
+
+def arn_of(token: str, name: str, inputs: Mapping[str, Any]) -> str:
+    """The ARN that a resource gets: as AWS has it where another service's model or a policy looks at its form."""
+    balancing = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
+    real = {
+        "aws:lb/targetGroup:TargetGroup": f"{balancing}:targetgroup/{name}/1",
+        "aws:lb/listener:Listener": f"{balancing}:listener/app/lb/1/{name}",
+        "aws:iam/role:Role": f"arn:aws:iam::{ACCOUNT}:role/{inputs.get('name')}",
+    }
+    return real.get(token, f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{name}")
 
 
 def identity(kind: str, name: str) -> str:

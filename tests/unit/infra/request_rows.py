@@ -86,6 +86,14 @@ def _service(inputs: Inputs) -> Inputs:
     }
 
 
+def _scheduled(inputs: Inputs) -> Inputs:
+    run = dict(inputs["target"]["ecsParameters"])
+    vpc = dict(run["networkConfiguration"])
+    vpc["assignPublicIp"] = "ENABLED" if vpc["assignPublicIp"] else "DISABLED"
+    run["networkConfiguration"] = {"awsvpcConfiguration": vpc}
+    return {**inputs, "target": {**inputs["target"], "ecsParameters": run}}
+
+
 def _balancer(inputs: Inputs) -> Inputs:
     scheme = "internal" if inputs.pop("internal") else "internet-facing"
     return {**inputs, "scheme": scheme}
@@ -177,6 +185,7 @@ ROWS: dict[str, Row] = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": Row(
         service="cloudwatch", operation="PutMetricAlarm", names={"name": "AlarmName Name"}, shaped=_alarm
     ),
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": Row(service="cloudwatch", operation="PutCompositeAlarm"),
     "aws:ec2/launchTemplate:LaunchTemplate": Row(
         service="ec2",
         operation="CreateLaunchTemplate",
@@ -227,6 +236,7 @@ ROWS: dict[str, Row] = {
         shaped=_target_group,
     ),
     "aws:route53/record:Record": Row(service="route53", operation="ChangeResourceRecordSets", shaped=_record),
+    "aws:scheduler/schedule:Schedule": Row(service="scheduler", operation="CreateSchedule", shaped=_scheduled),
     "aws:wafv2/webAcl:WebAcl": Row(
         service="wafv2",
         operation="CreateWebACL",

@@ -75,7 +75,11 @@ def encryption(declared: Recording) -> Iterator[Arrow]:
 
 def alarms(declared: Recording) -> Iterator[Arrow]:
     """What is watched."""
+    assert declared.one("aws:cloudwatch/compositeAlarm:CompositeAlarm").parent.endswith("::watch")
+    yield "watch", "alarms", "topic"
     for alarm in declared.of("aws:cloudwatch/metricAlarm:MetricAlarm"):
+        if "alarmActions" not in alarm.inputs:  # one that others are made of
+            continue
         queries = alarm.inputs.get("metricQueries")
         metric = queries[0]["metric"] if queries else alarm.inputs
         found = [part for dimension, part in WATCHED.items() if dimension in (metric.get("dimensions") or {})]

@@ -13,9 +13,10 @@ from cutover.prerequisites.report import look
 from policy.iam import Principal
 from tests.support.first_day import FirstDay
 from tests.unit.infra.account import Account
+from tests.unit.infra.asking import Question
 from tests.unit.infra.configs import ACCOUNT, REGION
 from tests.unit.infra.parts import BOOTSTRAP, bootstrap
-from tests.unit.infra.questions import ALL_RIGHTS, ANYBODY, OBJECTS, STRANGER, VERSIONS, Question
+from tests.unit.infra.questions import ALL_RIGHTS, ANYBODY, OBJECTS, STRANGER, VERSIONS
 
 BUCKET = f"arn:aws:s3:::web-next-state-{ACCOUNT}"
 ADMINISTRATOR = Principal(arn=f"arn:aws:iam::{ACCOUNT}:role/administrators", session="person")

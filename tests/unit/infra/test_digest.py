@@ -75,6 +75,7 @@ SET: dict[str, Any] = {
     "rollout.hold": {"canary": "20s"},
     "rollout.freeze": [{"days": "sat", "from": "10:00", "to": "11:00", "reason": "r"}],
     "rollout.mayReplace": "0a1b2c3d4e5f6789",
+    "rollout.watchImage": "cutover@sha256:" + "f" * 64,
     **{f"adapters.{adapter}": "mock" for adapter in AdaptersSettings.model_fields},
 }
 """Another value for every key but those that need others beside them."""

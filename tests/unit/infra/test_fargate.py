@@ -60,8 +60,8 @@ def test_a_tasks_containers_can_do_nothing_but_their_work(prod: Recording, task:
         assert not [key for key in told(container) if any(word in key for word in ("KEY", "SECRET", "PASSWORD"))]
     assert definition["networkMode"] == "awsvpc"
     assert definition["runtimePlatform"] == {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"}
-    assert definition["taskRoleArn"].endswith("Role/app")
-    assert definition["executionRoleArn"].endswith("Role/execution")
+    assert definition["taskRoleArn"] == NAMES.app_role_arn
+    assert definition["executionRoleArn"].endswith("role/web-next-test-execution")
 
 
 @pytest.mark.parametrize("memory", [512, 1024])
@@ -155,7 +155,7 @@ def test_the_app_scales_between_its_bounds_by_cpu_and_by_requests(prod: Recordin
     ]
 
 
-def test_the_execution_role_pulls_the_two_images_and_writes_the_logs_and_reads_no_secret(prod: Recording) -> None:
+def test_the_execution_role_pulls_the_stacks_images_and_writes_the_logs_and_reads_no_secret(prod: Recording) -> None:
     policy = json.loads(prod.one("aws:iam/rolePolicy:RolePolicy", "execution").inputs["policy"])
     actions = {action for statement in policy["Statement"] for action in statement["Action"]}
     wide = [statement["Sid"] for statement in policy["Statement"] if statement["Resource"] == "*"]
@@ -165,6 +165,7 @@ def test_the_execution_role_pulls_the_two_images_and_writes_the_logs_and_reads_n
     assert policy["Statement"][1]["Resource"] == [
         f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next-test",
         f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next-test-edge",
+        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/web-next-test-watch",
     ]
 
 
@@ -175,7 +176,9 @@ def test_an_image_of_another_registry_is_pulled_without_ecr() -> None:
 def test_images_are_kept_under_tags_that_never_move(prod: Recording) -> None:
     repositories = prod.of("aws:ecr/repository:Repository")
 
-    assert {one.inputs["name"] for one in repositories} == {"web-next-test", "web-next-test-edge"}, "the stack's own"
+    assert {one.inputs["name"] for one in repositories} == {
+        f"web-next-test{part}" for part in ("", "-edge", "-watch")
+    }, "the stack's own"
     assert {one.inputs["imageTagMutability"] for one in repositories} == {"IMMUTABLE"}
     assert all(one.inputs["imageScanningConfiguration"] == {"scanOnPush": True} for one in repositories)
 

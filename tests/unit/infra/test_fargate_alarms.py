@@ -38,6 +38,8 @@ ERRORS, REQUESTS, BALANCER, HOSTS = (
 )
 WELL: Minute = {REQUESTS: 1000, HOSTS: 2, "TargetResponseTime": 0.2, SPOOLED: 0}
 WORKS: Minute = {"RunningTaskCount": 1, OLDEST: 0, DEAD: 0, PENDING: 0}
+DEAD_MANS = ("no-ticks", "candidate-used")
+"""The halves of the watch's alarm: test_fargate_watch.py."""
 WORK = ("worker-", "alerts-", "dead-")
 """How the names of the alarms on the worker begin."""
 
@@ -49,7 +51,7 @@ def prod() -> Recording:
 
 def alarms(declared: Recording) -> dict[str, dict[str, Any]]:
     named = {one.inputs["name"].removeprefix("web-next-test-"): one.inputs for one in declared.of(ALARM)}
-    others = ("database-", "queues-", "audit-partition-")
+    others = ("database-", "queues-", "audit-partition-", *DEAD_MANS)
     return {name: alarm for name, alarm in named.items() if not name.startswith(others)}
 
 

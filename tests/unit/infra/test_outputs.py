@@ -80,6 +80,7 @@ ANY_STABLE = ANY_TRACK | {
     "redis_endpoint": str,
     "flags_parameters": {"stable": str, "candidate": str},
     "vault": TEXTS,
+    "egress_addresses": [str],
     "schema": SCHEMA,
     "audit_db_access": DATABASE,
 }

@@ -9,10 +9,11 @@ import pytest
 from policy.iam import Policy
 from tests.support import aws_calls
 from tests.unit.infra.account import MANAGED, Account, named, written
+from tests.unit.infra.asking import Question
 from tests.unit.infra.configs import DOCKER, FARGATE, changed
 from tests.unit.infra.lessened import lessened
 from tests.unit.infra.parts import run
-from tests.unit.infra.questions import Question, environments, questions
+from tests.unit.infra.questions import environments, questions
 from tests.unit.infra.recorder import Recording
 
 PROD = changed(FARGATE, database={"access": "tunnel"})

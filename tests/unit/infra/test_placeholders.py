@@ -47,6 +47,7 @@ UNREAL: list[tuple[str, Any]] = [
     ("fargate.hostedZoneId", f"Z{'0' * 20}"),
     ("alarmTargets", ["real@web-next.test", "on-call@example.com"]),
     ("operatorRoles", ["arn:aws:iam::111122223333:role/deployer"]),
+    ("rollout.watchImage", f"cutover@sha256:{'0' * 64}"),
 ]
 
 

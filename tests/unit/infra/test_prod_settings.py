@@ -101,8 +101,9 @@ def test_another_runtime_touches_neither_data_nor_secrets() -> None:
         "UpdateGuard release: told.emulator",
         "postgresql audit-roles: sslmode",
         "postgresql audit-roles: sslrootcert",
+        "SecretPolicy SLACK_WEBHOOK_URL: policy",
         *(f"SecretVersion {name}: secretString" for name in database_urls(fargate)),
-    }, "the console's port, who takes the role on, where vault and records are asked, and how the database is verified"
+    }, "the console's port, who takes roles on, where vault and records are asked, how the database is verified, watch"
     assert database_urls(docker) == {
         name: url.replace("sslmode=verify-full", "sslmode=require") for name, url in database_urls(fargate).items()
     }, "a password is the same"
@@ -119,11 +120,11 @@ def database_urls(recording: Recording) -> dict[str, str]:
 
 
 def held(recording: Recording) -> set[str]:
-    """What is declared of the parts that a runtime stands on, but for the load balancer's way and its logs."""
+    """What is declared of the parts that a runtime stands on, but for the ways of load balancer and watch, and logs."""
     return {
         one.urn
         for one in recording.registered
-        if one.urn.split("::")[2].startswith(HOLDS) and not re.search("balancer|access-logs", one.name)
+        if one.urn.split("::")[2].startswith(HOLDS) and not re.search("balancer|access-logs|watch", one.name)
     }
 
 

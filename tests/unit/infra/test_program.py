@@ -47,6 +47,7 @@ TOKENS = {
     "web-next:fargate:Runtime",
     "web-next:fargate:StandingAlarms",
     "web-next:fargate:TrackMetrics",
+    "web-next:fargate:Watch",
     "web-next:fargate:WorkMetrics",
     "web-next:network:Bastion",
     "web-next:network:Network",
@@ -187,8 +188,11 @@ def test_nothing_runs_on_aws_before_its_roles_have_their_rights() -> None:
     runs = {one.urn: tasks for one in declared.of("aws:ecs/service:Service")}
     runs[declared.one("aws:autoscaling/group:Group").urn] = {rights.pop("web-next-test-bastion")}
 
+    runs[declared.one("aws:ecs/taskDefinition:TaskDefinition", "watch").urn] = {rights.pop("Role:watch")}
+    runs[declared.one("aws:scheduler/schedule:Schedule").urn] = {rights.pop("Role:watch-schedule")}
+
     assert rights == {}
-    assert len(runs) == 3
+    assert len(runs) == 5
     assert not [urn for urn, needs in runs.items() if needs - waited_for(declared, urn)]
 
 
@@ -213,10 +217,10 @@ def test_before_there_is_an_image_nothing_is_declared_that_needs_one() -> None:
 
     assert needing <= {one.token for one in whole.registered}
     assert needing & {one.token for one in first.registered} == set()
-    assert len(repositories) == 2
+    assert len(repositories) == 3
     assert repositories == [one.urn for one in whole.of("aws:ecr/repository:Repository")], "the next up moves none"
     assert {one.urn for one in first.registered} < {one.urn for one in whole.registered}
-    assert first.outputs.keys() == {*DATA, "audit_db_access", "vault"}
+    assert first.outputs.keys() == {*DATA, "audit_db_access", "egress_addresses", "vault"}
     assert first.outputs == {name: whole.outputs[name] for name in first.outputs}
 
 

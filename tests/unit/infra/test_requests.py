@@ -111,7 +111,7 @@ def test_every_input_is_in_the_request_or_is_known_to_come_later() -> None:
 
 
 def test_a_type_without_a_row_and_an_input_without_a_place_are_named() -> None:
-    declared = run(PROD).one("aws:ecs/cluster:Cluster")
+    declared = run(PROD).one("aws:ecs/cluster:Cluster", "cluster")
 
     with pytest.raises(AssertionError, match="Klaster: no stand-in makes it; add its row to ROWS"):
         list(requests(replace(declared, token="aws:ecs/klaster:Klaster")))

@@ -95,7 +95,7 @@ def test_a_service_takes_a_role_on_for_this_account_alone() -> None:
         if statement.get("Condition") != {"StringEquals": {"aws:SourceAccount": NAMES.account}}
     }
 
-    assert len(declared.of("aws:iam/role:Role")) == 3
+    assert len(declared.of("aws:iam/role:Role")) == 5
     assert open_to == {"bastion"}, "EC2 takes on roles of the instance's own account, and names none"
 
 

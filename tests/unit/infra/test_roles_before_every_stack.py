@@ -13,10 +13,11 @@ import pytest
 from infra.naming import Names
 from policy.iam import Principal
 from tests.unit.infra.account import Account, Document
+from tests.unit.infra.asking import Question
 from tests.unit.infra.configs import ACCOUNT, REGION
 from tests.unit.infra.lessened import lessened
 from tests.unit.infra.parts import bootstrap
-from tests.unit.infra.questions import ALL_RIGHTS, OBJECTS, OUTSIDER, STRANGER, Question
+from tests.unit.infra.questions import ALL_RIGHTS, OBJECTS, OUTSIDER, STRANGER
 
 CUTOVER = Path(__file__).parents[3] / "cutover"
 PROD = Names(stack="prod", account=ACCOUNT, region=REGION)

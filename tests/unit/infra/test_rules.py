@@ -195,6 +195,13 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             "takes 60; name wider networks"
         ],
     ),
+    "nobody who watches": (
+        without(FARGATE, "rollout"),
+        [
+            "rollout.watchImage is not set: on fargate a task ticks each minute, and without it no gate takes a "
+            "candidate back; name cutover's image, repository@sha256:…"
+        ],
+    ),
     "a tag of nginx": (
         changed(FARGATE, edge={"image": "nginx:1.26"}),
         ['edge.image is "nginx:1.26": it must be repository@sha256:…, never a tag'],

@@ -142,6 +142,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("rollout.hold", "30m", "it must be an object of canary, staged, production, each a duration such as 30m, 1h or"),
     ("rollout.freeze", "mon-fri", "input should be a valid list"),
     ("rollout.mayReplace", "0a1b2c", "it must be a release's digest, its first 16 hex digits or more"),
+    ("rollout.watchImage", "cutover:1.5.1", "it must be repository@sha256:…, never a tag"),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.vault import APP_SECRETS, Vault, VaultArgs
+from infra.vault import APP_SECRETS, CHANNEL, Vault, VaultArgs
 from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, without
 from tests.unit.infra.parts import Parts, run
 from tests.unit.infra.recorder import Recording, record
@@ -21,7 +21,15 @@ ENTRIES = {*APP_SECRETS, "AUDIT_DB_MASTER_URL", "AUDIT_DB_OWNER_URL", "AUDIT_DB_
 
 def vault(*, keep: bool = False) -> Vault:
     return Vault(
-        "vault", VaultArgs(prefix="p/", key_alias="alias/p", app_role_arn="app", operators=["operator"], keep=keep)
+        "vault",
+        VaultArgs(
+            prefix="p/",
+            key_alias="alias/p",
+            app_role_arn="app",
+            watch_role_arn=None,
+            operators=["operator"],
+            keep=keep,
+        ),
     )
 
 
@@ -88,17 +96,20 @@ def test_a_generated_password_stands_in_a_url_as_it_is_and_is_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "operators"),
-    [(FARGATE, OPERATORS), (DOCKER, [f"arn:aws:iam::{ACCOUNT}:root"])],
+    ("config", "operators", "watch"),
+    [(FARGATE, OPERATORS, [NAMES.watch_role_arn]), (DOCKER, [f"arn:aws:iam::{ACCOUNT}:root"], [])],
     ids=["fargate", "docker"],
 )
-def test_the_app_reads_its_own_entries_and_the_operators_all_of_them(
-    config: dict[str, str], operators: list[str]
+def test_the_app_reads_its_own_entries_what_ticks_the_channels_and_the_operators_all_of_them(
+    config: dict[str, str], operators: list[str], watch: list[str]
 ) -> None:
     declared = run(config)
 
     assert readers(declared) == {
-        entry: [NAMES.app_role_arn, *operators] if entry in APP_SECRETS else operators for entry in ENTRIES
+        entry: [NAMES.app_role_arn, *(watch if entry == CHANNEL else []), *operators]
+        if entry in APP_SECRETS
+        else operators
+        for entry in ENTRIES
     }
     assert all(policy.inputs["blockPublicPolicy"] is True for policy in declared.of(SECRET_POLICY))
 

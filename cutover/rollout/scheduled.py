@@ -1,0 +1,47 @@
+"""A tick on no machine of anybody's: it finds the rollout in the records bucket, and all that it leaves is its line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cutover import aws
+from cutover.errors import NotPreparedError
+from cutover.evidence.bucket import RecordsBucket
+from cutover.rollout.effects import ReadJournal
+from cutover.rollout.opening import opened
+from cutover.rollout.record import Targets
+from cutover.rollout.status import Routes, Status
+from cutover.rollout.store import Store
+from cutover.rollout.world import RealWorld
+
+BY = "the schedule"
+REGION = "AWS_REGION"
+
+
+def tick(stack: str, bucket: str) -> str:
+    """Ticks once as the record in `bucket` says, and returns the line of JSON for the log: `ticked` is true, and of a
+    rollout its status is there too. Whoever counts such lines knows that somebody watches.
+
+    Raises NotPreparedError without a region in the environment, and what a tick does; then there is no line.
+    """
+    region = os.environ.get(REGION)
+    if not region:
+        raise NotPreparedError(f"{REGION} is not set: with --records it must name the region of {bucket}")
+    kept = Store(RecordsBucket(bucket, aws.client("s3", aws.Account(region=region)))).read()
+    status = _ticked(stack, kept.record.targets) if kept else None
+    return json.dumps({"ticked": True, "stack": stack, **(status.output() if status else {})})
+
+
+def _ticked(stack: str, targets: Targets) -> Status | None:
+    with TemporaryDirectory() as folder:
+        control = opened(stack, by=BY, targets=targets, folder=Path(folder))
+        ticked = control.tick()
+        if ticked.record is None:
+            return None
+        world = control.world
+        assert isinstance(world, RealWorld)
+        left = world.do(ReadJournal())
+        return Status.of(ticked.record, Routes.of(world.split), control.now(), ticked.judgement, left)

@@ -1,0 +1,141 @@
+"""Ticks of the schedule on a stack on AWS: each call is checked by AWS' own models, kept, and answered from memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from cutover.gates.judgement import Judgement
+from cutover.rollout import opening, scheduled
+from cutover.rollout.pinned import Pinned
+from cutover.rollout.record import KEY, Record, State
+from infra.naming import Names
+from outputs.traffic import FargateTraffic
+from tests.support.rollouts import RECORD
+
+ACCOUNT, REGION = "123456789012", "eu-central-1"
+_ELB = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: the service, the operation and its parameters."""
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass
+class OnAws:
+    """A base stack on AWS: its rollout's `record`, None before the first, the candidate's `weight`, the listener's
+    `tags`, and what the gates say. `said` is what the channel was told, `calls` all that AWS was asked."""
+
+    patch: pytest.MonkeyPatch
+    names: Names
+    record: Record | None = None
+    weight: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
+    says: Judgement | None = None
+    said: list[str] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        session = boto3.session.Session(aws_access_key_id="nobody", aws_secret_access_key="nobody")
+        session.events.register("provide-client-params", self._note)
+        session.events.register("before-call", self._answer)
+        self.patch.setattr(boto3, "client", session.client)
+        self.patch.setattr(opening, "_judged", lambda _copy, _record: self.says)
+        self.patch.setattr(httpx, "post", self._told)
+        self.patch.setattr(Pinned, "_get", self._nobody)
+        self.patch.setenv(scheduled.REGION, REGION)
+
+    @property
+    def bucket(self) -> str:
+        """The records bucket's name."""
+        return self.names.bucket("records")
+
+    @property
+    def traffic(self) -> FargateTraffic:
+        """Where the split is set."""
+        stable, candidate = (f"{_ELB}:targetgroup/{self.names.prefix}-{track}/1" for track in ("stable", "candidate"))
+        listener = f"{_ELB}:listener/app/{self.names.balancer}/1/2"
+        return FargateTraffic(region=REGION, listener=listener, stable=stable, candidate=candidate)
+
+    def begun(self, state: State, **other: Any) -> Record:
+        """A rollout on this stack, in this state, as the bucket has it and as it is routed."""
+        targets = replace(
+            RECORD.targets,
+            traffic=self.traffic,
+            flags=self.names.flags_parameters,
+            places=replace(RECORD.targets.places, region=REGION, emulator=None, records_bucket=self.bucket),
+            webhook_secret=f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{self.names.prefix}/SLACK_WEBHOOK_URL-a1B2c3",
+        )
+        self.record = replace(RECORD, stack=self.names.stack, state=state, targets=targets, **other)
+        self.weight = self.record.weight
+        return self.record
+
+    def tick(self) -> str:
+        """The line of a tick."""
+        return scheduled.tick(self.names.stack, self.bucket)
+
+    def asked(self) -> set[str]:
+        """The operations that were asked."""
+        return {call.operation for call in self.calls}
+
+    def _note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        self.calls.append(Call(model.service_model.service_name, model.name, dict(params)))
+
+    def _answer(self, model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+        status, answer = 200, self._of(model.name, self.calls[-1].parameters)
+        if answer is None:
+            status, answer = 404, {"Error": {"Code": "NoSuchKey", "Message": "there is none"}}
+        return SimpleNamespace(status_code=status), {"ResponseMetadata": {"HTTPStatusCode": status}, **answer}
+
+    def _of(self, operation: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        match operation:
+            case "GetObject":
+                text = self.record and self.record.text().encode()
+                return {"Body": io.BytesIO(text), "ETag": '"e"'} if text and given["Key"] == KEY else None
+            case "PutObject":
+                assert given["Key"] == KEY
+                self.record = Record.read(given["Body"])
+                return {"ETag": '"e"'}
+            case "DescribeListeners":
+                return {"Listeners": [{"ListenerArn": self.traffic.listener, "DefaultActions": [self._action()]}]}
+            case "DescribeTags":
+                tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+                return {"TagDescriptions": [{"ResourceArn": self.traffic.listener, "Tags": tags}]}
+            case "ModifyListener":
+                groups = given["DefaultActions"][0]["ForwardConfig"]["TargetGroups"]
+                (self.weight,) = (one["Weight"] for one in groups if one["TargetGroupArn"] == self.traffic.candidate)
+                return {}
+            case "AddTags":
+                self.tags |= {tag["Key"]: tag["Value"] for tag in given["Tags"]}
+                return {}
+            case "GetParameter":
+                return {"Parameter": {"Value": "{}"}}
+            case "PutParameter":
+                return {}
+            case "GetSecretValue":
+                return {"SecretString": "https://hooks.web-next.test/channel"}
+        raise AssertionError(f"{operation}: no tick asks for it; if it shall, answer it here")
+
+    def _action(self) -> dict[str, Any]:
+        weights = {self.traffic.stable: 100 - self.weight, self.traffic.candidate: self.weight}
+        groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
+        return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+
+    def _told(self, _url: str, *, json: Mapping[str, str], **_: Any) -> httpx.Response:
+        self.said.append(json["text"])
+        return httpx.Response(200)
+
+    def _nobody(self, _path: str) -> tuple[int, bytes]:
+        raise ConnectionRefusedError("nobody is asked here")
