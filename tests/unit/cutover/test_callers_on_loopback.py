@@ -62,15 +62,16 @@ def manifest(config: str) -> str:
 
 def test_a_registry_is_found_once_it_is_there_and_an_image_by_tag_and_by_digest(aws: LoopbackAws) -> None:
     registry = Registry.of("prod", CONFIG)
-    with pytest.raises(MissingError, match="web-next-prod and web-next-prod-edge are not both there"):
+    with pytest.raises(MissingError, match="web-next-prod-edge and web-next-prod-watch are not all there"):
         made.repositories(facts(image="later", edge={"image": "later"}))
     with pytest.raises(ImageError, match=f"there is no repository web-next-prod in account {ACCOUNT}"):
         registry.find("web-next-prod", imageTag="1")
     ecr = aws.client("ecr")
-    for name in ("web-next-prod", "web-next-prod-edge"):
+    names = [f"web-next-prod{part}" for part in ("", "-edge", "-watch")]
+    for name in names:
         ecr.create_repository(repositoryName=name)
 
-    assert made.repositories(facts()) == "web-next-prod, web-next-prod-edge"
+    assert made.repositories(facts()) == ", ".join(names)
     assert registry.find("web-next-prod", imageTag="1") is None
     with pytest.raises(MissingError, match=r"web-next-prod has no image sha256:a{64}"):
         made.images(facts(image=f"{registry.host}/web-next-prod@sha256:{'a' * 64}"))
@@ -78,18 +79,19 @@ def test_a_registry_is_found_once_it_is_there_and_an_image_by_tag_and_by_digest(
     config = "sha256:" + "c" * 64
     pushed = {
         name: ecr.put_image(repositoryName=name, imageManifest=manifest(config), imageTag="1")["image"]["imageId"]
-        for name in ("web-next-prod", "web-next-prod-edge")
+        for name in names
     }
     digest = pushed["web-next-prod"]["imageDigest"]
     found = registry.find("web-next-prod", imageTag="1")
     assert found == registry.find("web-next-prod", imageDigest=digest) == Kept(digest=digest, config=config)
     assert found is not None
     assert found.is_of(config)
-    both = facts(
+    every = facts(
         image=f"{registry.host}/web-next-prod@{digest}",
         edge={"image": f"{registry.host}/web-next-prod-edge@{pushed['web-next-prod-edge']['imageDigest']}"},
+        rollout={"watchImage": f"{registry.host}/web-next-prod-watch@{pushed['web-next-prod-watch']['imageDigest']}"},
     )
-    assert made.images(both) == "both are there, by digest"
+    assert made.images(every) == "all are there, by digest"
 
 
 def test_docker_logs_in_with_what_the_registry_grants(aws: LoopbackAws) -> None:
