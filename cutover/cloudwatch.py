@@ -12,6 +12,8 @@ from cutover import aws
 from cutover.errors import CutoverError, UnreachableError
 
 PERIOD = 60
+PATIENCE = aws.Patience(seconds=20, attempts=3)
+"""A page of a day is a hundred thousand figures."""
 _BUSY = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "InternalServiceError", "InternalServiceFault")
 
 
@@ -37,7 +39,7 @@ class CloudWatch:
     @classmethod
     def of(cls, where: aws.Where) -> Self:
         """That of a place, with the credentials of the environment. The client tries three times, and waits between."""
-        return cls(aws.client("cloudwatch", where))
+        return cls(aws.client("cloudwatch", where, PATIENCE))
 
     def minutes(self, metrics: Iterable[Metric], start: datetime, end: datetime) -> Figures:
         """The figures of the minutes from `start` to `end`, both whole minutes, all of them or an error.
@@ -94,7 +96,9 @@ def _said() -> Iterator[None]:
     except ClientError as error:
         code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
         if code in _BUSY or status >= 500:
-            raise UnreachableError(f"CloudWatch is busy ({code}), three times: look again in a minute") from None
+            raise UnreachableError(
+                f"CloudWatch is busy ({code}), {PATIENCE.attempts} times: look again in a minute"
+            ) from None
         why = f"{code} ({error.response['Error'].get('Message')})"
         raise CutoverError(f"CloudWatch refuses with {why}: {_RIGHT}") from None
     except BotoCoreError as error:

@@ -40,7 +40,7 @@ def plan(stack: Stack, as_json: AsJson = False) -> None:
 
     targets = targets_of(outputs(stack))
     with source_of(targets.traffic, targets.places) as source:
-        traffic = source.traffic()
+        traffic, late = source.traffic(), source.late.total_seconds()
     phases = phases_of(settings_of(stack))
     planned = planned_of(phases, traffic)
     holds = {phase.name: must_hold(each for each in planned if each.phase == phase.name) for phase in phases}
@@ -53,6 +53,7 @@ def plan(stack: Stack, as_json: AsJson = False) -> None:
         print(f"\n  {phase.name}: {phase.weight} % for {_time(phase.hold)}; {_enough(holds[phase.name], phase.hold)}")
         print("\n".join(_table(own)))
     print("\n  found in: typical time until a gate fails where so many times its limit are bad")
+    print(f"  figures come {_time(late)} later at most, a hold ends so much later too")
 
 
 def replay(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from cutover.cloudwatch import CloudWatch
 from cutover.errors import CutoverError
@@ -35,6 +36,7 @@ class Balanced:
     cloudwatch: CloudWatch
     tracks: Mapping[Track, TrackMetrics]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    late: ClassVar[timedelta] = SETTLES + MINUTE
 
     def count(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from cutover.cloudwatch import Metric
+from cutover.errors import CutoverError
 from outputs.log_figures import LogFigure
 from outputs.release import Adapter, Track
 from outputs.smoke import Places
@@ -62,8 +63,13 @@ class TrackMetrics:
 
     @classmethod
     def of(cls, track: Track, traffic: FargateTraffic, places: Places) -> Self:
-        """Those of a stack on AWS."""
-        return cls(track, places.namespace or "", tuple(traffic.dimensions(track).items()))
+        """Those of a stack on AWS. Raises CutoverError where its metrics are elsewhere."""
+        if places.namespace is None:
+            raise CutoverError(
+                f"the metrics are at {places.metrics_url}, and behind a load balancer gates go by CloudWatch: bring "
+                "the base up with this revision, and begin the rollout anew"
+            )
+        return cls(track, places.namespace, tuple(traffic.dimensions(track).items()))
 
     def logged(self, figure: LogFigure) -> Metric:
         """A figure of the log. It is 0 in a minute with lines of other kinds alone, and absent without any."""

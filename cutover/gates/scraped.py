@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from cutover.gates.counting import count
 from cutover.gates.counts import Counts
 from cutover.gates.gate import Gate
 from cutover.gates.known import require_known
 from cutover.gates.plan import Traffic
+from cutover.gates.rises import LATE
 from cutover.prometheus import Prometheus
 from outputs.release import Adapter, Track
 
@@ -25,6 +27,7 @@ class Scraped:
 
     prometheus: Prometheus
     sleep: Callable[[float], None] = time.sleep
+    late: ClassVar[timedelta] = timedelta(seconds=LATE)
 
     def count(
         self,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import ClassVar, Protocol
 
 from cutover.gates.counts import Counts
 from cutover.gates.gate import Gate
@@ -18,7 +18,10 @@ Adapters = Mapping[Track, Mapping[str, Adapter]]
 
 
 class Source(Protocol):
-    """What is asked of it: what has been counted since a moment, whether it has what gates ask by, and what comes."""
+    """What is asked of it: what has been counted since a moment, whether it has what gates ask by, and what comes.
+    `late` is how long it takes at most until what happens is counted."""
+
+    late: ClassVar[timedelta]
 
     def count(self, since: datetime, *, adapters: Adapters, breach: datetime | None = None) -> Counts: ...
     def require_known(self, gates: Iterable[Gate], adapters: Adapters, /) -> None: ...

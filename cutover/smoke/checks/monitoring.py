@@ -43,7 +43,7 @@ def look(probe: Probe) -> str:
     """How many metrics are fresh, and the age of the oldest."""
     target = probe.target
     if target.places.namespace:
-        ages = on_aws(target)
+        ages = on_aws(target, target.places.namespace)
         wrong = stale(ages, CLOUDWATCH_SECONDS)
     else:
         began = probe.clock()
@@ -78,12 +78,12 @@ def on_docker(target: SmokeTarget, prometheus: Prometheus) -> dict[str, float | 
     return ages
 
 
-def on_aws(target: SmokeTarget) -> dict[str, float | None]:
-    """The same of CloudWatch."""
+def on_aws(target: SmokeTarget, namespace: str) -> dict[str, float | None]:
+    """The same of a namespace of CloudWatch."""
     until = datetime.now(UTC)
     minute = until.replace(second=0, microsecond=0)
     names = [figure.of(target.track) for figure in LogFigure]
-    asked = [Metric(target.places.namespace or "", name, "SampleCount") for name in names]
+    asked = [Metric(namespace, name, "SampleCount") for name in names]
     found = CloudWatch.of(target.places).minutes(asked, minute - timedelta(hours=1), minute)
     return {
         metric.name: (until - max(figures)).total_seconds() if figures else None for metric, figures in found.items()

@@ -287,9 +287,9 @@ def test_the_newest_sample_of_each_metric_is_found(aws: LoopbackAws) -> None:
     names = [figure.of("stable") for figure in LogFigure]
     at = datetime.now(UTC) - timedelta(minutes=5)
     watch.put_metric_data(Namespace="web-next/test", MetricData=[{"MetricName": names[0], "Value": 1, "Timestamp": at}])
-    target = replace(TARGET, places=replace(TARGET.places, metrics_url="cloudwatch:web-next/test", emulator=None))
+    target = replace(TARGET, places=replace(TARGET.places, emulator=None))
 
-    ages = monitoring.on_aws(target)
+    ages = monitoring.on_aws(target, "web-next/test")
 
     assert set(ages) == set(names)
     assert {name for name, age in ages.items() if age is not None} == {names[0]}

@@ -98,7 +98,7 @@ def test_a_prometheus_that_is_away_or_refuses_fails(outside: Outside) -> None:
 def on_aws(monkeypatch: pytest.MonkeyPatch, ages: dict[str, float | None]) -> str:
     """What is seen of a stack whose CloudWatch has figures so many seconds old."""
     client = boto3.client("cloudwatch", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
-    monkeypatch.setattr(aws, "client", lambda _service, _places: client)
+    monkeypatch.setattr(aws, "client", lambda *_: client)
     now = datetime.now(UTC)
     results: list[dict[str, Any]] = [
         {
@@ -127,7 +127,7 @@ def test_cloudwatch_has_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cloudwatch_that_refuses_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     client = boto3.client("cloudwatch", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
-    monkeypatch.setattr(aws, "client", lambda _service, _places: client)
+    monkeypatch.setattr(aws, "client", lambda *_: client)
     places = replace(TARGET.places, metrics_url="cloudwatch:web-next-prod")
     with Stubber(client) as stub:
         stub.add_client_error("get_metric_data", "AccessDenied", "no", 403)

@@ -17,6 +17,7 @@ from botocore.exceptions import EndpointConnectionError
 from cutover import aws
 from cutover.cloudwatch import CloudWatch, Metric
 from cutover.errors import CutoverError, UnreachableError
+from tests.support.loopback_aws import loopback_aws
 from tests.support.service_model import answer_problems
 
 START = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
@@ -40,10 +41,10 @@ class Wire:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
         monkeypatch.setattr(botocore.endpoint.time, "sleep", self.slept.append)
-        client = aws.client("cloudwatch", aws.Account(region="eu-central-1"))
-        client.meta.events.register("before-send.cloudwatch.GetMetricData", self._send)
+        cloudwatch = CloudWatch.of(aws.Account(region="eu-central-1"))
+        cloudwatch.client.meta.events.register("before-send.cloudwatch.GetMetricData", self._send)
         self._answers = list(answers)
-        self.cloudwatch = CloudWatch(client)
+        self.cloudwatch = cloudwatch
 
     def asked(self) -> Any:
         return self.cloudwatch.minutes([REQUESTS, MOCKS], START, END)
@@ -151,9 +152,9 @@ def test_three_times_throttled_is_out_of_reach(
 ) -> None:
     wire = Wire(monkeypatch, busy)
 
-    with pytest.raises(UnreachableError, match=r"CloudWatch is busy \(\w+\), three times: look again in a minute"):
+    with pytest.raises(UnreachableError, match=r"CloudWatch is busy \(\w+\), 3 times: look again in a minute"):
         wire.asked()
-    assert wire.sent == aws.PATIENT.attempts == 3
+    assert wire.sent == 3
 
 
 def test_a_network_without_a_way_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,3 +172,17 @@ def test_who_has_no_credentials_is_told_whose_they_are(monkeypatch: pytest.Monke
 
     with pytest.raises(CutoverError, match=r"CloudWatch: .*; the credentials are those of the environment"):
         CloudWatch(client).minutes([REQUESTS], START, END)
+
+
+def test_what_was_put_comes_back_by_its_minutes() -> None:
+    metric = Metric("web-next-prod", "EdgeRequests-stable", "Sum")
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    with loopback_aws() as account:
+        client = account.client("cloudwatch")
+        for minute, value in ((3, 5.0), (3, 2.0), (2, 0.0)):
+            at = now - timedelta(minutes=minute) + timedelta(seconds=7)
+            data = [{"MetricName": metric.name, "Value": value, "Timestamp": at}]
+            client.put_metric_data(Namespace=metric.namespace, MetricData=data)
+        figures = CloudWatch(client).minutes([metric], now - timedelta(minutes=5), now)
+
+    assert figures == {metric: {now - timedelta(minutes=3): 7.0, now - timedelta(minutes=2): 0.0}}

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from cutover import aws
-from cutover.cloudwatch import CloudWatch
+from cutover.cloudwatch import PATIENCE, CloudWatch
+from cutover.errors import CutoverError
 from cutover.gates.balanced import SETTLES, Balanced
 from cutover.gates.judgement import Judgement, judge
+from cutover.gates.on_aws import TrackMetrics
 from cutover.gates.probe import Probed, Probes
 from cutover.gates.result import Outcome
 from cutover.gates.scraped import Scraped
@@ -176,20 +178,25 @@ def test_a_throttled_look_holds_and_a_dead_candidate_is_taken_back_all_the_same(
 
 
 def test_the_records_runtime_chooses_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, Any]] = []
+    asked: list[tuple[Any, ...]] = []
     monkeypatch.setattr(aws, "client", lambda *what: asked.append(what))
     with source_of(TARGETS.traffic, TARGETS.places) as local:
         assert isinstance(local, Scraped)
     with source_of(TRAFFIC, PLACES) as prod:
         assert isinstance(prod, Balanced)
 
-    assert asked == [("cloudwatch", PLACES)]
+    assert asked == [("cloudwatch", PLACES, PATIENCE)]
     candidate = prod.tracks["candidate"]
     assert candidate.sent.dimensions == (
         ("TargetGroup", "targetgroup/web-next-prod-candidate/0dc6c495c0c91880"),
         ("LoadBalancer", "app/web-next-prod/50dc6c495c0c9188"),
     )
     assert candidate.logged(LogFigure.MOCK)[:2] == ("web-next-prod", "EdgeMock-candidate")
+
+
+def test_a_stack_on_aws_whose_metrics_are_elsewhere_is_refused() -> None:
+    with pytest.raises(CutoverError, match=r"the metrics are at http://127\.0\.0\.1:9090, and behind a load balancer"):
+        TrackMetrics.of("stable", TRAFFIC, TARGET.places)
 
 
 def test_a_look_at_a_record_on_aws_needs_nothing_but_the_record(

@@ -103,6 +103,7 @@ def test_the_command_shows_each_phase_with_its_gates(command: Told, capsys: pyte
     assert "canary: 10 % for 30 min; it must hold 50 min to pass, which is longer" in said
     assert "production: 100 % for 24.0 h; it must hold 5 min to pass" in said
     assert said.count("errors against stable") == 1
+    assert "figures come 10 s later at most" in said
 
 
 def test_the_command_prints_json_on_request(command: Told, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,5 +126,7 @@ def test_on_aws_it_goes_by_cloudwatch(
     monkeypatch.setattr(proposal, "targets_of", lambda _base: replace(TARGETS, traffic=TRAFFIC, places=places))
 
     assert main(["gates", "plan", "-s", "prod"]) == 0
-    assert "in the last hour 5.00 requests and 1.00 audit entries a second" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "in the last hour 5.00 requests and 1.00 audit entries a second" in said
+    assert "figures come 4 min later at most" in said
     assert command.asked == []
