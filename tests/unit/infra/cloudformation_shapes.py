@@ -33,6 +33,7 @@ SHAPES: dict[str, Shape] = {
             "launchTemplate.id": "LaunchTemplateId",
         },
     ),
+    "cloudwatch/compositeAlarm:CompositeAlarm": Shape("AWS::CloudWatch::CompositeAlarm", {"okActions": "OKActions"}),
     "cloudwatch/logGroup:LogGroup": Shape("AWS::Logs::LogGroup", {"name": "LogGroupName"}),
     "cloudwatch/metricAlarm:MetricAlarm": Shape(
         "AWS::CloudWatch::Alarm",
@@ -185,6 +186,13 @@ SHAPES: dict[str, Shape] = {
         "AWS::S3::Bucket", below="PublicAccessBlockConfiguration"
     ),
     "s3/bucketVersioning:BucketVersioning": Shape("AWS::S3::Bucket", {"bucket": "BucketName"}),
+    "scheduler/schedule:Schedule": Shape(
+        "AWS::Scheduler::Schedule",
+        {
+            "target.ecsParameters.networkConfiguration": "NetworkConfiguration.AwsvpcConfiguration",
+            "target.ecsParameters.networkConfiguration.assignPublicIp": ELSEWHERE,
+        },
+    ),
     "secretsmanager/secret:Secret": Shape("AWS::SecretsManager::Secret", {"recoveryWindowInDays": ELSEWHERE}),
     "secretsmanager/secretPolicy:SecretPolicy": Shape(
         "AWS::SecretsManager::ResourcePolicy",
