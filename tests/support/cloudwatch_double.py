@@ -93,6 +93,7 @@ class Cloud:
     messages: list[dict[str, str]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     minutes: dict[tuple[Track, int], Minute] = field(default_factory=dict)
+    traffic: FargateTraffic = TRAFFIC
     each: dict[Track, Minute] = field(default_factory=lambda: {track: Minute() for track in TRACKS})
 
     def at(self, track: Track, *numbers: int, **changes: Any) -> None:
@@ -110,7 +111,7 @@ class Cloud:
         events = client.meta.events
         events.register("before-parameter-build.cloudwatch.GetMetricData", lambda params, **_: told.append(params))
         events.register("before-call.cloudwatch.GetMetricData", lambda **_: self._answered(told[-1]))
-        tracks = {track: TrackMetrics(track, "web-next-prod", _group(track)) for track in TRACKS}
+        tracks = {track: TrackMetrics(track, "web-next-prod", self._group(track)) for track in TRACKS}
         return Balanced(CloudWatch(client), tracks, lambda: self.now)
 
     def _answered(self, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -160,12 +161,11 @@ class Cloud:
     def _minute(self, metric: Mapping[str, Any], number: int) -> Minute:
         named = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
         for track in TRACKS:
-            if named == dict(_group(track)) and metric["Namespace"] == "AWS/ApplicationELB":
+            if named == dict(self._group(track)) and metric["Namespace"] == "AWS/ApplicationELB":
                 return self.minutes.get((track, number), self.each[track])
             if not named and metric["Namespace"] == "web-next-prod" and metric["MetricName"].endswith(f"-{track}"):
                 return self.minutes.get((track, number), self.each[track])
         raise AssertionError(f"nobody has {metric}")
 
-
-def _group(track: Track) -> tuple[tuple[str, str], ...]:
-    return tuple(TRAFFIC.dimensions(track).items())
+    def _group(self, track: Track) -> tuple[tuple[str, str], ...]:
+        return tuple(self.traffic.dimensions(track).items())

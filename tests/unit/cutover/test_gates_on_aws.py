@@ -21,14 +21,16 @@ from cutover.gates.scraped import Scraped
 from cutover.gates.source import source_of
 from cutover.rollout import opening
 from cutover.rollout.phases import PHASES, Phase, PhaseName
-from cutover.rollout.record import Record
+from cutover.rollout.record import Record, State
 from cutover.rollout.store import Copy
+from infra.naming import Names
 from outputs.log_figures import LogFigure
 from outputs.release import Adapter, Track
 from tests.support.cloudwatch_double import MINUTE, TRAFFIC, Cloud
 from tests.support.edge_double import TARGET
 from tests.support.judged import BEGAN, MOCKS, REAL, WELL, gate
 from tests.support.rollouts import RECORD, TARGETS
+from tests.support.scheduled_ticks import ACCOUNT, REGION, OnAws
 
 HOUR = 60
 PLACES = replace(TARGET.places, metrics_url="cloudwatch:web-next-prod", emulator=None)
@@ -215,3 +217,21 @@ def test_a_look_at_a_record_on_aws_needs_nothing_but_the_record(
     assert gate(judgement, "errors").of >= 2900
     assert gate(judgement, "errors").outcome is Outcome.PASSED
     assert gate(judgement, "probe").outcome is Outcome.SHARED, "nobody listens there"
+
+
+def test_a_tick_of_the_schedule_takes_back_a_candidate_whose_figures_are_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    told, judged_by_figures = Cloud(began=now.replace(second=0, microsecond=0), now=now), opening._judged
+    told.at("candidate", failed=10)
+    source = told.source()
+    prod = OnAws(monkeypatch, Names(stack="prod", account=ACCOUNT, region=REGION))
+    told.traffic = prod.traffic
+    record = prod.begun(State.CANARY, since=told.began - 10 * MINUTE)
+    places = replace(record.targets.places, metrics_url="cloudwatch:web-next-prod")
+    edge = replace(record.targets.edge, url="https://127.0.0.1:9")
+    prod.record = replace(record, targets=replace(record.targets, places=places, edge=edge))
+    monkeypatch.setattr(opening, "_judged", judged_by_figures)
+    monkeypatch.setattr(CloudWatch, "of", lambda _places: source.cloudwatch)
+    prod.tick()
+
+    assert (prod.weight, prod.record.state, prod.record.last.gate) == (0, State.ROLLED_BACK, "errors")
