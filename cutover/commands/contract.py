@@ -45,6 +45,13 @@ def _address(text: str) -> SplitResult:
     return parts
 
 
+def _lines(files: list[Path]) -> list[str]:
+    try:
+        return [line for file in files for line in file.read_text(errors="replace").splitlines()]
+    except OSError as error:
+        raise CutoverError(f"the log cannot be read ({error}): --log takes what docker logs NAME wrote") from None
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds `contract` to the command line."""
     example = "cutover contract http://127.0.0.1:3003 --metrics http://127.0.0.1:9464"
@@ -59,6 +66,10 @@ def contract(
     ] = None,
     ca: Annotated[
         Path | None, typer.Option(parser=absolute, metavar="FILE", help="a private authority's certificate, PEM")
+    ] = None,
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(parser=absolute, metavar="FILE", help="a minute or more of its log; of its worker's, once more"),
     ] = None,
     write_alert: Annotated[bool, typer.Option("--write-alert", help="post one alert, which will be delivered")] = False,
     as_json: AsJson = False,
@@ -80,6 +91,7 @@ def contract(
         trust = ssl.create_default_context(cafile=ca)
     except OSError as error:
         raise CutoverError(f"{ca} is no certificate authority ({error}): --ca takes a PEM file") from None
+    lines = _lines(log) if log else None
     agent = {"user-agent": USER_AGENT, "x-web-next-traffic": "smoke"}
     with httpx.Client(base_url=url, verify=trust, timeout=SECONDS, headers=agent, trust_env=False) as http:
         try:
@@ -89,7 +101,7 @@ def contract(
                 f"{url} gave no answer ({' '.join(str(error).split()) or type(error).__name__}): "
                 "start the image and give the address it listens on; for a private authority add --ca FILE"
             ) from None
-        report = check(Image(http=http, metrics_url=metrics, write_alert=write_alert), url)
+        report = check(Image(http=http, metrics_url=metrics, log=lines, write_alert=write_alert), url)
     if as_json:
         print_json(report.document())
     else:

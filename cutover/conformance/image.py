@@ -6,7 +6,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -42,11 +42,12 @@ def demand(holds: bool, seen: str) -> None:
 
 @dataclass(kw_only=True)
 class Image:
-    """The running image. `entry` is the audit entry that the rules have pushed; `write_alert` allows one alert;
-    `answers` is what all rules have been answered."""
+    """The running image. `log` are lines that its app and its worker wrote; `entry` is the audit entry that the rules
+    have pushed; `write_alert` allows one alert; `answers` is what all rules have been answered."""
 
     http: httpx.Client
     metrics_url: str | None = None
+    log: Sequence[str] | None = None
     write_alert: bool = False
     sleep: Callable[[float], None] = time.sleep
     run: str = field(default_factory=lambda: uuid.uuid4().hex)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from cutover.conformance import answers, metrics, routes
+from cutover.conformance import answers, figures, metrics, routes
 from cutover.conformance.image import BrokenError, Image, SkippedError
 
 RULES: dict[str, Callable[[Image], str]] = {
@@ -34,6 +34,7 @@ RULES: dict[str, Callable[[Image], str]] = {
     "metric-names": metrics.metric_names,
     "metric-labels": metrics.metric_labels,
     "metric-bounds": metrics.metric_bounds,
+    "log-figures": figures.log_figures,
 }
 """The rules by name, in the order in which they are checked: later ones look at what earlier ones wrote."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +25,20 @@ from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.mock import MockAudit
 from webnext.contract import AuditEntryV1, ListAnswer, PushAnswer
+from webnext.logs import JsonFormatter
 from webnext.services import KeyReusedError
 from webnext.settings import Settings
 
 pytestmark = pytest.mark.engine
 
 SETTINGS = Settings(build_sha="4f2c1d9", version="1.5.1", environment="test", executor_url="http://127.0.0.1:1")
+
+
+FIGURES = ({"oldestAlertSeconds": 0.5, "deadLetters": 0, "outboxPending": 2}, {"spooledEntries": 0})
+LOG = "web-next is up\n" + "".join(
+    JsonFormatter().format(logging.makeLogRecord({"msg": "measured", "fields": figures})) + "\n" for figures in FIGURES
+)
+"""What the service's worker and app write."""
 
 
 class KeptAudit(MockAudit):
@@ -58,12 +67,14 @@ def checked(target: Target, *, write_alert: bool = True) -> Report:
     """Every rule's outcome, the metrics included."""
     marks = {"user-agent": "web-next-smoke", "x-web-next-traffic": "smoke"}
     with httpx.Client(base_url=target.url, headers=marks, trust_env=False) as http:
-        return check(Image(http=http, metrics_url=f"{target.url}/metrics", write_alert=write_alert), target.url)
+        log = http.get("/log").text.splitlines()
+        image = Image(http=http, metrics_url=f"{target.url}/metrics", log=log, write_alert=write_alert)
+        return check(image, target.url)
 
 
 def reference(**parts: Any) -> Iterator[Target]:
     metrics.BUILD.labels("4f2c1d9", "1.5.1", "test", "app").set(1)
-    target = Target(create_app(replace(services_for(SETTINGS), **parts)))
+    target = Target(create_app(replace(services_for(SETTINGS), **parts)), log=LOG)
     with served(target) as target.url:
         yield target
 
@@ -95,7 +106,8 @@ def test_the_reference_with_nothing_but_mocks_breaks_no_rule(mocks: Target) -> N
     report = checked(mocks)
 
     assert [result for result in report.results if result.outcome == "fail"] == []
-    assert [result.rule for result in report.results if result.outcome == "skip"] == ["audit-idempotency"]
+    skipped = [result.rule for result in report.results if result.outcome == "skip"]
+    assert skipped == ["audit-idempotency", "log-figures"]
 
 
 def items(change: Callable[[list[dict[str, Any]]], object]) -> Change:
@@ -139,6 +151,15 @@ def anew() -> Change:
     """Another id for each push, as if each were kept."""
     numbers = itertools.count(10_000)
     return on("/api/audit/push", lambda answer: becomes(id=next(numbers))(answer), status=200)
+
+
+def line(name: str, value: str | None) -> Change:
+    """A change of a figure in the log, or none of it, of an image whose queue says that it is no mock."""
+    changes = (
+        on("/log", text(f'"{name}": [0-9.]+', f'"{name}": {value}' if value else '"another": 1')),
+        on(QUEUE, becomes(_mock=False), method="GET"),
+    )
+    return lambda answer: [change(answer) for change in changes]
 
 
 PUSH, LIST, ZIP, QUEUE, WEBHOOK = (
@@ -297,6 +318,16 @@ RED: dict[str, list[Change]] = {
         on("/metrics", text('le="1.5"', 'le="1.6"')),
         on("/metrics", text(HISTOGRAM + r".*\n", "")),
     ],
+    "log-figures": [
+        line("oldestAlertSeconds", None),
+        line("deadLetters", None),
+        line("outboxPending", None),
+        line("spooledEntries", None),
+        line("oldestAlertSeconds", '"7.5"'),
+        line("deadLetters", "true"),
+        line("spooledEntries", "-1"),
+        on("/log", text("^.*\n", "")),
+    ],
 }
 
 
@@ -315,6 +346,27 @@ def test_an_image_that_is_slow_to_say_that_it_lives_is_found(target: Target, mon
     monkeypatch.setattr(answers, "HEALTHY_SECONDS", 0.0)
 
     assert checked(target).broken == ["healthz"]
+
+
+def test_the_log_of_app_and_worker_has_all_four_figures(target: Target) -> None:
+    target.change = line("nothing", None)
+
+    seen = {result.rule: result.seen for result in checked(target).results}
+    assert seen["log-figures"] == "oldestAlertSeconds, deadLetters, outboxPending, spooledEntries"
+
+
+def test_the_command_reads_the_log_of_files(target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "app.log"
+    file.write_text(LOG)
+    assert run(target.url, "--log", str(file)) == 0
+    assert "  PASS  log-figures        spooledEntries" in capsys.readouterr().out.splitlines()
+
+    file.write_text("no image of ours\n")
+    assert run(target.url, "--log", str(file)) == 9
+    assert "  FAIL  log-figures        spooledEntries is on none of 0 lines" in capsys.readouterr().out.splitlines()
+
+    assert run(target.url, "--log", str(tmp_path / "none")) == 1
+    assert "--log takes what docker logs NAME wrote" in capsys.readouterr().err
 
 
 def test_a_list_of_a_fallback_without_the_entry_is_not_judged(target: Target) -> None:

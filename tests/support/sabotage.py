@@ -39,11 +39,13 @@ Change = Callable[[Answer], object]
 
 @dataclass
 class Target:
-    """The application with the process's metrics at /metrics; `change`, while it is set, sees each answer."""
+    """The application with the process's metrics at /metrics and its `log` at /log; `change`, while it is set, sees
+    each answer."""
 
     app: ASGIApp
     url: str = ""
     change: Change | None = None
+    log: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,6 +54,8 @@ class Target:
         answer = Answer(scope["method"], scope["path"], Headers(scope=scope), b"", 200, {})
         if answer.path == "/metrics":
             answer.body = generate_latest()
+        elif answer.path == "/log":
+            answer.body = self.log.encode()
         else:
             await self._fill(answer, scope, receive)
         if self.change:
