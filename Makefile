@@ -2,10 +2,14 @@
 STACK ?= local
 SHELL := /bin/sh
 ENTER := [ -f .local/env ] || { echo "this clone is not prepared: run make up first" >&2; exit 1; }; . ./.local/env &&
+# A shell with a bucket of states is of AWS: it has Pulumi's official providers, and packages of the program alone.
+ON_AWS = $(filter s3://%,$(PULUMI_BACKEND_URL))
+CUTOVER = $(if $(ON_AWS),.venv/bin/python -m cutover,$(ENTER) cutover)
+TOOLS = $(if $(ON_AWS),[ -e .venv ] || { python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements.txt; },offline/bootstrap.sh tools)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor check test unit engine browser e2e rehearse soak lint smoke outputs preview review fuzz entrypoint bench pins
+.PHONY: help up down clean doctor check test unit engine browser e2e rehearse soak lint smoke outputs preview review drift deploy rollout rollback comment summary release propose fuzz entrypoint bench pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,9 +37,45 @@ preview: ## preview STACK; prod offline, without credentials, on a scratch copy
 	@offline/bootstrap.sh tools
 	@$(ENTER) cutover preview -s $(STACK)
 
+# What a person gives reaches the shell as a variable and never as text of a command.
+export STACK
+
 review: ## say what a change does to STACK; without its state compared with AGAINST, such as origin/main
-	@offline/bootstrap.sh tools
-	@$(ENTER) cutover review -s $(STACK) $(if $(AGAINST),--against $(AGAINST))
+	@$(TOOLS)
+	@mkdir -p .local/review
+	@$(CUTOVER) review -s "$$STACK" $${AGAINST:+--against "$$AGAINST"} --comment ".local/review/$$STACK.md" --json ".local/review/$$STACK.json"
+
+drift: ## say what of STACK runs otherwise than its state says, and what the policy has against it
+	@$(TOOLS)
+	@$(CUTOVER) review -s "$$STACK" --drift
+	@$(CUTOVER) policy -s "$$STACK"
+
+deploy: ## bring STACK up as it was reviewed, REVIEWED being the review's digest: another one than that is refused
+	@[ -n "$$REVIEWED" ] || { echo "REVIEWED is empty: name the digest that was approved, which the review's comment has" >&2; exit 1; }
+	@$(TOOLS)
+	@$(CUTOVER) review -s "$$STACK" --expect "$$REVIEWED"
+	@$(CUTOVER) up -s "$$STACK"
+
+rollout: ## take STACK's candidate on, VERB being canary, staged, production or finish
+	@case "$$VERB" in canary | staged | production | finish) ;; *) echo "VERB is '$$VERB': canary, staged, production or finish" >&2; exit 1 ;; esac
+	@$(TOOLS)
+	@$(CUTOVER) "$$VERB" -s "$$STACK" $${BY:+--by "$$BY"}
+
+rollback: ## give STACK's stable release all of the traffic, WHY being the reason
+	@$(TOOLS)
+	@$(CUTOVER) rollback -s "$$STACK" $${BY:+--by "$$BY"} $${WHY:+--why "$$WHY"}
+
+comment: ## for GitHub: put the last review of STACK on the pull request PR, in place of the one before
+	@.github/steps/comment.sh
+
+summary: ## for GitHub: put the last review of STACK on the run's page
+	@cat ".local/review/$$STACK.md" >>"$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
+
+release: ## for GitHub: push the images that `make up` built into STACK's repositories, scanned
+	@.github/steps/push.sh
+
+propose: ## for GitHub: open the change that sets APP, EDGE, BUILD_SHA and VERSION in STACK's file
+	@.github/steps/propose.sh
 
 check: ## before each commit: format, lint, types, imports and unit tests, in two minutes or so
 	@offline/bootstrap.sh tools

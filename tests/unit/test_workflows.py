@@ -1,0 +1,284 @@
+"""The workflows at GitHub: each step is a target of the Makefile, and runs here with doubles of AWS and GitHub."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support import fence
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".github" / "workflows"
+TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+WRITES = {
+    ("release", "push"): {"id-token", "attestations"},
+    ("release", "propose"): {"contents", "pull-requests"},
+    ("review", "review"): {"id-token", "pull-requests"},
+    **{(name, name): {"id-token"} for name in ("deploy", "drift", "rollback", "rollout")},
+}
+"""What a job may write at GitHub. With id-token it takes on a role of AWS."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a job, with the environment that it has there."""
+
+    workflow: str
+    job: str
+    step: Mapping[str, Any]
+    env: Mapping[str, str]
+
+    @property
+    def run(self) -> str | None:
+        return self.step.get("run")
+
+
+def workflows() -> dict[str, dict[str, Any]]:
+    return {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yml"))}
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for name, workflow in workflows().items():
+        for job, what in workflow["jobs"].items():
+            yield name, job, what
+
+
+STEPS = [
+    Step(name, job, step, {**what.get("env", {}), **step.get("env", {})})
+    for name, job, what in jobs()
+    for step in what["steps"]
+]
+RUNS = [step for step in STEPS if step.run]
+
+
+def test_there_is_a_workflow_for_each_thing_and_none_that_destroys() -> None:
+    assert set(workflows()) == {"deploy", "drift", "release", "review", "rollback", "rollout", "tests"}
+    said = "".join(path.read_text() for path in FOLDER.parent.rglob("*") if path.is_file())
+    assert "destroy" not in said
+    assert "pull_request_target" not in said
+    assert "secrets." not in said, "roles are taken on by OIDC: no secret of AWS lies at GitHub"
+
+
+@pytest.mark.parametrize("step", RUNS, ids=lambda step: f"{step.workflow} {step.job}: {step.run}")
+def test_a_step_is_one_target_of_the_makefile_and_nothing_of_a_person_s_is_in_its_text(step: Step) -> None:
+    found = re.fullmatch(r"(?:sudo (?:-E )?)?make ([a-z-]+)", step.run or "")
+    assert found, step.run
+    assert found[1] in TARGETS
+    assert "${{" not in str(step.run)
+
+
+def test_actions_are_pinned_by_commit_each_by_one_and_with_their_version() -> None:
+    used = {line for path in FOLDER.glob("*.yml") for line in re.findall(r"uses: (.*)", path.read_text())}
+    assert used
+    for one in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one), one
+    assert len({one.partition("@")[0] for one in used}) == len(used)
+
+
+def test_a_job_may_write_what_it_is_listed_with_and_reads_the_repository() -> None:
+    for name, job, what in jobs():
+        granted = dict(what["permissions"])
+        writes = {scope for scope, level in granted.items() if level == "write"}
+        assert writes == WRITES.get((name, job), set()), (name, job)
+        assert set(granted) - writes <= {"contents"}, (name, job)
+    assert all(workflow["permissions"] == {} for workflow in workflows().values())
+
+
+def test_whoever_changes_a_stack_waits_in_an_environment_and_for_no_job_of_hours() -> None:
+    for name, job, what in jobs():
+        assert what["timeout-minutes"] <= 120, "GitHub ends a job after six hours: a phase is watched by the controller"
+        if "id-token" in WRITES.get((name, job), set()) and name != "review":
+            assert what["environment"], (name, job)
+    assert "production" in workflows()["rollout"]["jobs"]["rollout"]["environment"]
+    assert workflows()["deploy"]["jobs"]["deploy"]["environment"] == "production"
+
+
+def test_a_checkout_leaves_no_token_behind() -> None:
+    checkouts = [step.step for step in STEPS if str(step.step.get("uses")).startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+GIVEN = {
+    "vars.PULUMI_BACKEND_URL": "s3://states",
+    "matrix.stack": "prod",
+    "inputs.stack": "prod",
+    "inputs.reviewed": "36aae3baf49e956e",
+    "inputs.verb": "staged",
+    "inputs.why": "it's slow; $(touch stolen)",
+    "inputs.version": "1.5.2",
+    "github.actor": "ada",
+    "github.token": "token",
+    "github.sha": "9a8b7c6",
+    "github.event.pull_request.number": "7",
+    "github.event.pull_request.base.sha": "main",
+    "needs.push.outputs.app": "registry/web-next-prod@sha256:" + "b" * 64,
+    "needs.push.outputs.edge": "registry/web-next-prod-edge@sha256:" + "c" * 64,
+}
+"""What GitHub puts into the environment of a step."""
+SCAN = "--repository-name web-next-prod{} --image-id imageDigest=sha256:{}"
+DOES = {
+    "drift drift: make drift": ["-m cutover review -s prod --drift", "-m cutover policy -s prod"],
+    "deploy deploy: make deploy": ["-m cutover review -s prod --expect 36aae3baf49e956e", "-m cutover up -s prod"],
+    "rollout rollout: make rollout": ["-m cutover staged -s prod --by ada"],
+    "rollback rollback: make rollback": ["-m cutover rollback -s prod --by ada --why it's slow; $(touch stolen)"],
+    "review review: make review": [
+        "-m cutover review -s prod --comment .local/review/prod.md --json .local/review/prod.json"
+    ],
+    "review review: make comment": [
+        'gh api --paginate repos/{owner}/{repo}/issues/7/comments --jq .[] | select(.user.type == "Bot" and '
+        '(.body | startswith("<!-- cutover review prod -->"))) | .id',
+        "gh api --silent --method POST repos/{owner}/{repo}/issues/7/comments --field body=@.local/review/prod.md",
+    ],
+    "review shape: make review": [
+        "bootstrap tools",
+        "cutover review -s prod --against main --comment .local/review/prod.md --json .local/review/prod.json",
+    ],
+    "review shape: make summary": [],
+    "release push: sudo -E make release": [
+        "-m offline.images.build web-next nginx",
+        "-m cutover image push -s canary web-next-cutover:a --edge web-next-cutover:n --tag 1.5.2",
+        *(
+            f"aws ecr {verb} {SCAN.format(part, digest * 64)}"
+            for part, digest in (("", "b"), ("-edge", "c"))
+            for verb in ("wait image-scan-complete", "describe-image-scan-findings")
+        ),
+    ],
+}
+"""By step, the commands that it runs; what is not listed here runs whole in tests of its own."""
+ELSEWHERE = {"make check", "sudo make test", "sudo make up", "make propose"}
+PYTHON = """\
+#!/bin/sh
+echo "$*" >>called
+case "$*" in
+  *images.build*) printf 'web-next  web-next-cutover:a sha256:1\\nnginx     web-next-cutover:n sha256:2\\n' ;;
+  *'image push'*) printf '  web-next:image: %s\\n  web-next:edge:\\n    image: %s\\n' "$APP" "$EDGE_IMAGE" ;;
+esac
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone whose commands are doubles: they write down how they are called."""
+    (tmp_path / "bin").mkdir()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / ".github" / "steps", tmp_path / ".github" / "steps")
+    doubles = {
+        ".venv/bin/python": PYTHON,
+        "bin/gh": '#!/bin/sh\necho "gh $*" >>called\ncase "$*" in *--paginate*) cat there 2>/dev/null ;; esac\n',
+        "bin/aws": '#!/bin/sh\necho "aws $*" | sed "s/ --output.*//" >>called\ncat findings 2>/dev/null || true\n',
+        "bin/cutover": '#!/bin/sh\necho "cutover $*" >>called\n',
+        "offline/bootstrap.sh": '#!/bin/sh\necho "bootstrap $*" >>called\n',
+        ".local/env": 'PATH="$PWD/bin:$PATH"\n',
+        ".local/review/prod.md": "<!-- cutover review prod -->\n**prod** nothing changes.\n",
+    }
+    for name, text in doubles.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    return tmp_path
+
+
+def run(step: Step, clone: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a step as GitHub does, with what the doubles need beside."""
+    given = {
+        name: re.sub(r"\$\{\{ ([\w.]+) \}\}", lambda found: GIVEN[found[1]], str(value))
+        for name, value in step.env.items()
+    }
+    beside = {"APP": GIVEN["needs.push.outputs.app"], "EDGE_IMAGE": GIVEN["needs.push.outputs.edge"]}
+    environment = fence.ENVIRONMENT | {
+        "PATH": f"{clone / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(clone),
+        **beside,
+        **given,
+    }
+    command = (step.run or "").removeprefix("sudo ").removeprefix("-E ")
+    return subprocess.run(
+        ["/bin/sh", "-ec", command], cwd=clone, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "step",
+    [step for step in RUNS if step.run not in ELSEWHERE],
+    ids=lambda step: f"{step.workflow} {step.job}: {step.run}",
+)
+def test_a_step_runs_the_commands_that_it_is_listed_with(step: Step, clone: Path) -> None:
+    done = run(step, clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    called = (clone / "called").read_text().splitlines() if (clone / "called").exists() else []
+    assert called == DOES[f"{step.workflow} {step.job}: {step.run}"]
+    assert not (clone / "stolen").exists(), "what a person gives is no command"
+    if step.run == "make summary":
+        assert "**prod** nothing changes." in done.stdout
+
+
+def one(workflow: str, command: str) -> Step:
+    return next(step for step in RUNS if step.workflow == workflow and step.run == command)
+
+
+def test_a_second_review_edits_the_comment_of_the_first(clone: Path) -> None:
+    (clone / "there").write_text("41\n42\n")
+    assert run(one("review", "make comment"), clone).returncode == 0
+    assert (clone / "called").read_text().splitlines()[-1] == (
+        "gh api --silent --method PATCH repos/{owner}/{repo}/issues/comments/41 --field body=@.local/review/prod.md"
+    )
+
+
+def test_an_image_with_a_critical_finding_is_not_released(clone: Path) -> None:
+    (clone / "findings").write_text("CVE-2026-0001\n")
+    done = run(one("release", "sudo -E make release"), clone)
+    assert done.returncode != 0
+    assert "has what ECR calls critical or high: CVE-2026-0001; mend the image" in done.stderr
+    assert "digest=" not in done.stdout
+
+
+def test_a_deployment_without_an_approved_digest_and_a_verb_that_is_none_are_refused(clone: Path) -> None:
+    deploy, rollout = one("deploy", "make deploy"), one("rollout", "make rollout")
+    empty = Step(deploy.workflow, deploy.job, deploy.step, {**deploy.env, "REVIEWED": ""})
+    wrong = Step(rollout.workflow, rollout.job, rollout.step, {**rollout.env, "VERB": "canary; true"})
+    assert "REVIEWED is empty" in run(empty, clone).stderr
+    assert "VERB is 'canary; true'" in run(wrong, clone).stderr
+    assert not (clone / "called").exists()
+
+
+def test_the_change_that_is_opened_sets_the_release_and_nothing_else(clone: Path) -> None:
+    committed = (ROOT / "Pulumi.canary.yaml").read_text()
+    (clone / "Pulumi.canary.yaml").write_text(committed)
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
+    for words in (
+        ["init", "-q", "--bare", "origin.git"],
+        ["init", "-q"],
+        ["config", "user.name", "t"],
+        ["config", "user.email", "t@t"],
+        ["remote", "add", "origin", "origin.git"],
+        ["add", "Pulumi.canary.yaml"],
+        ["commit", "-qm", "one"],
+    ):
+        subprocess.run([*git, *words], cwd=clone, check=True)
+    done = run(one("release", "make propose"), clone)
+    assert done.returncode == 0, done.stderr
+    shown = subprocess.run(
+        ["git", "--git-dir=origin.git", "show", "--format=%s", "-U0", "release/canary-1.5.2"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert shown.splitlines()[0] == "canary is to run 1.5.2, built from 9a8b7c6"
+    assert re.findall(r"^\+ +(.*)$", shown, re.MULTILINE) == [
+        f"web-next:image: {GIVEN['needs.push.outputs.app']}",
+        'web-next:buildSha: "9a8b7c6"',
+        "web-next:version: 1.5.2",
+        f"image: {GIVEN['needs.push.outputs.edge']}",
+    ]
+    assert (clone / "called").read_text().splitlines()[-1] == "gh pr create --head release/canary-1.5.2 --fill"
