@@ -186,6 +186,13 @@ def test_a_vault_that_does_not_answer_is_one_line(program: Path, environment: di
     assert "connection refused" in line
 
 
+def test_aws_itself_is_behind_the_closed_proxy(program: Path, environment: dict[str, str]) -> None:
+    del environment["AWS_ENDPOINT_URL"]
+    line = refusal(run(program, environment, "--", "env"), 1)
+
+    assert "AUDIT_DB_URL cannot be read: proxyconnect tcp: dial tcp 127.0.0.1:9: connect: connection refused" in line
+
+
 def test_the_role_of_a_container_of_the_local_stack_is_enough(
     program: Path, environment: dict[str, str], emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +202,8 @@ def test_the_role_of_a_container_of_the_local_stack_is_enough(
     role = {"AWS_CONFIG_FILE": str(file), "AWS_EC2_METADATA_SERVICE_ENDPOINT": emulator.url}
     for name, value in role.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED", raising=False)
+    for name in ("AWS_EC2_METADATA_DISABLED", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name)
     client = botocore.session.Session().create_client("secretsmanager")
     secret = f"{environment['VAULT_PREFIX']}OF_THE_ROLE"
     client.create_secret(Name=secret, SecretString="seen")
