@@ -41,14 +41,15 @@ class Rights:
             _allow("StateListing", ["s3:ListBucket"], state),
             _allow("StateKey", ["kms:Decrypt"], self._arn("kms", "key/*"), **own_key),
             # Looks at load balancers and at figures name none: AWS has no rights for one of them.
-            _allow("Split", [f"elasticloadbalancing:Describe{what}" for what in ("Listeners", "Tags")], "*"),
+            _allow("Split", [f"elasticloadbalancing:Describe{what}" for what in ("Listeners", "Rules", "Tags")], "*"),
             _allow("Figures", ["cloudwatch:GetMetricData"], "*"),
             _allow("Records", ["s3:GetObject", "s3:GetObjectVersion"], f"{records}/*"),
             _allow("RecordsListing", ["s3:ListBucket", "s3:ListBucketVersions"], records),
         ]
 
     def to_flip(self) -> list[Statement]:
-        """The share of the traffic, the flags, the rollout's record, and the message to the channel."""
+        """The share of the traffic, whether tasks are kept, the flags, the rollout's record, and the message to the
+        channel."""
         in_vault = {
             "ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/web-next-*"},
             "StringEquals": {"kms:ViaService": f"secretsmanager.{self.region}.amazonaws.com"},
@@ -59,6 +60,15 @@ class Rights:
                 ["elasticloadbalancing:AddTags", "elasticloadbalancing:ModifyListener"],
                 self._arn("elasticloadbalancing", "listener/app/web-next-*"),
             ),
+            _allow("Targets", ["application-autoscaling:DescribeScalableTargets"], "*"),
+            _allow(
+                "Keeping",
+                ["application-autoscaling:RegisterScalableTarget"],
+                self._arn("application-autoscaling", "scalable-target/*"),
+                StringEquals={"application-autoscaling:service-namespace": "ecs"},
+            ),
+            # Whoever registers a service's target needs these of the service.
+            _allow("Services", ["ecs:DescribeServices", "ecs:UpdateService"], self._arn("ecs", "service/web-next-*/*")),
             _allow("Flags", ["ssm:GetParameter", "ssm:PutParameter"], self._arn("ssm", "parameter/web-next-*/flags/*")),
             _allow("Record", ["s3:PutObject"], f"arn:aws:s3:::web-next-*-records-{self.account}/*"),
             _allow(

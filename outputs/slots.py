@@ -73,11 +73,21 @@ class TaskEdge(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scaling(Shape):
+    """Between how many tasks a track's service is scaled, and the `label` of its balancer and target group, by which
+    requests for each task are counted."""
+
+    least: int
+    most: int
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FargateSlot(Shape):
     """What a fargate stack keeps for a candidate: all that its service needs, and nothing else of the base.
 
     Roles, cluster and target group are ARNs; subnets and security group ids. `environment` is what the app is told.
-    `ready_alarm` is the alarm that ends a deployment.
+    `ready_alarm` is the alarm that ends a deployment. It is scaled as stable is.
     """
 
     region: str
@@ -89,6 +99,7 @@ class FargateSlot(Shape):
     task_role: str
     log_group: str
     ready_alarm: str
+    scaling: Scaling
     edge: TaskEdge
     environment: Mapping[str, str]
 

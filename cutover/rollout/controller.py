@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from cutover.errors import CutoverError, HeldError, RefusedError, RolledBackError
+from cutover.errors import CutoverError, HeldError, RefusedError, RolledBackError, TrafficError
 from cutover.rollout import machine, steps
-from cutover.rollout.effects import Answers, ConflictError, Kept, ReadJournal, ReadRecord, Run, Steps, World
+from cutover.rollout.effects import Answers, ConflictError, Kept, ReadJournal, ReadRecord, ReadWeight, Run, Steps, World
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.steps import Turn
+from cutover.traffic.split import Share
 
 if TYPE_CHECKING:
     from cutover.gates.judgement import Judgement
@@ -36,13 +37,15 @@ class Ticked:
 @dataclass(frozen=True, kw_only=True)
 class Controller:
     """The verbs on the base `stack`, typed by `by`. `judge` says what the gates see of a record's phase; `frozen`,
-    why nothing may rise now, None where it may."""
+    why nothing may rise now, None where it may. `ready` raises RefusedError where the candidate is not what it takes
+    for a state."""
 
     stack: str
     by: str
     world: World
     judge: Callable[[Record], Judgement]
     frozen: Callable[[datetime], str | None]
+    ready: Callable[[Record, State], None]
     now: Callable[[], datetime]
 
     def current(self) -> Record | None:
@@ -67,9 +70,11 @@ class Controller:
         frozen = self.frozen(self.now())
         if frozen and not despite:
             raise HeldError(f"no weight may rise now: {frozen}; --despite-freeze REASON goes on, and is recorded")
-        return _come_to(
-            to, self._run(steps.change(lambda now: machine.risen(_same(now, record), to, last, self.now())))
-        )
+        self._require_no_other_way()
+        self.ready(record, to)
+        turn = self._run(steps.change(lambda now: machine.risen(_same(now, record), to, last, self.now())))
+        self._require_routed(_come_to(to, turn).record)
+        return turn
 
     def sign(self, pack: str, by: list[str], why: str | None) -> Turn:
         """A prepared rollout, on a pack that was approved, or for a reason without."""
@@ -159,6 +164,21 @@ class Controller:
                 f"cutover status -s {self.stack} counts down"
             )
         raise HeldError(f"the gates of {record.state} have not passed: {judgement.why}; see cutover status")
+
+    def _require_no_other_way(self) -> None:
+        """Raises RefusedError where something leads to a track whatever the weight is."""
+        share: Share = self.world.do(ReadWeight())
+        if share.beside:
+            raise RefusedError(f"no weight may rise: {'; '.join(share.beside)}")
+
+    def _require_routed(self, record: Record) -> None:
+        """Raises TrafficError where what routes, read back, is not what the record says."""
+        share: Share = self.world.do(ReadWeight())
+        if share.weight != record.weight:
+            raise TrafficError(
+                f"the candidate was given {record.weight} %, and what routes has {share.weight} %: look at it, cutover "
+                f"status -s {self.stack}; cutover resume sets it again"
+            )
 
     def _required(self) -> Record:
         record = self.current()

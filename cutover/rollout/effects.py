@@ -89,6 +89,14 @@ class WriteFlags:
 
 
 @dataclass(frozen=True)
+class KeepTasks:
+    """Has autoscaling take no task away, of either track, where the record keeps them; else lets it. Fails with
+    UnreachableError."""
+
+    record: Record
+
+
+@dataclass(frozen=True)
 class Tell:
     """Tells people of a turn, in the channel. Fails with UnreachableError."""
 
@@ -123,6 +131,7 @@ Effect = (
     | TakeBack
     | Answers
     | WriteFlags
+    | KeepTasks
     | Tell
     | WriteDown
     | ReadJournal

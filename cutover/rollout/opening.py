@@ -14,7 +14,7 @@ from cutover.errors import UnreachableError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.controller import Controller, Ticked
 from cutover.rollout.effects import ReadJournal
-from cutover.rollout.record import Record, Targets
+from cutover.rollout.record import Record, State, Targets
 from cutover.rollout.store import LOCAL, Copy
 from cutover.rollout.world import RealWorld
 from cutover.smoke.finding import now
@@ -40,6 +40,7 @@ def opened(stack: str, *, by: str | None = None, targets: Targets | None = None,
         world=RealWorld(copy, targets),
         judge=lambda record: _judged(copy, record),
         frozen=lambda at: _frozen(stack, at),
+        ready=_ready,
         now=now,
     )
 
@@ -94,6 +95,12 @@ def _asked(stack: str) -> Targets:
     from cutover.stacks.outputs import outputs
 
     return targets_of(outputs(stack))
+
+
+def _ready(record: Record, to: State) -> None:
+    from cutover.rollout.tasks import require_ready
+
+    require_ready(record, to)
 
 
 def _frozen(stack: str, at: datetime) -> str | None:

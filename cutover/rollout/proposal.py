@@ -109,4 +109,5 @@ def _rolled(target: SmokeTarget) -> RolledRelease:
         digest=target.digest,
         stack=target.stack,
         schema_version=target.schema.version,
+        processes=target.processes,
     )

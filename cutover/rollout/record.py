@@ -15,7 +15,7 @@ from cutover.rollout.phases import FlagValues, Phase
 from outputs.flags import FlagsParameters
 from outputs.release import ReleaseSummary, Track
 from outputs.shape import Shape
-from outputs.smoke import EdgeSummary, Places
+from outputs.smoke import DockerProcesses, EdgeSummary, FargateProcesses, Places
 from outputs.traffic import DockerTraffic, FargateTraffic
 
 KEY = "rollout.json"
@@ -41,10 +41,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RolledRelease(ReleaseSummary):
-    """A release of the rollout, the stack that declares it, and the schema version that it was proven with."""
+    """A release of the rollout, the stack that declares it, the schema version that it was proven with, and what runs
+    it."""
 
     stack: str
     schema_version: int
+    processes: Annotated[DockerProcesses | FargateProcesses, Field(discriminator="runtime")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,11 @@ class Record(Shape):
         """The candidate's share in percent."""
         phase = self.phase
         return phase.weight if phase else 0
+
+    @property
+    def keeps_tasks(self) -> bool:
+        """Whether no track may lose tasks: while the candidate has a share each may get all of the traffic."""
+        return self.weight > 0
 
     @property
     def way_back(self) -> bool:

@@ -18,12 +18,13 @@ from outputs.shape import Shape
 @dataclass(frozen=True, kw_only=True)
 class Routes(Shape):
     """What routes, read back: the candidate's share in percent, by which revision of which rollout it was set, and
-    which were taken back last; or `unread`, why it cannot be read."""
+    which were taken back last, what else leads to a track; or `unread`, why it cannot be read."""
 
     weight: int | None = None
     rollout: str | None = None
     revision: int | None = None
     taken_back: Sequence[str] = field(default_factory=list)
+    beside: Sequence[str] = field(default_factory=list)
     unread: str | None = None
 
     @classmethod
@@ -39,6 +40,7 @@ class Routes(Shape):
             rollout=mark.rollout if mark else None,
             revision=mark.revision if mark else None,
             taken_back=sorted(share.taken_back),
+            beside=list(share.beside),
         )
 
 
@@ -132,6 +134,8 @@ def _why(record: Record, routes: Routes, judgement: Judgement | None) -> str:
     if routes.weight is not None and routes.weight != record.weight:
         way = "tick lowers it" if routes.weight > record.weight else f"cutover resume -s {record.stack} sets it again"
         return f"{routes.weight} % is routed where the record says {record.weight} %: {way}"
+    if routes.beside:
+        return routes.beside[0]
     if record.hold:
         return record.hold
     if judgement:

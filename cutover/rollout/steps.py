@@ -16,6 +16,7 @@ from cutover.rollout.effects import (
     Answers,
     ConflictError,
     KeepCopy,
+    KeepTasks,
     Kept,
     ReadCopy,
     ReadJournal,
@@ -34,7 +35,7 @@ from cutover.traffic.split import Share
 from outputs.release import Track
 
 TRACKS: tuple[Track, ...] = ("candidate", "stable")
-RECORD, FLAGS, NOTICE = "record", "flags", "notice"
+RECORD, FLAGS, TASKS, NOTICE = "record", "flags", "tasks", "notice"
 """What the journal may name; flags with their track after a space."""
 TRIES = 5
 """How often a rollback writes its record again that somebody else's was written before."""
@@ -235,19 +236,21 @@ def _write_back(back: Record, last: Last, at: datetime, left: dict[str, None]) -
 
 
 def _set(record: Record, left: dict[str, None]) -> Steps[RefusedError | None]:
-    """The weight and the flags; flags first, and not without them, where the candidate gets traffic.
+    """The weight, the flags, and that tasks are kept; the weight last, and not without them, where the candidate gets
+    traffic.
 
     Returns the refusal where what routes does not take it.
     """
     if record.weight:
-        for track in TRACKS:
-            try:
+        try:
+            for track in TRACKS:
                 yield WriteFlags(track, record.flags(track))
-            except UnreachableError as error:
-                raise UnreachableError(
-                    f"{error}; the record says {record.state}, and the weight is as it was: cutover resume -s "
-                    f"{record.stack} puts it in force"
-                ) from None
+            yield KeepTasks(record)
+        except UnreachableError as error:
+            raise UnreachableError(
+                f"{error}; the record says {record.state}, and the weight is as it was: cutover resume -s "
+                f"{record.stack} puts it in force"
+            ) from None
     try:
         yield SetWeight(record)
     except RefusedError as refused:
@@ -258,7 +261,7 @@ def _set(record: Record, left: dict[str, None]) -> Steps[RefusedError | None]:
 
 
 def _lower(record: Record, left: dict[str, None]) -> Steps[None]:
-    """The weight where it is above the record's, and the flags. Who has put a newer one in force lowers it."""
+    """The weight where it is above the record's, then flags and tasks. Who has put a newer one in force lowers it."""
     routed: Share = yield ReadWeight()
     if routed.weight > record.weight:
         try:
@@ -274,6 +277,10 @@ def _flags(record: Record, left: dict[str, None]) -> Steps[None]:
             yield WriteFlags(track, record.flags(track))
         except UnreachableError:
             left[f"{FLAGS} {track}"] = None
+    try:
+        yield KeepTasks(record)
+    except UnreachableError:
+        left[TASKS] = None
 
 
 def _ended(record: Record, left: dict[str, None], *, tell: bool) -> Steps[Turn]:

@@ -15,6 +15,7 @@ from cutover.rollout.notice import tell
 from cutover.rollout.pinned import Pinned
 from cutover.rollout.record import Record, Targets
 from cutover.rollout.store import Copy, Store
+from cutover.rollout.tasks import keep_tasks
 from cutover.traffic import traffic_split
 from cutover.traffic.split import Mark, TrafficSplit
 
@@ -47,6 +48,8 @@ class RealWorld:
                 return Pinned(self.targets.edge, track).answers()
             case effects.WriteFlags(track, flags):
                 return Flags.of(self.targets.places).write(getattr(self.targets.flags, track), flags)
+            case effects.KeepTasks(record):
+                return keep_tasks(record)
             case effects.Tell(record):
                 return tell(record, self.split.by_hand())
             case effects.WriteDown(record, left):

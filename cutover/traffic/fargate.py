@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ from cutover.traffic import refusals
 from cutover.traffic.split import Mark, NothingRoutesError, Share, checked, named
 from outputs.traffic import FargateTraffic
 
+TRACK_HEADER = "X-Web-Next-Track"
+"""By which the program's rules know who asks for a track (`infra/runtime/fargate/balancer.py`)."""
 MARK, LATCHED = "web-next:rollout", "web-next:taken-back"
 """The listener's tags: the mark in force, and the rollouts that were taken back last. An older one's revision is
 older too."""
@@ -42,12 +45,14 @@ class ListenerTraffic:
         return cls(**{name: value for name, value in where.output().items() if name != "runtime"}, client=client)
 
     def get(self) -> Share:
-        """The candidate's share of the weights; a group that is forwarded to alone has all of it.
+        """The candidate's share of the weights; a group that is forwarded to alone has all of it. Whatever else of the
+        load balancer forwards to a track, but for whoever asks for it by name, is `beside`.
 
         Raises TrafficError when the listener forwards otherwise.
         """
         weight, tags = self._weight(self._actions()), self._tags()
-        return Share(weight=weight, mark=_mark(tags), taken_back=frozenset(_latched(tags)))
+        beside = tuple(self._beside())
+        return Share(weight=weight, mark=_mark(tags), taken_back=frozenset(_latched(tags)), beside=beside)
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
         """Sets both weights and whether browsers are kept in one call, the other actions as they are, between two
@@ -109,6 +114,24 @@ class ListenerTraffic:
                 oidc["UseExistingClientSecret"] = True  # AWS shows no secret, and refuses the action without one
         self._call("modify_listener", ListenerArn=self.listener, DefaultActions=actions)
 
+    def _beside(self) -> Iterator[str]:
+        tracks = {self.stable: "stable", self.candidate: "candidate"}
+        balancer = self.listener.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
+        for listener in self._call("describe_listeners", LoadBalancerArn=balancer)["Listeners"]:
+            arn = listener["ListenerArn"]
+            for rule in self._call("describe_rules", ListenerArn=arn)["Rules"]:
+                to = {tracks[group] for action in rule["Actions"] for group in _weights(action) if group in tracks}
+                if not to or (rule["IsDefault"] and arn == self.listener) or _pins(rule, to):
+                    continue
+                way = f"delete-rule --region {self.region} --rule-arn {rule['RuleArn']}"
+                if rule["IsDefault"]:
+                    way = f"delete-listener --region {self.region} --listener-arn {arn}"
+                what = "listener" if rule["IsDefault"] else "a rule of listener"
+                yield (
+                    f"{what} {arn} leads to {' and '.join(sorted(to))}, whatever the weights are: remove it, aws elbv2 "
+                    f"{way}"
+                )
+
     def _actions(self) -> list[dict[str, Any]]:
         (listener,) = self._call("describe_listeners", ListenerArns=[self.listener])["Listeners"]
         return list(listener["DefaultActions"])
@@ -139,6 +162,19 @@ class ListenerTraffic:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ListenerNotFound":
                 raise NothingRoutesError(f"there is no listener {self.listener}: bring its stack up first") from None
             raise TrafficError(f"listener {self.listener}: {operation} failed ({error}); try again") from None
+
+
+def _pins(rule: dict[str, Any], tracks: set[str]) -> bool:
+    """Whether a rule is one of the program's: whoever is trusted and asks for a track gets it."""
+    asked = [value for each in rule["Conditions"] for value in _asked(each)]
+    trusted = any(each["Field"] == "source-ip" for each in rule["Conditions"])
+    return trusted and len(tracks) == 1 and asked == [*tracks]
+
+
+def _asked(condition: dict[str, Any]) -> list[str]:
+    """The tracks that a condition on the header asks for."""
+    header = condition.get("HttpHeaderConfig") or {}
+    return list(header["Values"]) if header.get("HttpHeaderName", "").lower() == TRACK_HEADER.lower() else []
 
 
 def _weights(action: dict[str, Any]) -> dict[str, int]:

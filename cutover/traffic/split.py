@@ -27,11 +27,12 @@ class Mark:
 @dataclass(frozen=True, kw_only=True)
 class Share:
     """The candidate's share in percent, as what routes has it, the mark in force there, and which rollouts were
-    taken back last."""
+    taken back last. `beside` has a clause for each other way to a track, which the share does not govern."""
 
     weight: int
     mark: Mark | None = None
     taken_back: frozenset[str] = frozenset()
+    beside: tuple[str, ...] = ()
 
 
 class NothingRoutesError(TrafficError):

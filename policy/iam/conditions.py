@@ -14,6 +14,7 @@ Values = Mapping[str, str | tuple[str, ...]]
 """A request's context."""
 
 SINGLE = (
+    "application-autoscaling:service-namespace",
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
     "aws:SecureTransport",

@@ -271,18 +271,22 @@ class Explorer:
             self.met["a tick wrote a rollback down"] += self._running(before) and not self._running(world)
             self.met["a tick ended the draining"] += self._draining(before) and not self._draining(world)
             self.met["a tick mended flags"] += world.flags != before.flags
+            self.met["a tick mended who keeps tasks"] += world.kept != before.kept
         self._hold_agreeing(world, "after two ticks")
         record = self.model.record(world.bucket)
         if record and record.state.running:
             self._hold_resuming(world, record, machine)
 
     def _hold_agreeing(self, world: World, when: str) -> None:
-        """Record, weight and flags agree, and somebody delivers. The weight may be lower: who was to raise it died."""
+        """Record, weight, flags and tasks agree, and somebody delivers. The weight may be lower: who was to raise it
+        died."""
         record = self.model.record(world.bucket)
         if record and world.weight > record.weight:
             raise BrokenError(f"{when} the weight is above the record's: {self._said(world)}")
         if record and world.flags != tuple(self.model.flag(record.flags(track)) for track in ("candidate", "stable")):
             raise BrokenError(f"{when} the flags are not the record's: {self._said(world)}")
+        if record and world.kept is not record.keeps_tasks:
+            raise BrokenError(f"{when} tasks are kept or let go otherwise than the record says: {self._said(world)}")
         if world.accepted and not self.model.delivers(world):
             raise BrokenError(f"{when} nobody delivers what was accepted: {self._said(world)}")
 

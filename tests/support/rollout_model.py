@@ -49,6 +49,7 @@ class World(NamedTuple):
     mark: Mark | None = None
     latched: frozenset[str] = frozenset()
     flags: tuple[int, int] = (0, 0)
+    kept: bool = False
     accepted: bool = False
     real: bool = False
     faults: int = 0
@@ -176,6 +177,11 @@ class Model:
                 if may_fail:
                     yield Went(("error", AWAY), failed)
                     yield Went(("error", AWAY), self._flagged(failed, track, flags))
+            case effects.KeepTasks(record):
+                yield Went(("value", None), world._replace(kept=record.keeps_tasks))
+                if may_fail:
+                    yield Went(("error", AWAY), failed)
+                    yield Went(("error", AWAY), failed._replace(kept=record.keeps_tasks))
             case effects.Tell():
                 yield Went(("value", None), world)
                 if may_fail:

@@ -35,7 +35,9 @@ class MemoryWorld:
     copy: Record | None = None
     weight: int = 0
     latched: set[str] = field(default_factory=set)
+    beside: tuple[str, ...] = ()
     flags: dict[Track, FlagValues] = field(default_factory=dict)
+    kept: bool = False
     journal: tuple[str, ...] = ()
     told: list[State] = field(default_factory=list)
     answering: set[Track] = field(default_factory=lambda: {"stable", "candidate"})
@@ -59,7 +61,7 @@ class MemoryWorld:
             case effects.KeepCopy(record):
                 self.copy = record
             case effects.ReadWeight():
-                return Share(weight=self.weight, taken_back=frozenset(self.latched))
+                return Share(weight=self.weight, taken_back=frozenset(self.latched), beside=self.beside)
             case effects.SetWeight(record):
                 if record.id in self.latched and record.weight:
                     raise RefusedError("it was taken back")
@@ -71,6 +73,8 @@ class MemoryWorld:
                 return track in self.answering
             case effects.WriteFlags(track, flags):
                 self.flags[track] = flags
+            case effects.KeepTasks(record):
+                self.kept = record.keeps_tasks
             case effects.Tell(record):
                 self.told.append(record.state)
             case effects.WriteDown(_, left):

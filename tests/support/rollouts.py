@@ -8,6 +8,7 @@ from cutover.rollout.phases import PHASES, FlagValues
 from cutover.rollout.record import Last, Record, Releases, RolledRelease, State, Targets
 from outputs.flags import FlagsParameters
 from outputs.release import Track
+from outputs.smoke import DockerProcesses
 from outputs.traffic import DockerTraffic
 from tests.support.edge_double import TARGET
 
@@ -23,6 +24,7 @@ def release(track: Track, version: str, stack: str) -> RolledRelease:
         digest=f"digest-{version}",
         stack=stack,
         schema_version=6,
+        processes=DockerProcesses(app=f"web-next-{stack}-{track}", worker=f"web-next-{stack}-worker"),
     )
 
 

@@ -15,8 +15,9 @@ import pytest
 from cutover.gates.judgement import Judgement
 from cutover.rollout import opening, scheduled
 from cutover.rollout.pinned import Pinned
-from cutover.rollout.record import KEY, Record, State
+from cutover.rollout.record import KEY, Record, Releases, State
 from infra.naming import Names
+from outputs.smoke import FargateProcesses
 from outputs.traffic import FargateTraffic
 from tests.support.rollouts import RECORD
 
@@ -36,13 +37,16 @@ class Call:
 @dataclass
 class OnAws:
     """A base stack on AWS: its rollout's `record`, None before the first, the candidate's `weight`, the listener's
-    `tags`, and what the gates say. `said` is what the channel was told, `calls` all that AWS was asked."""
+    `tags` and `rules`, the services whose tasks are `kept`, and what the gates say. `said` is what the channel was
+    told, `calls` all that AWS was asked."""
 
     patch: pytest.MonkeyPatch
     names: Names
     record: Record | None = None
     weight: int = 0
     tags: dict[str, str] = field(default_factory=dict)
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)
     says: Judgement | None = None
     said: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -69,8 +73,19 @@ class OnAws:
         listener = f"{_ELB}:listener/app/{self.names.balancer}/1/2"
         return FargateTraffic(region=REGION, listener=listener, stable=stable, candidate=candidate)
 
-    def begun(self, state: State, **other: Any) -> Record:
-        """A rollout on this stack, in this state, as the bucket has it and as it is routed."""
+    def processes(self, track: str) -> FargateProcesses:
+        """What runs a track's release."""
+        ecs = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
+        return FargateProcesses(
+            cluster=f"{ecs}:cluster/{self.names.prefix}",
+            app=track,
+            worker=f"{track}-worker",
+            app_definition=f"{ecs}:task-definition/{self.names.prefix}-{track}:7",
+            worker_definition=f"{ecs}:task-definition/{self.names.prefix}-worker:7",
+        )
+
+    def begun(self, state: State, image: str = "sha256:1.5.1", **other: Any) -> Record:
+        """A rollout on this stack, in this state, as the bucket has it and as it is routed, of a candidate's image."""
         targets = replace(
             RECORD.targets,
             traffic=self.traffic,
@@ -78,7 +93,11 @@ class OnAws:
             places=replace(RECORD.targets.places, region=REGION, emulator=None, records_bucket=self.bucket),
             webhook_secret=f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{self.names.prefix}/SLACK_WEBHOOK_URL-a1B2c3",
         )
-        self.record = replace(RECORD, stack=self.names.stack, state=state, targets=targets, **other)
+        releases = Releases(
+            stable=replace(RECORD.releases.stable, processes=self.processes("stable")),
+            candidate=replace(RECORD.releases.candidate, image=image, processes=self.processes("candidate")),
+        )
+        self.record = replace(RECORD, stack=self.names.stack, state=state, targets=targets, releases=releases, **other)
         self.weight = self.record.weight
         return self.record
 
@@ -110,6 +129,17 @@ class OnAws:
                 return {"ETag": '"e"'}
             case "DescribeListeners":
                 return {"Listeners": [{"ListenerArn": self.traffic.listener, "DefaultActions": [self._action()]}]}
+            case "DescribeRules":
+                default = {"IsDefault": True, "Conditions": [], "Actions": [self._action()], "RuleArn": "default"}
+                return {"Rules": [default, *self.rules]}
+            case "DescribeScalableTargets":
+                (service,) = given["ResourceIds"]
+                state = {"DynamicScalingInSuspended": service in self.kept}
+                return {"ScalableTargets": [{"ResourceId": service, "SuspendedState": state}]}
+            case "RegisterScalableTarget":
+                kept = given["SuspendedState"]["DynamicScalingInSuspended"]
+                (self.kept.add if kept else self.kept.discard)(given["ResourceId"])
+                return {}
             case "DescribeTags":
                 tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
                 return {"TagDescriptions": [{"ResourceArn": self.traffic.listener, "Tags": tags}]}

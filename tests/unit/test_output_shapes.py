@@ -13,7 +13,7 @@ from outputs.flags import FlagsParameters
 from outputs.release import ReleaseSummary
 from outputs.schema import AppliedSchema, applied_checksums
 from outputs.shape import OutputError, Shape
-from outputs.slots import DockerPlace, DockerSlot, EdgeAccess, FargatePlace, FargateSlot, SlotFiles, TaskEdge
+from outputs.slots import DockerPlace, DockerSlot, EdgeAccess, FargatePlace, FargateSlot, Scaling, SlotFiles, TaskEdge
 from outputs.smoke import (
     Criterion,
     DockerProcesses,
@@ -61,6 +61,7 @@ SHAPES: list[Shape] = [
         task_role="r",
         log_group="l",
         ready_alarm="a",
+        scaling=Scaling(least=2, most=6, label="l"),
         edge=EDGE,
         environment={"A": "b"},
     ),

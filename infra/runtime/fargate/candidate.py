@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from infra.naming import Names
 from infra.release import Release
 from infra.runtime.fargate.edge import task_edge
-from infra.runtime.fargate.service import ServiceArgs, service
+from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
 from infra.settings.keys import Settings
 from infra.settings.sections import FargateSettings
@@ -49,8 +49,8 @@ class FargateCandidateArgs:
 
 
 class FargateCandidate(pulumi.ComponentResource):
-    """The candidate's services: app with nginx, and worker, which rests until a rollout has it deliver. Both log into
-    the slot's group."""
+    """The candidate's services: app with nginx, scaled as stable's is, and worker, which rests until a rollout has it
+    deliver. Both log into the slot's group."""
 
     processes: FargateProcesses
 
@@ -85,10 +85,18 @@ class FargateCandidate(pulumi.ComponentResource):
         app_task, app_service = self._service(
             "candidate",
             app,
-            args.fargate.tasks,
+            slot.apply(lambda known: known.scaling.least),
             target_group=slot.apply(lambda known: known.target_group),
             alarms=[slot.apply(lambda known: known.ready_alarm)],
         )
+        cluster = slot.apply(lambda known: known.cluster.rpartition("/")[2])
+        own = ScalingArgs(
+            resource=pulumi.Output.concat("service/", cluster, "/", app_service.name),
+            label=slot.apply(lambda known: known.scaling.label),
+            least=slot.apply(lambda known: known.scaling.least),
+            most=slot.apply(lambda known: known.scaling.most),
+        )
+        scaling("candidate", own, self._child)
         worker_task, worker_service = self._service("candidate-worker", worker, args.fargate.worker_tasks)
         self.processes = FargateProcesses(
             cluster=later(slot.apply(lambda known: known.cluster)),
@@ -103,7 +111,7 @@ class FargateCandidate(pulumi.ComponentResource):
         self,
         name: str,
         containers: pulumi.Output[list[dict[str, Any]]],
-        tasks: int,
+        tasks: pulumi.Input[int],
         *,
         target_group: pulumi.Output[str] | None = None,
         alarms: Sequence[pulumi.Output[str]] = (),
@@ -124,5 +132,6 @@ class FargateCandidate(pulumi.ComponentResource):
             security_group=slot.apply(lambda known: known.security_group),
             target_group=target_group,
             alarms=alarms,
+            scaled=target_group is not None,
         )
         return made, service(name, placed, self._child)

@@ -28,7 +28,7 @@ from infra.runtime.fargate.work import WorkMetrics, WorkMetricsArgs, work_alarms
 from infra.settings.keys import Settings
 from infra.settings.sections import EdgeSettings, FargateSettings
 from infra.shapes import later
-from outputs.slots import FargatePlace, FargateSlot, FargateSlots, TaskEdge
+from outputs.slots import FargatePlace, FargateSlot, FargateSlots, Scaling, TaskEdge
 from outputs.smoke import CLOUDWATCH, FargateProcesses
 from outputs.traffic import FargateTraffic
 
@@ -154,6 +154,7 @@ class FargateRuntime(pulumi.ComponentResource):
                 task_role=later(pulumi.Output.from_input(args.task_role)),
                 log_group=self._logs["candidate"],
                 ready_alarm=metrics.alarms["candidate"],
+                scaling=self._scaling(balancer, "candidate"),
                 edge=args.told,
                 environment=args.environment,
             ),
@@ -209,14 +210,13 @@ class FargateRuntime(pulumi.ComponentResource):
         # ECS registers tasks with a target group only once a listener has it.
         waits = pulumi.ResourceOptions(parent=self, depends_on=[balancer, metrics, *after])
         app = service("stable", placed, waits)
-        scaled = ScalingArgs(
-            resource=pulumi.Output.concat("service/", args.names.prefix, "/", app.name),
-            label=pulumi.Output.concat(balancer.balancer.arn_suffix, "/", balancer.groups["stable"].arn_suffix),
-            least=args.fargate.tasks,
-            most=args.fargate.most_tasks,
-        )
-        scaling("stable", scaled, self._child)
+        resource = pulumi.Output.concat("service/", args.names.prefix, "/", app.name)
+        scaling("stable", ScalingArgs.of(self._scaling(balancer, "stable"), resource), self._child)
         return made, app
+
+    def _scaling(self, balancer: Balancer, track: str) -> Scaling:
+        label = pulumi.Output.concat(balancer.balancer.arn_suffix, "/", balancer.groups[track].arn_suffix)
+        return Scaling(least=self._args.fargate.tasks, most=self._args.fargate.most_tasks, label=later(label))
 
     def _worker(self, after: list[aws.cloudwatch.LogGroup]) -> tuple[aws.ecs.TaskDefinition, aws.ecs.Service]:
         args = self._args

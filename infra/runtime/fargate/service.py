@@ -9,19 +9,20 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.runtime.fargate.task import EDGE_PORT
+from outputs.slots import Scaling
 
 GRACE_SECONDS = 90
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceArgs:
-    """`tasks` is how many there are at first; `target_group`, an ARN, is where they are registered, if anywhere.
-    `alarms` are the names of alarms that end a deployment."""
+    """`tasks` is how many there are, where they are `scaled` at first; `target_group`, an ARN, is where they are
+    registered, if anywhere. `alarms` are the names of alarms that end a deployment."""
 
     name: str
     cluster: pulumi.Input[str]
     task: pulumi.Input[str]
-    tasks: int
+    tasks: pulumi.Input[int]
     subnets: pulumi.Input[Sequence[pulumi.Input[str]]]
     security_group: pulumi.Input[str]
     target_group: pulumi.Input[str] | None = None
@@ -74,8 +75,12 @@ class ScalingArgs:
 
     resource: pulumi.Input[str]
     label: pulumi.Input[str]
-    least: int
-    most: int
+    least: pulumi.Input[int]
+    most: pulumi.Input[int]
+
+    @classmethod
+    def of(cls, track: Scaling, resource: pulumi.Input[str]) -> ScalingArgs:
+        return cls(resource=resource, label=track.label, least=track.least, most=track.most)
 
 
 CPU_PERCENT, REQUESTS_PER_TARGET = 60, 1000
@@ -83,7 +88,8 @@ CPU_PERCENT, REQUESTS_PER_TARGET = 60, 1000
 
 
 def scaling(name: str, args: ScalingArgs, opts: pulumi.ResourceOptions) -> None:
-    """Declares how many tasks there are: between the least and the most, by CPU and by requests."""
+    """Declares how many tasks there are: between the least and the most, by CPU and by requests. That no task is taken
+    away while a rollout needs it is run-time state: cutover sets it, and no `up` puts it back."""
     target = aws.appautoscaling.Target(
         name,
         service_namespace="ecs",
@@ -91,7 +97,7 @@ def scaling(name: str, args: ScalingArgs, opts: pulumi.ResourceOptions) -> None:
         resource_id=args.resource,
         min_capacity=args.least,
         max_capacity=args.most,
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["suspendedState"])),
     )
     metrics = {
         "cpu": ("ECSServiceAverageCPUUtilization", CPU_PERCENT, None),

@@ -13,8 +13,8 @@ Statement = dict[str, Any]
 
 
 def watch_permissions(names: Names) -> list[Statement]:
-    """The statements of what ticks: the rollout's record, the share of the traffic, the flags, what the gates see, and
-    the message to the channel."""
+    """The statements of what ticks: the rollout's record, the share of the traffic, the flags, whether tasks are kept,
+    what the gates see, and the message to the channel."""
     here = f"{names.region}:{names.account}"
     records = f"arn:aws:s3:::{names.bucket('records')}"
     parameters = names.flags_parameters.output().values()
@@ -27,7 +27,7 @@ def watch_permissions(names: Names) -> list[Statement]:
         # Only whoever may list is told that there is no record yet; others are refused.
         _allow("Listing", ["s3:ListBucket"], records),
         # Looks at load balancers name none: AWS has no rights for one of them.
-        _allow("Split", [f"elasticloadbalancing:Describe{what}" for what in ("Listeners", "Tags")], "*"),
+        _allow("Split", [f"elasticloadbalancing:Describe{what}" for what in ("Listeners", "Rules", "Tags")], "*"),
         _allow(
             "Share",
             ["elasticloadbalancing:AddTags", "elasticloadbalancing:ModifyListener"],
@@ -37,6 +37,20 @@ def watch_permissions(names: Names) -> list[Statement]:
             "Flags",
             ["ssm:GetParameter", "ssm:PutParameter"],
             [f"arn:aws:ssm:{here}:parameter{parameter}" for parameter in parameters],
+        ),
+        _allow("Targets", ["application-autoscaling:DescribeScalableTargets"], "*"),
+        # Their ARNs end with ids that are AWS' own.
+        _allow(
+            "Keeping",
+            ["application-autoscaling:RegisterScalableTarget"],
+            f"arn:aws:application-autoscaling:{here}:scalable-target/*",
+            StringEquals={"application-autoscaling:service-namespace": "ecs"},
+        ),
+        # Whoever registers a service's target needs these of the service.
+        _allow(
+            "Services",
+            ["ecs:DescribeServices", "ecs:UpdateService"],
+            [f"arn:aws:ecs:{here}:service/{names.prefix}/{track}" for track in ("stable", "candidate")],
         ),
         # Metrics cannot be named either.
         _allow("Gates", ["cloudwatch:GetMetricData"], "*"),

@@ -230,3 +230,84 @@ def test_a_listener_that_leads_elsewhere_or_is_gone_is_told_apart(
 
     with pytest.raises(NothingRoutesError, match="there is no listener"):
         replace(split, listener=f"{split.listener}0").get()
+
+
+def pin(track: str, group: str, **other: Any) -> dict[str, Any]:
+    """A rule as an up makes it: whoever is trusted and asks for the track gets it."""
+    header = {"HttpHeaderName": "X-Web-Next-Track", "Values": [track]}
+    return {
+        "Conditions": [
+            {"Field": "http-header", "HttpHeaderConfig": header},
+            {"Field": "source-ip", "SourceIpConfig": {"Values": ["198.51.100.0/24"]}},
+        ],
+        "Actions": [{"Type": "forward", "TargetGroupArn": group}],
+        **other,
+    }
+
+
+def path(group: str) -> dict[str, Any]:
+    """A rule that somebody has made by hand."""
+    return {
+        "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/api/*"]}}],
+        "Actions": [{"Type": "forward", "TargetGroupArn": group}],
+    }
+
+
+def test_the_programs_own_rules_and_what_leads_elsewhere_are_beside_nothing(
+    account: LoopbackAws, made: dict[str, str], split: ListenerTraffic
+) -> None:
+    rules = [pin("stable", made["stable"]), pin("candidate", made["candidate"]), path(made["other"])]
+    for priority, rule in enumerate(rules, 1):
+        account.client("elbv2").create_rule(ListenerArn=split.listener, Priority=priority, **rule)
+
+    assert split.get() == Share(weight=0)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda made: path(made["candidate"]),
+        lambda made: pin("candidate", made["candidate"], Conditions=pin("candidate", "")["Conditions"][:1]),
+        lambda made: pin("stable", made["candidate"]),
+        lambda made: pin("candidate", "", Actions=[forward({made["stable"]: 1, made["candidate"]: 1})]),
+    ],
+    ids=["by its path", "whoever asks for it", "the other track", "by weights of its own"],
+)
+def test_a_rule_that_leads_to_a_track_whatever_the_weights_are_is_named_with_the_way_out(
+    account: LoopbackAws, made: dict[str, str], split: ListenerTraffic, rule: Callable[[dict[str, str]], dict[str, Any]]
+) -> None:
+    split.set(10)
+    elb = account.client("elbv2")
+    (added,) = elb.create_rule(ListenerArn=split.listener, Priority=7, **rule(made))["Rules"]
+    share = split.get()
+
+    assert share.weight == 10
+    (clause,) = share.beside
+    assert f"a rule of listener {split.listener} leads to " in clause
+    assert "candidate" in clause
+    command = shlex.split(clause.partition("remove it, ")[2])
+    assert command == [*("aws", "elbv2", "delete-rule", "--region", REGION), "--rule-arn", added["RuleArn"]]
+    elb.delete_rule(RuleArn=command[-1])
+    assert split.get().beside == ()
+
+
+def test_another_listener_that_leads_to_a_track_is_named_and_one_that_redirects_is_not(
+    account: LoopbackAws, made: dict[str, str], split: ListenerTraffic
+) -> None:
+    elb = account.client("elbv2")
+    redirect = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
+    ways = {80: {"Type": "redirect", "RedirectConfig": redirect}, 8443: forward({made["candidate"]: 1})}
+    added = {
+        port: elb.create_listener(
+            LoadBalancerArn=made["balancer"], Protocol="HTTP", Port=port, DefaultActions=[action]
+        )["Listeners"][0]["ListenerArn"]
+        for port, action in ways.items()
+    }
+    beside = split.get().beside
+    for arn in added.values():
+        elb.delete_listener(ListenerArn=arn)
+
+    (clause,) = beside
+    assert clause.startswith(
+        f"listener {added[8443]} leads to candidate, whatever the weights are: remove it, aws elbv2 "
+    )

@@ -76,6 +76,7 @@ class Stacks:
             world=self.world,
             judge=lambda _record: self.says,
             frozen=lambda _at: None,
+            ready=lambda _record, _to: None,
             now=lambda: AT + timedelta(hours=self.hours, minutes=1 + len(self.up)),
         )
 

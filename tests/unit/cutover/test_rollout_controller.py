@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cutover.errors import CutoverError, HeldError, RefusedError, RolledBackError
+from cutover.errors import CutoverError, HeldError, RefusedError, RolledBackError, TrafficError
 from cutover.gates.judgement import Judgement
 from cutover.gates.result import GateResult, Outcome
 from cutover.rollout import controller, effects
@@ -39,12 +39,23 @@ class Desk:
     says: Judgement = PASSED
     frozen: str | None = None
     judged: list[Record] = field(default_factory=list)
+    unready: str | None = None
 
     @property
     def control(self) -> Controller:
         return Controller(
-            stack="local", by="ada", world=self.world, judge=self.judge, frozen=self.freeze, now=lambda: NOW
+            stack="local",
+            by="ada",
+            world=self.world,
+            judge=self.judge,
+            frozen=self.freeze,
+            ready=self.ready,
+            now=lambda: NOW,
         )
+
+    def ready(self, _known: Record, to: State) -> None:
+        if self.unready:
+            raise RefusedError(f"the candidate is not ready for {to}: {self.unready}")
 
     def judge(self, known: Record) -> Judgement:
         self.judged.append(known)
@@ -107,6 +118,55 @@ def test_nothing_rises_in_a_freeze_but_for_a_reason_that_is_recorded() -> None:
 
     turn = made.control.rise(State.STAGED, "staged", despite="the head of desk agrees")
     assert (turn.record.state, turn.record.last.why) == (State.STAGED, "the head of desk agrees")
+
+
+RISES = pytest.mark.parametrize(
+    ("state", "to"),
+    [
+        (State.PREPARED, State.CANARY),
+        (State.CANARY, State.STAGED),
+        (State.STAGED, State.PRODUCTION),
+        (State.PRODUCTION, State.FINISHING),
+    ],
+)
+
+
+@RISES
+def test_nothing_rises_to_a_candidate_that_is_not_ready(state: State, to: State) -> None:
+    made = desk(state)
+    made.unready = "it has 2 running tasks, and stable has 4"
+    weight = made.world.weight
+
+    with pytest.raises(RefusedError, match=f"not ready for {to}: it has 2 running tasks"):
+        made.control.rise(to, str(to))
+    assert made.world.weight == weight
+    assert made.world.written
+    assert made.world.written.state is state
+    assert made.control.roll_back(None).record.state is State.ROLLED_BACK
+
+
+@RISES
+def test_nothing_rises_while_something_leads_to_a_track_whatever_the_weights_are(state: State, to: State) -> None:
+    made = desk(state)
+    made.world.beside = ("a rule of listener l leads to candidate, whatever the weights are: remove it, aws …",)
+
+    with pytest.raises(RefusedError, match="no weight may rise: a rule of listener l leads to candidate"):
+        made.control.rise(to, str(to))
+    assert made.world.written
+    assert made.world.written.state is state
+    assert made.control.roll_back(None).record.state is State.ROLLED_BACK
+
+
+def test_a_weight_that_does_not_read_back_is_an_error() -> None:
+    made = desk(State.CANARY)
+
+    def loses(effect: Effect) -> None:
+        if isinstance(effect, effects.Tell):
+            made.world.weight = 10
+
+    made.world.meanwhile = loses
+    with pytest.raises(TrafficError, match="was given 50 %, and what routes has 10 %: look at it, cutover"):
+        made.control.rise(State.STAGED, "staged")
 
 
 def test_a_freeze_stands_in_no_rollbacks_way() -> None:

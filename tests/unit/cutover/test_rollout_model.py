@@ -84,6 +84,7 @@ MUST_MEET = {
     "a tick ended the draining",
     "a tick lowered the weight",
     "a tick mended flags",
+    "a tick mended who keeps tasks",
     "a tick wrote a rollback down",
     "a verb was told that another was quicker",
     "resume put the weight in force again",
@@ -196,6 +197,12 @@ def traffic_before_flags(record: Record, left: dict[str, None]) -> Steps[None]:
     yield from steps._flags(record, left)
 
 
+def flags_alone(record: Record, left: dict[str, None]) -> Steps[None]:
+    """The flags, and nobody who lets tasks go."""
+    for track in steps.TRACKS:
+        yield WriteFlags(track, record.flags(track))
+
+
 def deaf_to_the_edge(turn: int, _real: bool) -> Steps[Any]:
     """A tick that believes the record alone."""
     kept = yield ReadRecord()
@@ -239,6 +246,7 @@ WITH_VERB: Mapping[str, tuple[str, Any, str]] = {
 }
 WITH_STEP: Mapping[str, tuple[Any, str, Any, str]] = {
     "no second look at the record": (steps, "put_in_force", deaf_put, "the flags are not the record's"),
+    "nobody who lets tasks go": (steps, "_flags", flags_alone, "tasks are kept or let go otherwise"),
     "no name on what a tick has seen first": (machine, "claimed", lambda record, _: record, "as nobody's"),
     "no delivery after a rollback": (Record, "flags", resting, "nobody delivers|to nobody"),
     "a hold that sets the weight": (steps, "change", always_anew, r"raises the weight to \d+ unasked"),

@@ -161,7 +161,7 @@ def test_cutovers_image_has_the_models_of_the_services_that_are_asked_and_the_fo
     prod.begun(State.CANARY)
     prod.tick()
 
-    kept = set(re.findall(r"! -name (\w+)", recipe))
+    kept = set(re.findall(r"! -name ([\w-]+)", recipe))
     assert {call.service for call in prod.calls} <= kept
     assert {"sts", "cloudwatch"} <= kept, "who one is, and what the gates look at"
     assert re.findall(r"^COPY (\w+) ", recipe, re.MULTILINE) == ["outputs", "cutover"]

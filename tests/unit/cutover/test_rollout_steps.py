@@ -240,14 +240,36 @@ def test_who_went_on_meanwhile_is_followed_downward() -> None:
     assert made.flags["candidate"].auto_pause == 0.0
 
 
-def test_on_a_rise_flags_come_before_the_traffic() -> None:
+def test_on_a_rise_flags_and_that_tasks_are_kept_come_before_the_traffic() -> None:
     made, run = world(), Run(world())
     run.world = made
     run(steps.change(lambda now: machine.risen(now, State.STAGED, LAST, LATER)))
     done = [type(effect) for effect in run.done]
 
     assert done.index(effects.WriteRecord) < done.index(effects.WriteFlags) < done.index(effects.SetWeight)
-    assert (made.weight, made.flags["candidate"].auto_pause) == (50, 0.5)
+    assert done.index(effects.WriteRecord) < done.index(effects.KeepTasks) < done.index(effects.SetWeight)
+    assert (made.weight, made.flags["candidate"].auto_pause, made.kept) == (50, 0.5, True)
+
+
+def test_on_the_way_back_tasks_are_let_go_after_the_traffic() -> None:
+    made = world(kept=True)
+    _, done = roll_back(made)
+
+    assert done.index(effects.TakeBack) < done.index(effects.KeepTasks)
+    assert made.kept is False
+
+
+def test_tasks_that_cannot_be_kept_stop_a_rise_and_no_way_back() -> None:
+    made = world(away=(effects.KeepTasks,))
+    with pytest.raises(UnreachableError, match="the weight is as it was: cutover resume -s local puts it in force"):
+        rise(made)
+    assert made.weight == 10
+
+    turn, _ = roll_back(made)
+    assert (made.weight, turn.left, made.journal) == (0, ("tasks",), ("tasks",))
+    made.away = ()
+    assert tick(made)
+    assert made.journal == ()
 
 
 def test_the_weight_does_not_rise_without_its_flags_and_resume_goes_on() -> None:
@@ -345,6 +367,7 @@ def test_finishing_moves_the_traffic_onto_stable_and_then_the_flags() -> None:
     done = [type(effect) for effect in run.done]
 
     assert done.index(effects.SetWeight) < done.index(effects.WriteFlags)
+    assert done.index(effects.SetWeight) < done.index(effects.KeepTasks)
     assert (made.weight, made.flags["stable"].batch_promote, made.flags["candidate"].auto_pause) == (0, 1.0, 0.0)
 
 

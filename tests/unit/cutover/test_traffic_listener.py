@@ -37,6 +37,13 @@ class Listener:
         listener = {"ListenerArn": LISTENER, "DefaultActions": list(actions)}
         self._stub.add_response("describe_listeners", {"Listeners": [listener]}, {"ListenerArns": [LISTENER]})
 
+    def has_no_other_way(self) -> None:
+        balancer = LISTENER.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
+        listener = {"ListenerArn": LISTENER, "DefaultActions": []}
+        self._stub.add_response("describe_listeners", {"Listeners": [listener]}, {"LoadBalancerArn": balancer})
+        default = {"IsDefault": True, "Conditions": [], "Actions": [action({STABLE: 90, CANDIDATE: 10})]}
+        self._stub.add_response("describe_rules", {"Rules": [default]}, {"ListenerArn": LISTENER})
+
     def has_tags(self, **tags: str) -> None:
         each = [{"Key": "stack", "Value": "prod"}, *({"Key": TAGS[name], "Value": tags[name]} for name in tags)]
         described = [{"ResourceArn": LISTENER, "Tags": each}]
@@ -86,6 +93,7 @@ def listener() -> Iterator[Listener]:
 def test_the_share_is_read_from_the_weights(listener: Listener, weights: tuple[int, int], share: int) -> None:
     listener.describes_action(action({STABLE: weights[0], CANDIDATE: weights[1]}))
     listener.has_tags()
+    listener.has_no_other_way()
 
     assert listener.split.get() == Share(weight=share)
 
@@ -93,6 +101,7 @@ def test_the_share_is_read_from_the_weights(listener: Listener, weights: tuple[i
 def test_the_mark_is_read_from_the_tags(listener: Listener) -> None:
     listener.describes(10)
     listener.has_tags(mark="r7 4 final", taken_back="r5 r6")
+    listener.has_no_other_way()
 
     assert listener.split.get() == Share(
         weight=10, mark=Mark(rollout="r7", revision=4, final=True), taken_back=frozenset({"r5", "r6"})
@@ -242,6 +251,7 @@ def test_a_listener_that_somebody_has_set_to_one_group_gives_it_everything(
     groups = {"ForwardConfig": {"TargetGroups": [{"TargetGroupArn": arn}]}} if config else {}
     listener.describes_action(alone(arn, **groups))
     listener.has_tags()
+    listener.has_no_other_way()
 
     assert listener.split.get() == Share(weight=share)
 

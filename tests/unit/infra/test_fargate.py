@@ -23,6 +23,7 @@ from tests.unit.infra.parts import arn_of, run
 from tests.unit.infra.recorder import Recording, record
 
 TASK, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"
+TARGET, SCALED_BY = "aws:appautoscaling/target:Target", "aws:appautoscaling/policy:Policy"
 LISTENER = "aws:lb/listener:Listener"
 
 
@@ -218,7 +219,7 @@ def test_a_candidate_is_two_services_on_the_base_and_its_app_alone_is_in_the_slo
     app, worker = (one.inputs for one in sorted(declared.of(SERVICE), key=lambda one: one.name))
     tasks = sorted(declared.of(TASK), key=lambda one: one.name)
 
-    assert {one.token for one in declared.registered if one.custom} == {TASK, SERVICE}
+    assert {one.token for one in declared.registered if one.custom} == {TASK, SERVICE, TARGET, SCALED_BY}
     assert (app["name"], worker["name"]) == ("candidate", "candidate-worker"), "the base's are stable and worker"
     assert app["loadBalancers"][0]["targetGroupArn"] == slot["target_group"]
     assert "loadBalancers" not in worker
@@ -239,6 +240,36 @@ def test_a_candidate_is_two_services_on_the_base_and_its_app_alone_is_in_the_slo
     assert told(alone) == told(run_by["app"])
     assert told(alone)["ALERTS_CONSUME"] == "false"
     assert alone["logConfiguration"]["options"]["awslogs-group"] == slot["log_group"]
+
+
+def scaled(declared: Recording, track: str) -> tuple[Any, ...]:
+    """How a track's app is scaled, but for what is its own."""
+    target = declared.one(TARGET, track)
+    own = {"name", "resourceId"}
+    policies = [
+        {key: value for key, value in one.inputs.items() if key not in own}
+        for one in declared.of(SCALED_BY)
+        if one.inputs["resourceId"] == target.inputs["resourceId"]
+    ]
+    for policy in policies:
+        policy["targetTrackingScalingPolicyConfiguration"]["predefinedMetricSpecification"].pop("resourceLabel", None)
+    return {key: value for key, value in target.inputs.items() if key not in own}, policies, target.ignore_changes
+
+
+def test_a_candidate_is_scaled_as_stable_is_and_no_up_puts_back_what_a_rollout_has_set() -> None:
+    declared, base = record(place), run(FARGATE)
+    labels = [
+        one.inputs["targetTrackingScalingPolicyConfiguration"]["predefinedMetricSpecification"].get("resourceLabel")
+        for one in declared.of(SCALED_BY)
+    ]
+
+    assert scaled(declared, "candidate") == scaled(base, "stable")
+    assert scaled(base, "stable")[2] == ("suspendedState",)
+    assert declared.one(TARGET).inputs["resourceId"] == "service/web-next-prod/candidate"
+    assert labels == [None, BASE["slots"]["candidate"]["scaling"]["label"]]
+    app, worker = sorted(declared.of(SERVICE), key=lambda one: one.name)
+    assert (app.inputs["desiredCount"], app.ignore_changes) == (2, ("desiredCount",))
+    assert worker.ignore_changes == ()
 
 
 @pytest.mark.parametrize("field", ["target_group", "edge", "task_role"])

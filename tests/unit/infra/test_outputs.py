@@ -105,6 +105,7 @@ ON_FARGATE = ANY_STABLE | {
             "task_role": str,
             "log_group": str,
             "ready_alarm": str,
+            "scaling": {"least": int, "most": int, "label": str},
             "edge": {
                 "edge_id": str,
                 "server_name": str,

@@ -39,6 +39,7 @@ CHANNEL_KEY = {
 GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
 LOOKS = {
     "describe_listeners": ("elasticloadbalancing:DescribeListeners", "*"),
+    "describe_rules": ("elasticloadbalancing:DescribeRules", "*"),
     "describe_tags": ("elasticloadbalancing:DescribeTags", "*"),
     "get_metric_data": ("cloudwatch:GetMetricData", "*"),
     "get_object": ("s3:GetObject", f"{RECORDS}/rollout.json"),
@@ -46,7 +47,13 @@ LOOKS = {
     "list_objects_v2": ("s3:ListBucket", RECORDS),
     "list_object_versions": ("s3:ListBucketVersions", RECORDS),
 }
+SERVICE = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/{PROD.prefix}/candidate"
+TARGET = f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT}:scalable-target/1234abcd"
+IN_ECS = {"application-autoscaling:service-namespace": "ecs"}
 FLIPS = {
+    "describe_scalable_targets": ("application-autoscaling:DescribeScalableTargets", "*"),
+    "describe_services": ("ecs:DescribeServices", SERVICE),
+    "update_service": ("ecs:UpdateService", SERVICE),
     "modify_listener": ("elasticloadbalancing:ModifyListener", LISTENER),
     "add_tags": ("elasticloadbalancing:AddTags", LISTENER),
     "get_parameter": ("ssm:GetParameter", FLAGS),
@@ -74,6 +81,10 @@ def questions() -> Iterator[Question]:
         yield from (may(who, *look) for look in LOOKS.values())
         yield from (Question(who=who, action=a, resource=r, allowed=who is ON_CALL) for a, r in FLIPS.values())
         yield Question(who=who, action="kms:Decrypt", resource=KEY, context=CHANNEL_KEY, allowed=who is ON_CALL)
+        register = "application-autoscaling:RegisterScalableTarget"
+        yield Question(who=who, action=register, resource=TARGET, context=IN_ECS, allowed=who is ON_CALL)
+        yield may_not(who, register, TARGET, context={"application-autoscaling:service-namespace": "dynamodb"})
+        yield may_not(who, "ecs:UpdateService", SERVICE.replace(PROD.prefix, "others"))
         for action in OBJECTS:
             yield may_not(who, action, f"{EVIDENCE}/evidence/run.zip")
         for action in ("s3:PutObject", "s3:DeleteObject"):
@@ -165,4 +176,4 @@ def test_nobody_is_given_a_right_over_everything_but_to_look_at_load_balancers_a
         if name.startswith("RolePolicy"):
             for statement in document["Statement"]:
                 assert not any("*" in action for action in statement["Action"]), json.dumps(statement)
-                assert (statement["Resource"] == "*") == (statement["Sid"] in ("Split", "Figures"))
+                assert (statement["Resource"] == "*") == (statement["Sid"] in ("Split", "Figures", "Targets"))

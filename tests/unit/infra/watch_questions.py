@@ -22,6 +22,8 @@ from tests.unit.infra.configs import ACCOUNT, NAMES, REGION
 WATCH, STARTER = (Principal(arn=role_arn(f"{NAMES.prefix}-watch{part}"), session="task") for part in ("", "-schedule"))
 RECORDS, EVIDENCE = (f"arn:aws:s3:::{NAMES.bucket(purpose)}" for purpose in ("records", "evidence"))
 ECS = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
+TARGET = f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT}:scalable-target/1234abcd"
+IN_ECS = {"application-autoscaling:service-namespace": "ecs"}
 FAMILY = f"{NAMES.prefix}-watch"
 may = partial(Question, allowed=True)
 may_not = partial(Question, allowed=False)
@@ -50,12 +52,20 @@ def asked(call: Call, account: Account) -> Iterator[tuple[str, str, dict[str, An
             yield "s3:ListBucket", f"arn:aws:s3:::{given['Bucket']}", {}  # without it a missing key is a 403
         case "s3", "PutObject":
             yield "s3:PutObject", f"arn:aws:s3:::{given['Bucket']}/{given['Key']}", {}
-        case "elbv2", "DescribeListeners" | "DescribeTags":
+        case "elbv2", "DescribeListeners" | "DescribeRules" | "DescribeTags":
             yield f"elasticloadbalancing:{call.operation}", "*", {}
         case "elbv2", "ModifyListener":
             yield "elasticloadbalancing:ModifyListener", given["ListenerArn"], {}
         case "elbv2", "AddTags":
             yield "elasticloadbalancing:AddTags", given["ResourceArns"][0], {}
+        case "application-autoscaling", "DescribeScalableTargets":
+            yield "application-autoscaling:DescribeScalableTargets", "*", {}
+        case "application-autoscaling", "RegisterScalableTarget":
+            # Application Auto Scaling user guide, "Permissions required ... ECS": the service's own rights too.
+            yield "application-autoscaling:RegisterScalableTarget", TARGET, IN_ECS
+            _, cluster, service = given["ResourceId"].split("/")
+            for action in ("ecs:DescribeServices", "ecs:UpdateService"):
+                yield action, f"{ECS}:service/{cluster}/{service}", {}
         case "ssm", "GetParameter" | "PutParameter":
             yield f"ssm:{call.operation}", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{given['Name']}", {}
         case "secretsmanager", "GetSecretValue":
@@ -90,6 +100,11 @@ def the_ticks(account: Account) -> Iterator[Question]:
     others = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:listener/app/others/1/2"
     for action in ("ModifyListener", "AddTags"):
         yield may_not(who=WATCH, action=f"elasticloadbalancing:{action}", resource=others)
+    for context in ({"application-autoscaling:service-namespace": "dynamodb"}, {}):
+        yield may_not(
+            who=WATCH, action="application-autoscaling:RegisterScalableTarget", resource=TARGET, context=context
+        )
+    yield may_not(who=WATCH, action="ecs:UpdateService", resource=f"{ECS}:service/{NAMES.prefix}/worker")
     yield may_not(who=WATCH, action="ssm:PutParameter", resource=f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/others")
     for action in ("iam:PassRole", "ecs:RunTask", "sts:AssumeRole", "elasticloadbalancing:DeleteListener"):
         yield may_not(who=WATCH, action=action, resource="*")
