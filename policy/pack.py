@@ -1,119 +1,140 @@
-"""The rules as a policy pack of Pulumi's: one policy for each, so that its name is in Pulumi's output."""
+"""The rules as a policy pack: what Pulumi's engine asks of one, answered by the verdict.
+
+pulumi-policy does not hand on the stack's configuration, nor which inputs are secret; the engine sends both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
-from pulumi_policy import (
-    EnforcementLevel,
-    Policy,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-    StackValidationArgs,
-    StackValidationPolicy,
-)
-from pulumi_policy.policy import PolicyResource
-from pulumi_policy.proxy import UnknownValueError
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import analyzer_pb2 as proto
+from pulumi.runtime.proto import analyzer_pb2_grpc, plugin_pb2
 
 from policy.exceptions import KEPT
-from policy.resources import ID_INPUTS, UNKNOWN, Resource, Stack
-from policy.rule import Rule
+from policy.resources import ID_INPUTS, Resource, Stack
+from policy.rule import Rule, Severity
 from policy.rules import ALL
-from policy.verdict import Enforcement, Verdict, judge
+from policy.values import is_secret, plain
+from policy.verdict import Level, judge
 
-LEVELS = {one.value: one for one in EnforcementLevel}
+NAME, VERSION = "web-next", "0.1.0"
+"""As in PulumiPolicy.yaml."""
+_LEVELS: Mapping[Level, proto.EnforcementLevel.ValueType] = {
+    "mandatory": proto.MANDATORY,
+    "advisory": proto.ADVISORY,
+    "disabled": proto.DISABLED,
+}
+_SEVERITIES: Mapping[Severity, proto.PolicySeverity.ValueType] = {
+    "high": proto.POLICY_SEVERITY_HIGH,
+    "medium": proto.POLICY_SEVERITY_MEDIUM,
+    "low": proto.POLICY_SEVERITY_LOW,
+}
+_LARGEST = 400 << 20
+"""Bytes of a message, as Pulumi's own packs have it."""
 
 
-@dataclass
-class Judge:
-    """Judges a stack once for all policies of a run, by what its resources are declared as.
+class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
+    """Judges a stack once, by what its resources are declared as.
 
-    The engine shows a stack's resources with their outputs, of which a preview knows little and AWS adds much; what was
-    declared it shows of each resource before. `name` is the stack's, `config` its configuration.
+    The engine shows a stack with its outputs, of which a preview knows little and AWS adds much; the inputs it shows
+    before, of one resource after the other.
     """
 
-    name: str
-    config: Mapping[str, str]
-    inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _verdict: Verdict | None = None
+    def __init__(self) -> None:
+        self._stack, self._config = "", dict[str, str]()
+        self._declared: dict[str, Struct] = {}
 
-    def declared(self, args: ResourceValidationArgs, _report: ReportViolation) -> None:
-        """Takes note of a resource's inputs."""
-        self.inputs[args.urn] = known(args.props)
+    def ConfigureStack(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        self._stack, self._config = request.stack, dict(request.config)
+        return proto.AnalyzerStackConfigureResponse()
 
-    def unchecked(self, args: StackValidationArgs, report: ReportViolation) -> None:
-        """Judges the stack, and reports what could not be told. It is the first of the stack's policies."""
-        made = Stack(name=self.name, resources=[self._resource(one) for one in args.resources], config=self.config)
-        self._verdict = judge(made, date.today())
-        for one in self._verdict.unchecked:
-            report(f"{one.rule.id}: {one}", one.resource.urn)
+    def Configure(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+        return Empty()
 
-    def broken(self, rule: Rule) -> Callable[[StackValidationArgs, ReportViolation], None]:
-        """Reports what breaks one rule, by the verdict that is there."""
+    def GetPluginInfo(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+        return plugin_pb2.PluginInfo(version=VERSION)
 
-        def report_each(_args: StackValidationArgs, report: ReportViolation) -> None:
-            assert self._verdict
-            for finding, _ in self._verdict.findings:
-                if finding.rule.id == rule.id:
-                    report(f"{finding.resource.name}: {finding.seen}", finding.resource.urn)
+    def GetAnalyzerInfo(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+        return proto.AnalyzerInfo(name=NAME, version=VERSION, policies=[_info(one) for one in (*ALL, KEPT)])
 
-        return report_each
+    def Remediate(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+        return proto.RemediateResponse()
 
-    def _resource(self, shown: PolicyResource) -> Resource:
-        outputs = known(shown.props)
-        inputs = self.inputs.get(shown.urn, outputs)
+    def Analyze(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        self._declared[request.urn] = request.properties
+        return proto.AnalyzeResponse()
+
+    def AnalyzeStack(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        resources = [self._resource(one) for one in request.resources]
+        stack = Stack(name=self._stack, resources=resources, config=self._config)
+        return proto.AnalyzeResponse(diagnostics=list(_diagnostics(stack)))
+
+    def _resource(self, shown: Any) -> Resource:
+        outputs = MessageToDict(shown.properties)
+        inputs = MessageToDict(self._declared[shown.urn]) if shown.urn in self._declared else outputs
         texts = [told.get(key) for told in (inputs, outputs) for key in ("id", *ID_INPUTS)]
         return Resource(
-            type=shown.resource_type,
+            type=shown.type,
             name=shown.name,
             urn=shown.urn,
-            inputs=inputs,
-            parent=shown.parent.urn if shown.parent else "",
-            provider=shown.provider.urn if shown.provider else "",
-            protect=shown.opts.protect,
-            refers={key: frozenset(one.urn for one in made_of) for key, made_of in shown.property_dependencies.items()},
+            inputs=plain(inputs),
+            parent=shown.parent,
+            provider=shown.provider.urn,
+            protect=shown.options.protect,
+            secrets=frozenset(key for key, value in inputs.items() if is_secret(value)),
+            refers={key: frozenset(made_of.urns) for key, made_of in shown.propertyDependencies.items()},
             ids=frozenset(text for text in texts if isinstance(text, str)),
         )
 
 
-def policies(name: str, config: Mapping[str, str]) -> Sequence[Policy]:
-    """The policies for a stack of this name and configuration, at its levels."""
-    judge_of = Judge(name, config)
-    levels, stack = Enforcement.read(), Stack(name=name, resources=[], config=config)
-    return [
-        ResourceValidationPolicy(
-            "declared", "Takes note of what is declared", judge_of.declared, EnforcementLevel.ADVISORY
-        ),
-        StackValidationPolicy(
-            "unchecked",
-            "What only an update will know is not checked yet",
-            judge_of.unchecked,
-            EnforcementLevel.ADVISORY,
-        ),
-        *(
-            StackValidationPolicy(
-                one.id, f"{one.says}: {one.todo}", judge_of.broken(one), LEVELS[levels.level(one.id, stack)]
-            )
-            for one in (*ALL, KEPT)
-        ),
-    ]
+def serve() -> None:
+    """Serves until the engine ends the process, and says on which port, as the engine waits for it."""
+    server = grpc.server(ThreadPoolExecutor(1), options=[("grpc.max_receive_message_length", _LARGEST)])
+    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    server.wait_for_termination()
 
 
-def known(value: Any) -> Any:
-    """A value without Pulumi's proxies, which raise when what they hold is not known: UNKNOWN is in its place."""
-    if isinstance(value, Mapping):
-        return {key: _held(value, key) for key in value}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_held(value, index) for index in range(len(value))]
-    return value
+def _info(rule: Rule) -> Any:
+    return proto.PolicyInfo(
+        name=rule.id,
+        description=_about(rule),
+        enforcementLevel=proto.MANDATORY,
+        severity=_SEVERITIES[rule.severity],
+        policy_type=proto.POLICY_TYPE_STACK,
+    )
 
 
-def _held(holder: Any, key: Any) -> Any:
-    try:
-        return known(holder[key])
-    except UnknownValueError:
-        return UNKNOWN
+def _diagnostics(stack: Stack) -> Iterator[Any]:
+    verdict = judge(stack, date.today())
+    for finding, level in verdict.findings:
+        yield _said(finding.rule, finding.resource, level, f"{finding.resource.name}: {finding.seen}")
+    for one in verdict.unchecked:
+        seen = f"{one.resource.name}: unchecked, {one.path} of {one.of.name} is not known yet"
+        yield _said(one.rule, one.resource, "advisory", seen)
+
+
+def _said(rule: Rule, resource: Resource, level: Level, seen: str) -> Any:
+    return proto.AnalyzeDiagnostic(
+        policyName=rule.id,
+        policyPackName=NAME,
+        policyPackVersion=VERSION,
+        description=_about(rule),
+        message=f"{_about(rule)}\n{seen}",
+        urn=resource.urn,
+        enforcementLevel=_LEVELS[level],
+        severity=_SEVERITIES[rule.severity],
+    )
+
+
+def _about(rule: Rule) -> str:
+    return f"{rule.says}: {rule.todo}"

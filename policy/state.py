@@ -6,11 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from policy.resources import ID_INPUTS, UNKNOWN, Resource, Stack
+from policy.resources import ID_INPUTS, Resource, Stack
+from policy.values import is_secret, plain
 
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the mark of one, in every state
-"""How Pulumi's state marks a value that is no plain one, and a secret among these."""
 REFERENCE = "pulumi:pulumi:StackReference"
 
 
@@ -34,23 +32,11 @@ def _resource(written: Mapping[str, Any]) -> Resource:
         type=written["type"],
         name=written["urn"].rpartition("::")[2],
         urn=written["urn"],
-        inputs=_known(inputs),
+        inputs=plain(inputs),
         parent=written.get("parent", ""),
         provider=written.get("provider", ""),
         protect=bool(written.get("protect")),
-        secrets=frozenset(key for key, value in inputs.items() if _is_secret(value)),
+        secrets=frozenset(key for key, value in inputs.items() if is_secret(value)),
         refers={key: frozenset(urns or ()) for key, urns in (written.get("propertyDependencies") or {}).items()},
         ids=frozenset(text for text in texts if isinstance(text, str)),
     )
-
-
-def _is_secret(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get(_SIGNATURE) == _SECRET
-
-
-def _known(value: Any) -> Any:
-    if _is_secret(value):
-        return UNKNOWN
-    if isinstance(value, Mapping):
-        return {key: _known(inner) for key, inner in value.items()}
-    return [_known(inner) for inner in value] if isinstance(value, list) else value
