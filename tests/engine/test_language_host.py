@@ -99,7 +99,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "state").mkdir()
     folder.mkdir()
     (folder / "env").symlink_to(sys.prefix)
-    environment = {
+    environment = fence.ENVIRONMENT | {
         "PATH": f"{Path(pulumi).parent}:{broken}:/usr/bin:/bin",
         "HOME": str(tmp_path),
         "PULUMI_HOME": str(tmp_path / "home"),

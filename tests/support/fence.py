@@ -8,6 +8,7 @@ A child goes by a proxy that is closed: whatever honours HTTPS_PROXY, as each AW
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -18,8 +19,12 @@ from typing import Any
 
 PROXY = "http://127.0.0.1:9"
 """Nobody listens there: discard is a service that no machine offers any more."""
-NETWORKS = tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "10.213.0.0/16", "10.214.0.0/16", "10.215.0.0/16")))
-"""This machine, the clones' two networks (offline/machine.py), and what the Docker stand-in's tests make."""
+NETWORKS = [
+    ip_network(text)
+    for text in ("127.0.0.0/8", "::1/128", "10.213.0.0/16", "10.214.0.0/16", "10.215.0.0/16", "172.16.0.0/12")
+]
+"""This machine, the clones' two networks (offline/machine.py), what the Docker stand-in's tests make, and where Docker
+puts a container of a test that names no network."""
 ADDRESSES = [
     *("localhost", "127.0.0.1", "::1"),
     *(str(network) for network in NETWORKS if network.version == 4),
@@ -39,7 +44,8 @@ ENVIRONMENT = {
 }
 """What each child has in its environment: what starts one with an environment of its own puts it there."""
 
-_before = {name: os.environ.get(name) for name in ENVIRONMENT}
+_BEFORE = "WEB_NEXT_TESTS_BEFORE"
+"""Has what the run was given in the place of ENVIRONMENT: a worker is started with the closed one."""
 _open = False
 
 
@@ -50,6 +56,7 @@ class OutsideError(RuntimeError):
 def close() -> None:
     """From now on this process asks nobody outside, and starts nothing that could. There is no way back but
     `installing`."""
+    os.environ.setdefault(_BEFORE, json.dumps({name: os.environ.get(name) for name in ENVIRONMENT}))
     os.environ.update(ENVIRONMENT)
     sys.addaudithook(_look)
 
@@ -58,8 +65,9 @@ def close() -> None:
 def installing() -> Iterator[None]:
     """What a test installs comes from package registries: its children have the proxies that the run was given."""
     global _open
-    os.environ.update({name: value for name, value in _before.items() if value is not None})
-    for name in (name for name, value in _before.items() if value is None):
+    before = json.loads(os.environ[_BEFORE])
+    os.environ.update({name: value for name, value in before.items() if value is not None})
+    for name in (name for name, value in before.items() if value is None):
         del os.environ[name]
     _open = True
     try:
