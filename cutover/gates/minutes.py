@@ -19,6 +19,8 @@ FEW = 5
 """Requests of a minute of which the neighbour may have the other figure."""
 DIFFER = 0.02
 """By this share balancer and log may disagree."""
+ROUGH = 1.5
+"""CloudWatch knows times other than the longest by ranges."""
 OWN = 15
 """Requests a minute for /healthz that come through the balancer, and that no figure of the log counts: each look of a
 watch and of who waits beside it has two."""
@@ -69,6 +71,7 @@ class Minutes:
 
         A class of answers that nobody got is absent, so zeros are believed only beside what cannot be absent: the
         count of healthy targets, each log's requests, and, where the log has requests, the balancer's count of them.
+        Where the longest answer was well over a bound, some were.
         """
         if self._at(self.tracks["stable"].healthy, at) is None:
             return "the load balancer"
@@ -80,6 +83,9 @@ class Minutes:
             answered = sum(self._at(each, at) or 0 for each in metrics.answered)
             if (sent is None and lines > FEW) or bool(answered) != bool(timed):
                 return f"{track}'s target group"
+            longest = self._at(metrics.longest, at) or 0
+            if any(longest > ROUGH * bound and not self._at(metrics.slower(bound), at) for bound in BOUNDS):
+                return f"the times of {track}'s target group"
         return None
 
     def counts(self, track: Track, adapters: Mapping[str, Adapter], bound: float | None) -> TrackCounts:

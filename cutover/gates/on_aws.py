@@ -95,6 +95,11 @@ class TrackMetrics:
         """How many answers were timed, from the request to the answer's head."""
         return self._balanced("TargetResponseTime", "SampleCount")
 
+    @property
+    def longest(self) -> Metric:
+        """The longest of them, in seconds."""
+        return self._balanced("TargetResponseTime", "Maximum")
+
     def slower(self, bound: float) -> Metric:
         """Those of them that took longer than so many seconds."""
         return self._balanced("TargetResponseTime", f"TC({bound:g}:)")
@@ -107,7 +112,7 @@ class TrackMetrics:
     def all(self) -> Iterator[Metric]:
         """All of them."""
         yield from (self.logged(figure) for figure in LogFigure)
-        yield from (self.sent, *self.answered, self.timed, self.healthy)
+        yield from (self.sent, *self.answered, self.timed, self.longest, self.healthy)
         yield from (self.slower(bound) for bound in BOUNDS)
 
     def fallbacks(self, adapters: Mapping[str, Adapter]) -> list[Metric]:

@@ -61,6 +61,8 @@ class Minute:
         if name == "RequestCount":
             return self.users + self.others or None
         if name == "TargetResponseTime":
+            if statistic == "Maximum":
+                return max(self.slow, default=0.05) if answered else None
             beyond = re.fullmatch(r"TC\(([\d.]+):\)", statistic)
             assert beyond or statistic == "SampleCount", statistic
             found = sum(each > float(beyond[1]) for each in self.slow) if beyond else answered
@@ -81,8 +83,8 @@ class Minute:
 @dataclass
 class Cloud:
     """Minutes by track and number since `began`, all alike until one is changed. `now` is the time; figures come
-    `late` after the end of their minute. `absent` says which figures are not there. `pages` is how many points an
-    answer has, `codes` has a result's status on its last page, `messages` come beside, `refuses` instead."""
+    `late` after the end of their minute. `absent` says which are not there, by metric or by statistic. `pages` is how
+    many points an answer has, `codes` has a result's status on its last page."""
 
     began: datetime
     now: datetime
@@ -90,7 +92,6 @@ class Cloud:
     absent: Callable[[str, int], bool] = lambda _name, _number: False
     pages: int = 100_800
     codes: dict[str, str] = field(default_factory=dict)
-    messages: list[dict[str, str]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     minutes: dict[tuple[Track, int], Minute] = field(default_factory=dict)
     traffic: FargateTraffic = TRAFFIC
@@ -144,7 +145,7 @@ class Cloud:
                 }
             )
         token = {"NextToken": str(first + self.pages)} if more else {}
-        return {"MetricDataResults": results, "Messages": self.messages, **token}
+        return {"MetricDataResults": results, **token}
 
     def _series(self, stat: Mapping[str, Any], start: datetime, end: datetime) -> Iterator[tuple[datetime, float]]:
         name, period = stat["Metric"]["MetricName"], stat["Period"]
@@ -153,7 +154,9 @@ class Cloud:
         while at < end:
             number = int((at - self.began) / MINUTE)
             value = self._minute(stat["Metric"], number).figure(name, stat["Stat"])
-            there = at + MINUTE + self.late <= self.now and not self.absent(name, number)
+            there = at + MINUTE + self.late <= self.now and not (
+                self.absent(name, number) or self.absent(stat["Stat"], number)
+            )
             if value is not None and there:
                 yield at, float(value)
             at += MINUTE

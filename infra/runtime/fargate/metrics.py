@@ -23,7 +23,7 @@ COUNTED: Mapping[LogFigure, str] = {
     LogFigure.OTHERS: '$.traffic = "smoke" || $.traffic = "refused"',
     LogFigure.LIMITED: f"{_USER} && $.status = 429",
     LogFigure.LIMITED_BY_APP: f'{_USER} && $.status = 429 && $.answeredBy = "app"',
-    LogFigure.LEFT: f"$.status = 499 && $.requestTime < {LEFT_SECONDS}",
+    LogFigure.LEFT: f'($.traffic = "user" || $.traffic = "smoke") && $.status = 499 && $.requestTime < {LEFT_SECONDS}',
     LogFigure.MOCK: f"{_USER} && $.mock IS TRUE",
     LogFigure.MOCK_AUDIT: f"{_ANSWERED} && "
     '($.path = "/api/audit/*" || $.path = "/api/signals" || $.path = "/api/snapshot/*")',

@@ -152,6 +152,17 @@ def test_a_minute_without_one_of_its_figures_does_not_count_and_three_at_the_end
     assert end.blind == [f"CloudWatch has nothing of {says} since 06:07 UTC"]
 
 
+@pytest.mark.parametrize("statistic", ["TC(", "TC(1.5:)", "TC(0.1:)"])
+def test_slow_answers_of_which_nobody_counts_how_many_are_no_data_and_no_pass(cloud: Cloud, statistic: str) -> None:
+    cloud.absent = lambda name, _: name.startswith(statistic)
+    assert counted(cloud).blind == [], "all took 50 ms"
+    cloud.at("candidate", slow=[2.3])
+
+    assert counted(cloud).blind == ["CloudWatch has nothing of the times of candidate's target group since 06:00 UTC"]
+    cloud.at("candidate", slow=[1.5])
+    assert (counted(cloud).blind == []) is (statistic == "TC(1.5:)")
+
+
 def test_a_quiet_minute_is_none_that_is_missing(cloud: Cloud) -> None:
     cloud.at("stable", users=0)
     cloud.at("candidate", users=0)

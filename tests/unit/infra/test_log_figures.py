@@ -89,6 +89,11 @@ def failing(name: str, caplog: pytest.LogCaptureFixture, times: int) -> list[dic
     return [json.loads(JsonFormatter().format(record)) for record in caplog.records]
 
 
+def test_no_line_takes_an_error_away_without_being_a_request_that_the_balancer_must_have_sent() -> None:
+    assert of({"status": 499, "requestTime": 0.1}) == []
+    assert of({"status": 499, "requestTime": 0.1, "traffic": "health"}) == []
+
+
 def test_a_pause_is_counted_from_the_line_that_the_app_writes(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     metrics.say(autoPauses=1)
