@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from outputs.panels import TITLE, UID, Panel, Unit
+from outputs.panel import Panel, Unit
+from outputs.panels import TITLE, UID
 
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
 """The data source of templates/grafana."""
@@ -27,7 +28,7 @@ def grafana_dashboard(panels: Sequence[Panel]) -> str:
     """The JSON that Grafana provisions."""
     made: list[dict[str, Any]] = []
     y = 0
-    for group, own in groupby(panels, key=lambda panel: panel.group):
+    for group, own in groupby((panel for panel in panels if panel.queries), key=lambda panel: panel.group):
         made.append({"type": "row", "title": group, "collapsed": False, "gridPos": _place(0, y, 2 * WIDTH, 1)})
         for number, panel in enumerate(members := list(own)):
             place = _place(number % PER_ROW * WIDTH, y + 1 + number // PER_ROW * HEIGHT, WIDTH, HEIGHT)

@@ -1,34 +1,43 @@
-"""What the dashboards show: one table, which `infra` renders for Grafana and `cutover` sends to Prometheus."""
+"""What the dashboards show: one table, which `infra` renders for Grafana and for CloudWatch, and `cutover` sends to
+Prometheus."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
 
-Unit = Literal["count", "per second", "share", "seconds", "percent"]
+from outputs.log_figures import LogFigure
+from outputs.panel import Line, Panel, Query, Source
+from outputs.release import Track
 
 UID, TITLE = "web-next-cutover", "web-next cutover"
+TRACKS: tuple[Track, ...] = ("stable", "candidate")
 
 
-@dataclass(frozen=True)
-class Query:
-    """A question to Prometheus; `legend` names each series of the answer by its labels in {{…}}."""
-
-    expression: str
-    legend: str
+def _each(line: Callable[[Track], Line]) -> list[Line]:
+    return [line(track) for track in TRACKS]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """One picture over time. From `warn` on it is worth a look, at `limit` a gate or an alert speaks."""
+def _figure(figure: LogFigure, track: Track) -> Source:
+    return Source("stack", figure.of(track))
 
-    group: str
-    title: str
-    unit: Unit
-    queries: Sequence[Query]
-    warn: float | None = None
-    limit: float | None = None
+
+def _of_requests(figure: LogFigure) -> list[Line]:
+    """The share of each track's requests that are of a kind."""
+    return _each(
+        lambda track: Line(
+            legend=track,
+            expression="{these} / {all}",
+            over={"these": _figure(figure, track), "all": _figure(LogFigure.REQUESTS, track)},
+        )
+    )
+
+
+def _of_stack(**names: str) -> list[Line]:
+    """The stack's own figures, each as high as it was."""
+    return [
+        Line(legend=legend.replace("_", " "), over={"it": Source("stack", name, "Maximum")})
+        for legend, name in names.items()
+    ]
 
 
 PANELS: tuple[Panel, ...] = (
@@ -40,6 +49,7 @@ PANELS: tuple[Panel, ...] = (
             Query("web_next_rollout_weight", "{{of}}"),
             Query("100 * web_next_rollout_phase_on", "a phase is on"),
         ],
+        on_aws=_of_stack(routes="RolloutWeight"),
     ),
     Panel(
         group="Rollout",
@@ -58,6 +68,12 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         group="Rollout",
+        title="Ticks a minute",
+        unit="count",
+        on_aws=[Line(legend="ticks", over={"it": Source("stack", "RolloutTicks")})],
+    ),
+    Panel(
+        group="Rollout",
         title="Flags",
         unit="count",
         queries=[
@@ -70,6 +86,13 @@ PANELS: tuple[Panel, ...] = (
         title="Requests by track",
         unit="per second",
         queries=[Query("track:edge_requests:rate5m", "{{track}}")],
+        on_aws=_each(
+            lambda track: Line(
+                legend=track,
+                expression="{these} / PERIOD({these})",
+                over={"these": _figure(LogFigure.REQUESTS, track)},
+            )
+        ),
     ),
     Panel(
         group="Traffic",
@@ -81,6 +104,13 @@ PANELS: tuple[Panel, ...] = (
                 "candidate",
             )
         ],
+        on_aws=[
+            Line(
+                legend="candidate",
+                expression="{candidate} / ({stable} + {candidate})",
+                over={track: _figure(LogFigure.REQUESTS, track) for track in TRACKS},
+            )
+        ],
     ),
     Panel(
         group="Traffic",
@@ -89,6 +119,16 @@ PANELS: tuple[Panel, ...] = (
         queries=[Query("track:edge_errors:ratio5m", "{{track}}")],
         warn=0.01,
         limit=0.02,
+        on_aws=_each(
+            lambda track: Line(
+                legend=track,
+                expression="FILL({errors}, 0) / {requests}",
+                over={
+                    "errors": Source(track, "HTTPCode_Target_5XX_Count"),
+                    "requests": Source(track, "RequestCount"),
+                },
+            )
+        ),
     ),
     Panel(
         group="Traffic",
@@ -97,6 +137,7 @@ PANELS: tuple[Panel, ...] = (
         queries=[Query("track:edge_request_seconds:p95_5m", "{{track}}")],
         warn=1.2,
         limit=1.5,
+        on_aws=_each(lambda track: Line(legend=track, over={"it": Source(track, "TargetResponseTime", "p95")})),
     ),
     Panel(
         group="Traffic",
@@ -104,6 +145,7 @@ PANELS: tuple[Panel, ...] = (
         unit="share",
         queries=[Query("track:edge_limited:ratio5m", "{{track}}")],
         warn=0.05,
+        on_aws=_of_requests(LogFigure.LIMITED),
     ),
     Panel(
         group="Traffic",
@@ -111,12 +153,20 @@ PANELS: tuple[Panel, ...] = (
         unit="share",
         queries=[Query("track:edge_mock:ratio5m", "{{track}}")],
         limit=0.02,
+        on_aws=_of_requests(LogFigure.MOCK),
     ),
     Panel(
         group="Data",
         title="Audit inserts a minute",
         unit="count",
         queries=[Query("job:audit_inserts:per_minute5m", "inserts")],
+        on_aws=[
+            Line(
+                legend="inserts",
+                expression="60 * ({stable} + {candidate}) / PERIOD({stable})",
+                over={track: _figure(LogFigure.AUDIT_WRITES, track) for track in TRACKS},
+            )
+        ],
     ),
     Panel(
         group="Data",
@@ -133,12 +183,14 @@ PANELS: tuple[Panel, ...] = (
             Query("max by (queue, state) (web_next_queue_jobs)", "{{queue}} {{state}}"),
             Query("max(web_next_outbox_pending)", "outbox"),
         ],
+        on_aws=_of_stack(outbox="outboxPending", dead_letters="deadLetters"),
     ),
     Panel(
         group="Data",
         title="Auto-pauses",
         unit="count",
         queries=[Query("sum by (track) (web_next_auto_pauses_total)", "{{track}}")],
+        on_aws=_each(lambda track: Line(legend=track, over={"it": _figure(LogFigure.AUTO_PAUSES, track)})),
     ),
     Panel(
         group="Dependencies",
@@ -149,6 +201,20 @@ PANELS: tuple[Panel, ...] = (
                 'sum by (route, dependency) (rate(web_next_fallbacks_total{traffic="user"}[5m]))',
                 "{{route}} without {{dependency}}",
             )
+        ],
+        on_aws=[
+            Line(
+                legend=f"{track} without {name}",
+                expression="{these} / PERIOD({these})",
+                over={"these": _figure(figure, track)},
+            )
+            for track in TRACKS
+            for name, figure in {
+                "audit": LogFigure.MOCK_AUDIT,
+                "evidence": LogFigure.MOCK_EVIDENCE,
+                "queue": LogFigure.MOCK_QUEUE,
+                "guardrails": LogFigure.MOCK_GUARDRAILS,
+            }.items()
         ],
     ),
     Panel(
@@ -162,6 +228,14 @@ PANELS: tuple[Panel, ...] = (
         title="What can be measured",
         unit="count",
         queries=[Query("up", "{{job}} {{track}}")],
+        on_aws=[
+            *_each(
+                lambda track: Line(
+                    legend=f"healthy tasks of {track}", over={"it": Source(track, "HealthyHostCount", "Maximum")}
+                )
+            ),
+            Line(legend="tasks of the worker", over={"it": Source("worker", "RunningTaskCount", "Maximum")}),
+        ],
     ),
     Panel(
         group="Measurement",

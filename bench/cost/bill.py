@@ -184,7 +184,15 @@ BY_USE = {
 }
 """Types that cost nothing by being there, and why what is done with them is not in RULES."""
 FREE = (
-    *("acm", "appautoscaling", "ec2/defaultSecurityGroup", "ec2/internetGateway", "ec2/launchTemplate", "ec2/route"),
+    *(
+        "acm",
+        "appautoscaling",
+        "cloudwatch/dashboard",
+        "ec2/defaultSecurityGroup",
+        "ec2/internetGateway",
+        "ec2/launchTemplate",
+        "ec2/route",
+    ),
     *(
         "ec2/routeTable",
         "ec2/routeTableAssociation",

@@ -17,6 +17,7 @@ from infra.release import Release, shared_environment
 from infra.role import AppRole
 from infra.runtime.fargate.alarms import StandingAlarms, StandingAlarmsArgs, standing_alarms
 from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
+from infra.runtime.fargate.dashboard import declare_dashboard
 from infra.runtime.fargate.edge import edge_settings, task_edge
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
 from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
@@ -130,11 +131,9 @@ class FargateRuntime(pulumi.ComponentResource):
         metrics = TrackMetrics("tracks", tracks, pulumi.ResourceOptions(parent=self, depends_on=groups))
         app_task, app = self._app(balancer, metrics, groups)
         worker_task, worker = self._worker(groups)
-        standing = standing_alarms(
-            tracks.dimensions("stable"),
-            {"ClusterName": self._cluster.name, "ServiceName": worker.name},
-            args.fargate.worker_tasks,
-        )
+        of_worker = {"ClusterName": self._cluster.name, "ServiceName": worker.name}
+        standing = standing_alarms(tracks.dimensions("stable"), of_worker, args.fargate.worker_tasks)
+        declare_dashboard(names, {track: tracks.dimensions(track) for track in TRACKS}, of_worker, self._child)
         Watch("watch", args.watch, self._execution, pulumi.ResourceOptions(parent=self, depends_on=groups))
         WorkMetrics("work", WorkMetricsArgs.of(names, self._logs), self._child)
         StandingAlarms(

@@ -26,6 +26,7 @@ KINDS = (
     _kind("aws:appautoscaling/target:Target", "arn", replace="resourceId scalableDimension serviceNamespace"),
     _kind("aws:autoscaling/group:Group", "arn", name="name", tags=False),
     _kind("aws:cloudwatch/compositeAlarm:CompositeAlarm", "arn", name="alarmName"),
+    _kind("aws:cloudwatch/dashboard:Dashboard", "dashboardArn", name="dashboardName", tags=False),
     _kind("aws:ec2/launchTemplate:LaunchTemplate", "arn latestVersion", name="name"),
     _kind("aws:ecr/lifecyclePolicy:LifecyclePolicy", "registryId", replace="repository", tags=False),
     _kind("aws:ecr/repository:Repository", "arn registryId repositoryUrl", name="name"),

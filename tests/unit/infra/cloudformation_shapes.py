@@ -34,6 +34,7 @@ SHAPES: dict[str, Shape] = {
         },
     ),
     "cloudwatch/compositeAlarm:CompositeAlarm": Shape("AWS::CloudWatch::CompositeAlarm", {"okActions": "OKActions"}),
+    "cloudwatch/dashboard:Dashboard": Shape("AWS::CloudWatch::Dashboard"),
     "cloudwatch/logGroup:LogGroup": Shape("AWS::Logs::LogGroup", {"name": "LogGroupName"}),
     "cloudwatch/metricAlarm:MetricAlarm": Shape(
         "AWS::CloudWatch::Alarm",

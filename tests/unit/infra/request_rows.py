@@ -186,6 +186,7 @@ ROWS: dict[str, Row] = {
         service="cloudwatch", operation="PutMetricAlarm", names={"name": "AlarmName Name"}, shaped=_alarm
     ),
     "aws:cloudwatch/compositeAlarm:CompositeAlarm": Row(service="cloudwatch", operation="PutCompositeAlarm"),
+    "aws:cloudwatch/dashboard:Dashboard": Row(service="cloudwatch", operation="PutDashboard"),
     "aws:ec2/launchTemplate:LaunchTemplate": Row(
         service="ec2",
         operation="CreateLaunchTemplate",
