@@ -124,4 +124,4 @@ pins: ## write the requirement files from the groups in pyproject.toml; OPTIONS=
 	@$(ENTER) $(COMPILE) --python-version 3.11 --group toolchain -o offline/toolchain/requirements.txt
 
 bench: ## speed as ratios within one run; ten million audit rows take 6 GB and minutes, audit pushes pgbench and wrk
-	@$(ENTER) python bench/preview_100.py && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push && python -m bench.edge && python -m bench.gates
+	@$(ENTER) python bench/preview_100.py && python -m bench.policy && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push && python -m bench.edge && python -m bench.gates
