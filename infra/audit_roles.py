@@ -18,8 +18,10 @@ from infra.vault import Vault
 from outputs.access import DatabaseAccess, Mode
 
 OWNER, WRITER, READER = "audit_owner", "audit_writer", "audit_reader"
+SECOND_WRITER = "audit_writer_2"
+"""Has the writer's rights by being its member. One of the two is in use; a rotation gives the other a new password."""
 ENTRIES = {OWNER: "AUDIT_DB_OWNER_URL", WRITER: "AUDIT_DB_URL", READER: "AUDIT_DB_READER_URL"}
-"""Each role's vault entry."""
+"""Each role's vault entry; the writer's has the URL of the one that is in use."""
 RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     WRITER: {"table": ("INSERT", "SELECT"), "sequence": ("USAGE",)},
     READER: {"table": ("SELECT",)},
@@ -37,7 +39,7 @@ class AuditRolesArgs:
     of a forwarded connection, or later: then the roles' URLs are in the vault, and nothing is in the database.
 
     `emulator` is the API's address on docker stacks; entries are kept for ever without `retention_months`. `keep`
-    refuses the roles' end.
+    refuses the roles' end. `writer_rotation` counts how often the app's password was changed.
     """
 
     audit: Audit
@@ -48,6 +50,13 @@ class AuditRolesArgs:
     emulator: str | None
     retention_months: int | None
     keep: bool
+    writer_rotation: int
+
+    @property
+    def writers(self) -> dict[str, int]:
+        """The generation of each writer's password; the one in use comes first."""
+        generations = {WRITER: self.writer_rotation // 2, SECOND_WRITER: (self.writer_rotation + 1) // 2}
+        return dict(sorted(generations.items(), reverse=self.writer_rotation % 2 == 1))
 
     @classmethod
     def of(cls, settings: Settings, audit: Audit, vault: Vault) -> AuditRolesArgs:
@@ -60,6 +69,7 @@ class AuditRolesArgs:
             emulator=settings.emulator,
             retention_months=settings.audit_retention_months,
             keep=settings.keeps("audit"),
+            writer_rotation=settings.database.writer_rotation,
         )
 
 
@@ -77,12 +87,11 @@ class AuditRoles(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AuditRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:data:AuditRoles", name, None, opts)
-        passwords = {role: args.vault.password(role.replace("_", "-")) for role in ENTRIES}
-        self.urls = {
-            role: args.vault.put(entry, args.audit.url(role, passwords[role])) for role, entry in ENTRIES.items()
-        }
+        generations = {OWNER: 0, READER: 0, **args.writers}
+        passwords = {role: args.vault.password(role.replace("_", "-"), each) for role, each in generations.items()}
         self.rights = []
         self._args = args
+        roles: dict[str, postgresql.Role] = {}
         if args.access != "later":
             host, port = args.tunnel or (args.audit.instance.address, args.audit.instance.port)
             provider = postgresql_provider(
@@ -102,7 +111,15 @@ class AuditRoles(pulumi.ComponentResource):
                 retain_on_delete=True,
                 protect=args.keep,
             )
-            self._fill(name, passwords)
+            roles = self._fill(name, passwords)
+        # A password is in the vault once the database knows it: the app takes up what is there within a minute.
+        in_use = {OWNER: OWNER, WRITER: next(iter(args.writers)), READER: READER}
+        self.urls = {
+            role: args.vault.put(
+                ENTRIES[role], args.audit.url(login, passwords[login]), after=[roles[login]] if roles else []
+            )
+            for role, login in in_use.items()
+        }
         self.register_outputs({})
 
     @property
@@ -124,7 +141,7 @@ class AuditRoles(pulumi.ComponentResource):
             retention_months=args.retention_months,
         )
 
-    def _fill(self, name: str, passwords: dict[str, pulumi.Output[str]]) -> None:
+    def _fill(self, name: str, passwords: dict[str, pulumi.Output[str]]) -> dict[str, postgresql.Role]:
         roles = {
             # Who blocks a migration can be named only by who may see other sessions.
             OWNER: self._role(OWNER, passwords[OWNER], statement_timeout=0, member_of=["pg_monitor"]),
@@ -132,6 +149,9 @@ class AuditRoles(pulumi.ComponentResource):
             WRITER: self._role(WRITER, passwords[WRITER], statement_timeout=MINUTE),
             READER: self._role(READER, passwords[READER], statement_timeout=10 * MINUTE),
         }
+        roles[SECOND_WRITER] = self._role(
+            SECOND_WRITER, passwords[SECOND_WRITER], statement_timeout=MINUTE, member_of=[WRITER], after=[roles[WRITER]]
+        )
         database = postgresql.Database(
             name,
             name=DATABASE,
@@ -160,9 +180,16 @@ class AuditRoles(pulumi.ComponentResource):
                     opts=self._inside,
                 )
             )
+        return roles
 
     def _role(
-        self, role: str, password: pulumi.Output[str], *, statement_timeout: int, member_of: Sequence[str] = ()
+        self,
+        role: str,
+        password: pulumi.Output[str],
+        *,
+        statement_timeout: int,
+        member_of: Sequence[str] = (),
+        after: Sequence[pulumi.Resource] = (),
     ) -> postgresql.Role:
         return postgresql.Role(
             role,
@@ -172,7 +199,7 @@ class AuditRoles(pulumi.ComponentResource):
             roles=list(member_of),
             statement_timeout=statement_timeout,
             idle_in_transaction_session_timeout=MINUTE,
-            opts=self._inside,
+            opts=pulumi.ResourceOptions.merge(self._inside, pulumi.ResourceOptions(depends_on=[*after])),
         )
 
     def _default(

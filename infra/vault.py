@@ -86,9 +86,16 @@ class Vault(pulumi.ComponentResource):
         )
         self.register_outputs({"key": self.key.arn})
 
-    def password(self, name: str) -> pulumi.Output[str]:
-        """A generated password of 32 letters and digits, so that it stands in a URL as it is."""
-        password = random.RandomPassword(name, length=32, special=False, opts=pulumi.ResourceOptions(parent=self))
+    def password(self, name: str, generation: int = 0) -> pulumi.Output[str]:
+        """A generated password of 32 letters and digits, so that it stands in a URL as it is. Another `generation` is
+        another password."""
+        password = random.RandomPassword(
+            name,
+            length=32,
+            special=False,
+            keepers={"generation": str(generation)} if generation else None,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         return password.result
 
     def declare(self, name: str, first: str | None = None) -> aws.secretsmanager.Secret:
@@ -115,9 +122,12 @@ class Vault(pulumi.ComponentResource):
             self._store(name, secret, first, ignore_changes=["secretString"])
         return secret
 
-    def put(self, name: str, value: pulumi.Input[str]) -> aws.secretsmanager.SecretVersion:
-        """Stores `value` as the entry `<prefix><name>`. The value is a secret in state."""
-        return self._store(name, self.declare(name), value)
+    def put(
+        self, name: str, value: pulumi.Input[str], after: Sequence[pulumi.Resource] = ()
+    ) -> aws.secretsmanager.SecretVersion:
+        """Stores `value` as the entry `<prefix><name>`, once what it is about is there, `after`. The value is a secret
+        in state."""
+        return self._store(name, self.declare(name), value, depends_on=[*after])
 
     def _store(
         self, name: str, secret: aws.secretsmanager.Secret, value: pulumi.Input[str], **options: Any

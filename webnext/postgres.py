@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +30,10 @@ LEND_SECONDS = 0.1
 """How long to wait for a connection before looking whether making one has failed."""
 FRESH_SECONDS = 0.05
 """A connection is lent without a test where it was given back less than this ago and none has broken since."""
+CONFIRM_SECONDS = 5.0
+"""How old the comparison of a connection's address with the vault's may be. The vault keeps its own for 50 s, so an
+address that was put there is in use within 60 s, as the contract has it, on connections that were made before too."""
+CONFIRM_LIMIT = 0.5
 CONNECTIONS = 10
 AUTHORITIES = Path(__file__).with_name("rds.pem")
 """Whom it believes where the address has the server's certificate verified: Amazon RDS' certificate authorities."""
@@ -38,8 +43,9 @@ class Postgres:
     """The database at AUDIT_DB_URL, for all who use it in a process: each opens it and closes it.
 
     No connection is made before the first call, and a call that finds none ready makes one, so that the first call
-    after Postgres is back succeeds. A connection is tested before it is lent. An address whose password was refused
-    is read from the vault again. What runs a statement raises AwayError.
+    after Postgres is back succeeds. A connection is tested before it is lent, and given up where the vault has another
+    address by now. An address whose password was refused is read from the vault again. What runs a statement raises
+    AwayError.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -118,9 +124,30 @@ class Postgres:
                 self._doubted = connection.used
             await self._pool.putconn(connection)
 
+    async def address(self) -> str:
+        """What the vault has, in the form of a connection."""
+        read = await aws.in_thread(lambda: self.vault.read(SECRET))
+        # With an authority at hand libpq verifies even where it is not asked to.
+        return make_conninfo(read, sslrootcert=str(AUTHORITIES)) if "sslmode=verify" in read else read
+
     async def _check(self, connection: _Connection) -> None:
-        if connection.used < max(self._doubted, time.monotonic() - FRESH_SECONDS):
+        now = time.monotonic()
+        if connection.used < max(self._doubted, now - FRESH_SECONDS):
             await AsyncConnectionPool.check_connection(connection)
+        if connection.confirmed < now - CONFIRM_SECONDS:
+            connection.confirmed = now
+            await self._confirm(connection)
+
+    async def _confirm(self, connection: _Connection) -> None:
+        """Closes it and raises OperationalError where the vault has another address. A vault that does not answer
+        changes nothing."""
+        try:
+            current = await asyncio.wait_for(self.address(), CONFIRM_LIMIT)
+        except (VaultError, TimeoutError):
+            return
+        if current != connection.address:
+            await connection.close()  # one that works goes back into the pool, checked or not
+            raise psycopg.OperationalError("the vault has another address by now")
 
     async def _take(self) -> _Connection:
         failures, deadline = self.failures, time.monotonic() + SECONDS
@@ -137,28 +164,31 @@ class Postgres:
 class _Connection(psycopg.AsyncConnection[TupleRow]):
     used = 0.0
     """When it was last given back, by the monotonic clock."""
+    confirmed = 0.0
+    """When its address was last compared with the vault's."""
+    address = ""
 
     @classmethod
     async def connect(cls, conninfo: str = "", *, postgres: Postgres, **kwargs: Any) -> _Connection:  # type: ignore[override]  # noqa: ARG003
-        async def address() -> str:
-            read = await aws.in_thread(lambda: postgres.vault.read(SECRET))
-            # With an authority at hand libpq verifies even where it is not asked to.
-            return make_conninfo(read, sslrootcert=str(AUTHORITIES)) if "sslmode=verify" in read else read
+        async def connected(address: str) -> _Connection:
+            made = await super(_Connection, cls).connect(address, **kwargs)
+            made.address, made.confirmed = address, time.monotonic()
+            return made
 
         try:
-            current = await address()
+            current = await postgres.address()
             try:
-                return await super().connect(current, **kwargs)
+                return await connected(current)
             except psycopg.OperationalError as error:
                 # libpq gives no SQLSTATE for a failed connection; only a server that is up asks for a password.
                 if error.pgconn is None or not error.pgconn.used_password:
                     raise
-                if await address() == current:
+                if await postgres.address() == current:
                     postgres.vault.forget(SECRET)
-                rotated = await address()
+                rotated = await postgres.address()
                 if rotated == current:
                     raise
-                return await super().connect(rotated, **kwargs)
+                return await connected(rotated)
         except Exception as error:
             postgres.failure, postgres.failures = error, postgres.failures + 1
             raise

@@ -12,8 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from webnext import aws
 
-TTL = 60.0
-"""Seconds for which a secret is served from memory, and between two tries while the vault is away."""
+TTL = 50.0
+"""Seconds for which a secret is served from memory, and between two tries while the vault is away: after a rotation
+the new value is in use within 60 s, as the contract has it."""
 
 log = logging.getLogger("webnext.vault")
 

@@ -104,6 +104,7 @@ class DatabaseSettings(BaseModel):
     multi_az: bool = False
     backup_days: Annotated[Whole, Field(ge=1, le=35)] = 7
     major_upgrade: bool = False
+    writer_rotation: Annotated[Whole, Field(ge=0, le=1_000_000)] = 0
     access: Mode = "direct"
     tunnel_port: Port = TUNNEL_PORT
     client_groups: Annotated[

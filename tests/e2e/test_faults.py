@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 
 import httpx
 import psycopg
@@ -228,6 +229,30 @@ def test_a_caller_that_sends_again_under_its_key_after_a_crash_makes_one_entry(s
     counted = rows(standing, {f"{key}-trace" for key in keys})
     assert set(counted.values()) == {1}
     assert len(counted) == len(keys)
+
+
+def test_under_load_the_writers_are_alternated_and_no_query_fails(standing: System) -> None:
+    def asking() -> set[str]:
+        """Whose sessions have asked something in the last seconds."""
+        with standing.connect("AUDIT_DB_MASTER_URL") as master:
+            sql = "SELECT DISTINCT usename FROM pg_stat_activity WHERE usename LIKE %s AND now() - query_start < %s"
+            return {str(name) for (name,) in master.execute(sql, ("audit_writer%", timedelta(seconds=3)))}
+
+    # The suite's own requests, and its verdict on a busy machine, are no part of this.
+    standing.pulumi("config", "set", "--path", "web-next:smoke.run", "false")
+    for rotation, writer in ((1, "audit_writer_2"), (2, "audit_writer")):
+        standing.pulumi("config", "set", "--path", "web-next:database.writerRotation", str(rotation))
+        with load(standing.app) as seen:
+            standing.up()
+            since = time.monotonic()
+            while asking() != {writer}:
+                assert time.monotonic() - since < 60, "the contract's minute is over"
+                time.sleep(0.2)
+        assert (seen.unexpected, seen.failed, seen.refused, seen.unknown) == ({}, 0, set(), set())
+        assert seen.mocked == {}, "a query failed, and a fallback has answered"
+        assert len(seen.kept) > 100
+        require_kept_once(standing, seen)
+    standing.pulumi("config", "rm", "--path", "web-next:smoke.run")
 
 
 def test_a_rotated_password_is_taken_up_without_a_restart(standing: System) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from offline.images.build import build_all, silent
 from offline.machine import ROOT, Machine, MachineError
 from offline.standins.__main__ import PACKAGES
 from offline.standins.protocol import version_of
 from tests.support import audit, edges, evidence, postgres
+from tests.support.built import images
 from tests.support.containers import free_port
 from tests.support.engine import Emulator, Project, clean, make_project
 
@@ -100,7 +100,7 @@ def unique() -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def image() -> str:
     """An image of this machine with a shell."""
-    return build_all(silent)["base"]
+    return images()["base"]
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +164,7 @@ def as_app(store: evidence.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture(scope="session")
 def edge_images() -> dict[str, str]:
     """The project's images by name."""
-    return build_all(print)
+    return images()
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,8 @@ from offline.bootstrap.runner import Job
 from offline.bootstrap.tls import Tls
 from offline.emulator.launcher import Emulator, EmulatorError
 from offline.emulator.process import Process
-from offline.images.build import build_all
 from offline.machine import Machine
+from tests.support.built import images
 from tests.support.containers import container, docker, wait_until
 
 pytestmark = pytest.mark.engine
@@ -141,7 +141,7 @@ def scratch(root: Path) -> Iterator[Clone]:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    build_all()
+    images()
     with scratch(tmp_path_factory.mktemp("clone")) as made:
         yield made
 
@@ -382,7 +382,7 @@ def test_what_the_emulator_keeps_is_readable_by_its_owner_only(clone: Clone) -> 
 
 
 def test_the_reaper_spares_a_strangers_containers(clone: Clone) -> None:
-    image = build_all()["base"]
+    image = images()["base"]
     options = ("--label", "ministack=rds", "--label", "ministack=ecs")
     with container(image, *options, command=("sleep", "300")) as stranger:
         clone.emulator.stop()

@@ -13,8 +13,8 @@ import botocore.exceptions
 import botocore.session
 import pytest
 
-from offline.images.build import build_all
 from offline.machine import Machine
+from tests.support.built import images
 from tests.support.containers import container, docker, network
 from tests.support.engine import Emulator
 
@@ -32,6 +32,7 @@ FUNCTION = json.dumps(
 )
 ASK = """
 import http.client, json, sys
+from tests.support.built import images
 place, method, path, body = sys.argv[1:]
 connection = http.client.HTTPConnection(place, timeout=10)
 connection.request(method, path, body or None, {"Authorization": "AWS4-HMAC-SHA256 anybody"})
@@ -77,7 +78,7 @@ def ask(place: str) -> Callable[..., Answer]:
 @contextmanager
 def neighbour(place: str, where: str) -> Iterator[Callable[..., Answer]]:
     """The same from a container on the network `where`."""
-    with container(build_all()["web-next"], "--network", where, "--entrypoint", "sleep", command=("300",)) as name:
+    with container(images()["web-next"], "--network", where, "--entrypoint", "sleep", command=("300",)) as name:
 
         def send(method: str, path: str, body: str = "") -> Answer:
             status, text = json.loads(docker("exec", name, "python3", "-c", ASK, place, method, path, body))

@@ -15,8 +15,8 @@ from offline.bootstrap import objects
 from offline.bootstrap.console import Console
 from offline.bootstrap.network import Network
 from offline.bootstrap.runner import Job, StepError
-from offline.images.build import build_all, silent
 from offline.machine import Machine
+from tests.support.built import images
 from tests.support.containers import container, docker, free_port, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
@@ -92,7 +92,7 @@ def test_what_listens_on_the_metrics_network_is_reached_by_a_loopback_port_and_b
     machine, port = Machine.load(clone), free_port()
     address = machine.metrics_address(15)
     both = ("--network", machine.metrics_network, "--ip", address, "--publish", f"127.0.0.1:{port}:9090")
-    python = build_all(silent)["web-next"]
+    python = images()["web-next"]
     serve = ("python3", "-c", SERVE.format(address=address))
     with (
         container(python, "--network", machine.network, "--entrypoint", "sleep", command=("60",)) as app,

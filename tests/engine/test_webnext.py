@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from offline.images.build import build_all
+from tests.support import built
 from tests.support.containers import LABEL, container, docker, free_port, wait_until
 
 pytestmark = pytest.mark.engine
@@ -19,7 +19,7 @@ ENTRY = {"action": "deploy", "result": "ok"}
 
 @pytest.fixture(scope="module")
 def images() -> dict[str, str]:
-    return build_all(print)
+    return built.images()
 
 
 @pytest.fixture

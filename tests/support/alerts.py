@@ -26,8 +26,8 @@ import httpx
 import redis
 
 from cutover.schema import migrator
-from offline.images.build import build_all
 from tests.support import fence, postgres
+from tests.support.built import images
 from tests.support.containers import LABEL, container, docker, free_port, wait_until
 from webnext.alerts.production import ProductionAlerts
 from webnext.app import create_app
@@ -69,7 +69,7 @@ class Redis:
         """Start a fresh container, empty."""
         self.name = f"web-next-test-{secrets.token_hex(4)}"
         publish = f"127.0.0.1:{self.port}:6379"
-        docker("create", "--name", self.name, "--label", LABEL, "--publish", publish, build_all()["redis"])
+        docker("create", "--name", self.name, "--label", LABEL, "--publish", publish, images()["redis"])
         files = {
             "tls.pem": self.authority.read_bytes(),
             "tls.key": self._key.read_bytes(),
@@ -174,7 +174,7 @@ def postgres_server() -> Iterator[Postgres]:
     port = free_port()
     variables = {"POSTGRES_USER": postgres.MASTER, "POSTGRES_PASSWORD": postgres.PASSWORD, "POSTGRES_DB": "postgres2"}
     options = [part for name, value in variables.items() for part in ("--env", f"{name}={value}")]
-    with container(build_all()["postgres"], *options, "--publish", f"127.0.0.1:{port}:5432") as identity:
+    with container(images()["postgres"], *options, "--publish", f"127.0.0.1:{port}:5432") as identity:
         server = Postgres(container=identity, host="127.0.0.1", port=port)
         wait_until(server.answers, "Postgres")
         with server.connect(postgres.MASTER, "postgres") as master:

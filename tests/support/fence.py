@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import httpx
+
 PROXY = "http://127.0.0.1:9"
 """Nobody listens there: discard is a service that no machine offers any more."""
 NETWORKS = [
@@ -58,6 +60,8 @@ def close() -> None:
     `installing`."""
     os.environ.setdefault(_BEFORE, json.dumps({name: os.environ.get(name) for name in ENVIRONMENT}))
     os.environ.update(ENVIRONMENT)
+    # This process is looked at itself, and asks containers: httpx knows no networks of NO_PROXY.
+    httpx._utils.getproxies = dict  # type: ignore[attr-defined]
     sys.addaudithook(_look)
 
 

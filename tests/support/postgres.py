@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from offline.images.build import build_all
+from tests.support.built import images
 from tests.support.containers import container, docker, wait_until
 
 MASTER, OWNER, WRITER, READER = "master", "audit_owner", "audit_writer", "audit_reader"
@@ -97,7 +97,7 @@ def running(port: int | None = None) -> Iterator[Server]:
     )
     if port:
         options += ("--publish", f"127.0.0.1:{port}:5432")
-    with container(build_all()["postgres"], *options) as identity:
+    with container(images()["postgres"], *options) as identity:
         host = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", identity)
         server = (
             Server(container=identity, host="127.0.0.1", port=port) if port else Server(container=identity, host=host)

@@ -47,6 +47,7 @@ INSIDE_THE_DATABASE = {
     "Role audit_owner",
     "Role audit_reader",
     "Role audit_writer",
+    "Role audit_writer_2",
 }
 LOG_GROUPS = (
     *("audit-postgresql", "audit-upgrade", "firewall", "queues"),
@@ -85,6 +86,14 @@ CHANGES = [
             "Instance audit: instanceClass",
             "ParameterGroup audit: parameters[2].value",  # max_connections
             "MetricAlarm monitoring-database-connections: threshold",
+        },
+    ),
+    Change(
+        settings={"database.writerRotation": "1"},
+        lines={
+            "RandomPassword audit-writer-2: keepers.generation",
+            "Role audit_writer_2: password",
+            "SecretVersion AUDIT_DB_URL: secretString",
         },
     ),
     Change(

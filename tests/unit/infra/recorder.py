@@ -161,7 +161,11 @@ class _Answers(Mocks):
             "aws:s3/bucketObjectv2:BucketObjectv2": {"versionId": "v1"},
             "pulumi:pulumi:StackReference": {"outputs": BASE},
             "random:index/randomId:RandomId": {"hex": "0badcafe"},
-            "random:index/randomPassword:RandomPassword": {"result": pulumi.Output.secret(f"generated-{args.name}")},
+            "random:index/randomPassword:RandomPassword": {
+                "result": pulumi.Output.secret(
+                    "-".join(["generated", args.name, *args.inputs.get("keepers", {}).values()])
+                )
+            },
             "pulumi-python:dynamic/web-next:Schema": {"version": 1, "digest": "d" * 64},
         }
         arn = arn_of(args.typ, args.name, args.inputs)

@@ -53,7 +53,7 @@ def test_the_database_is_its_owners_and_no_role_is_more_than_a_login_but_the_own
     roles = {role.inputs["name"]: role for role in declared.of(ROLE)}
 
     assert declared.one("postgresql:index/database:Database").inputs["owner"] == "audit_owner"
-    assert roles.keys() == {"audit_owner", "audit_writer", "audit_reader"}
+    assert roles.keys() == {"audit_owner", "audit_writer", "audit_writer_2", "audit_reader"}
     for name, role in roles.items():
         assert role.inputs.keys() == {
             "name",
@@ -68,13 +68,36 @@ def test_the_database_is_its_owners_and_no_role_is_more_than_a_login_but_the_own
     assert {name: role.inputs["roles"] for name, role in roles.items()} == {
         "audit_owner": ["pg_monitor"],
         "audit_writer": [],
+        "audit_writer_2": ["audit_writer"],
         "audit_reader": [],
     }
     assert {name: role.inputs["statementTimeout"] for name, role in roles.items()} == {
         "audit_owner": 0,
         "audit_writer": 60_000,
+        "audit_writer_2": 60_000,
         "audit_reader": 600_000,
     }, "a migration may take its time"
+
+
+def test_each_rotation_gives_the_writer_that_is_not_in_use_a_new_password_and_then_uses_it() -> None:
+    """What runs goes on with the other one, whose password stays as it is until the next rotation."""
+    seen = []
+    for rotation in range(4):
+        declared = declare("roles", changed(DOCKER, database={"writerRotation": rotation}))
+        passwords = {one.inputs["name"]: one.inputs["password"] for one in declared.of(ROLE)}
+        entry = declared.one(SECRET_VERSION, "AUDIT_DB_URL")
+        login, _, password = entry.inputs["secretString"].partition("://")[2].partition("@")[0].partition(":")
+        assert passwords[login] == password
+        assert any(urn.endswith(f"::{login}") for urn in entry.depends_on), "the database knows it before the app does"
+        seen.append((login, passwords["audit_writer"], passwords["audit_writer_2"]))
+
+    first, second = "generated-audit-writer", "generated-audit-writer-2"
+    assert seen == [
+        ("audit_writer", first, second),
+        ("audit_writer_2", first, f"{second}-1"),
+        ("audit_writer", f"{first}-1", f"{second}-1"),
+        ("audit_writer_2", f"{first}-1", f"{second}-2"),
+    ]
 
 
 def test_the_databases_locale_is_the_one_that_rds_and_the_image_both_have() -> None:
@@ -143,7 +166,7 @@ def test_the_database_is_filled_by_the_master_over_tls_at_its_address_or_the_tun
     assert provider.inputs["superuser"] == "false", "RDS has none"
     assert "password" in provider.secrets
     server = declared.one(INSTANCE)
-    assert len(inside(declared)) == 10
+    assert len(inside(declared)) == 11
     for one in inside(declared):
         assert provider.urn in one.provider
         assert server.urn in one.depends_on, "behind a tunnel nothing else says that the server comes first"

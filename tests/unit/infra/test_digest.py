@@ -52,6 +52,7 @@ SET: dict[str, Any] = {
     "database.multiAz": "true",
     "database.backupDays": "8",
     "database.majorUpgrade": "true",
+    "database.writerRotation": "1",
     "database.access": "later",
     "database.tunnelPort": "15433",
     "database.clientGroups": ["sg-0a"],

@@ -118,6 +118,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("database.backupDays", "0", "it must be a whole number from 1 to 35"),
     ("database.backupDays", "36", "it must be a whole number from 1 to 35"),
     ("database.majorUpgrade", "18", "input should be a valid boolean, unable to interpret input"),
+    ("database.writerRotation", "-1", "it must be a whole number from 0 to 1000000"),
     ("database.access", "vpn", "input should be 'direct', 'tunnel' or 'later'"),
     ("database.tunnelPort", "1023", "it must be a whole number from 1024 to 65535"),
     ("database.tunnelPort", "65536", "it must be a whole number from 1024 to 65535"),
