@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import date
 from typing import Any
 
-from policy.resources import UNKNOWN
-from policy.rules import ALL
-from policy.state import of_state
-from tests.unit.policy import captured
+import pytest
+
+from policy.resources import UNKNOWN, Stack
+from policy.state import REFERENCE, of_state
+from policy.verdict import judge
+from tests.unit.policy.test_own_stacks import OWN
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
 URN = "urn:pulumi:prod::web-next::aws:s3/bucket:Bucket::evidence"
@@ -56,18 +60,21 @@ def test_the_stack_file_becomes_the_configuration_that_the_program_has() -> None
     assert config["web-next:track"] == "stable"
 
 
-def test_the_rules_say_the_same_of_a_state_as_of_the_program_that_made_it() -> None:
-    stack = captured.prod()
+@pytest.mark.parametrize("own", OWN, ids=lambda one: one.__name__)
+def test_the_rules_say_the_same_of_a_state_as_of_the_program_that_made_it(own: Callable[[], Stack]) -> None:
+    stack = own()
     written = [
         {
             "urn": one.urn,
             "type": one.type,
             "inputs": one.inputs,
-            "outputs": dict(zip(("arn", "name", "bucket", "identifier"), sorted(one.ids), strict=False)),
+            "outputs": one.inputs
+            if one.type == REFERENCE
+            else dict(zip(("arn", "name", "bucket", "identifier"), sorted(one.ids), strict=False)),
             "propertyDependencies": {key: sorted(urns) for key, urns in one.refers.items()},
         }
         for one in stack.resources
     ]
-    made = of_state("prod", written, stack.config)
+    made = of_state(stack.name, written, stack.config)
 
-    assert [str(said) for one in ALL for said in one.judge(made)] == []
+    assert judge(made, date.today()).document() == judge(stack, date.today()).document()
