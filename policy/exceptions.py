@@ -15,7 +15,7 @@ from policy.rule import Finding, Rule
 FILE = Path(__file__).parent / "exceptions.toml"
 
 
-class ExceptionsError(Exception):
+class ExceptionsError(ValueError):
     """An entry of the file that says too little. One line."""
 
 

@@ -19,7 +19,7 @@ FILE = Path(__file__).parent / "enforcement.toml"
 Level = Literal["mandatory", "advisory", "disabled"]
 
 
-class EnforcementError(Exception):
+class EnforcementError(ValueError):
     """A level or rule in the file that is none. One line."""
 
 
@@ -107,7 +107,10 @@ def judge(
     allowances: Iterable[Allowance] | None = None,
     enforcement: Enforcement | None = None,
 ) -> Verdict:
-    """Judges a stack by the rules, with the project's own exceptions and levels unless others are given."""
+    """Judges a stack by the rules, with the project's own exceptions and levels unless others are given.
+
+    Raises ValueError for a file of these that cannot be read, ExceptionsError and EnforcementError among them.
+    """
     levels = enforcement or Enforcement.read()
     here = [one for one in (exceptions.read() if allowances is None else allowances) if one.is_of(stack)]
     asked = [one for one in rules if levels.level(one.id, stack) != "disabled"]

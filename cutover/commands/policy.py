@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cutover.commands.command import AsJson, Command, Stack, print_json, verbatim
-from cutover.errors import PolicyBrokenError
+from cutover.errors import CutoverError, PolicyBrokenError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +25,11 @@ def policy(stack: Stack, as_json: AsJson = False) -> None:
     from policy.state import of_state
     from policy.verdict import judge
 
-    verdict = judge(of_state(stack, resources(stack), config(stack)), date.today())
+    judged = of_state(stack, resources(stack), config(stack))
+    try:
+        verdict = judge(judged, date.today())
+    except ValueError as error:
+        raise CutoverError(f"the policy's own files cannot be read: {error}; mend policy/*.toml") from None
     if as_json:
         print_json(verdict.document())
     else:

@@ -11,6 +11,7 @@ import pytest
 from cutover.commands.app import main
 from cutover.errors import PolicyBrokenError
 from cutover.stacks import exported, project
+from policy.exceptions import ExceptionsError
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
 
@@ -63,3 +64,17 @@ def test_the_verdict_is_json_for_machines_with_the_same_exit_code(
     assert ask(monkeypatch, [key(enableKeyRotation=False)], "--json") == PolicyBrokenError.exit_code
     told = json.loads(capsys.readouterr().out)
     assert (told["ok"], [one["rule"] for one in told["findings"]]) == (False, ["kms-rotated-and-kept"])
+
+
+def test_a_file_of_the_policy_that_cannot_be_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read() -> None:
+        raise ExceptionsError("exceptions.toml: entry 1 has rule; each has reason")
+
+    monkeypatch.setattr("policy.exceptions.read", read)
+    assert ask(monkeypatch, [key(enableKeyRotation=True)]) == 1
+    assert capsys.readouterr().err == (
+        "cutover: the policy's own files cannot be read: exceptions.toml: entry 1 has rule; each has reason; "
+        "mend policy/*.toml\n"
+    )
