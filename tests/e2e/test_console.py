@@ -55,7 +55,7 @@ def opened(dashboard: Dashboard) -> bool:
 
 def require_accepted(url: str) -> None:
     entry = {"action": "console", "result": "ok", "traceId": TRACE}
-    assert httpx.post(f"{url}/api/audit/push", json=entry).json()["ok"] is True
+    assert httpx.post(f"{url}/api/audit/push", json=entry, trust_env=False).json()["ok"] is True
 
 
 def test_a_trace_id_is_copied_and_said_and_no_source_is_a_mock(standing: System, dashboard: Dashboard) -> None:
@@ -87,7 +87,7 @@ def test_a_breach_at_the_executor_is_shown(standing: System, dashboard: Dashboar
     expect(dashboard.panel("guardrails")).not_to_contain_text("21%")
 
     httpx.post(
-        f"{standing.executor}/double/breach", json={"guardrail": "maxDrawdown", "value": 0.21}
+        f"{standing.executor}/double/breach", json={"guardrail": "maxDrawdown", "value": 0.21}, trust_env=False
     ).raise_for_status()
 
     dashboard.refresh.click()
@@ -100,7 +100,7 @@ def test_a_countdown_shows_while_the_edge_limits_and_goes_away(standing: System,
     full = threading.Event()
 
     def fill() -> None:
-        with httpx.Client(verify=False, timeout=10) as http:
+        with httpx.Client(verify=False, timeout=10, trust_env=False) as http:
             while not full.is_set():
                 http.get(f"{edge}/api/healthz")
                 time.sleep(0.05)

@@ -46,7 +46,7 @@ def rows(system: System, traces: set[str]) -> Counter[str]:
 
 def delivered(system: System) -> str:
     """The newest messages that the double received, as text."""
-    return httpx.get(f"{system.executor}/alerts/received", timeout=10).text
+    return httpx.get(f"{system.executor}/alerts/received", timeout=10, trust_env=False).text
 
 
 def require_kept_once(system: System, seen: Seen) -> None:
@@ -70,7 +70,9 @@ def require_delivered(system: System, seen: Seen) -> None:
         text = delivered(system)
         missing = [number for title, number in seen.alerts.items() if title not in text]
         for number in missing:
-            httpx.post(f"{url}/api/alerts/queue", json={"action": "retry", "jobId": number}, timeout=10)
+            httpx.post(
+                f"{url}/api/alerts/queue", json={"action": "retry", "jobId": number}, timeout=10, trust_env=False
+            )
         time.sleep(1 if missing else 0)
         return not missing
 
@@ -170,8 +172,8 @@ def test_with_everything_away_an_entry_is_refused_and_not_kept(standing: System)
     databases = stopped(standing.container("audit")), stopped(standing.container("queues"))
     with stopped(standing.container("executor")), databases[0], databases[1], hanging(standing.emulator):
         for _ in range(3):
-            answer = httpx.post(f"{url}/api/audit/push", json=entry, timeout=30)
-        alert = httpx.post(f"{url}/api/alerts/webhook", json={"title": "lost?"}, timeout=30)
+            answer = httpx.post(f"{url}/api/audit/push", json=entry, timeout=30, trust_env=False)
+        alert = httpx.post(f"{url}/api/alerts/webhook", json={"title": "lost?"}, timeout=30, trust_env=False)
 
     for refusal in (answer, alert):
         assert refusal.status_code == 503
@@ -215,7 +217,9 @@ def test_a_caller_that_sends_again_under_its_key_after_a_crash_makes_one_entry(s
     def send(key: str) -> bool:
         body = {"action": "again", "result": "ok", "traceId": f"{key}-trace"}
         try:
-            answer = httpx.post(f"{url}/api/audit/push", json=body, headers={"idempotency-key": key}, timeout=10)
+            answer = httpx.post(
+                f"{url}/api/audit/push", json=body, headers={"idempotency-key": key}, timeout=10, trust_env=False
+            )
         except httpx.HTTPError:
             return False
         return answer.status_code == 200
@@ -257,7 +261,7 @@ def test_under_load_the_writers_are_alternated_and_no_query_fails(standing: Syst
 
 def test_a_rotated_password_is_taken_up_without_a_restart(standing: System) -> None:
     url = standing.app
-    started = httpx.get(f"{url}/api/healthz").json()["uptimeSec"]
+    started = httpx.get(f"{url}/api/healthz", trust_env=False).json()["uptimeSec"]
     name = f"web-next-{standing.stack}/AUDIT_DB_URL"
     before = standing.vault().get_secret_value(SecretId=name)["SecretString"]
     rotated = psycopg.conninfo.conninfo_to_dict(before)
@@ -273,7 +277,7 @@ def test_a_rotated_password_is_taken_up_without_a_restart(standing: System) -> N
         assert seen.unexpected == {}
         wait_for(standing.well)
         require_kept_once(standing, seen)
-        assert httpx.get(f"{url}/api/healthz").json()["uptimeSec"] > started, "the same process"
+        assert httpx.get(f"{url}/api/healthz", trust_env=False).json()["uptimeSec"] > started, "the same process"
     finally:
         with standing.connect("AUDIT_DB_MASTER_URL") as master:
             master.execute(f"ALTER ROLE audit_writer PASSWORD '{rotated['password']}'".encode())

@@ -230,10 +230,10 @@ def test_evidence_zip_is_put_fetched_and_archived(standing: System) -> None:
     assert granted["key"].startswith("evidence/smoke-run/")
 
     content = b"PK\x05\x06" + bytes(18)
-    put = httpx.put(granted["uploadUrl"], content=content, headers={"content-type": "application/zip"})
+    put = httpx.put(granted["uploadUrl"], content=content, headers={"content-type": "application/zip"}, trust_env=False)
     assert put.status_code == 200, put.text
-    assert httpx.get(granted["downloadUrl"]).content == content
-    assert httpx.get(granted["uploadUrl"]).status_code == 403
+    assert httpx.get(granted["downloadUrl"], trust_env=False).content == content
+    assert httpx.get(granted["uploadUrl"], trust_env=False).status_code == 403
     archived = document(
         standing,
         f"""curl -s -X POST http://localhost:3003/api/evidence/archive -d '{{"key":"{granted["key"]}"}}'""",
@@ -299,7 +299,7 @@ def page_check(system: System, authority: str) -> Finding:
     """The smoke check of the page, under another authority where one is given."""
     deployed = SmokeTarget.from_output(system.outputs()["smoke_target"])
     aimed = replace(deployed, edge=replace(deployed.edge, authority=authority))
-    return trace_copy.CHECK.run(Probe(http=httpx.Client(), target=aimed, clock=time.monotonic))
+    return trace_copy.CHECK.run(Probe(http=httpx.Client(trust_env=False), target=aimed, clock=time.monotonic))
 
 
 def test_a_trace_id_of_the_page_is_copied(standing: System) -> None:

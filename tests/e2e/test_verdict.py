@@ -48,10 +48,12 @@ def test_once_the_limiter_is_back_the_next_up_is_a_go(system: System) -> None:
 
 def test_a_newcomers_first_alert_is_delivered_to_the_stacks_own_receiver(system: System) -> None:
     headers, answer = {"x-trace-id": "newcomer-0001"}, f"{system.executor}/alerts/received?traceId=newcomer-0001"
-    taken = httpx.post(f"{system.app}/api/alerts/webhook", json={"title": "hello"}, headers=headers, timeout=10)
+    taken = httpx.post(
+        f"{system.app}/api/alerts/webhook", json={"title": "hello"}, headers=headers, timeout=10, trust_env=False
+    )
     assert (taken.status_code, taken.json()["_mock"]) == (202, False)
-    wait_for(lambda: bool(httpx.get(answer, timeout=10).json()["items"]))
-    (message,) = httpx.get(answer, timeout=10).json()["items"]
+    wait_for(lambda: bool(httpx.get(answer, timeout=10, trust_env=False).json()["items"]))
+    (message,) = httpx.get(answer, timeout=10, trust_env=False).json()["items"]
     assert (message["taken"], message["text"]) == (True, "*hello*\ntrace newcomer-0001")
 
 

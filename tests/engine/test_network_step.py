@@ -100,7 +100,9 @@ def test_what_listens_on_the_metrics_network_is_reached_by_a_loopback_port_and_b
     ):
         docker("network", "connect", machine.network, measures)
         docker("restart", "--time", "0", measures)  # with both networks from its start, as the stack has it
-        wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/").status_code == 200, "the published port")
+        wait_until(
+            lambda: httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 200, "the published port"
+        )
         own = docker(
             "inspect", measures, "--format", f'{{{{(index .NetworkSettings.Networks "{machine.network}").IPAddress}}}}'
         )

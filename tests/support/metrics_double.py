@@ -53,7 +53,7 @@ class Told:
         self.counters.append(({"__name__": name, "job": "app", "track": track, **labels}, evenly(total)))
 
     def prometheus(self) -> Prometheus:
-        return _Double(httpx.Client(), self)
+        return _Double(httpx.Client(trust_env=False), self)
 
 
 @dataclass(frozen=True)

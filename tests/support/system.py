@@ -178,7 +178,7 @@ class System:
 
     def well(self) -> bool:
         """Whether no route answers from a fallback."""
-        with httpx.Client(base_url=self.app, timeout=10) as http:
+        with httpx.Client(base_url=self.app, timeout=10, trust_env=False) as http:
             answers = [
                 http.post("/api/audit/list", json={}).json(),
                 http.post("/api/evidence/zip", json={"runId": "r"}).json(),

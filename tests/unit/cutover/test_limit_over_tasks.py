@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -12,6 +13,7 @@ from cutover.smoke.checks.rate_limit import PROD_REQUESTS
 from cutover.smoke.limit_run import Plan, Ruling, at_once, judge, sparse
 from cutover.smoke.limiter import Limit
 from cutover.smoke.pin import TRACK_HEADER
+from outputs.release import Track
 from outputs.smoke import EdgeSummary, SmokeTarget
 from tests.support.edge_double import Nginx, NoLimit
 from tests.support.limited import Balancer, Edges
@@ -33,7 +35,10 @@ WRONG: dict[str, Callable[[], Nginx | NoLimit]] = {
 }
 
 
-def edge_of(config: dict[str, str]) -> EdgeSummary:
+@cache
+def edge_of(track: Track) -> EdgeSummary:
+    """What a stack's smoke suite is told of the edge."""
+    config = PROD if track == "stable" else CANARY
     return SmokeTarget.from_output(run(config).outputs["smoke_target"]).edge
 
 
@@ -58,11 +63,11 @@ def balancer() -> Balancer:
     return BALANCERS[said]
 
 
-@pytest.mark.parametrize("config", [PROD, CANARY], ids=["prod", "canary"])
+@pytest.mark.parametrize("track", ["stable", "candidate"])
 def test_a_run_is_meant_for_the_most_tasks_and_sends_less_than_half_of_what_the_firewall_lets_through(
-    config: dict[str, str],
+    track: Track,
 ) -> None:
-    edge, of_prod = edge_of(config), edge_of(PROD)
+    edge, of_prod = edge_of(track), edge_of("stable")
 
     assert (edge.rate_per_minute, edge.burst, edge.most) == (60, 10, MOST)
     assert of_prod.firewall is not None
@@ -80,7 +85,7 @@ def test_prod_has_between_two_and_six_tasks_and_a_zone_for_each_of_two_nodes() -
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("tasks", range(TASKS, MOST + 1))
 def test_the_right_limit_holds_at_each_number_of_tasks(tasks: int, way: str, balancer: Balancer) -> None:
-    edge = edge_of(PROD)
+    edge = edge_of("stable")
     found = [ruling(edge, [Nginx(60, 10) for _ in range(tasks)], balancer, way, seed) for seed in range(4)]
 
     assert found.count(Ruling.BROKEN) == 0
@@ -90,7 +95,7 @@ def test_the_right_limit_holds_at_each_number_of_tasks(tasks: int, way: str, bal
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("tasks", range(TASKS, MOST + 1))
 def test_another_limit_holds_at_no_number_of_tasks(tasks: int, wrong: str, balancer: Balancer) -> None:
-    found = ruling(edge_of(PROD), [WRONG[wrong]() for _ in range(tasks)], balancer, "near by")
+    found = ruling(edge_of("stable"), [WRONG[wrong]() for _ in range(tasks)], balancer, "near by")
 
     assert found is (Ruling.UNDECIDED if wrong == "half the rate" else Ruling.BROKEN)
 
@@ -99,7 +104,7 @@ def test_another_limit_holds_at_no_number_of_tasks(tasks: int, wrong: str, balan
 def test_one_task_that_does_not_limit_is_found_among_all(tasks: int, balancer: Balancer) -> None:
     limiters: list[Nginx | NoLimit] = [NoLimit(), *(Nginx(60, 10) for _ in range(tasks - 1))]
 
-    assert ruling(edge_of(PROD), limiters, balancer, "near by") is Ruling.BROKEN
+    assert ruling(edge_of("stable"), limiters, balancer, "near by") is Ruling.BROKEN
 
 
 def test_requests_for_one_track_reach_the_tasks_of_that_track_alone_at_every_weight() -> None:
