@@ -51,11 +51,11 @@ class Review:
     def reds(self) -> list[str]:
         """What makes the gate red, a line each; empty when the change may go on."""
         return [
-            *(f"the preview fails: {text.splitlines()[0]}" for text in self.preview.errors),
+            *(f"the preview fails: {' '.join(text.split())}" for text in self.preview.errors),
             *(f"{one.name} is not acknowledged" for one in self.dangers if not one.acknowledged),
             *(f"policy: {line}" for line in (self.policy.against if self.policy else ())),
             *(f"{one.file}: {line}" for one in self.pending for line in one.lint),
-            *(f"drift: {one.name} {'is gone' if one.gone else 'differs'}" for one in self.drift or ()),
+            *(f"drift: {one.kind} {one.name} {'is gone' if one.gone else 'differs'}" for one in self.drift or ()),
             *(
                 f"{one.file} was applied with another content: write the next migration"
                 for one in self.pending

@@ -18,11 +18,12 @@ SECRET, LATER = "[secret]", "[known after the update]"
 _NAMES = ("name", "Sid", "sid", "key", "id", "field", "containerName")
 """By which of these keys the elements of a list are told apart, whatever their order."""
 _FOLLOWS = {
-    "pulumi-python:dynamic/web-next:RemovalGuard": "",
-    "pulumi-python:dynamic/web-next:Schema": "checksums",
-    "pulumi-python:dynamic/web-next:UpdateGuard": "",
+    "pulumi-python:dynamic/web-next:RemovalGuard::": "",
+    "pulumi-python:dynamic/web-next:Schema::": "checksums",
+    "pulumi-python:dynamic/web-next:UpdateGuard::": "",
+    "::web-next:deploy:Record$": "",
 }
-"""By type, the beginning of what changes with the change that it guards, or is a migration."""
+"""By what is in its URN, the beginning of the properties that change with what is deployed, or are migrations."""
 _OWN = ("__provider", "__internal", "__defaults", "tagsAll")
 
 
@@ -45,7 +46,7 @@ def properties(step: Step) -> list[Property]:
     if step.old is None or step.new is None:
         return []
     found = [
-        Property(path=path, old=old, new=new, follows=_follows(step.type, path, new))
+        Property(path=path, old=old, new=new, follows=_follows(step.urn, path, new))
         for path, old, new in differences("", readable(step.old), readable(step.new))
         if path.partition(".")[0] not in _OWN
     ]
@@ -56,8 +57,8 @@ def properties(step: Step) -> list[Property]:
     return found
 
 
-def _follows(kind: str, path: str, new: Any) -> bool:
-    return bool(new == LATER) or (kind in _FOLLOWS and path.startswith(_FOLLOWS[kind]))
+def _follows(urn: str, path: str, new: Any) -> bool:
+    return bool(new == LATER) or any(part in urn and path.startswith(start) for part, start in _FOLLOWS.items())
 
 
 def readable(value: Any) -> Any:

@@ -11,8 +11,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cutover.review.drift import drifted
 from cutover.review.review import Said, said
 from cutover.review.steps import Preview, read
+from cutover.review.verdict import verdict
 
 FOLDER = Path(__file__).parents[1] / "unit" / "review"
 NAMES = sorted(path.stem for path in (FOLDER / "recorded").glob("*.jsonl"))
@@ -30,8 +32,12 @@ def reviewed(preview: Preview, *acknowledged: str, **others: Any) -> Said:
 
 
 def comment(name: str) -> str:
-    """The comment of a recorded change."""
-    return reviewed(read(events(name))).comment
+    """The comment of a recorded change, judged by the pack as it was then, or of recorded drift."""
+    each = events(name)
+    preview = read(each)
+    if name == "drift":
+        return reviewed(preview, found=drifted(each)).comment
+    return reviewed(preview, policy=verdict(preview.policy)).comment
 
 
 if __name__ == "__main__":

@@ -143,6 +143,6 @@ def test_policy_and_drift_are_said_and_what_is_against_it_is_red() -> None:
     found = drifted([gone, other, same])
     assert [one.differs for one in found] == [(), ("tags.a: 1 → 2",)]
     said = reviewed(read(events("nothing")), found=found)
-    assert said.red == ["drift: evidence is gone", "drift: evidence differs"]
-    assert "- **Drift**: 2 not as the state says: evidence; evidence" in said.comment
+    assert said.red == ["drift: Bucket evidence is gone", "drift: Bucket evidence differs"]
+    assert "  - Bucket evidence is gone\n  - Bucket evidence tags.a: 1 → 2\n" in said.comment
     assert "- **Drift**: none" in reviewed(read(events("one-nat")), found=[]).comment
