@@ -47,7 +47,7 @@ def review(
     """
     from cutover.review.review import look
 
-    found = look(stack, acknowledge or [], against=against, drift=drift)
+    found = look(stack, acknowledge or [], against=against, drift=drift, whole=expect is not None)
     for path, text in ((comment, found.comment), (json, found.json)):
         if path is not None:
             path.write_text(text)

@@ -53,7 +53,7 @@ class Review:
         return [
             *(f"the preview fails: {' '.join(text.split())}" for text in self.preview.errors),
             *(f"{one.name} is not acknowledged" for one in self.dangers if not one.acknowledged),
-            *(f"policy: {line}" for line in (self.policy.against if self.policy else ())),
+            *(f"policy: {_brief(line)}" for line in (self.policy.against if self.policy else ())),
             *(f"{one.file}: {line}" for one in self.pending for line in one.lint),
             *(f"drift: {one.kind} {one.name} {'is gone' if one.gone else 'differs'}" for one in self.drift or ()),
             *(
@@ -99,6 +99,11 @@ class Review:
         if len(chosen) < len(changes):
             parts.append(f"{len(changes) - len(chosen)} more follow")
         return "; ".join(parts) or "nothing changes"
+
+
+def _brief(line: str) -> str:
+    """What a policy has seen and its name, without what it is about."""
+    return f"{line.partition('; ')[0]} {line[line.rindex('(') :]}"
 
 
 def _versions(changes: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

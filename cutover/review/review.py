@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutover.errors import NotPreparedError
 from cutover.review import dangers, engine, migrations
 from cutover.review.comment import comment
 from cutover.review.document import Review
@@ -35,17 +36,26 @@ def look(
     *,
     against: str | None = None,
     drift: bool = False,
+    whole: bool = False,
 ) -> Said:
-    """Reviews what the project would do to the stack. Raises CutoverError where nothing can be looked at."""
-    whole = engine.has_state(stack)
-    preview = engine.preview(stack) if whole else engine.shape(stack, against)
+    """Reviews what the project would do to the stack; `whole` is for whom an offline shape is not enough.
+
+    Raises NotPreparedError then, and CutoverError where nothing can be looked at.
+    """
+    known = engine.has_state(stack)
+    if not known and (whole or drift):
+        raise NotPreparedError(
+            f"the state of {stack} cannot be opened here, and nothing else will do: use a shell with "
+            "PULUMI_BACKEND_URL, credentials and Pulumi's official providers"
+        )
+    preview = engine.preview(stack) if known else engine.shape(stack, against)
     return said(
         stack,
         preview,
         [*dangers.written(PROJECT, stack), *acknowledged],
         base=config(stack).get("web-next:base"),
-        shape=None if whole else _shape(stack, against),
-        found=drifted(engine.refresh(stack)) if drift and whole else None,
+        shape=None if known else _shape(stack, against),
+        found=drifted(engine.refresh(stack)) if drift else None,
         policy=verdict(preview.policy) if engine.here(stack).pack else None,
         folder=MIGRATIONS,
     )

@@ -47,7 +47,7 @@ def way_back(
             seconds=ROLLBACK_SECONDS,
             measured=True,
         )
-    changed = [step.type for step in steps if step.op != "create"]
+    changed = [step.type for step in steps if step.op != "create" and not _tags_alone(step)]
     seconds = (
         INSTANCE_SECONDS
         if any(one.startswith(_INSTANCES) for one in changed)
@@ -56,3 +56,7 @@ def way_back(
         else UP_SECONDS
     )
     return WayBack(how=f"revert the commit, `cutover up -s {stack}`{schema}", seconds=seconds)
+
+
+def _tags_alone(step: Step) -> bool:
+    return bool(step.touched) and all(path.startswith("tags") for path in step.touched)

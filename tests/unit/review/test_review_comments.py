@@ -34,6 +34,12 @@ def test_a_recorded_change_has_the_comment_that_was_looked_at(name: str) -> None
     assert comment(name) == (FOLDER / "recorded" / f"{name}.md").read_text()
 
 
+def test_the_page_about_reviews_shows_one_of_them() -> None:
+    page = (FOLDER.parents[2] / "docs" / "review.md").read_text()
+    shown = [line.removeprefix(">").strip() for line in page.splitlines() if line.startswith(">")]
+    assert shown == comment("log-days").partition("\n\n<details>")[0].splitlines()[1:]
+
+
 def test_ten_changes_at_least_are_recorded_and_each_fits_a_screen() -> None:
     assert len(NAMES) >= 10
     for name in NAMES:
@@ -133,7 +139,7 @@ def test_policy_and_drift_are_said_and_what_is_against_it_is_red() -> None:
         unchecked=("u",),
     )
     said = reviewed(read(events("nothing")), policy=verdict)
-    assert said.red == ["policy: evidence: public; a bucket is closed: close it (s3-closed)"]
+    assert said.red == ["policy: evidence: public (s3-closed)"]
     assert "- **Policy**: 1 against it, 1 advised, 1 unchecked until the update\n  - evidence: public" in said.comment
 
     metadata = {"type": "aws:s3/bucket:Bucket", "urn": "urn::evidence", "old": {"inputs": {"tags": {"a": "1"}}}}
