@@ -96,7 +96,7 @@ def test_prod_as_committed_is_previewed_with_a_word_on_what_is_missing_and_leave
     assert (
         "warning: up will refuse this stack's placeholders, put the real values there: "
         "account, domain, executorUrl, image, buildSha, edge.image, edge.trustedCallers, access.clients, "
-        "fargate.hostedZoneId, alarmTargets, operatorRoles\n"
+        "fargate.hostedZoneId, alarmTargets, operatorRoles, rollout.watchImage\n"
     ) in done.stdout
     assert "warning: database.access is later: the audit database gets NO roles, rights or schema" in done.stdout
     assert "postgresql:index" not in done.stdout

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cutover.rollout.record import KEY
 from infra.naming import Names
 from infra.vault import CHANNEL
 
 Statement = dict[str, Any]
+RECORD = "rollout.json"
+"""As `cutover.rollout.record` has it."""
 
 
 def watch_permissions(names: Names) -> list[Statement]:
@@ -23,7 +24,7 @@ def watch_permissions(names: Names) -> list[Statement]:
         "StringEquals": {"kms:ViaService": f"secretsmanager.{names.region}.amazonaws.com"},
     }
     return [
-        _allow("Record", ["s3:GetObject", "s3:PutObject"], f"{records}/{KEY}"),
+        _allow("Record", ["s3:GetObject", "s3:PutObject"], f"{records}/{RECORD}"),
         # Only whoever may list is told that there is no record yet; others are refused.
         _allow("Listing", ["s3:ListBucket"], records),
         # Looks at load balancers name none: AWS has no rights for one of them.
