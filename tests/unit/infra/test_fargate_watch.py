@@ -99,7 +99,7 @@ def half(prod: Recording, name: str, minutes: Sequence[Minute]) -> bool:
     beyond: Callable[[float, float], bool] = {"LessThanThreshold": lt, "GreaterThanThreshold": gt}[
         alarm["comparisonOperator"]
     ]
-    over = [silence if value is None else beyond(value, alarm["threshold"]) for value in seen]
+    over: list[bool] = [silence if value is None else beyond(value, alarm["threshold"]) for value in seen]
     return sum(over) >= int(alarm.get("datapointsToAlarm", alarm["evaluationPeriods"]))
 
 
