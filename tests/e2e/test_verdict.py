@@ -154,6 +154,7 @@ def test_the_outputs_carry_the_names_of_the_contract(system: System) -> None:
         "audit_db_endpoint",
         "deployment_record",
         "edge_url",
+        "egress_addresses",
         "evidence_bucket",
         "evidence_policy_role",
         "evidence_region",
