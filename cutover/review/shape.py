@@ -16,7 +16,7 @@ from cutover.errors import CutoverError, StackMissingError
 from cutover.stacks.causes import cause, no_pulumi
 from cutover.stacks.project import PROJECT, config
 
-PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "cutover", "outputs", "templates", "migrations")
+PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "cutover", "outputs", "policy", "templates", "migrations")
 BASES = PROJECT / "offline" / "base"
 """For a candidate: states in which its base has outputs and nothing else."""
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.test_prod_shape import state_of
 from tests.support.prod import ROOT, Prod, make_prod
+from tests.support.prod_shape import state_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from policy.resources import ID_INPUTS, UNKNOWN, Resource, Stack
-from tests.engine.test_prod_shape import UNKNOWN_BEFORE_UP
+from tests.support.prod_shape import UNKNOWN_BEFORE_UP
 from tests.unit.infra.configs import ACCOUNT, BASE, DOCKER, FARGATE, REGION, changed, without
 from tests.unit.infra.parts import bootstrap, run
 from tests.unit.infra.recorder import Recording, Registered, identity
@@ -87,3 +87,6 @@ def local() -> Stack:
 @cache
 def account() -> Stack:
     return stack_of(bootstrap(), "account", {})
+
+
+OWN = (prod, canary, local, account)

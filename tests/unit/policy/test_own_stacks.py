@@ -11,8 +11,7 @@ from policy import exceptions
 from policy.resources import Stack
 from policy.verdict import judge
 from tests.unit.policy import captured
-
-OWN = [captured.prod, captured.canary, captured.local, captured.account]
+from tests.unit.policy.captured import OWN
 
 
 @pytest.mark.parametrize("stack", OWN, ids=lambda one: one.__name__)

@@ -9,9 +9,9 @@ import pytest
 from policy.rule import Finding, Rule, Unchecked
 from policy.rules import ALL, AREAS
 from tests.unit.policy import captured, cases_data, cases_edge, cases_running
+from tests.unit.policy.captured import OWN
 from tests.unit.policy.case import Case
 from tests.unit.policy.changes import put
-from tests.unit.policy.test_own_stacks import OWN
 
 CASES = [*cases_data.CASES, *cases_running.CASES, *cases_edge.CASES]
 RULES = {one.id: one for one in ALL}

@@ -12,7 +12,7 @@ import pytest
 from policy.resources import UNKNOWN, Stack
 from policy.state import REFERENCE, of_state
 from policy.verdict import judge
-from tests.unit.policy.test_own_stacks import OWN
+from tests.unit.policy.captured import OWN
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
 URN = "urn:pulumi:prod::web-next::aws:s3/bucket:Bucket::evidence"
