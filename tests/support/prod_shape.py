@@ -58,7 +58,8 @@ UNKNOWN_BEFORE_UP = {
     "postgresql": "host port",
 }
 """By type, the inputs that only an up can tell. Names, policies, encryption, ports and ranges are not among them, so
-that a person and a policy pack judge them before anything is changed; the exceptions name an ARN inside, and the dashboard the balancer."""
+that a person and a policy pack judge them before anything is changed; the exceptions name an ARN inside, and the
+dashboard the balancer."""
 
 
 def state_of(steps: Steps) -> str:
