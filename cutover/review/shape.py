@@ -45,7 +45,7 @@ def scratch_copy(folder: Path, source: Path = PROJECT) -> None:
     for name in PROGRAM:
         if (source / name).is_dir():
             shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
+        elif (source / name).exists():  # an earlier commit may not have it yet
             shutil.copy(source / name, folder / name)
     (folder / ".venv").symlink_to(PROJECT / ".venv")
 
