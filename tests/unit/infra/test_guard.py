@@ -34,7 +34,7 @@ def test_all_that_runs_of_a_candidate_waits_for_a_guard_that_has_its_inputs(cana
     for one in parts:
         guard = guards.pop(f"{one.name}-{one.token.rpartition(':')[2].lower()}")
         assert guard.urn in one.depends_on
-        assert {"family", "cluster", "resourceId"} & guard.inputs["definition"].keys()
+        assert {"family", "cluster", "resource_id"} & guard.inputs["definition"].keys()
         assert len(guard.inputs["definition"]) == len(one.inputs)
     assert guards == {}
 
