@@ -29,6 +29,16 @@ WAYS_DOWN: Mapping[str, tuple[str, ...]] = {
     TARGETS: ("HTTPCode_Target_5XX_Count", "TargetResponseTime"),
 }
 """The metrics by which each is seen to be down, or about to be."""
+FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
+OF_OUR_LOGS = (
+    "AuditPartitionRunwayOk",
+    "RolloutTicks",
+    "deadLetters",
+    "oldestAlertSeconds",
+    "outboxPending",
+    "spooledEntries",
+)
+"""The metrics that are counted from our own logs and tell what no metric of AWS does."""
 LEAST_DAYS = 30
 """How long a log is there: as long as evidence is."""
 
@@ -38,6 +48,7 @@ LEAST_DAYS = 30
     *WAYS_DOWN,
     LISTENER,
     SERVICE,
+    FILTER,
     severity="high",
     todo="declare a MetricAlarm on the metric with this resource's dimensions",
 )
@@ -46,6 +57,10 @@ def every_way_down(resource: Resource, stack: Stack) -> Iterator[str]:
     alarms = _of(resource, stack)
     for metric in WAYS_DOWN.get(resource.type, ()):
         if not any(metric in _metrics(one) for one in alarms):
+            yield f"no alarm on {metric}"
+    if resource.type == FILTER:
+        metric = resource.get("metricTransformation.name")
+        if metric in OF_OUR_LOGS and not any(metric in _metrics(one) for one in stack.of(ALARM)):
             yield f"no alarm on {metric}"
     if absent := _absent(resource, stack):
         some, metric = absent

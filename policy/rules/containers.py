@@ -166,5 +166,6 @@ def registry(repository: Resource, stack: Stack) -> Iterator[str]:
         yield f"imageTagMutability {repository.get('imageTagMutability')}"
     if repository.get("forceDelete"):
         yield "forceDelete: its images go with it"
-    if not stack.about(LIFECYCLE, "repository", repository):
+    lifecycles = [one.document("policy") for one in stack.about(LIFECYCLE, "repository", repository)]
+    if not any(one["rules"] for one in lifecycles):
         yield "no lifecycle policy"

@@ -33,13 +33,15 @@ def private(service: Resource, _stack: Stack) -> Iterator[str]:
     "ecs-rolls-back",
     SERVICE,
     severity="high",
-    todo="enable the circuit breaker with rollback, and keep all tasks while new ones start",
+    todo="enable the circuit breaker and alarms with rollback, and keep all tasks while new ones start",
 )
 def rolls_back(service: Resource, _stack: Stack) -> Iterator[str]:
     """A deployment that does not get healthy is taken back by ECS, and nobody misses a task while it runs"""
     for setting in ("enable", "rollback"):
         if service.get(f"deploymentCircuitBreaker.{setting}") is not True:
             yield f"deploymentCircuitBreaker.{setting} not true"
+        if service.inputs.get("loadBalancers") and service.get(f"alarms.{setting}") is not True:
+            yield f"alarms.{setting} not true, and it answers requests"
     if (percent := service.get("deploymentMinimumHealthyPercent")) is not None and percent < 100:
         yield f"deploymentMinimumHealthyPercent {percent:g}"
 

@@ -12,12 +12,12 @@ from policy.rule import rule
 
 ROLE, ROLE_POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
-MANAGED = "aws:iam/policy:Policy"
+MANAGED, PROVIDER = "aws:iam/policy:Policy", "pulumi:providers:aws"
 NARROW = ("AmazonSSMManagedInstanceCore",)
 """AWS' own policies that a role may have: they give no data away."""
-GUARDED = ("secretsmanager:GetSecretValue", "s3:GetObject", "kms:Decrypt", "ssm:GetParameter")
-"""What reads data: never of everything."""
-OF_THE_ACCOUNT = ("ecs-tasks.amazonaws.com",)
+GUARDED = ("secretsmanager:GetSecretValue", "s3:GetObject", "kms:Decrypt", "ssm:GetParameter", "iam:PassRole")
+"""What reads data, or gives a role away: never of everything."""
+OF_THE_ACCOUNT = ("ecs-tasks.amazonaws.com", "scheduler.amazonaws.com")
 """Services that take roles on for whoever asks them, unless the role asks for whom."""
 
 
@@ -46,10 +46,10 @@ def actions_named(policy: Resource, _stack: Stack) -> Iterator[str]:
     ROLE,
     severity="high",
     covers=["FSBP KMS.1", "FSBP KMS.2"],
-    todo="name the buckets, entries and parameters, and a key by its alias",
+    todo="name the buckets, entries, parameters and roles, and a key by its alias",
 )
 def data_named(policy: Resource, _stack: Stack) -> Iterator[str]:
-    """A role reads the data that its policy names, and not whatever there is"""
+    """A role reads the data, and passes on the roles, that its policy names, and not whatever there is"""
     for statement in _allowing(policy):
         actions = {one.lower() for one in documents.as_list(statement.get("Action"))}
         reads = [one for one in GUARDED if one.lower() in actions]
@@ -80,7 +80,7 @@ def managed_narrow(attached: Resource, _stack: Stack) -> Iterator[str]:
     severity="high",
     todo="name one service or account, and where others could send it, aws:SourceAccount or the token's aud and sub",
 )
-def trust_narrow(role: Resource, _stack: Stack) -> Iterator[str]:
+def trust_narrow(role: Resource, stack: Stack) -> Iterator[str]:
     """A role is taken on by whom it names alone, and for this account or repository alone"""
     for statement in documents.statements(role.document("assumeRolePolicy")):
         if statement["Effect"] != "Allow":
@@ -89,6 +89,8 @@ def trust_narrow(role: Resource, _stack: Stack) -> Iterator[str]:
         if who == "*" or "*" in documents.as_list(who.get("AWS")):
             yield "everybody may take it on"
             continue
+        strangers = _of_others(documents.as_list(who.get("AWS")), stack)
+        yield from (f"{one} is of another account and may take it on" for one in strangers)
         asked = {key.lower(): operator for operator, keys in _conditions(statement).items() for key in keys}
         if set(documents.as_list(who.get("Service"))) & set(OF_THE_ACCOUNT) and "aws:sourceaccount" not in asked:
             yield f"{who['Service']} may take it on for any account: no aws:SourceAccount"
@@ -99,6 +101,12 @@ def trust_narrow(role: Resource, _stack: Stack) -> Iterator[str]:
             for keys in _conditions(statement).values():
                 loose = [one for key in keys if key.endswith(":sub") for one in documents.as_list(keys[key])]
                 yield from (f"sub is {one}" for one in loose if "*" in one.rpartition(":")[0])
+
+
+def _of_others(arns: list[str], stack: Stack) -> list[str]:
+    """Those of other accounts than the provider is allowed to work in; none where it is not told."""
+    own = {account for one in stack.of(PROVIDER) for account in one.document("allowedAccountIds") or []}
+    return [one for one in arns if own and not any(account in one for account in own)]
 
 
 def _conditions(statement: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
@@ -120,7 +128,7 @@ def _sid(statement: Mapping[str, Any]) -> str:
 
 def _names_nothing(arn: str) -> bool:
     """Whether a Resource is everything, or everything of one kind: `*`, `arn:…:key/*`, `arn:aws:s3:::*`."""
-    return arn == "*" or arn.split(":", 5)[-1] in ("*", "*/*", "key/*", "secret:*", "parameter/*")
+    return arn == "*" or arn.split(":", 5)[-1] in ("*", "*/*", "key/*", "secret:*", "parameter/*", "role/*")
 
 
 def _by_alias(statement: Mapping[str, Any]) -> bool:

@@ -161,6 +161,9 @@ def instances_closed(template: Resource, _stack: Stack) -> Iterator[str]:
     """An instance has no address of its own, tells its role to itself alone, and has an encrypted disk"""
     if (tokens := template.get("metadataOptions.httpTokens")) != "required":
         yield f"httpTokens {tokens}"
+    for part in ("networkInterfaces", "blockDeviceMappings"):
+        if not template.all(part):
+            yield f"no {part}: subnet and image decide"
     for one in template.all("networkInterfaces"):
         if str(one.get("associatePublicIpAddress")).lower() != "false":
             yield f"associatePublicIpAddress {one.get('associatePublicIpAddress')}"

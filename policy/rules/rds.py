@@ -25,6 +25,8 @@ def encrypted(server: Resource, _stack: Stack) -> Iterator[str]:
         yield f"storageEncrypted {server.get('storageEncrypted')}"
     elif not server.under_own_key("kmsKeyId"):
         yield "AWS' own key, which nobody here can withdraw"
+    if server.get("performanceInsightsEnabled") and not server.under_own_key("performanceInsightsKmsKeyId"):
+        yield "AWS' own key for the statements that Performance Insights keeps"
 
 
 @rule(

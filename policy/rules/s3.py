@@ -101,10 +101,12 @@ def not_public(bucket: Resource, stack: Stack) -> Iterator[str]:
     BUCKET,
     severity="medium",
     covers=["AWS S3.14"],
-    todo="declare BucketVersioning with status Enabled",
+    todo="declare BucketVersioning with status Enabled, and leave force_destroy away",
 )
 def versioned(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket keeps what is overwritten and deleted"""
+    if bucket.get("forceDestroy"):
+        yield "forceDestroy: its objects go with it"
     for settings in _settings(stack, "Versioning", bucket):
         if (status := settings.get("versioningConfiguration.status")) != "Enabled":
             yield f"versioning {status}"
