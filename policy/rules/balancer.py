@@ -47,7 +47,7 @@ def as_access(balancer: Resource, stack: Stack) -> Iterator[str]:
     "balancer-tls",
     LISTENER,
     severity="high",
-    covers=["FSBP ELB.1", "FSBP ELB.17"],
+    covers=["FSBP ELB.1", "FSBP ELB.17", "FSBP ELB.18"],
     todo="redirect HTTP to HTTPS, and set ssl_policy to one of ELBSecurityPolicy-TLS13-1-2",
 )
 def tls(listener: Resource, _stack: Stack) -> Iterator[str]:

@@ -63,7 +63,7 @@ def current_platform(service: Resource, _stack: Stack) -> Iterator[str]:
     "ecs-own-namespaces",
     TASK,
     severity="high",
-    covers=["FSBP ECS.1", "FSBP ECS.3", "FSBP ECS.17"],
+    covers=["FSBP ECS.1", "FSBP ECS.3", "AWS ECS.17"],
     todo="set network_mode to awsvpc, and leave pid_mode and ipc_mode away",
 )
 def own_namespaces(task: Resource, _stack: Stack) -> Iterator[str]:

@@ -154,7 +154,7 @@ def data_goes_nowhere(group: Resource, stack: Stack) -> Iterator[str]:
     "network-instances-closed",
     "aws:ec2/launchTemplate:LaunchTemplate",
     severity="high",
-    covers=["FSBP EC2.8", "FSBP EC2.9", "FSBP EC2.25", "FSBP EC2.170", "CIS 5.6"],
+    covers=["FSBP EC2.8", "FSBP EC2.9", "FSBP EC2.3", "FSBP EC2.25", "FSBP EC2.170", "FSBP EC2.181", "CIS 5.6"],
     todo="set http_tokens to required, associate_public_ip_address to false and encrypted to true",
 )
 def instances_closed(template: Resource, _stack: Stack) -> Iterator[str]:

@@ -48,7 +48,7 @@ def private(server: Resource, _stack: Stack) -> Iterator[str]:
     "rds-tls-forced",
     INSTANCE,
     severity="high",
-    covers=["FSBP RDS.38"],
+    covers=["AWS RDS.38"],
     todo="set rds.force_ssl to 1 in the server's parameter group",
 )
 def tls_forced(server: Resource, stack: Stack) -> Iterator[str]:
