@@ -261,5 +261,5 @@ def test_every_generated_password_is_a_secret_input_wherever_it_goes(config: Map
         if "generated-" in repr(value)
     }
 
-    assert len(reached) == 11, "five URLs, three roles, the server, the provider and the token"
+    assert len(reached) == 12, "five URLs, four roles, the server, the provider and the token"
     assert [place for place, secret in reached.items() if not secret] == []
