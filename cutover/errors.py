@@ -106,6 +106,10 @@ class RefusedError(CutoverError):
     exit_code = 13
 
 
+class NoRolloutError(RefusedError):
+    """there is no rollout"""
+
+
 class UnfinishedError(CutoverError):
     """the traffic is where it should be; what could not be reached is written down, and tick goes on with it"""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Sequence
 from typing import Annotated
@@ -27,7 +28,7 @@ from cutover.commands import (
     watch,
 )
 from cutover.commands.command import verbatim
-from cutover.errors import exit_codes
+from cutover.errors import INTERRUPTED, exit_codes
 from cutover.stacks.project import PROJECT
 
 app = typer.Typer(
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(arguments, prog_name="cutover")
     except SystemExit as ended:
         return int(ended.code or 0)
+    except KeyboardInterrupt:  # before a command has begun
+        print("cutover: interrupted; nothing was begun", file=sys.stderr)
+        return INTERRUPTED
     raise AssertionError("the command line ends by its exit code")
 
 

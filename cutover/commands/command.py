@@ -33,6 +33,15 @@ class Command(TyperCommand):
             raise typer.Exit(INTERRUPTED) from None
 
 
+def one_line(text: str) -> str:
+    """A reason or a name as it is kept and shown: one line, nothing that moves a terminal's cursor. Raises BadParameter
+    for one without a word."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    if not line:
+        raise typer.BadParameter("it is empty: say it in some words")
+    return line
+
+
 def verbatim(title: str, *lines: str) -> str:
     """A paragraph of a help text whose lines stay as they are."""
     return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])

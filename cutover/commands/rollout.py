@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cutover.commands.command import Command, Stack, verbatim
+from cutover.commands.command import Command, Stack, one_line, verbatim
 from cutover.commands.waiting import Wait, ended, follow
 from cutover.errors import CutoverError, RefusedError, UnreachableError
 from cutover.rollout.record import State
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from cutover.rollout.record import Record
     from outputs.smoke import SmokeTarget
 
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="who does it; else user@machine")]
+By = Annotated[str | None, typer.Option("--by", parser=one_line, metavar="NAME", help="who does it; else user@machine")]
 Despite = Annotated[
-    str | None, typer.Option("--despite-freeze", metavar="REASON", help="goes on in a freeze; the reason is recorded")
+    str | None,
+    typer.Option(
+        "--despite-freeze", parser=one_line, metavar="REASON", help="goes on in a freeze; the reason is recorded"
+    ),
 ]
 FRESH_HOURS = 24
 """A pack that is older is smoked anew."""
@@ -41,7 +44,9 @@ def canary(
     wait: Wait = None,
     unsigned: Annotated[
         str | None,
-        typer.Option("--unsigned", metavar="REASON", help="goes on without approvals; the reason is recorded"),
+        typer.Option(
+            "--unsigned", parser=one_line, metavar="REASON", help="goes on without approvals; the reason is recorded"
+        ),
     ] = None,
     despite_freeze: Despite = None,
     by: By = None,

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from cutover.commands.command import AsJson, Command, Stack, verbatim
+from cutover.commands.command import AsJson, Command, Stack, one_line, verbatim
 from cutover.commands.waiting import Wait
 
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="who does it; else user@machine")]
+By = Annotated[str | None, typer.Option("--by", parser=one_line, metavar="NAME", help="who does it; else user@machine")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +31,8 @@ def add_to(app: typer.Typer) -> None:
 def rollback(
     stack: Stack,
     why: Annotated[
-        str | None, typer.Option("--why", metavar="REASON", help="recorded, and told in the channel")
+        str | None,
+        typer.Option("--why", parser=one_line, metavar="REASON", help="recorded, and told in the channel"),
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="also onto a stable release that does not answer")] = False,
     by: By = None,
@@ -41,12 +42,23 @@ def rollback(
     It needs no Pulumi, no metrics, no database. What cannot be reached is written down and finished by tick, exit 14.
     """
     from cutover.commands.waiting import ended
+    from cutover.errors import NoRolloutError, UnreachableError
     from cutover.rollout.opening import opened
 
-    ended(opened(stack, by=by).roll_back(why, anyway=anyway))
+    control = opened(stack, by=by)
+    try:
+        turn = control.roll_back(why, anyway=anyway)
+    except (NoRolloutError, UnreachableError) as none:
+        from cutover.rollout import unrecorded
+
+        print(f"  {unrecorded.taken_back(control.world, stack, none, anyway=anyway)}")
+        return
+    ended(turn)
+    if turn.record.last.verb != "rollback" or (why and turn.record.last.why != why):
+        print(f"  it was taken back before: {turn.record.last.said}; that stays, and yours is not written down")
 
 
-def hold(stack: Stack, why: Annotated[str, typer.Argument(metavar="REASON")], by: By = None) -> None:
+def hold(stack: Stack, why: Annotated[str, typer.Argument(parser=one_line, metavar="REASON")], by: By = None) -> None:
     """Hold the rollout where it is: no weight rises until somebody resumes."""
     from cutover.commands.waiting import ended
     from cutover.rollout.opening import opened
@@ -118,14 +130,19 @@ def status(stack: Stack, as_json: AsJson = False, wait: Wait = None) -> None:
     """Show where the rollout is: what routes, what each gate has seen, why it does not go on, what to type next."""
     from cutover.commands.command import print_json
     from cutover.commands.waiting import follow
-    from cutover.errors import RefusedError
+    from cutover.errors import NoRolloutError, UnreachableError
     from cutover.rollout.opening import opened, shown
     from cutover.rollout.table import table
 
     control = opened(stack)
-    found = shown(control)
-    if found is None:
-        raise RefusedError(f"there is no rollout on {stack}: begin one, cutover canary -s {stack}")
+    try:
+        found = shown(control)
+    except (NoRolloutError, UnreachableError) as none:
+        from cutover.rollout import unrecorded
+
+        if as_json:
+            print_json({"stack": stack, "state": None, "routes": unrecorded.routes(control.world).output()})
+        raise unrecorded.said(control.world, stack, none) from None
     if as_json:
         print_json(found.output())
     else:

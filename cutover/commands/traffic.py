@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cutover.commands.command import AsJson, Command, Stack, verbatim
-from cutover.errors import StackMissingError, UnreachableError
+from cutover.commands.command import AsJson, Command, Stack, one_line, verbatim
+from cutover.errors import RefusedError, StackMissingError, UnreachableError
 
 if TYPE_CHECKING:
     from cutover.stacks.outputs import Outputs
@@ -25,9 +25,12 @@ def add_to(app: typer.Typer) -> None:
 
 def traffic(
     stack: Stack,
-    weight: Annotated[int | None, typer.Argument(metavar="WEIGHT", help="percent for the candidate, 0 to 100")] = None,
+    weight: Annotated[
+        int | None, typer.Argument(min=0, max=100, metavar="WEIGHT", help="percent for the candidate, 0 to 100")
+    ] = None,
     anyway: Annotated[
-        str | None, typer.Option(metavar="REASON", help="raise it though a rollout has set it; the channel is told why")
+        str | None,
+        typer.Option(parser=one_line, metavar="REASON", help="raise it all the same; the channel is told why"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,6 +49,8 @@ def traffic(
         raise StackMissingError(f"stack {stack} has no traffic to split: name the base that owns both slots")
     split = traffic_split(where)
     if weight is not None:
+        if weight > split.get().weight and anyway is None:
+            _require_candidate(found, weight)
         split.set(weight, anyway=anyway is not None)
         if anyway is not None:
             _tell(found, f"traffic set by hand to {weight} % by {getpass.getuser()}: {anyway}")
@@ -56,6 +61,19 @@ def traffic(
     else:
         set_by = f", set by rollout {rollout}" if rollout else ""
         print(f"  candidate's share of the traffic{set_by}, percent: {share.weight}")
+
+
+def _require_candidate(found: Outputs, weight: int) -> None:
+    """Raises RefusedError where the edge says that nobody is in the candidate's slot: users would get a 502."""
+    from cutover.rollout.pinned import Pinned
+    from outputs.smoke import SmokeTarget
+
+    target = found.read("smoke_target", SmokeTarget.from_output)
+    if target and Pinned(target.edge, "candidate").answers() is False:
+        raise RefusedError(
+            f"nobody answers as the candidate of {found.stack}: bring it up first, or send it {weight} % all the same, "
+            f"cutover traffic -s {found.stack} {weight} --anyway REASON"
+        )
 
 
 def _tell(found: Outputs, said: str) -> None:

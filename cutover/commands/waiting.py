@@ -41,7 +41,9 @@ Wait = Annotated[
 def ended(turn: Turn) -> None:
     """Prints what a turn has come to. Raises UnfinishedError when something could not be reached."""
     record = turn.record
-    print(f"  {record.state}: {record.releases.candidate.version} has {record.weight} % of {record.stack}", flush=True)
+    held = f", held: {record.hold}" if record.hold else ""
+    version = record.releases.candidate.version
+    print(f"  {record.state}: {version} has {record.weight} % of {record.stack}{held}", flush=True)
     require_reached(record, turn.left)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from cutover.errors import CutoverError, HeldError, RefusedError, RolledBackError, TrafficError
+from cutover.errors import CutoverError, HeldError, NoRolloutError, RefusedError, RolledBackError, TrafficError
 from cutover.rollout import machine, steps
 from cutover.rollout.effects import Answers, ConflictError, Kept, ReadJournal, ReadRecord, ReadWeight, Run, Steps, World
 from cutover.rollout.record import Last, Record, State
@@ -183,7 +183,7 @@ class Controller:
     def _required(self) -> Record:
         record = self.current()
         if record is None:
-            raise RefusedError(f"there is no rollout on {self.stack}: begin one, cutover canary -s {self.stack}")
+            raise NoRolloutError(f"there is no rollout on {self.stack}: begin one, cutover canary -s {self.stack}")
         return record
 
     def _run(self, ways: Steps[T]) -> T:

@@ -67,10 +67,10 @@ class SetWeight:
 
 @dataclass(frozen=True)
 class TakeBack:
-    """Weight 0, and from now on no other for this rollout. Fails with TrafficError; with RefusedError where what
-    routes is past the way back."""
+    """Weight 0, and from now on no other for this rollout and the one in force. Fails with TrafficError; with
+    RefusedError where what routes is past the way back."""
 
-    record: Record
+    record: Record | None
 
 
 @dataclass(frozen=True)

@@ -60,11 +60,11 @@ def rolled_back(record: Record, last: Last, at: datetime, *, taken: bool = False
     """All traffic to stable, flags 0, clean-up jobs locked; from any state before finishing.
 
     Out of finishing only where what routes has taken it back, `taken`. The candidate's worker goes on where it has
-    accepted alerts that stable's queue, a mock, does not have. A record that says so already stays as it is. Raises
-    RefusedError when there is no way back.
+    accepted alerts that stable's queue, a mock, does not have. A record that says so already stays as it is, but for
+    who says why where nobody has. Raises RefusedError when there is no way back.
     """
     if record.state is State.ROLLED_BACK:
-        return record
+        return claimed(record, last)
     if not record.way_back and not (taken and record.state.running):
         raise RefusedError(
             f"rollout {record.id} is {record.state}: {record.releases.candidate.version} is stable's own release now, "
@@ -95,9 +95,14 @@ def claimed(record: Record, last: Last) -> Record:
 
 
 def held(record: Record, why: str, last: Last) -> Record:
-    """The same state, held. The first reason stays. Raises RefusedError outside of a running rollout."""
+    """The same state, held. The first reason stays; a person's is added to it. Raises RefusedError outside of a running
+    rollout."""
     _require_running(record, "hold")
-    return record if record.hold else _next(record, last, hold=why)
+    if not record.hold:
+        return _next(record, last, hold=why)
+    if last.verb == "tick" or why in record.hold:
+        return record
+    return _next(record, last, hold=f"{record.hold}; {last.by}: {why}")
 
 
 def resumed(record: Record, last: Last, at: datetime) -> Record:

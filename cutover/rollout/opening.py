@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutover.aws import HURRIED
-from cutover.errors import UnreachableError
+from cutover.errors import NoRolloutError, UnreachableError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.controller import Controller, Ticked
 from cutover.rollout.effects import ReadJournal
@@ -45,9 +45,11 @@ def opened(stack: str, *, by: str | None = None, targets: Targets | None = None,
     )
 
 
-def shown(control: Controller) -> Status | None:
-    """Where the rollout is, what routes read back; by this machine's copy while the bucket does not answer. None
-    without a rollout."""
+def shown(control: Controller) -> Status:
+    """Where the rollout is, what routes read back; by this machine's copy while the bucket does not answer.
+
+    Raises NoRolloutError without a rollout, UnreachableError where neither bucket nor copy says whether there is one.
+    """
     from cutover.rollout.status import Routes, Status
 
     world = control.world
@@ -56,8 +58,10 @@ def shown(control: Controller) -> Status | None:
         record = control.current()
     except UnreachableError:
         record = world.copy.read()
+        if record is None:
+            raise
     if record is None:
-        return None
+        raise NoRolloutError(f"there is no rollout on {control.stack}: begin one, cutover canary -s {control.stack}")
     judgement = control.judge(record) if record.phase and record.way_back else None
     return Status.of(record, Routes.of(world.split), control.now(), judgement, world.do(ReadJournal()))
 

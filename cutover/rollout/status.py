@@ -11,7 +11,7 @@ from cutover.errors import TrafficError
 from cutover.gates.judgement import Judgement
 from cutover.rollout.machine import UPWARD, VERBS
 from cutover.rollout.record import Last, Record, State
-from cutover.traffic.split import TrafficSplit
+from cutover.traffic.split import Share, TrafficSplit
 from outputs.shape import Shape
 
 
@@ -31,9 +31,13 @@ class Routes(Shape):
     def of(cls, split: TrafficSplit) -> Self:
         """What a split says."""
         try:
-            share = split.get()
+            return cls.of_share(split.get())
         except TrafficError as error:
             return cls(unread=str(error))
+
+    @classmethod
+    def of_share(cls, share: Share) -> Self:
+        """The same of a share that was read."""
         mark = share.mark
         return cls(
             weight=share.weight,
@@ -137,7 +141,8 @@ def _why(record: Record, routes: Routes, judgement: Judgement | None) -> str:
     if routes.beside:
         return routes.beside[0]
     if record.hold:
-        return record.hold
+        over = judgement is not None and judgement.action in ("wait", "rise")
+        return f"by now no gate stands against it, it was held for: {record.hold}" if over else record.hold
     if judgement:
         return judgement.why
     return {

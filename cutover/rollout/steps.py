@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cutover.errors import RefusedError, TrafficError, UnreachableError
+from cutover.errors import NoRolloutError, RefusedError, TrafficError, UnreachableError
 from cutover.rollout import machine
 from cutover.rollout.effects import (
     Accepted,
@@ -169,10 +169,10 @@ def _drain(turn: Turn) -> Steps[Turn]:
 
 
 def _current() -> Steps[Kept]:
-    """The record in the bucket. Raises RefusedError where there is none."""
+    """The record in the bucket. Raises NoRolloutError where there is none."""
     kept: Kept | None = yield ReadRecord()
     if kept is None:
-        raise RefusedError("there is no rollout: begin one, cutover canary -s STACK")
+        raise NoRolloutError("there is no rollout: begin one, cutover canary")
     return kept
 
 

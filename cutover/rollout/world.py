@@ -43,7 +43,7 @@ class RealWorld:
             case effects.SetWeight(record):
                 return self.split.set(record.weight, mark_of(record))
             case effects.TakeBack(record):
-                return self.split.take_back(record.id)
+                return self.split.take_back(record.id if record else None)
             case effects.Answers(track):
                 return Pinned(self.targets.edge, track).answers()
             case effects.WriteFlags(track, flags):

@@ -67,7 +67,8 @@ class MemoryWorld:
                     raise RefusedError("it was taken back")
                 self.weight = record.weight
             case effects.TakeBack(record):
-                self.latched.add(record.id)
+                if record:
+                    self.latched.add(record.id)
                 self.weight = 0
             case effects.Answers(track):
                 return track in self.answering

@@ -159,6 +159,10 @@ def test_a_rollback_of_what_is_rolled_back_changes_nothing() -> None:
     back = record(State.ROLLED_BACK)
 
     assert machine.rolled_back(back, LAST, LATER) is back
+    nobodys = replace(back, last=Last(by="watch", verb="tick"))
+    zoe = Last(by="zoe", verb="rollback", why="out of memory")
+    assert machine.rolled_back(nobodys, zoe, LATER).last == zoe, "who knows why may say so later"
+    assert machine.rolled_back(nobodys, zoe, LATER).since == back.since
 
 
 def test_who_took_it_back_has_a_name_where_a_tick_saw_it_first_and_nobody_elses_is_replaced() -> None:
@@ -197,10 +201,14 @@ def test_what_is_held_does_not_rise_and_says_why(to: State) -> None:
     assert machine.risen(machine.resumed(held, LAST, LATER), to, LAST, LATER).state is to
 
 
-def test_the_first_reason_of_a_hold_stays() -> None:
+def test_the_first_reason_of_a_hold_stays_and_a_persons_is_added() -> None:
     held = machine.held(record(State.STAGED), "the first", LAST)
+    bob = Last(by="bob", verb="hold")
+    both = machine.held(held, "the desk asks", bob)
 
-    assert machine.held(held, "the second", LAST) is held
+    assert machine.held(held, "the second", Last(by="watch", verb="tick")) is held
+    assert (both.hold, both.last, both.revision) == ("the first; bob: the desk asks", bob, held.revision + 1)
+    assert machine.held(both, "the desk asks", bob) is both, "typed twice"
 
 
 def test_a_phase_is_extended_once_and_a_new_one_again() -> None:

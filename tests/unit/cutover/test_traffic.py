@@ -13,6 +13,7 @@ from cutover import traffic
 from cutover.commands.app import main
 from cutover.errors import RefusedError, TrafficError, UnreachableError
 from cutover.rollout import channel
+from cutover.rollout.pinned import Pinned
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
 from cutover.traffic import traffic_split
@@ -159,9 +160,26 @@ def test_why_it_is_set_in_spite_of_a_rollout_is_told(
 
 
 def test_the_command_refuses_a_share_that_is_none(split: Split, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["traffic", "-s", "local", "101"]) == 10
-    assert "weight is 101" in capsys.readouterr().err
+    assert main(["traffic", "-s", "local", "101"]) == 2
+    assert "less than or equal to 100" in capsys.readouterr().err
     assert split.share.weight == 10
+
+
+@pytest.mark.parametrize(("answers", "code"), [(True, 0), (None, 0), (False, 13)])
+def test_a_share_rises_by_hand_only_where_somebody_answers(
+    split: Split,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answers: bool | None,
+    code: int,
+) -> None:
+    """What has not answered in time may be slow; an edge that says 502 knows."""
+    monkeypatch.setattr(Pinned, "answers", lambda self: answers if self.track == "candidate" else True)
+
+    assert main(["traffic", "-s", "local", "50"]) == code
+    assert split.share.weight == (10 if code else 50)
+    assert ("nobody answers as the candidate of local" in capsys.readouterr().err) == bool(code)
+    assert main(["traffic", "-s", "local", "5"]) == 0, "it may always fall"
 
 
 def test_a_stack_that_owns_no_slots_has_no_traffic(
