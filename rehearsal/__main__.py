@@ -15,7 +15,7 @@ from rehearsal.load import load
 from rehearsal.operator import Operator, RehearsalError
 from rehearsal.play import Console, Play
 from rehearsal.report import Report
-from rehearsal.stage import CANDIDATE, STABLE, Stage
+from rehearsal.stage import BASE, CANDIDATE, STABLE, Stage
 
 RATE = 120.0
 """Requests a second: enough that each gate has its sample within the holds below."""
@@ -49,6 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"\n{play.report.text()}\n  report {folder.relative_to(ROOT)}/report.md, also .json; requests.jsonl beside it"
     )
+    if play.report.broken:
+        print(
+            f"  {BASE} and its candidate are as it left them: cutover status -s {BASE}; make rehearse begins anew\n"
+            "  held for want of requests, or for what was slow: this machine was busy with something else"
+        )
     return int(not play.report.held)
 
 
