@@ -154,6 +154,7 @@ def as_app(store: evidence.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Have this process take its credentials, and all of AWS, from an endpoint."""
 
     def use(endpoint: str) -> None:
+        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # it would come before the configuration's
         for name, value in evidence.environment(store.machine, tmp_path, endpoint).items():
             monkeypatch.setenv(name, value)
 

@@ -32,7 +32,6 @@ FUNCTION = json.dumps(
 )
 ASK = """
 import http.client, json, sys
-from tests.support.built import images
 place, method, path, body = sys.argv[1:]
 connection = http.client.HTTPConnection(place, timeout=10)
 connection.request(method, path, body or None, {"Authorization": "AWS4-HMAC-SHA256 anybody"})

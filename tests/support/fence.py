@@ -69,16 +69,22 @@ def close() -> None:
 def installing() -> Iterator[None]:
     """What a test installs comes from package registries: its children have the proxies that the run was given."""
     global _open
-    before = json.loads(os.environ[_BEFORE])
-    os.environ.update({name: value for name, value in before.items() if value is not None})
-    for name in (name for name, value in before.items() if value is None):
-        del os.environ[name]
+    closed = {name: os.environ.get(name) for name in ENVIRONMENT}
+    _put(json.loads(os.environ[_BEFORE]))
     _open = True
     try:
         yield
     finally:
         _open = False
-        os.environ.update(ENVIRONMENT)
+        _put(closed)  # as a test may have it for itself, which ENVIRONMENT need not be
+
+
+def _put(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _look(event: str, arguments: tuple[Any, ...]) -> None:
