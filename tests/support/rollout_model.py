@@ -158,6 +158,7 @@ class Model:
                 if may_fail:
                     yield Went(("error", TRAFFIC), failed)
             case effects.SetWeight(record) | effects.TakeBack(record):
+                assert record, "a controller takes back what it knows"
                 takes = isinstance(effect, effects.TakeBack)
                 routes = (
                     (self._taken if takes else self._set)
