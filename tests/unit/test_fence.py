@@ -151,6 +151,18 @@ def test_what_installs_has_the_proxies_of_before_and_afterwards_they_are_closed_
     assert os.environ["HTTPS_PROXY"] == os.environ["https_proxy"] == fence.PROXY
 
 
+def test_what_a_test_has_taken_away_for_itself_stays_away_after_an_installation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "own")
+    with fence.installing():
+        pass
+
+    assert "AWS_ENDPOINT_URL" not in os.environ
+    assert os.environ["AWS_CONFIG_FILE"] == "own"
+
+
 def test_the_emulator_is_behind_the_same_proxy() -> None:
     assert CLOSED == fence.PROXY
     with socket.socket() as one:
