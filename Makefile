@@ -106,8 +106,8 @@ rehearse: ## the whole cutover on stacks of its own, under load: mocks to real, 
 	@offline/bootstrap.sh up
 	@$(ENTER) python -m rehearsal
 
-soak: ## what takes long and proves more than each change needs: the whole fault matrix, the limit at the playbook's pace
-	@$(ENTER) python -m pytest -m soak tests/engine tests/e2e
+soak: ## what takes long and proves more than each change needs: an hour of faults (SOAK_SECONDS), the whole fault matrix, storms
+	@$(ENTER) python -m pytest -m soak tests
 
 fuzz: ## fuzz the API longer than the tests do; a running one with FUZZ_URL=http://…
 	@$(ENTER) FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} python -m pytest tests/engine/test_webnext_fuzz.py
@@ -124,4 +124,4 @@ pins: ## write the requirement files from the groups in pyproject.toml; OPTIONS=
 	@$(ENTER) $(COMPILE) --python-version 3.11 --group toolchain -o offline/toolchain/requirements.txt
 
 bench: ## speed as ratios within one run; ten million audit rows take 6 GB and minutes, audit pushes pgbench and wrk
-	@$(ENTER) python bench/preview_100.py && python -m bench.policy && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push && python -m bench.edge && python -m bench.gates
+	@$(ENTER) python bench/preview_100.py && python -m bench.policy && python -m bench.migrations && python -m bench.audit_10m && python -m bench.audit_push && python -m bench.edge && python -m bench.gates && python -m bench.slow_lists

@@ -1,6 +1,6 @@
 """web-next, from mock data to production: everything one stack stands on, top to bottom."""
 
-import infra.no_gc_no_debug  # noqa: F401, I001 - first: it makes the imports below quicker too
+import infra.quick_sdk  # noqa: F401, I001 - first: it makes the imports below quicker too
 
 import pulumi
 
@@ -24,6 +24,7 @@ from infra.runtime import Surroundings, declare_registry, runtime_of
 from infra.schema import Schema, SchemaArgs, migration_problems, required_version
 from infra.settings.keys import Settings
 from infra.settings.notes import notes_on
+from infra.settings.outside import TOKEN
 from infra.settings.problems import SettingsError
 from infra.settings.reading import of_this_stack
 from infra.vault import Vault, VaultArgs
@@ -42,6 +43,10 @@ def stable(settings: Settings, names: Names) -> None:
     vault = Vault("vault", VaultArgs.of(settings, names), here)
     # Whoever owns the channel puts the value there. The executor's double, where there is one, takes alerts until then.
     vault.declare("SLACK_WEBHOOK_URL", first=settings.double and f"{settings.double}/alerts/receive")
+    for entry in settings.vault_entries:
+        # What the double takes nobody else can know.
+        made = settings.double and entry == TOKEN
+        vault.declare(entry, first=vault.password("executor-token") if made else None)
     role = AppRole("app", AppRoleArgs.of(settings, names), here)
     # S3 refuses a bucket policy that names a role which does not exist yet.
     after_role = pulumi.ResourceOptions(providers=using, depends_on=[role])

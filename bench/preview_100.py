@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2.5
-SHORTENED = "import infra.no_gc_no_debug\nimport pulumi\n"  # as the product's own program begins
+SHORTENED = "import infra.quick_sdk\nimport pulumi\n"  # as the product's own program begins
 EMPTY = "import pulumi\n"
 HUNDRED = """
 import json

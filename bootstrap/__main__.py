@@ -1,6 +1,5 @@
 """What comes before every stack on AWS, once in an account: the bucket that keeps their state, the key that its secrets
-are under, and roles that look at stacks and take a rollout back. A project of its own: its state cannot lie in that
-bucket."""
+are under, and the roles of whoever works with stacks. A project of its own: its state cannot lie in that bucket."""
 
 from __future__ import annotations
 
@@ -12,13 +11,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # Pulumi has a program find 
 import pulumi
 import pulumi_aws as aws
 
-from bootstrap.roles import Rights, Roles
+from bootstrap.place import Place
+from bootstrap.roles import OPERATORS, Roles
 from infra.bucket import SecureBucket, SecureBucketArgs
+from outputs import partition
 
 NAME = "web-next-state"
 
 config = pulumi.Config("web-next")
 account, region = config.require("account"), config.require("region")
+if refused := partition.refusal(region):
+    raise pulumi.RunError(f"Pulumi.account.yaml: {refused}")
 tags = aws.ProviderDefaultTagsArgs(tags={"service": "web-next", "stack": "bootstrap", "managed-by": "pulumi"})
 provider = aws.Provider("aws", region=region, allowed_account_ids=[account], default_tags=tags)
 bucket = SecureBucket(
@@ -39,7 +42,13 @@ alias = aws.kms.Alias(
 )
 roles = Roles(
     "roles",
-    Rights(account=account, region=region, bucket=bucket.name, alias=f"alias/{NAME}"),
+    Place(
+        account=account,
+        region=region,
+        bucket=bucket.name,
+        alias=f"alias/{NAME}",
+        zones=config.require_object("hostedZones"),
+    ),
     repository=config.require("repository"),
     provider=config.require_bool("githubProvider"),
     opts=pulumi.ResourceOptions(providers=[provider]),
@@ -49,3 +58,4 @@ roles = Roles(
 pulumi.export("backend", f"s3://{bucket.name}?region={region}")
 pulumi.export("secrets_provider", f"awskms://alias/{NAME}?region={region}")
 pulumi.export("roles", roles.arns)
+pulumi.export("operators", [roles.arns[role] for role in OPERATORS])

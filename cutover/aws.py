@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
+
+from cutover.errors import NotPreparedError
+from outputs import emulator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ HURRIED = Patience(seconds=3, attempts=1)
 
 
 class Where(Protocol):
-    """`emulator` is the API's address on docker stacks: the account is the credential there."""
+    """`emulator` is the API's address on docker stacks, where the account is the access key."""
 
     @property
     def account(self) -> str: ...
@@ -40,18 +44,48 @@ class Account:
 
 
 def client(service: str, where: Where, patience: Patience = PATIENT) -> Any:
-    """A boto3 client that does not wait long for anybody."""
+    """A boto3 client that waits long for nobody, nor for whoever says who asks. What the emulator is asked goes by no
+    proxy, signed with the clone's key. Without a region the environment has one.
+
+    Raises NotPreparedError where that key is not there.
+    """
+    local = {}
+    if where.emulator:
+        local = {
+            "endpoint_url": where.emulator,
+            "aws_access_key_id": where.account,
+            "aws_secret_access_key": _secret(),
+        }
+    config = _config(patience, {} if where.emulator else None)
+    return _session().client(service, region_name=where.region or None, config=config, **local)
+
+
+def _secret() -> str:
+    try:
+        return emulator.secret()
+    except OSError as error:
+        raise NotPreparedError(f"the emulator's key cannot be read ({error}): make up makes it") from None
+
+
+@cache
+def _session() -> Any:
+    """One of its own, whose bound is nobody else's: a profile's role is taken on at STS, by a client that the session
+    makes for itself."""
     import boto3
+    import botocore.session
+
+    own = botocore.session.get_session()
+    own.set_default_client_config(_config(PATIENT))
+    return boto3.session.Session(botocore_session=own)
+
+
+def _config(patience: Patience, proxies: dict[str, str] | None = None) -> Any:
+    """`proxies` are the environment's where none are given."""
     from botocore.config import Config
 
-    local = {
-        "endpoint_url": where.emulator,
-        "aws_access_key_id": where.account,
-        "aws_secret_access_key": "emulator",
-    }
-    config = Config(
+    return Config(
         connect_timeout=patience.seconds,
         read_timeout=patience.seconds,
         retries={"total_max_attempts": patience.attempts},
+        proxies=proxies,
     )
-    return boto3.client(service, region_name=where.region, config=config, **(local if where.emulator else {}))

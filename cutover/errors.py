@@ -160,3 +160,8 @@ def exit_codes() -> dict[int, str]:
 def errors(root: type[CutoverError] = CutoverError) -> list[type[CutoverError]]:
     """The error and all of its kind that have an exit code of their own, as the tree has them."""
     return [root, *(error for kind in root.__subclasses__() if "exit_code" in vars(kind) for error in errors(kind))]
+
+
+def unforeseen(error: Exception) -> str:
+    """What is said of an error that nobody foresaw."""
+    return f"an error of cutover's own: {type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,7 +65,7 @@ class AuditArgs:
     major_upgrade: bool
     log_days: int
     keep: bool
-    subnet_ids: list[pulumi.Input[str]]
+    subnet_ids: Sequence[pulumi.Input[str]]
     group_id: pulumi.Input[str]
     vault: Vault
     sslmode: SslMode

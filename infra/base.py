@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from infra.settings.keys import Settings
 from outputs.schema import AppliedSchema
 from outputs.shape import OutputError
 from outputs.smoke import EdgeSummary, Places, SmokeTarget
@@ -54,6 +55,21 @@ class BaseOutputs:
             )
         except OutputError as error:
             raise BaseError(f"an output of base {base} {error}") from None
+
+    def shared_with(self, settings: Settings) -> BaseOutputs:
+        """Itself, for a candidate of these settings: it stands where its base does, behind the same name, and its pages
+        reach the same executor. Raises BaseError with each setting that says otherwise."""
+        told = {
+            "runtime": (settings.runtime, self.traffic.runtime),
+            "account": (settings.account, self.places.account),
+            "region": (settings.region, self.places.region),
+            "domain": (settings.origin, self.edge.url),
+            "executorUrl": (settings.executor, self.places.executor),
+        }
+        other = [f"{key} is {own}, the base has {its}" for key, (own, its) in told.items() if own != its]
+        if other:
+            raise BaseError(f"{'; '.join(other)}: a candidate shares these with base {settings.base}; set them alike")
+        return self
 
 
 class Base(pulumi.StackReference):

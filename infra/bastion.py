@@ -19,14 +19,15 @@ DAYS = 14
 
 @dataclass(frozen=True, kw_only=True)
 class BastionArgs:
-    """`name` is the group's and its role's; `network` is the one that holds the database."""
+    """`name` is the group's and its role's, which has the `boundary`; `network` is the one that holds the database."""
 
     name: str
+    boundary: str
     network: Network
 
     @classmethod
     def of(cls, names: Names, network: Network) -> BastionArgs:
-        return cls(name=f"{names.prefix}-bastion", network=network)
+        return cls(name=f"{names.prefix}-bastion", boundary=names.boundary_arn, network=network)
 
 
 class Bastion(pulumi.ComponentResource):
@@ -48,7 +49,13 @@ class Bastion(pulumi.ComponentResource):
                 {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
             ],
         }
-        role = aws.iam.Role(name, name=args.name, assume_role_policy=json.dumps(trust), opts=child)
+        role = aws.iam.Role(
+            name,
+            name=args.name,
+            assume_role_policy=json.dumps(trust),
+            permissions_boundary=args.boundary,
+            opts=child,
+        )
         rights = aws.iam.RolePolicyAttachment(
             name,
             role=role.name,

@@ -26,7 +26,7 @@ class Candidate:
     def __init__(self, settings: Settings, names: Names) -> None:
         using: list[pulumi.ProviderResource] = [providers.aws_provider(settings)]
         stack = settings.require_base()
-        base = Base(stack).read
+        base = Base(stack).read.apply(lambda known: known.shared_with(settings))
         self.release = release_of(settings, base.apply(lambda known: known.environment), schema=required_version())
         slot = base.apply(lambda known: known.slot)
         told = base.apply(

@@ -135,7 +135,7 @@ class Evidence(pulumi.ComponentResource):
                 aws.s3.BucketCorsConfigurationCorsRuleArgs(
                     allowed_methods=["GET", "PUT"],
                     allowed_origins=[args.origin],
-                    allowed_headers=["content-type"],
+                    allowed_headers=["content-type", "if-none-match"],
                     max_age_seconds=3600,
                 )
             ],

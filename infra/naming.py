@@ -19,6 +19,10 @@ _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3")
 _STACK = re.compile(r"(?=.{1,24}\Z)[a-z](-?[a-z0-9])*")
 """24 characters leave room for the longest name made of it: a replication group's id has 40."""
+ACCOUNTS = ("deploy", "drift", "on-call", "preview", "release", "rollback", "state")
+"""After `web-next-` the names of the account's own roles, and of the state's bucket and key, by `bootstrap/`."""
+ROLE_ENDS = ("-bastion", "-execution", "-watch", "-watch-schedule")
+"""What a stack's roles are called by, after the app's."""
 
 
 def bucket_problem(name: str) -> str | None:
@@ -34,9 +38,13 @@ def bucket_problem(name: str) -> str | None:
 
 def stack_problem(stack: str) -> str | None:
     """Why names made of this stack's name would be refused, or None."""
-    if _STACK.fullmatch(stack):
-        return None
-    return "a stack's name has up to 24 lower-case letters, digits and single hyphens, and begins with a letter"
+    if not _STACK.fullmatch(stack):
+        return "a stack's name has up to 24 lower-case letters, digits and single hyphens, and begins with a letter"
+    if stack in ACCOUNTS:
+        return f"{SERVICE}-{stack} is the account's own, as are {', '.join(ACCOUNTS)}; choose another name"
+    if other := next((stack.removesuffix(end) for end in ROLE_ENDS if stack.endswith(end)), None):
+        return f"{SERVICE}-{stack} is a role of a stack {other}; choose a name without {stack.removeprefix(other)}"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +83,11 @@ class Names:
         return f"arn:aws:iam::{self.account}:role/{self.prefix}-watch"
 
     @property
+    def boundary_arn(self) -> str:
+        """The most that any role of a stack can do: `bootstrap/` makes it, and lets no role be made without it."""
+        return f"arn:aws:iam::{self.account}:policy/{SERVICE}-boundary"
+
+    @property
     def balancer(self) -> str:
         """The load balancer's name, at most the 32 characters that it may have."""
         return self.within(self.prefix, 32)
@@ -83,6 +96,9 @@ class Names:
         """A bucket's name; the account makes it unique among all of S3."""
         if purpose == "evidence" and self.evidence:
             return self.evidence
+        return self._derived(purpose)
+
+    def _derived(self, purpose: str) -> str:
         return f"{self.prefix}-{purpose}-{self.account}"
 
     def within(self, name: str, most: int) -> str:
@@ -98,6 +114,13 @@ class Names:
         for purpose in ("records", "access-logs"):
             if self.evidence == self.bucket(purpose):
                 yield f"evidenceBucket is {self.evidence!r}: the bucket of {purpose}; choose another name"
+                return
+        derived = self._derived("evidence")
+        if self.evidence and self.evidence.startswith(f"{SERVICE}-") and self.evidence != derived:
+            yield (
+                f"evidenceBucket is {self.evidence!r}: names that begin with {SERVICE}- are those of stacks and their "
+                f"states; remove it for {derived}, or choose another beginning"
+            )
 
     @property
     def vault_prefix(self) -> str:

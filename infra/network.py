@@ -1,17 +1,17 @@
-"""The network: where the app runs, where the data lies, and who may reach it."""
+"""The network: who may reach whom in the VPC."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_aws as aws
 
 from infra.naming import WORDING, Names
-from infra.settings import subnets
 from infra.settings.keys import Settings
+from infra.vpc import ExistingVpc, OwnVpc, OwnVpcArgs
 
 INTERFACE_ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm")
 """AWS services reached without leaving the VPC; S3 has a gateway endpoint, which costs nothing. Secrets Manager asks
@@ -21,52 +21,35 @@ POSTGRES, REDIS, HTTPS = 5432, 6379, 443
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """`zones` are availability zones, one subnet of each tier in each. `nat_per_zone` has a NAT gateway in each
-    zone instead of one for all. With `vpc_id` nothing but security groups is made: the subnets are `subnet_ids`.
-    `database_clients` are ids of security groups outside this stack that may reach the database, for deployers.
-    `executor_port` is where the app reaches the executor, wherever that is."""
+    """`vpc` is made, or there already. `database_clients` are ids of security groups outside this stack that may reach
+    the database, for deployers. `ports_outside` are where the app reaches the executor and the collector of its spans,
+    wherever those are."""
 
     name: str
     region: str
-    zones: Sequence[str]
-    cidr: str
-    subnets: subnets.Subnets
-    nat_per_zone: bool
-    vpc_id: str | None = None
-    subnet_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    vpc: OwnVpcArgs | ExistingVpc
     database_clients: Sequence[str] = ()
-    executor_port: int | None = None
+    ports_outside: Sequence[int] = ()
 
     @classmethod
     def of(cls, settings: Settings, names: Names) -> NetworkArgs:
-        network = settings.network
         return cls(
             name=names.prefix,
             region=settings.region,
-            zones=settings.placed_in,
-            cidr=str(network.cidr),
-            subnets=network.subnets(len(settings.placed_in)),
-            nat_per_zone=network.nat == "per-zone",
-            vpc_id=network.vpc_id,
-            subnet_ids={
-                "app": network.app_subnet_ids,
-                "data": network.data_subnet_ids,
-                "public": network.public_subnet_ids,
-            },
+            vpc=ExistingVpc.of(settings) or OwnVpcArgs.of(settings, names),
             database_clients=settings.database.client_groups,
-            executor_port=settings.executor_port,
+            ports_outside=settings.ports_outside,
         )
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC over the zones: public subnets with NAT, app subnets that go out through it, data subnets that go
-    nowhere, endpoints for AWS's services; or an existing VPC. Security groups let the app reach the data, and
-    nobody else."""
+    """A VPC of its own with endpoints for AWS's services, or an existing one, where nothing but security groups is
+    made. The groups let the app reach the data, and nobody else."""
 
     vpc_id: pulumi.Input[str]
-    subnet_ids: dict[str, list[pulumi.Input[str]]]
+    subnet_ids: Mapping[str, Sequence[pulumi.Input[str]]]
     """By tier: app, data, public."""
-    egress: list[pulumi.Output[str]]
+    egress: Sequence[pulumi.Output[str]]
     """The addresses from which the app subnets reach the internet; none are known in an existing VPC."""
     app: aws.ec2.SecurityGroup
     database: aws.ec2.SecurityGroup
@@ -76,21 +59,20 @@ class Network(pulumi.ComponentResource):
         super().__init__("web-next:network:Network", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
-        self.egress = []
-        if args.vpc_id:
-            self.vpc_id = args.vpc_id
-            self.subnet_ids = {tier: list(ids) for tier, ids in args.subnet_ids.items()}
-        else:
-            self._build()
-        self._endpoints = None if args.vpc_id else self.group("endpoints", "web-next: endpoints of AWS services")
+        vpc = OwnVpc(name, args.vpc, self._child) if isinstance(args.vpc, OwnVpcArgs) else args.vpc
+        self.vpc_id, self.subnet_ids, self.egress = vpc.id, vpc.subnet_ids, vpc.egress
+        self._endpoints = (
+            self.group("endpoints", "web-next: endpoints of AWS services") if isinstance(vpc, OwnVpc) else None
+        )
         self.app = self.group("app", "web-next: tasks of the app")
         self.database = self.group("database", "web-next: the audit database")
         self.queues = self.group("queues", "web-next: the alert queues")
         self.allow("app", self.app, "database", self.database, POSTGRES)
         self.allow("app", self.app, "queues", self.queues, REDIS)
         self.allow_https("app", self.app)
-        if args.executor_port not in (None, HTTPS):
-            self._out("app", self.app, args.executor_port, f"port-{args.executor_port}")
+        for port in args.ports_outside:
+            if port != HTTPS:
+                self._out("app", self.app, port, f"port-{port}")
         for group in args.database_clients:
             self._in(f"database-from-{group}", self.database, POSTGRES, group)
         if self._endpoints:
@@ -166,96 +148,6 @@ class Network(pulumi.ComponentResource):
             referenced_security_group_id=sender,
             description=name.replace("-", " "),
             opts=self._child,
-        )
-
-    def _build(self) -> None:
-        args, name = self._args, self._name
-        vpc = aws.ec2.Vpc(
-            name,
-            cidr_block=args.cidr,
-            enable_dns_support=True,
-            enable_dns_hostnames=True,  # interface endpoints answer under AWS's own names only with it
-            tags={"Name": args.name},
-            opts=self._child,
-        )
-        self.vpc_id = vpc.id
-        # AWS gives every VPC a group that lets its members reach each other; nothing here is a member, nor shall be.
-        aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, ingress=[], egress=[], opts=self._child)
-        gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, tags={"Name": args.name}, opts=self._child)
-        placed = {tier: self._subnets(tier) for tier in subnets.TIERS}
-        self.subnet_ids = {tier: [one.id for one in made.values()] for tier, made in placed.items()}
-        public = self._table("public", list(placed["public"].items()))
-        self._route("public", public, gateway_id=gateway.id)
-        gateways = [
-            self._nat(zone, subnet, gateway)
-            for zone, subnet in placed["public"].items()
-            if args.nat_per_zone or zone == args.zones[0]
-        ]
-        tables = [public]
-        for index, (zone, subnet) in enumerate(placed["app"].items()):
-            table = self._table(f"app-{zone}", [(zone, subnet)])
-            self._route(f"app-{zone}", table, nat_gateway_id=gateways[index if args.nat_per_zone else 0].id)
-            tables.append(table)
-        tables.append(self._table("data", list(placed["data"].items())))
-        aws.ec2.VpcEndpoint(
-            f"{name}-s3",
-            vpc_id=vpc.id,
-            service_name=f"com.amazonaws.{args.region}.s3",
-            vpc_endpoint_type="Gateway",
-            route_table_ids=[table.id for table in tables],
-            tags={"Name": f"{args.name}-s3"},
-            opts=self._child,
-        )
-
-    def _subnets(self, tier: str) -> dict[str, aws.ec2.Subnet]:
-        return {
-            zone: aws.ec2.Subnet(
-                f"{self._name}-{tier}-{zone}",
-                vpc_id=self.vpc_id,
-                cidr_block=str(cidr),
-                availability_zone=zone,
-                map_public_ip_on_launch=False,
-                tags={"Name": f"{self._args.name}-{tier}-{zone}"},
-                opts=self._child,
-            )
-            for zone, cidr in zip(self._args.zones, self._args.subnets[tier], strict=True)
-        }
-
-    def _table(self, name: str, placed: Sequence[tuple[str, aws.ec2.Subnet]]) -> aws.ec2.RouteTable:
-        table = aws.ec2.RouteTable(
-            f"{self._name}-{name}",
-            vpc_id=self.vpc_id,
-            tags={"Name": f"{self._args.name}-{name}"},
-            opts=self._child,
-        )
-        for zone, subnet in placed:
-            tier = name.removesuffix(f"-{zone}")
-            aws.ec2.RouteTableAssociation(
-                f"{self._name}-{tier}-{zone}", subnet_id=subnet.id, route_table_id=table.id, opts=self._child
-            )
-        return table
-
-    def _route(self, name: str, table: aws.ec2.RouteTable, **target: pulumi.Input[str]) -> None:
-        aws.ec2.Route(
-            f"{self._name}-{name}",
-            route_table_id=table.id,
-            destination_cidr_block="0.0.0.0/0",
-            opts=self._child,
-            **target,
-        )
-
-    def _nat(self, zone: str, subnet: aws.ec2.Subnet, gateway: aws.ec2.InternetGateway) -> aws.ec2.NatGateway:
-        name = f"{self._name}-{zone}"
-        tags = {"Name": f"{self._args.name}-{zone}"}
-        address = aws.ec2.Eip(name, domain="vpc", tags=tags, opts=self._child)
-        self.egress.append(address.public_ip)
-        return aws.ec2.NatGateway(
-            name,
-            allocation_id=address.id,
-            subnet_id=subnet.id,
-            tags=tags,
-            # A NAT gateway works only once its VPC's internet gateway does.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
         )
 
     def _interface_endpoints(self, group: aws.ec2.SecurityGroup) -> None:

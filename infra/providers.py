@@ -12,6 +12,7 @@ import pulumi_random as random
 
 from cutover.schema import authorities
 from infra.settings.keys import Settings
+from outputs import emulator
 
 SERVICES = (
     "acm",
@@ -41,21 +42,21 @@ SERVICES = (
 def aws_provider(settings: Settings) -> aws.Provider:
     """The provider for the stack's one account and region.
 
-    On a `docker` stack every endpoint is the emulator's, and the access key is the emulator's way to name an
-    account: no credential exists, and AWS cannot be reached.
+    On a `docker` stack every endpoint is the emulator's, the access key is the emulator's way to name an account, and
+    the secret is the clone's own: no credential of AWS exists, and AWS cannot be reached. Raises OSError before an
+    emulator was started.
     """
     tags = aws.ProviderDefaultTagsArgs(
         tags={"service": "web-next", "stack": pulumi.get_stack(), "managed-by": "pulumi"}
     )
     if settings.machine is None:
         return aws.Provider("aws", region=settings.region, allowed_account_ids=[settings.account], default_tags=tags)
-    emulator = settings.machine.emulator
     return aws.Provider(
         "aws",
         region=settings.region,
         access_key=settings.account,
-        secret_key="emulator",  # noqa: S106 - the emulator takes any
-        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(SERVICES, emulator))],
+        secret_key=emulator.secret(),
+        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(SERVICES, settings.machine.emulator))],
         s3_use_path_style=True,
         skip_credentials_validation=True,
         skip_metadata_api_check=True,

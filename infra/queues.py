@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -39,7 +40,7 @@ class QueuesArgs:
     major_upgrade: bool
     log_group: str
     log_days: int
-    subnet_ids: list[pulumi.Input[str]]
+    subnet_ids: Sequence[pulumi.Input[str]]
     group_id: pulumi.Input[str]
     vault: Vault
 

@@ -62,6 +62,10 @@ def shared_environment(settings: Settings, names: Names, track: Track) -> dict[s
     }
     if settings.executor:
         environment["NEXT_PUBLIC_EXECUTOR_URL"] = settings.executor
+    if settings.vault_entries:
+        environment["VAULT_ENTRIES"] = ",".join(settings.vault_entries)
+    if settings.telemetry.endpoint:
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings.telemetry.endpoint
     return environment
 
 

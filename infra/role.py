@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ from infra.settings.keys import Settings
 from infra.vault import APP_SECRETS
 
 
-def permissions(names: Names) -> list[dict[str, Any]]:
-    """The app's statements: its objects, its secrets, its flags, and the key that its secrets are under."""
+def permissions(names: Names, entries: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The app's statements: its objects, its secrets, its flags, and the key that its secrets are under. `entries` are
+    the vault's that the settings ask for."""
     bucket = f"arn:aws:s3:::{names.bucket('evidence')}"
     own = [f"{PREFIX}*", f"{SPOOL}*"]
     return [
@@ -38,7 +40,7 @@ def permissions(names: Names) -> list[dict[str, Any]]:
             "Sid": "Secrets",
             "Effect": "Allow",
             "Action": ["secretsmanager:GetSecretValue"],
-            "Resource": [names.secret_arns(secret) for secret in APP_SECRETS],
+            "Resource": [names.secret_arns(secret) for secret in (*APP_SECRETS, *entries)],
         },
         {
             "Sid": "Flags",
@@ -76,14 +78,15 @@ def trust(runtime: str, account: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class AppRoleArgs:
-    """`runtime` decides who takes the role on."""
+    """`runtime` decides who takes the role on, `entries` are the vault's that the settings ask for."""
 
     names: Names
     runtime: str
+    entries: Sequence[str]
 
     @classmethod
     def of(cls, settings: Settings, names: Names) -> AppRoleArgs:
-        return cls(names=names, runtime=settings.runtime)
+        return cls(names=names, runtime=settings.runtime, entries=settings.vault_entries)
 
 
 class AppRole(pulumi.ComponentResource):
@@ -99,6 +102,7 @@ class AppRole(pulumi.ComponentResource):
             assume_role_policy=json.dumps(
                 {"Version": "2012-10-17", "Statement": [trust(args.runtime, args.names.account)]}
             ),
+            permissions_boundary=args.names.boundary_arn if args.runtime == "fargate" else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -106,7 +110,7 @@ class AppRole(pulumi.ComponentResource):
             name,
             name=args.names.app_role,
             role=self.role.id,
-            policy=json.dumps({"Version": "2012-10-17", "Statement": permissions(args.names)}),
+            policy=json.dumps({"Version": "2012-10-17", "Statement": permissions(args.names, args.entries)}),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"arn": self.role.arn})

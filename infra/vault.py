@@ -13,11 +13,13 @@ import pulumi_random as random
 
 from infra.naming import Names
 from infra.settings.keys import Settings
+from infra.settings.outside import HEADERS, TOKEN
 
 CHANNEL = "SLACK_WEBHOOK_URL"
 """Where people are told: by the app, and by what watches a rollout."""
 APP_SECRETS = ("AUDIT_DB_URL", "REDIS_URL", CHANNEL)
-"""The entries that the app reads at run time (playbook row 1). All others are the operators' alone."""
+"""The entries that the app reads at run time (playbook row 1). Beside those that a stack's settings ask for, all
+others are the operators' alone."""
 
 
 def readers_policy(readers: Sequence[str]) -> str:
@@ -98,7 +100,7 @@ class Vault(pulumi.ComponentResource):
         )
         return password.result
 
-    def declare(self, name: str, first: str | None = None) -> aws.secretsmanager.Secret:
+    def declare(self, name: str, first: pulumi.Input[str] | None = None) -> aws.secretsmanager.Secret:
         """The entry `<prefix><name>`, whose value is put there out of band; its ARN is in `arns`. It begins with the
         value `first` where one is given, and whatever comes after that is left alone."""
         secret = aws.secretsmanager.Secret(
@@ -108,7 +110,7 @@ class Vault(pulumi.ComponentResource):
             recovery_window_in_days=30 if self._args.keep else 0,
             opts=pulumi.ResourceOptions(parent=self, protect=self._args.keep),
         )
-        app = [self._args.app_role_arn] if name in APP_SECRETS else []
+        app = [self._args.app_role_arn] if name in (*APP_SECRETS, TOKEN, HEADERS) else []
         watch = [self._args.watch_role_arn] if self._args.watch_role_arn and name == CHANNEL else []
         aws.secretsmanager.SecretPolicy(
             name,
@@ -118,7 +120,7 @@ class Vault(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arns[name] = secret.arn
-        if first:
+        if first is not None:
             self._store(name, secret, first, ignore_changes=["secretString"])
         return secret
 

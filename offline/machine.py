@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from offline.files import replace_text
+
 ROOT = Path(__file__).resolve().parents[1]
 SLOTS = 256
 PORTS_PER_BASE = 16
@@ -48,6 +50,12 @@ class Machine:
         return f"http://{self.gateway}:{self.emulator_port}"
 
     @property
+    def nobody(self) -> str:
+        """The address that is told to containers on `network` for a gateway, and that nobody has: what is not for
+        another of them goes nowhere, this machine's other addresses included. On `gateway` itself the emulator is."""
+        return self.address(254)
+
+    @property
     def metrics_network(self) -> str:
         """The network of what measures. Docker publishes a port on the first of a container's networks by name, and
         Prometheus listens on this one."""
@@ -56,7 +64,17 @@ class Machine:
     @property
     def metrics_subnet(self) -> str:
         """The metrics network's: of the same number in a pool of its own."""
-        return str(_beside(self.subnet))
+        return str(_beside(self.subnet, 1))
+
+    @property
+    def outside_network(self) -> str:
+        """The network by which the edge is reached from this machine, and by which others leave it where they must."""
+        return f"outside-{self.network}"
+
+    @property
+    def outside_subnet(self) -> str:
+        """The outside network's: of the same number in a pool of its own."""
+        return str(_beside(self.subnet, 2))
 
     @property
     def prometheus_port(self) -> int:
@@ -75,6 +93,10 @@ class Machine:
     def metrics_address(self, host: int) -> str:
         """The metrics subnet's address number `host` (2..63 the program's)."""
         return str(ipaddress.IPv4Network(self.metrics_subnet)[host])
+
+    def outside_address(self, host: int) -> str:
+        """The outside subnet's address number `host` (2..63 the program's)."""
+        return str(ipaddress.IPv4Network(self.outside_subnet)[host])
 
     @classmethod
     def allocate(
@@ -95,7 +117,7 @@ class Machine:
             slot = (int(digest[:8], 16) + step) % SLOTS
             subnet = ipaddress.IPv4Network(f"10.213.{slot}.0/24")
             ports = (4566 + slot, EDGE_BASE + slot, 20000 + PORTS_PER_BASE * slot, 25000 + PORTS_PER_BASE * slot)
-            mine = (subnet, _beside(str(subnet)))
+            mine = (subnet, *(_beside(str(subnet), pool) for pool in (1, 2)))
             if any(one.overlaps(other) for one in mine for other in used) or not all(
                 map(is_free, (*ports, PROMETHEUS_BASE + slot))
             ):
@@ -112,8 +134,8 @@ class Machine:
                 elasticache_base_port=ports[3],
             )
         raise MachineError(
-            "all 256 subnets 10.213.N.0/24, 10.214.N.0/24 or their ports are in use; each clone needs its own: "
-            "run `make clean` in clones you no longer need"
+            "all 256 subnets 10.213.N.0/24, 10.214.N.0/24, 10.215.N.0/24 or their ports are in use; each clone needs "
+            "its own: run `make clean` in clones you no longer need"
         )
 
     @classmethod
@@ -140,11 +162,7 @@ class Machine:
 
     def save(self, root: Path = ROOT) -> None:
         """Writes `.local/machine.json` whole or not at all."""
-        path = machine_file(root)
-        path.parent.mkdir(exist_ok=True)
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        draft.replace(path)
+        replace_text(machine_file(root), json.dumps(asdict(self), indent=2) + "\n")
 
 
 def clone_id(root: Path = ROOT) -> str:
@@ -155,6 +173,22 @@ def clone_id(root: Path = ROOT) -> str:
 def machine_file(root: Path = ROOT) -> Path:
     """The file with a clone's subnet, ports and names."""
     return root / ".local" / "machine.json"
+
+
+def require_usable(folder: Path) -> None:
+    """Raises MachineError for a folder whose path ends early in PATH and in Docker's mounts, or is no line of text."""
+    path = str(folder)
+    wrong = next((each for each in path if each == ":" or not each.isprintable()), None)
+    if wrong:
+        raise MachineError(
+            f"{path!a} has {wrong!a} in it: a folder in PATH and in Docker's mounts ends at a colon, and a path is one "
+            "line of UTF-8; move it to another folder, or give that another name"
+        )
+
+
+def recorded_stacks(root: Path = ROOT) -> list[Path]:
+    """The state files of the clone's stacks: while there are any, what they need must not be made anew."""
+    return sorted((root / ".local" / "state" / ".pulumi" / "stacks").rglob("*.json"))
 
 
 def cache_folder() -> Path:
@@ -202,9 +236,9 @@ def _port_is_free(port: int) -> bool:
     return True
 
 
-def _beside(subnet: str) -> ipaddress.IPv4Network:
+def _beside(subnet: str, pool: int) -> ipaddress.IPv4Network:
     network = ipaddress.IPv4Network(subnet)
-    return ipaddress.IPv4Network((int(network.network_address) + 2**16, network.prefixlen))
+    return ipaddress.IPv4Network((int(network.network_address) + pool * 2**16, network.prefixlen))
 
 
 def _digest(root: Path) -> str:

@@ -11,17 +11,19 @@ from typing import Any
 
 import yaml
 
-from offline.images.build import Images
-from offline.machine import ROOT, Machine
+from offline.files import replace_text
+from offline.images.build import ImageError, Images
+from offline.machine import ROOT, Machine, MachineError
 
 REGION = "eu-central-1"
 DEFAULTS: dict[str, Any] = {
     "web-next:version": "1.5.1",
+    "web-next:executorAuth": "bearer",  # the double refuses whoever shows no token
     # A rehearsal's data may go; on AWS nothing is named here, and what holds data is protected.
     "web-next:mayDestroy": ["audit", "balancer", "evidence", "records", "vault"],
 }
 """Settings that a new stack file starts with and a person may change."""
-CANDIDATES: dict[str, Any] = {**DEFAULTS, "web-next:mayDestroy": ["records"]}
+CANDIDATES: dict[str, Any] = {"web-next:version": "1.5.1", "web-next:mayDestroy": ["records"]}
 """The same for a candidate, which holds nothing but its record."""
 STACKS: dict[str, str | None] = {"local": None, "local-canary": "local"}
 """The stacks of a clone, and what each stands on."""
@@ -68,11 +70,13 @@ def facts(
             "emulator": machine.emulator,
             "network": machine.network,
             "metricsNetwork": machine.metrics_network,
+            "outsideNetwork": machine.outside_network,
             "edgeAddress": machine.address(block),
             "stableAddress": machine.address(block + 1),
             "executorAddress": machine.address(block + 2),
             "candidateAddress": machine.address(block + 3),
             "candidateWorkerAddress": machine.address(block + 7),
+            "outsideAddress": machine.outside_address(block),
             "readerAddress": machine.metrics_address(block + 4),
             "prometheusAddress": machine.metrics_address(block + 5),
             "edgePort": edge_port,
@@ -96,10 +100,8 @@ def merged(
 
 def write(root: Path, stack: str, content: Mapping[str, Any]) -> None:
     """Writes the stack's file whole or not at all."""
-    path = root / f"Pulumi.{stack}.yaml"
-    draft = path.with_suffix(".new")
-    draft.write_text(HEADER.format(stack=stack) + yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False))
-    draft.replace(path)
+    text = HEADER.format(stack=stack) + yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False)
+    replace_text(root / f"Pulumi.{stack}.yaml", text)
 
 
 class StackFileError(Exception):
@@ -145,5 +147,5 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except StackFileError as problem:
+    except (StackFileError, MachineError, ImageError) as problem:
         sys.exit(str(problem))

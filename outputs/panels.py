@@ -177,6 +177,35 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         group="Data",
+        title="Audit entries kept elsewhere",
+        unit="per second",
+        queries=[
+            Query('sum by (store) (rate(web_next_audit_inserts_total{job="app", store!="postgres"}[5m]))', "{{store}}")
+        ],
+        on_aws=_each(
+            lambda track: Line(
+                legend=track,
+                expression="{these} / PERIOD({these})",
+                over={"these": _figure(LogFigure.AUDIT_ELSEWHERE, track)},
+            )
+        ),
+    ),
+    Panel(
+        group="Data",
+        title="Oldest alert",
+        unit="seconds",
+        queries=[Query('max(web_next_queue_oldest_job_age_seconds{queue="deliver"})', "waits")],
+        limit=300,
+        on_aws=_of_stack(waits="oldestAlertSeconds"),
+    ),
+    Panel(
+        group="Data",
+        title="Deliveries of alerts",
+        unit="per second",
+        queries=[Query("sum by (outcome) (rate(web_next_alert_deliveries_total[5m]))", "{{outcome}}")],
+    ),
+    Panel(
+        group="Data",
         title="Alert queues",
         unit="count",
         queries=[
@@ -222,6 +251,22 @@ PANELS: tuple[Panel, ...] = (
         title="What answers",
         unit="count",
         queries=[Query("min by (job, dependency) (web_next_dependency_up)", "{{job}} {{dependency}}")],
+    ),
+    Panel(
+        group="Dependencies",
+        title="Calls that nobody answered",
+        unit="count",
+        on_aws=[
+            Line(legend=f"{track} without {name}", over={"it": _figure(figure, track)})
+            for track in TRACKS
+            for name, figure in {
+                "postgres": LogFigure.AWAY_POSTGRES,
+                "redis": LogFigure.AWAY_REDIS,
+                "executor": LogFigure.AWAY_EXECUTOR,
+                "s3": LogFigure.AWAY_S3,
+                "flags or secrets": LogFigure.AWAY_SETTINGS,
+            }.items()
+        ],
     ),
     Panel(
         group="Measurement",

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from outputs.section import FORM, known, like
+from outputs.section import FORM, PUSHED, Line, known, like
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 NAMED = 16
@@ -20,7 +20,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
 def _seconds(value: object) -> object:
-    if found := isinstance(value, str) and re.fullmatch(r"([1-9]\d{0,5})([smh])", value):
+    if found := isinstance(value, str) and re.fullmatch(r"([1-9][0-9]{0,5})([smh])", value):
         return timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds()
     raise PydanticCustomError("duration", "it must be a duration, such as 30m, 1h or 90s")
 
@@ -29,7 +29,7 @@ def _moment(value: object) -> object:
     if type(value) is int:  # YAML 1.1, which cutover reads, has 14:25 as 14 × 60 + 25
         value = f"{value // 60:02}:{value % 60:02}"
     try:
-        if isinstance(value, str) and re.fullmatch(r"\d\d:\d\d", value):
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{2}:[0-9]{2}", value):
             return time.fromisoformat(value)
         if isinstance(value, str) and "T" in value and (moment := datetime.fromisoformat(value)).tzinfo:
             return moment
@@ -72,7 +72,7 @@ class FreezeWindow(BaseModel):
     start: Moment = Field(alias="from")
     end: Moment = Field(alias="to")
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Line
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> Self:
@@ -103,4 +103,4 @@ class RolloutSettings(BaseModel):
     may_replace: Annotated[
         str | None, like(rf"[0-9a-f]{{{NAMED},64}}", f"a release's digest, its first {NAMED} hex digits or more")
     ] = None
-    watch_image: Annotated[str | None, like(r"[^\s@]+@sha256:[0-9a-f]{64}", "repository@sha256:…, never a tag")] = None
+    watch_image: Annotated[str | None, like(PUSHED, "repository@sha256:…, never a tag")] = None

@@ -25,11 +25,12 @@ class SlotFiles(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class DockerSlot(Shape):
-    """What a docker stack keeps for a candidate: its app's host:port, its worker's address, what both are told, and
-    their files."""
+    """What a docker stack keeps for a candidate: its app's host:port, its worker's address, whether both get a way out
+    of the clone's network, what they are told, and their files."""
 
     address: str
     worker: str
+    outside: bool
     environment: Mapping[str, str]
     files: SlotFiles
 
@@ -60,6 +61,17 @@ class EdgeAccess(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EdgeLimits(Shape):
+    """What one address may send beside the playbook's limit of the API: alerts and pages a minute, and requests that it
+    has under way at a time."""
+
+    webhook_per_minute: int
+    webhook_burst: int
+    pages_per_minute: int
+    requests: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskEdge(Shape):
     """What the nginx of a candidate's task is told beside its track."""
 
@@ -67,6 +79,7 @@ class TaskEdge(Shape):
     server_name: str
     rate_per_minute: int
     burst: int
+    limits: EdgeLimits
     trusted_proxies: Sequence[str]
     trusted_callers: Sequence[str]
     access: EdgeAccess
@@ -80,6 +93,15 @@ class Scaling(Shape):
     least: int
     most: int
     label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackLogs(Shape):
+    """The log groups of a track: what one kind of container writes is in its own, and nothing else is."""
+
+    edge: str
+    app: str
+    worker: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +119,7 @@ class FargateSlot(Shape):
     target_group: str
     execution_role: str
     task_role: str
-    log_group: str
+    logs: TrackLogs
     ready_alarm: str
     scaling: Scaling
     edge: TaskEdge

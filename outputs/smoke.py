@@ -51,7 +51,8 @@ class EdgeSummary(Shape):
     requests are limited to `rate_per_minute` with `burst` for each client; `config` is the digest of nginx.conf.
     Proofs reach it at `address`, a host name or an IP address, under the name of `url`, wherever that name leads;
     without an address they go where it leads. There are at most `most` nginx, each with a limit of its own. Where a
-    firewall stands before them, one address may send `firewall` requests in 300 s."""
+    firewall stands before them, one address may send `firewall` requests in 300 s. Each answer's
+    Strict-Transport-Security is `hsts`."""
 
     url: str
     address: str | None = None
@@ -61,6 +62,7 @@ class EdgeSummary(Shape):
     config: str
     most: int = 1
     firewall: int | None = None
+    hsts: str = "max-age=31536000"
 
 
 @dataclass(frozen=True, kw_only=True)

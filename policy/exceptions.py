@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from fnmatch import fnmatchcase
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from policy.resources import Resource, Stack
 from policy.rule import Finding, Rule
+from policy.rules import ALL
 
 FILE = Path(__file__).parent / "exceptions.toml"
 
@@ -42,7 +43,10 @@ class Allowance:
         return self.rule == rule and self.resource == resource.name
 
 
+LONGEST = 366
+"""Days until an exception ends, at most."""
 _ENTRY = {field.name for field in fields(Allowance)}
+_RUNTIMES = ("runtime:docker", "runtime:fargate")
 
 
 def _nothing(_resource: Resource, _stack: Stack) -> Iterator[str]:
@@ -61,23 +65,58 @@ KEPT = Rule(
 """What the exceptions themselves are judged by."""
 
 
+def itself(stack: Stack) -> Resource:
+    """What stands for the whole stack, where a finding is about no one resource."""
+    return next(iter(stack.of("pulumi:pulumi:Stack")), stack.resources[0])
+
+
 def read(path: Path = FILE) -> list[Allowance]:
-    """The entries of a file. Raises ExceptionsError for one that lacks something or has more."""
-    made = []
-    for number, entry in enumerate(tomllib.loads(path.read_text())["exception"], 1):
-        if {key for key, value in entry.items() if value} != _ENTRY:
+    """The entries of a file. Raises ExceptionsError for one that lacks something, has more, or that nothing could be
+    meant by; ValueError for a file that is no TOML."""
+    told = tomllib.loads(path.read_text())
+    entries = told.pop("exception", [])
+    if told or not isinstance(entries, list):
+        raise ExceptionsError(
+            f"{path.name} has {', '.join(told) or '[exception]'}; it has a list of [[exception]] alone"
+        )
+    made: list[Allowance] = []
+    for number, entry in enumerate(entries, 1):
+        if wrong := _wrong(entry):
+            raise ExceptionsError(f"{path.name}: entry {number} has {wrong}")
+        one = Allowance(**entry)
+        if any((one.rule, one.resource, one.stacks) == (each.rule, each.resource, each.stacks) for each in made):
             raise ExceptionsError(
-                f"{path.name}: entry {number} has {', '.join(entry)}; each has {', '.join(sorted(_ENTRY))}"
+                f"{path.name}: entry {number} has {one.rule} of {one.resource} once more; one entry says until when"
             )
-        made.append(Allowance(**entry))
+        made.append(one)
     return made
 
 
+def _wrong(entry: Mapping[str, object]) -> str | None:
+    if entry.keys() != _ENTRY:
+        return f"{', '.join(entry)}; each has {', '.join(sorted(_ENTRY))}"
+    for key, value in entry.items():
+        if key == "expires":
+            if type(value) is not date:
+                return f"expires = {str(value)!r}; it is a day, such as 2027-01-31, without quotes"
+        elif not isinstance(value, str) or not value.strip() or not value.isprintable():
+            return f"{key} = {value!r}; it is one line that says something"
+    if entry["rule"] not in {one.id for one in ALL}:
+        return f"rule = {entry['rule']!r}; name a rule of docs/policy.md"
+    if ":" in (stacks := str(entry["stacks"])) and stacks not in _RUNTIMES:
+        return f"stacks = {stacks!r}; name stacks, or one of {', '.join(_RUNTIMES)}"
+    return None
+
+
 def applied(
-    findings: Iterable[Finding], judged: Sequence[tuple[str, Resource]], here: Sequence[Allowance], today: date
+    findings: Iterable[Finding],
+    judged: Sequence[tuple[str, Resource]],
+    here: Sequence[Allowance],
+    stack: Stack,
+    today: date,
 ) -> tuple[list[Finding], list[tuple[Finding, Allowance]]]:
-    """What is left of the findings, with one for each exception that is past its date or that nothing needs any more;
-    and what is let stand. `judged` are the ids of rules with the resources that they looked at."""
+    """What is left of the findings, with one for each exception that is past its date, further off than a year, or that
+    nothing needs; and what is let stand. `judged` are the ids of rules with the resources that they looked at."""
     left, stands = [], []
     for finding in findings:
         why = next(
@@ -96,4 +135,10 @@ def applied(
             )
         elif about and one not in needed:
             left.append(Finding(rule=KEPT, resource=about, seen=f"it keeps {one.rule}, and has an exception from it"))
+        elif not about and one.stacks == stack.name:
+            seen = f"an exception from {one.rule} is for {one.resource}, which is not here"
+            left.append(Finding(rule=KEPT, resource=itself(stack), seen=seen))
+        if about and (one.expires - today).days > LONGEST:
+            seen = f"the exception from {one.rule} ends on {one.expires}, and {LONGEST} days are the most"
+            left.append(Finding(rule=KEPT, resource=about, seen=seen))
     return left, stands

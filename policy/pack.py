@@ -118,6 +118,9 @@ def _diagnostics(stack: Stack) -> Iterator[Any]:
     verdict = judge(stack, date.today())
     for finding, level in verdict.findings:
         yield _said(finding.rule, finding.resource, level, f"{finding.resource.name}: {finding.seen}")
+    for finding, why in verdict.stands:
+        seen = f"{finding.resource.name}: {finding.seen}; let stand until {why.expires} by {why.owner}: {why.reason}"
+        yield _said(finding.rule, finding.resource, "advisory", seen)
     for one in verdict.unchecked:
         seen = f"{one.resource.name}: unchecked, {one.path} of {one.of.name} is not known yet"
         yield _said(one.rule, one.resource, "advisory", seen)

@@ -137,6 +137,12 @@ class Stack:
     resources: Sequence[Resource]
     config: Mapping[str, str] = field(default_factory=dict)
 
+    def keeps(self, part: str) -> bool:
+        """Whether what holds a part's data must stay. On a machine its file may say that it need not, in mayDestroy: a
+        rehearsal's data may go. On AWS it is a finding while it is said."""
+        on_machine = self.config.get("web-next:runtime") == "docker"
+        return not on_machine or part not in json.loads(self.config.get("web-next:mayDestroy", "[]"))
+
     @cached_property
     def _by_type(self) -> Mapping[str, Sequence[Resource]]:
         found: dict[str, list[Resource]] = {}

@@ -35,9 +35,13 @@ class Enforcement:
         """Raises EnforcementError for what is no rule or no level."""
         told = tomllib.loads(path.read_text())
         rules = {one.id for one in ALL}
-        for tables in told.values():
+        for kind, tables in told.items():
+            if kind not in ("stack", "runtime") or not isinstance(tables, dict):
+                raise EnforcementError(
+                    f"{path.name} has {kind}; it has tables of [stack.NAME] and [runtime.NAME] alone"
+                )
             for name, levels in tables.items():
-                for rule, level in levels.items():
+                for rule, level in levels.items() if isinstance(levels, dict) else [(levels, None)]:
                     if rule not in rules or level not in ("mandatory", "advisory", "disabled"):
                         raise EnforcementError(
                             f"{path.name}: {name} has {rule} = {level!r}; name a rule of docs/policy.md, and "
@@ -116,12 +120,24 @@ def judge(
     asked = [one for one in rules if levels.level(one.id, stack) != "disabled"]
     said = [each for one in asked for each in one.judge(stack)]
     judged = [(one.id, resource) for one in asked for resource in stack.of(*one.about)]
-    left, stands = exceptions.applied([one for one in said if isinstance(one, Finding)], judged, here, today)
+    left, stands = exceptions.applied([one for one in said if isinstance(one, Finding)], judged, here, stack, today)
+    told: list[tuple[Finding, Level]] = [(one, levels.level(one.rule.id, stack)) for one in left]
+    if stack.config.get("web-next:runtime") != "docker":
+        told += [
+            (
+                Finding(
+                    rule=exceptions.KEPT, resource=exceptions.itself(stack), seen=f"{FILE.name} has {one.id} {level}"
+                ),
+                "advisory",
+            )
+            for one in rules
+            if (level := levels.level(one.id, stack)) != "mandatory"
+        ]
     return Verdict(
         stack=stack.name,
         rules=len(asked),
         resources=len(stack.resources),
-        findings=[(one, levels.level(one.rule.id, stack)) for one in left],
+        findings=told,
         unchecked=[one for one in said if isinstance(one, Unchecked)],
         stands=stands,
     )

@@ -11,11 +11,19 @@ from fastapi.routing import APIRoute
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from webnext import alerts, audit, dashboard, evidence, guardrails, health, refusals, snapshot
-from webnext.contract import HealthAnswer
+from webnext import health, refusals, tracing
+from webnext.alerts import routes as alerts
+from webnext.audit import routes as audit
+from webnext.audit.push import StraightPush
+from webnext.contract.alerts import fitting
+from webnext.contract.health import HealthAnswer
+from webnext.dashboard import routes as dashboard
 from webnext.envelope import Envelope
+from webnext.evidence import routes as evidence
+from webnext.guardrails import routes as guardrails
 from webnext.openapi import REFUSALS, DocumentedAPI
 from webnext.services import Services
+from webnext.snapshot import routes as snapshot
 
 OPENAPI = "/api/openapi.json"
 
@@ -28,6 +36,7 @@ def create_app(services: Services) -> ASGIApp:
         await services.open()
         yield
         await services.close()
+        await tracing.flush()
 
     app = DocumentedAPI(
         title="web-next",
@@ -40,12 +49,13 @@ def create_app(services: Services) -> ASGIApp:
         generate_unique_id_function=_operation,
         redirect_slashes=False,
         responses=REFUSALS,
+        telemetry={"tracing": False},  # the envelope's span is the one of a request
     )
     app.include_router(_process_routes(services))
     for router in (audit.router, evidence.router, alerts.router, guardrails.router, snapshot.router, dashboard.router):
         app.include_router(router(services))
     refusals.install(app)
-    return Envelope(audit.StraightPush(app, services, app.exception_handlers), services.settings)
+    return Envelope(StraightPush(app, services, app.exception_handlers), services.settings, {alerts.WEBHOOK: fitting})
 
 
 def _process_routes(services: Services) -> APIRouter:

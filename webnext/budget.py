@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-BYTES = 2**20
-"""Of details that one list or page is read of. In memory, as objects, they take up to thirty times as much."""
+BYTES = 2**18
+"""Of text that one list or page is read of. In memory, as objects, it takes up to thirty times as much, and somebody
+who reads slowly keeps an answer there for minutes."""
 
 
 class Budget:

@@ -6,6 +6,9 @@ from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any
 
+CALLER = "web_next.caller"
+"""Where a scope has the address that the request comes from."""
+
 _AWAY = "web_next.away"
 
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
@@ -21,6 +24,11 @@ scope: ContextVar[MutableMapping[str, Any] | None] = ContextVar("scope", default
 def route() -> str:
     """Return the template of the route that answers the request, `other` where none does: strangers make no series."""
     return getattr((scope.get() or {}).get("route"), "path", None) or "other"
+
+
+def caller() -> str | None:
+    """Return the address that the request being answered comes from, as the edge saw it; None outside one."""
+    return (scope.get() or {}).get(CALLER)
 
 
 def stand_in(dependency: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
 from typing import Any, TypeVar
 
 from webnext import metrics
@@ -21,11 +22,13 @@ PAUSE_SECONDS = 2.0
 
 
 class AwayError(Exception):
-    """A dependency did not do its work in time; the message is the cause in a line, without credentials."""
+    """A dependency did not do its work in time; the cause is a line without credentials. `since` is known to checks."""
 
-    def __init__(self, dependency: str, cause: str) -> None:
+    def __init__(self, dependency: str, cause: str, since: datetime | None = None) -> None:
         super().__init__(f"{dependency}: {cause}")
         self.dependency = dependency
+        self.cause = cause
+        self.since = since
 
 
 class Dependency:
@@ -43,20 +46,31 @@ class Dependency:
         errors: tuple[type[Exception], ...],
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        of: Dependency | None = None,
     ) -> None:
         self.name = name
+        self._of = of
+        self._beside: list[Dependency] = []
         self._errors: tuple[type[Exception], ...] = (*errors, TimeoutError)
         self._seconds = seconds
         self._clock = clock
         self._failures = 0
         self._open_until = 0.0
         self._abandoned: set[asyncio.Task[Any]] = set()
-        metrics.DEPENDENCY_UP.labels(name).set(1)
+        self._tell(up=True)
+
+    def beside(self) -> Dependency:
+        """A breaker of its own for other calls of the same thing, which may fail while these do not: it is open where
+        this one is, closes with it, and what it sees says nothing of whether the thing is up."""
+        beside = Dependency(self.name, errors=self._errors, seconds=self._seconds, clock=self._clock, of=self)
+        self._beside.append(beside)
+        return beside
 
     @property
     def is_open(self) -> bool:
         """Whether calls are refused at once."""
-        return self._failures >= FAILURES and self._clock() < self._open_until
+        own = self._failures >= FAILURES and self._clock() < self._open_until
+        return own or (self._of is not None and self._of.is_open)
 
     async def call(self, work: Callable[[], Coroutine[Any, Any, T]], *, seconds: float | None = None) -> T:
         """Return what `work()` returns. Raises AwayError when it fails with one of the errors, takes more than
@@ -68,7 +82,7 @@ class Dependency:
         try:
             result = await self._within(work(), self._seconds if seconds is None else seconds)
         except self._errors as error:
-            self._failed()
+            self._failed(one_line(error))
             raise AwayError(self.name, one_line(error)) from error
         except Exception:
             self._answered()
@@ -76,18 +90,28 @@ class Dependency:
         self._answered()
         return result
 
-    def _failed(self) -> None:
+    def _failed(self, cause: str) -> None:
         self._failures += 1
         if self._failures >= FAILURES:
             self._open_until = self._clock() + PAUSE_SECONDS
-            log.warning("%s is away", self.name, extra={"fields": {"away": self.name}})
-        metrics.DEPENDENCY_UP.labels(self.name).set(0)
+            log.warning("%s is away: %s", self._words, cause, extra={"fields": {"away": self.name}})
+        self._tell(up=False)
 
     def _answered(self) -> None:
         if self._failures >= FAILURES:
-            log.info("%s is back", self.name)
+            log.info("%s is back", self._words)
+            for each in self._beside:
+                each._failures = 0
         self._failures = 0
-        metrics.DEPENDENCY_UP.labels(self.name).set(1)
+        self._tell(up=True)
+
+    @property
+    def _words(self) -> str:
+        return f"{self.name}, for some of its calls," if self._of else self.name
+
+    def _tell(self, *, up: bool) -> None:
+        if self._of is None:
+            metrics.DEPENDENCY_UP.labels(self.name).set(up)
 
     async def _within(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
         task = asyncio.ensure_future(work)
@@ -112,6 +136,14 @@ class Dependency:
 def one_line(error: BaseException) -> str:
     """The error's message in one line, its type where it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+async def or_away(work: Awaitable[T]) -> T | AwayError:
+    """Return what the work returns, or that something is away."""
+    try:
+        return await work
+    except AwayError as away:
+        return away
 
 
 async def every(seconds: float, what: str, work: Callable[[], Awaitable[object]]) -> None:

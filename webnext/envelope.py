@@ -8,10 +8,10 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from opentelemetry import trace
 from prometheus_client import Histogram
@@ -19,6 +19,7 @@ from pydantic_core import from_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webnext import context, metrics, tracing
+from webnext.contract.base import MAX_VALUES, crowded
 from webnext.settings import Networks, Settings
 
 MAX_BODY = 256 * 1024
@@ -60,11 +61,15 @@ class Envelope:
     """Wraps an ASGI application.
 
     Bodies are JSON whatever their content type says: the playbook's own commands send none. A browser is kept from
-    sending one on another site's behalf by what it says of itself in Sec-Fetch-Site.
+    sending one on another origin's behalf, a sibling domain's too, by what it says in Sec-Fetch-Site and Origin. A body
+    of too many values is refused unread, but on the paths of `fitting`, which say what is read in its place.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, fitting: Mapping[str, Callable[[bytes], bytes]] | None = None
+    ) -> None:
         self._app = app
+        self._fitting = fitting or {}
         self._headers = [(name.lower().encode(), value.encode()) for name, value in security_headers(settings).items()]
         self._own = {b"x-trace-id", *(name for name, _ in self._headers)}
         self._peers = settings.edge_peers
@@ -76,7 +81,11 @@ class Envelope:
             return
         headers = _headers(scope)
         trace_id = trace_id_for(headers.get("x-trace-id"))
-        traffic = self._traffic(scope, headers)
+        peer = scope["client"][0] if scope.get("client") else ""
+        edge = _among(peer, self._peers)
+        told = headers.get("x-real-ip", "")
+        scope[context.CALLER] = told if edge and _address(told) else peer
+        traffic = _traffic(scope["path"], headers.get("x-web-next-traffic"), peer, edge)
         tokens = context.trace_id.set(trace_id), context.traffic.set(traffic), context.scope.set(scope)
         span = tracing.request_span(self._tracer, scope["method"], headers, trace_id)
         started = time.monotonic()
@@ -123,20 +132,12 @@ class Envelope:
             context.traffic.reset(tokens[1])
             context.scope.reset(tokens[2])
 
-    def _traffic(self, scope: Scope, headers: Mapping[str, str]) -> str:
-        """What the edge says of the request. Containers are asked on loopback whether they live, by no edge."""
-        peer = scope["client"][0] if scope.get("client") else ""
-        said = headers.get("x-web-next-traffic")
-        if said is None and scope["path"] == "/healthz" and peer == "127.0.0.1":
-            return "health"
-        return said if said in _TRAFFIC and _among(peer, self._peers) else "user"
-
     async def _limited(self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        if headers.get("sec-fetch-site") == "cross-site":
-            await _refuse(send, 403, "another site's page may not do this")
+        if _is_foreign(headers):
+            await _refuse(send, 403, "another origin's page may not do this")
             return
         body = b""
         while True:
@@ -150,6 +151,11 @@ class Envelope:
             if not message.get("more_body"):
                 break
         body = body or b"{}"
+        if fit := self._fitting.get(scope["path"]):
+            body = fit(body)
+        elif crowded(body):
+            await _refuse(send, 422, f"body holds more than {MAX_VALUES} values")
+            return
         given = [(name, value) for name, value in scope["headers"] if name not in _OF_THE_BODY]
         scope["headers"] = [*given, _JSON, (b"content-length", str(len(body)).encode())]
         scope[BODY] = body
@@ -159,6 +165,21 @@ class Envelope:
             return replay.pop() if replay else await receive()
 
         await self._app(scope, receive_again, send)
+
+
+def _traffic(path: str, said: str | None, peer: str, edge: bool) -> str:
+    """Whose the request is: what an edge says. Containers are asked on loopback whether they live, by no edge."""
+    if said is None and path == "/healthz" and peer == "127.0.0.1":
+        return "health"
+    return said if said in _TRAFFIC and edge else "user"
+
+
+def _is_foreign(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that a page of another origin sends the request; machines say nothing of it."""
+    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return True
+    own = f"{headers.get('x-forwarded-proto', 'http')}://{headers.get('host', '')}"
+    return headers.get("origin", own).lower() != own.lower()
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -194,9 +215,13 @@ def _is_mock(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
 
 
 @lru_cache(1024)
-def _among(peer: str, networks: Networks) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(peer)
+        return ip_address(text)
     except ValueError:  # a Unix socket's
-        return False
-    return any(address in network for network in networks)
+        return None
+
+
+def _among(peer: str, networks: Networks) -> bool:
+    address = _address(peer)
+    return address is not None and any(address in network for network in networks)

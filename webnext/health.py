@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from webnext.contract import AdapterCheck, Checks, MemoryCheck, UptimeCheck
+from webnext.contract.health import AdapterCheck, Checks, MemoryCheck, UptimeCheck
 from webnext.dependency import AwayError
 from webnext.services import Part
 
@@ -37,11 +37,12 @@ def memory() -> MemoryCheck:
 
 
 async def adapter(part: Part) -> AdapterCheck:
-    """Ok when the adapter's production side answers within its ping's time limit."""
+    """Ok when the adapter's production side answers within its ping's limit of time, else what does not since when."""
     try:
         await part.ping()
-    except AwayError:
-        return AdapterCheck(ok=False, adapter=part.adapter)
+    except AwayError as away:
+        dependency = away.dependency if part.adapter == "production" else None
+        return AdapterCheck(ok=False, adapter=part.adapter, away=dependency, since=away.since)
     return AdapterCheck(ok=True, adapter=part.adapter)
 
 

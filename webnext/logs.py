@@ -14,7 +14,7 @@ from typing import TextIO
 
 from webnext import context
 
-_CREDENTIALS = re.compile(r"[^\s:/@\"']+:[^\s@\"']+@|(?i:password)\s*=\s*('[^']*'|\S+)")
+_CREDENTIALS = re.compile(r"[^\s:/@\"']+:[^\s@\"']+@|(?i:password)\s*=\s*('[^']*'|\S+)|(?i:bearer) [!-~]+")
 
 
 class JsonFormatter(logging.Formatter):
@@ -33,8 +33,8 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         said = {key: value for key, value in line.items() if value is not None}
         text = json.dumps(said)
-        # Neither form of credentials is without one of the two signs, and most lines have none.
-        if "@" in text or "=" in text:
+        # No form of credentials is without one of these, and most lines have none.
+        if "@" in text or "=" in text or "earer " in text:
             text = json.dumps({key: _clean(value) for key, value in said.items()})
         return text
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import deque
+from contextlib import suppress
+from socket import SHUT_RDWR
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from webnext.settings import FlagValues, Settings
 
@@ -27,7 +34,9 @@ AUDIT_WRITE = Histogram(
 )
 AUDIT_SPOOLED = Gauge("web_next_audit_spool_entries", "Audit entries that wait in S3 to be replayed")
 QUEUE_JOBS = Gauge("web_next_queue_jobs", "Jobs that a queue holds, by their state", ("queue", "state"))
-QUEUE_OLDEST = Gauge("web_next_queue_oldest_job_age_seconds", "Age of the oldest job that waits", ("queue",))
+QUEUE_OLDEST = Gauge(
+    "web_next_queue_oldest_job_age_seconds", "Age of the oldest job that waits, or of its row", ("queue",)
+)
 OUTBOX_PENDING = Gauge("web_next_outbox_pending", "Accepted alerts that are not delivered and not dead letters yet")
 DELIVERIES = Counter("web_next_alert_deliveries_total", "Attempts to deliver an alert by outcome", ("outcome",))
 FALLBACKS = Counter(
@@ -40,6 +49,9 @@ FLAG = Gauge("web_next_flag", "The flags in force; booleans as 0 and 1", ("name"
 AUTO_PAUSES = Counter("web_next_auto_pauses_total", "Breaches that were followed by an audited pause")
 CLEANED = Counter("web_next_evidence_cleaned_total", "Evidence objects past retention, by what was done", ("done",))
 BUILD = Gauge("web_next_build_info", "Always 1", ("build_sha", "version", "environment", "role"))
+
+ASKERS = 8
+"""Of the metrics, at once."""
 
 
 def show_flags(flags: FlagValues) -> None:
@@ -56,4 +68,43 @@ def say(**figures: float) -> None:
 def serve(settings: Settings, role: str) -> None:
     """Serve /metrics on the internal port from a thread of its own; the edge never routes there."""
     BUILD.labels(settings.build_sha, settings.version, settings.environment, role).set(1)
-    start_http_server(settings.metrics_port, addr="0.0.0.0")  # noqa: S104  (inside a container)
+    address = "0.0.0.0"  # noqa: S104  (inside a container)
+    server = make_server(address, settings.metrics_port, make_wsgi_app(), Server, Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+class Handler(WSGIRequestHandler):
+    """Waits so many seconds for each part of a request, and for its answer to be taken; the log has no line of it."""
+
+    timeout = 2
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Server(ThreadingWSGIServer):
+    """A thread for each of the newest ASKERS connections: the oldest goes for a newer one. So nobody who is slow takes
+    the memory of the process, or keeps a scrape, which is done at once, from its answer."""
+
+    def server_activate(self) -> None:
+        """Listen, with nobody there yet."""
+        self._free, self._open = threading.Semaphore(ASKERS), deque[Any]()
+        super().server_activate()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Make room, and answer in a thread."""
+        if not self._free.acquire(blocking=False):
+            with suppress(OSError, IndexError):  # it has just ended by itself
+                self._open[0].shutdown(SHUT_RDWR)
+            self._free.acquire()
+        self._open.append(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Give the room back."""
+        super().shutdown_request(request)
+        self._open.remove(request)
+        self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of who goes away or is too slow."""

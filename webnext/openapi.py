@@ -6,16 +6,16 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from webnext.contract import ErrorAnswer, Responses
+from webnext.contract.base import ErrorAnswer, Responses
 from webnext.envelope import TRACE_ID
 
 REFUSALS: Responses = {
     400: {"model": ErrorAnswer, "description": "The body is not JSON, or the action is none"},
-    403: {"model": ErrorAnswer, "description": "A browser sent it for another site's page"},
+    403: {"model": ErrorAnswer, "description": "A browser sent it for another origin's page"},
     413: {"model": ErrorAnswer, "description": "The body is too large"},
-    422: {"model": ErrorAnswer, "description": "The body is JSON, but not this"},
+    422: {"model": ErrorAnswer, "description": "The body is JSON, or a parameter is there, but not this"},
 }
-"""Of every route that takes a body; the others have nothing to refuse."""
+"""Of every route that takes a body; of the others those with parameters refuse these alone."""
 
 
 class DocumentedAPI(FastAPI):
@@ -36,7 +36,7 @@ class DocumentedAPI(FastAPI):
                     model = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
                     body["required"] = not _takes_nothing(schemas[model])
                 else:
-                    for status in REFUSALS:
+                    for status in REFUSALS.keys() - ({422} if operation.get("parameters") else set()):
                         responses.pop(str(status), None)
                 for status, response in responses.items():
                     response["headers"] = {"X-Trace-ID": trace_id}

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from webnext import context
-from webnext.contract import ErrorAnswer, UnavailableAnswer
+from webnext.contract.base import ErrorAnswer, UnavailableAnswer
 from webnext.dependency import AwayError
 from webnext.openapi import DocumentedAPI
 

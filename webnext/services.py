@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from webnext.contract import (
-    AlertAnswer,
-    ArchiveAnswer,
-    ArchiveRequest,
-    AuditEntryV1,
-    AuditItem,
-    EvidenceAnswer,
-    EvidenceRequest,
-    GuardrailsAnswer,
-    ListAnswer,
-    PushAnswer,
-    QueueAnswer,
-)
+from webnext.contract.alerts import AlertAnswer, DeadLettersAnswer, QueueAnswer
+from webnext.contract.audit import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.contract.evidence import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
+from webnext.contract.guardrails import GuardrailsAnswer
 from webnext.dependency import AwayError
 from webnext.executor import Executor
 from webnext.flags import Flags
@@ -39,7 +30,8 @@ class Part(Protocol):
         """Finish what has begun and stop."""
 
     async def ping(self) -> None:
-        """Return when the production side answers. Raises AwayError within a second; always, on a mock."""
+        """Return when the production side does what its users need, proven by a write where they write, and did so at
+        their last use. Raises AwayError within a second; always, on a mock."""
 
 
 class Mock:
@@ -67,8 +59,9 @@ class Audit(Part, Protocol):
         Raises AwayError where nothing could keep it, KeyReusedError where `key` is another entry's.
         """
 
-    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
-        """The newest entries, of one trace where it is given. Never raises for what is away."""
+    async def newest(self, limit: int, trace_id: str | None = None, after: str | None = None) -> ListAnswer:
+        """The newest entries, of one trace where it is given, and of those `after` a list. Never raises for what is
+        away."""
 
     def since(self, hours: int) -> AsyncIterator[AuditItem]:
         """Every entry of the last hours, oldest first, read as it is consumed. Raises AwayError, midway too."""
@@ -85,7 +78,8 @@ class Evidence(Part, Protocol):
         """Addresses to put and get one object. Raises AwayError where no fallback has any."""
 
     async def archive(self, request: ArchiveRequest, trace_id: str) -> ArchiveAnswer:
-        """Store an uploaded object's metadata beside it. Raises AwayError, NotUploadedError, TooLargeError."""
+        """Store an uploaded object's metadata beside it, once. Raises AwayError, NotUploadedError, ArchivedError, and
+        TooLargeError where the object had to be removed."""
 
 
 class NotUploadedError(ValueError):
@@ -94,6 +88,10 @@ class NotUploadedError(ValueError):
 
 class TooLargeError(ValueError):
     """The object under the key is larger than evidence may be."""
+
+
+class ArchivedError(ValueError):
+    """The object under the key has other metadata already."""
 
 
 class Alerts(Part, Protocol):
@@ -105,8 +103,12 @@ class Alerts(Part, Protocol):
     async def counts(self) -> QueueAnswer:
         """What waits. Never raises for what is away."""
 
-    async def retry(self, job_id: str) -> int:
-        """Put a dead letter back; the number moved, 0 where there is none of that id. Raises AwayError."""
+    async def dead_letters(self, offset: int, limit: int) -> DeadLettersAnswer:
+        """A page of the dead letters, the newest first. Never raises for what is away."""
+
+    async def retry(self, ids: Sequence[str] | None) -> tuple[list[str], int]:
+        """Put dead letters back, those of `ids` or the oldest of all, to be delivered one after the other; the ids of
+        those that were there, and how many of all are left. Raises AwayError where nothing was done."""
 
     async def purge(self) -> int:
         """Drop the dead letters; how many. Raises AwayError."""

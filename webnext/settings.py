@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 Adapter = Literal["mock", "production"]
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Truth = Annotated[StrictBool, BeforeValidator(lambda given: {"true": True, "false": False}.get(given, given))]
 Networks = tuple[IPv4Network | IPv6Network, ...]
+Entry = Literal["EXECUTOR_TOKEN", "OTLP_HEADERS"]
+"""A secret that not every vault has."""
 
 _PREFIX = re.compile(r"[A-Za-z0-9_+=.@-][A-Za-z0-9/_+=.@-]*/")
+_HOST = re.compile(r"[a-z0-9.-]+")
 
 
 class SettingsError(ValueError):
     """The environment breaks a rule; the message names every variable that does."""
+
+
+def _prefix(name: str) -> str:
+    if not _PREFIX.fullmatch(name):
+        raise ValueError("it must be a name that ends in '/', for example web-next-prod/")
+    return name
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of an http(s) address."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # which quotes a part
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not _HOST.fullmatch(parts.hostname or ""):
+        raise ValueError(
+            "it must be an http or https address without credentials, such as https://executor.example.com"
+        )
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _parts(given: Any) -> Any:
+    return tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else given
 
 
 class Adapters(BaseModel):
@@ -40,8 +68,8 @@ class FlagValues(BaseModel):
 
     FEATURE_AUTO_PAUSE: Share = 0.0
     FEATURE_BATCH_PROMOTE: Share = 0.0
-    EVIDENCE_CLEANUP_DRY_RUN: bool = False
-    ALERTS_CONSUME: bool = True
+    EVIDENCE_CLEANUP_DRY_RUN: Truth = False
+    ALERTS_CONSUME: Truth = True
 
 
 class Settings(BaseModel):
@@ -58,16 +86,19 @@ class Settings(BaseModel):
     version: str = "0.0.0"
     environment: str = "development"
     adapters: Adapters = Adapters()
-    vault_prefix: str | None = None
-    executor_url: str | None = None
+    vault_prefix: Annotated[str, AfterValidator(_prefix)] | None = None
+    vault_entries: Annotated[tuple[Entry, ...], BeforeValidator(_parts)] = ()
+    executor_url: Annotated[str, AfterValidator(_origin)] | None = None
     s3_bucket: str | None = None
     s3_region: str | None = None
     redis_ca_file: str | None = None
     flags: FlagValues = FlagValues()
     flags_parameter: str | None = None
-    retention_days: int = 30
-    metrics_port: int = 9464
-    edge_peers: Networks = (IPv4Network("127.0.0.1/32"),)
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] = 9464
+    edge_peers: Annotated[Networks, BeforeValidator(lambda given: tuple(map(ip_network, _parts(given))))] = (
+        IPv4Network("127.0.0.1/32"),
+    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -75,114 +106,42 @@ class Settings(BaseModel):
 
         Raises SettingsError naming every variable that breaks its rule, not only the first.
         """
-        read = _Reader(environ)
-        adapters: dict[str, Any] = {name: read.choice(f"ADAPTER_{name.upper()}") for name in Adapters.model_fields}
-        settings = cls(
-            build_sha=environ.get("BUILD_SHA") or "unknown",
-            version=environ.get("VERSION") or "0.0.0",
-            environment=environ.get("ENVIRONMENT") or "development",
-            adapters=Adapters.model_construct(**adapters),
-            vault_prefix=read.vault_prefix("VAULT_PREFIX"),
-            executor_url=read.origin("NEXT_PUBLIC_EXECUTOR_URL"),
-            s3_bucket=environ.get("S3_BUCKET") or None,
-            s3_region=environ.get("S3_REGION") or None,
-            redis_ca_file=environ.get("REDIS_CA_FILE") or None,
-            flags=FlagValues.model_construct(
-                FEATURE_AUTO_PAUSE=read.share("FEATURE_AUTO_PAUSE"),
-                FEATURE_BATCH_PROMOTE=read.share("FEATURE_BATCH_PROMOTE"),
-                EVIDENCE_CLEANUP_DRY_RUN=read.truth("EVIDENCE_CLEANUP_DRY_RUN"),
-                ALERTS_CONSUME=read.truth("ALERTS_CONSUME", "true"),
-            ),
-            flags_parameter=environ.get("FLAGS_PARAMETER") or None,
-            retention_days=read.number("EVIDENCE_CLEANUP_RETENTION_DAYS", 30, 1, 3650),
-            metrics_port=read.number("METRICS_PORT", 9464, 1, 65535),
-            edge_peers=read.networks("EDGE_PEERS", "127.0.0.1/32"),
-        )
-        for adapter, needed, variable in (
-            ("audit", settings.vault_prefix, "VAULT_PREFIX"),
-            ("queue", settings.vault_prefix, "VAULT_PREFIX"),
-            ("evidence", settings.s3_bucket, "S3_BUCKET"),
-        ):
-            if getattr(settings.adapters, adapter) == "production" and not needed:
-                read.problems.append(f"ADAPTER_{adapter.upper()} is production and {variable} is missing: set it")
-        if read.problems:
-            raise SettingsError("; ".join(read.problems))
+
+        def told(fields: Iterable[str], *section: str) -> dict[str, Any]:
+            return {name: text for name in fields if (text := environ.get(_variable(*section, name)))}
+
+        sections = {
+            "adapters": told(Adapters.model_fields, "adapters"),
+            "flags": told(FlagValues.model_fields, "flags"),
+        }
+        problems = {
+            name: f"{environ[name]} and {needed} is missing: set it"
+            for name, needed in _NEEDS
+            if environ.get(name, "mock") not in ("", "mock") and not environ.get(needed)
+        }
+        try:
+            settings = cls.model_validate(told(cls.model_fields.keys() - sections) | sections)
+        except ValidationError as error:
+            for problem in error.errors():
+                name = _variable(*map(str, problem["loc"]))
+                seen = environ[name].rpartition("@")  # what is before may be credentials
+                problems[name] = f"{'***@' * bool(seen[1]) + seen[2]!r}: {problem['msg'].removeprefix('Value error, ')}"
+        if problems:
+            raise SettingsError("; ".join(f"{name} is {problem}" for name, problem in problems.items()))
         return settings
 
 
-class _Reader:
-    """Reads variables one by one and collects what is wrong with them."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
-
-    def choice(self, name: str) -> str:
-        value = self._environ.get(name) or "mock"
-        if value not in get_args(Adapter):
-            self.problems.append(f"{name} is {value!r}: an adapter is mock or production")
-        return value
-
-    def share(self, name: str) -> float:
-        value = self._environ.get(name) or "0"
-        try:
-            share = float(value)
-        except ValueError:
-            share = -1
-        if not 0 <= share <= 1:
-            self.problems.append(f"{name} is {value!r}: a flag is a number between 0 and 1, for example 0.1")
-        return share
-
-    def truth(self, name: str, default: str = "false") -> bool:
-        value = self._environ.get(name) or default
-        if value not in ("true", "false"):
-            self.problems.append(f"{name} is {value!r}: it is true or false")
-        return value == "true"
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        value = self._environ.get(name) or str(default)
-        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-            self.problems.append(f"{name} is {value!r}: it is a whole number from {least} to {most}")
-            return default
-        return int(value)
-
-    def networks(self, name: str, default: str) -> Networks:
-        value = self._environ.get(name) or default
-        try:
-            return tuple(ip_network(part.strip()) for part in value.split(","))
-        except ValueError:
-            self.problems.append(
-                f"{name} is {value!r}: it is a comma list of addresses and networks, 10.0.0.0/24 for one"
-            )
-            return ()
-
-    def vault_prefix(self, name: str) -> str | None:
-        value = self._environ.get(name) or None
-        if value and not _PREFIX.fullmatch(value):
-            self.problems.append(f"{name} is {value!r}: it must be a name that ends in '/', for example web-next-prod/")
-        return value
-
-    def origin(self, name: str) -> str | None:
-        value = self._environ.get(name) or None
-        origin = _origin(value) if value else None
-        if value and not origin:
-            self.problems.append(
-                f"{name} is {value!r}: "
-                "it must be an http or https address without credentials, for example https://executor.example.com"
-            )
-        return origin
+_NEEDS = (
+    ("ADAPTER_AUDIT", "VAULT_PREFIX"),
+    ("ADAPTER_QUEUE", "VAULT_PREFIX"),
+    ("ADAPTER_EVIDENCE", "S3_BUCKET"),
+    ("VAULT_ENTRIES", "VAULT_PREFIX"),
+)
+"""What a variable is of no use without, unless it says mock."""
 
 
-def _origin(url: str) -> str | None:
-    """Return scheme, host and port of an http(s) address; None if it is none or carries credentials."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return None
-    host = parts.hostname
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-        return None
-    if not re.fullmatch(r"[a-z0-9.-]+", host):
-        return None
-    return f"{parts.scheme}://{host}{port}"
+def _variable(field: str, part: str = "", *_: str) -> str:
+    """The variable that a field is read from, or a part of one that is an object."""
+    names = {"executor_url": "NEXT_PUBLIC_EXECUTOR_URL", "retention_days": "EVIDENCE_CLEANUP_RETENTION_DAYS"}
+    inside = {"adapters": f"ADAPTER_{part.upper()}", "flags": part}
+    return inside.get(field) or names.get(field) or field.upper()

@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from webnext import aws
+from webnext import metrics
 
 TTL = 50.0
 """Seconds for which a secret is served from memory, and between two tries while the vault is away: after a rotation
@@ -23,25 +23,20 @@ class VaultError(Exception):
     """A secret could not be read; the message names the secret and the cause, never a value."""
 
 
-class SecretsClient(Protocol):
-    """The one call of a boto3 Secrets Manager client that the vault uses."""
-
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]: ...  # noqa: N803
-
-
 class Vault:
-    """The secrets under one prefix, each kept for TTL seconds. Calls block; threads may share it."""
+    """The secrets under one prefix, each kept for TTL seconds. Calls block; threads may share it. `connect` makes a
+    client of Secrets Manager."""
 
     def __init__(
         self,
         prefix: str,
-        connect: Callable[[], SecretsClient],
+        connect: Callable[[], Any],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prefix = prefix
         self._connect = connect
         self._clock = clock
-        self._client: SecretsClient | None = None
+        self._client: Any = None
         self._kept: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
 
@@ -53,10 +48,13 @@ class Vault:
                 return kept[1]
             try:
                 value = self._fetch(self._prefix + name)
+                metrics.DEPENDENCY_UP.labels("vault").set(1)
             except VaultError as error:
                 if not kept:
                     raise
-                log.warning("the last value that was read stays in use: %s", error)
+                metrics.DEPENDENCY_UP.labels("vault").set(0)
+                said = {"fields": {"away": "vault"}}
+                log.warning("the last value that was read stays in use: %s", error, extra=said)
                 value = kept[1]
             self._kept[name] = (self._clock() + TTL, value)
             return value
@@ -76,9 +74,3 @@ class Vault:
         if not isinstance(value, str) or not value:
             raise VaultError(f"secret {secret} holds no text: it must be put as SecretString")
         return value
-
-
-def secrets_manager(region: str | None) -> SecretsClient:
-    """Return a Secrets Manager client with the process's own credentials."""
-    client: SecretsClient = aws.client("secretsmanager", region)
-    return client

@@ -33,7 +33,7 @@ ANSWER_BYTES = 2048
 """Assumed: an answer on its way to a browser."""
 EVIDENCE_BYTES_A_DAY = 100_000
 """Assumed: uploaded for each user."""
-LINE_BYTES = 360
+LINE_BYTES = 400
 """nginx's line of one request and 26 of CloudWatch's own; of a request that goes well the app logs none."""
 ACCESS_BYTES = 100
 """Assumed: the load balancer's line of one request, compressed as it is kept."""
@@ -121,7 +121,7 @@ class Limits:
 
     @cached_property
     def log_days(self) -> float:
-        return float(self._one("aws:cloudwatch/logGroup:LogGroup", "task-stable").inputs["retentionInDays"])
+        return float(self._one("aws:cloudwatch/logGroup:LogGroup", "logs-stable-edge").inputs["retentionInDays"])
 
     @cached_property
     def evidence_days(self) -> float:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cutover.commands import (
+    bootstrap,
     contract,
     dns,
     drill,
@@ -77,6 +78,7 @@ migrate.add_to(app)
 contract.add_to(app)
 gates.add_to(app)
 image.add_to(app)
+bootstrap.add_to(app)
 preflight.add_to(app)
 policy.add_to(app)
 review.add_to(app)

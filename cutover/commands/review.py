@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,8 @@ def review(
     for path, text in ((comment, found.comment), (json, found.json)):
         if path is not None:
             path.write_text(text)
-    print(found.comment, end="")
+    visible, fold, _ = found.comment.partition("\n<details>")
+    print(f"{visible}\nevery property: --comment FILE" if fold and sys.stdout.isatty() else found.comment.rstrip("\n"))
     if expect is not None and expect != found.digest:
         raise ReviewError(f"this is {found.digest}, and {expect} was approved: have it reviewed again")
     if found.red:

@@ -26,6 +26,9 @@ def watch(
     stack: Stack,
     interval: Annotated[float, typer.Option(min=1.0, help="seconds from one tick to the next")] = 10.0,
     listen: Annotated[str, typer.Option(help="address and port of the heartbeat's metrics")] = "127.0.0.1:9466",
+    asker: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="the only address that they are told; whoever gets there")
+    ] = None,
 ) -> None:
     """Watch the rollout of a stack: tick, again and again, until it is ended.
 
@@ -40,7 +43,7 @@ def watch(
     watching = Watch(tick=ticks(stack), heartbeat=heartbeat, say=print, seconds=interval)
     signal.signal(signal.SIGTERM, lambda *_: watching.end())
     try:
-        heartbeat.serve(address, int(port))
+        heartbeat.serve(address, int(port), asker)
     except (OSError, ValueError) as error:
         raise NotPreparedError(
             f"the heartbeat cannot be shown at {listen} ({error}): name another address with --listen HOST:PORT"

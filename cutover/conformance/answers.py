@@ -7,7 +7,18 @@ import re
 import time
 from urllib.parse import urljoin, urlsplit
 
-from cutover.conformance.image import TRACE_ID, Image, Number, demand, protected, refused, said, says_mock, typed
+from cutover.conformance.image import (
+    TRACE_ID,
+    Image,
+    Number,
+    demand,
+    moment,
+    protected,
+    refused,
+    said,
+    says_mock,
+    typed,
+)
 
 HEALTHY_SECONDS = 1.0
 """Within which /healthz answers: load balancers and containers give it little more."""
@@ -45,6 +56,9 @@ def api_healthz(image: Image) -> str:
     typed(seen["checks"], "healthz checks", guardrails=dict)
     for name, check in seen["checks"].items():
         typed(check if isinstance(check, dict) else {}, f"healthz checks.{name}", ok=bool)
+        if check.get("adapter") == "production" and not check["ok"]:
+            typed(check, f"healthz checks.{name}", since=str)
+            moment(check["since"], f"healthz checks.{name}: since")
     typed(seen["flags"], "healthz flags", FEATURE_AUTO_PAUSE=Number, FEATURE_BATCH_PROMOTE=Number)
     typed(seen["flags"], "healthz flags", EVIDENCE_CLEANUP_DRY_RUN=bool, ALERTS_CONSUME=bool)
     return f"build {seen['buildSha']}, version {seen['version']}, {seen['environment']}"

@@ -102,8 +102,23 @@ def queue(image: Image) -> str:
     return f"_mock {str(seen['_mock']).lower()}, {seen['pending']} pending, {seen['dlq']} dlq"
 
 
+def dead_letters(image: Image) -> str:
+    """GET /api/alerts/dlq has a page of dead letters, newest first, how many there are, _mock, and no _err."""
+    seen = image.ask("GET", "/api/alerts/dlq?limit=10")
+    typed(seen, "dlq", total=int, items=list, _mock=bool)
+    demand("_err" not in seen, f"dlq: _err is {seen.get('_err')!r}")
+    demand(len(seen["items"]) <= min(10, seen["total"]), f"dlq: {len(seen['items'])} of {seen['total']}, limit 10")
+    died = []
+    for item in seen["items"]:
+        none = type(None)
+        typed(item, "dlq item", id=str, title=str, attempts=int, lastError=(str, none), diedAt=(str, none))
+        died += [moment(item["diedAt"], "dlq item: diedAt")] if item["diedAt"] else []
+    demand(died == sorted(died, reverse=True), "the dead letters are not newest first")
+    return f"_mock {str(seen['_mock']).lower()}, {len(died)} of {seen['total']} newest first"
+
+
 def queue_action(image: Image) -> str:
-    """Any action but retry and purge_dlq is 400 with _err "invalid action"."""
+    """Any action but retries and purge_dlq is 400 with _err "invalid action"."""
     for body in ({"action": "drop"}, {"action": None}, {"action": ["drop"]}, {}):
         seen = image.ask("POST", "/api/alerts/queue", body, status=400)
         demand(seen.get("_err") == "invalid action", f"{json.dumps(body)}: _err is {seen.get('_err')!r}")

@@ -26,6 +26,7 @@ RULES: dict[str, Callable[[Image], str]] = {
     "audit-list": routes.audit_list,
     "evidence": routes.evidence,
     "queue": routes.queue,
+    "dead-letters": routes.dead_letters,
     "queue-action": routes.queue_action,
     "webhook": routes.webhook,
     "guardrails": routes.guardrails,

@@ -71,7 +71,7 @@ class _Containers:
 
     def at(self, host: str) -> tuple[Any, str]:
         """The container with an address, and the network on which it has that."""
-        for each in self.docker.containers.list(filters={"label": CLONE}):
+        for each in self.docker.containers.list(filters={"label": CLONE}, ignore_removed=True):
             for network, address in _addresses(each).items():
                 if address == host:
                     return each, network
@@ -80,7 +80,7 @@ class _Containers:
     def forget(self, source: Any) -> None:
         """Containers of drills that were killed."""
         own = f"{LABEL}={source.name}"
-        for left in self.docker.containers.list(all=True, filters={"label": own}):
+        for left in self.docker.containers.list(all=True, filters={"label": own}, ignore_removed=True):
             left.remove(force=True, v=True)
 
     def copied(self, source: Any, network: str) -> Any:
@@ -93,6 +93,7 @@ class _Containers:
             network=network,
             labels={LABEL: source.name, CLONE: config["Labels"][CLONE]},
             mounts=[{"Type": "volume", "Target": DATA}],
+            use_config_proxy=False,
         )
         try:
             self._fill(copy, source, environment["PGDATA"].removeprefix(f"{DATA}/"), config["User"])

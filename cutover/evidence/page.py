@@ -13,7 +13,7 @@ from cutover.smoke.decision import CriterionResult, Verdict
 from cutover.smoke.finding import Finding, Outcome
 from cutover.smoke.limit_run import Point, judge
 from cutover.smoke.limiter import Limit
-from cutover.smoke.probe import LIMITED, Sample
+from cutover.smoke.probe import Sample
 from outputs.smoke import SmokeTarget, Waiver
 
 WIDTH = 340
@@ -79,7 +79,7 @@ class Plot:
 def page(document: Document, samples: Sequence[Sample]) -> str:
     """The page of a pack."""
     edge = document.target.edge
-    limited = [each for each in samples if each.path.startswith(LIMITED)]
+    limited = [each for each in samples if each.counted]
     judgement = judge(limited, Limit.of(edge.rate_per_minute, edge.burst))
     return rendered(
         "evidence/index.html.j2",

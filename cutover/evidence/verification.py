@@ -14,7 +14,7 @@ from cutover.evidence.rendering import renderer
 from cutover.smoke.decision import decide
 from cutover.smoke.limit_run import Ruling, judge
 from cutover.smoke.limiter import Limit
-from cutover.smoke.probe import LIMITED, Sample
+from cutover.smoke.probe import Sample
 from outputs.smoke import Criterion
 
 
@@ -82,7 +82,7 @@ def _verdict(document: Document) -> Iterator[str]:
 def _rate_limit(document: Document, samples: Sequence[Sample]) -> Iterator[str]:
     """A rate check that passed must follow from its requests; it may have failed for want of an answer too."""
     edge = document.target.edge
-    limited = [each for each in samples if each.path.startswith(LIMITED)]
+    limited = [each for each in samples if each.counted]
     judgement = judge(limited, Limit.of(edge.rate_per_minute, edge.burst))
     for finding in document.findings:
         if finding.criterion is not Criterion.RATE_LIMIT or not finding.outcome.stands:

@@ -82,7 +82,7 @@ def _that_counts(window: Window, adapters: Mapping[Track, Adapters]) -> Window:
     )
     for dependency in SHARED:
         down = {
-            each.labels["track"]: set(moments([each], lambda value: value == 0))
+            each.labels.get("track", ""): set(moments([each], lambda value: value == 0))
             for each in gauges
             if each.labels.get("dependency") == dependency
         }

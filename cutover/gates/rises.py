@@ -108,9 +108,10 @@ class Rises:
 
     def _buckets(self, track: Track) -> dict[float, float]:
         """How many requests took at most so many seconds, by the histogram's bounds."""
+        own = {"__name__": "web_next_edge_request_seconds_bucket", "track": track}
         found: dict[float, float] = {}
         for labels, rise in self.edge:
-            if labels["__name__"] == "web_next_edge_request_seconds_bucket" and labels["track"] == track:
+            if own.items() <= labels.items():
                 bound = float(labels["le"])
                 found[bound] = found.get(bound, 0.0) + self.window.total(rise)
         return found

@@ -96,7 +96,7 @@ def replayed(samples: Iterable[Sample], limits: Mapping[str, float]) -> list[Tri
 def read(path: Path) -> list[Sample]:
     """The samples of a file. Raises CutoverError where it is none, naming the line."""
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(errors="replace").splitlines()
     except OSError as error:
         raise CutoverError(f"{path} cannot be read ({error.strerror}): tick writes {SAMPLES}") from None
     found = []

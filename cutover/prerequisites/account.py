@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from cutover.prerequisites.facts import Facts, MissingError
 
+DEPLOYER = "web-next-deploy"
+"""What `bootstrap/` calls the role that deploys; one of the account's own may take its place."""
+
 
 def credentials(facts: Facts) -> str:
     """The credentials are the account's, and name no other region."""
@@ -50,7 +53,7 @@ def operators(facts: Facts) -> str:
     arn = str(facts.caller["Arn"])
     kind, _, rest = arn.rpartition(":")[2].partition("/")
     if kind != "assumed-role":
-        raise MissingError(f"{arn} is no role: an operator is one", "take on the deployer's role, aws sts assume-role")
+        raise MissingError(f"{arn} is no role: an operator is one", f"take on the deployer's, {_deployer(facts)}")
     own = rest.partition("/")[0]
     iam = facts.client("iam")
     for role in roles:
@@ -58,15 +61,23 @@ def operators(facts: Facts) -> str:
         try:
             real = iam.get_role(RoleName=name)["Role"]["Arn"]
         except iam.exceptions.NoSuchEntityException:
-            raise MissingError(f"role {role} does not exist", f"make role {name}, or correct operatorRoles") from None
+            raise MissingError(f"role {role} does not exist", f"{_makes(name)}, or correct operatorRoles") from None
         if real != role:
             raise MissingError(f"operatorRoles has {role}, and the role is {real}", f"put {real} into operatorRoles")
     if own not in {role.rpartition("/")[2] for role in roles}:
         raise MissingError(
             f"role {own} deploys and is not among operatorRoles: it could not read what it makes",
-            f"add its ARN to operatorRoles, aws iam get-role --role-name {own} --query Role.Arn",
+            f"{_deployer(facts)}, or add its ARN to operatorRoles, aws iam get-role --role-name {own} --query Role.Arn",
         )
     return f"{len(roles)} roles, {own} among them"
+
+
+def _deployer(facts: Facts) -> str:
+    return f"aws sts assume-role --role-arn arn:aws:iam::{facts.account}:role/{DEPLOYER} --role-session-name ME"
+
+
+def _makes(role: str) -> str:
+    return "cutover bootstrap makes it" if role.startswith("web-next-") else f"make role {role}"
 
 
 def console_name(facts: Facts) -> str:

@@ -8,6 +8,7 @@ import shutil
 from cutover.errors import NotPreparedError
 from cutover.prerequisites.facts import Facts, MissingError
 from cutover.stacks.project import require_prepared
+from outputs import partition
 from outputs.placeholders import placeholders_in
 
 PLUGIN = "session-manager-plugin"
@@ -24,13 +25,20 @@ def environment(facts: Facts) -> str:
     return os.environ["PULUMI_HOME"]
 
 
+def region(facts: Facts) -> str:
+    """The region is of the partition that stacks are made for."""
+    if refused := partition.refusal(facts.region):
+        raise MissingError(refused, f"put a region of partition aws into Pulumi.{facts.stack}.yaml")
+    return facts.region
+
+
 def state(facts: Facts) -> str:
     """The state is in a bucket, where a team finds it and every version is kept."""
     backend = os.environ.get("PULUMI_BACKEND_URL", "")
     if not backend.startswith("s3://"):
         raise MissingError(
             f"PULUMI_BACKEND_URL is {backend or 'not set'}: a laptop's state is lost with it",
-            f"pulumi -C bootstrap up makes a versioned bucket; then export PULUMI_BACKEND_URL="
+            f"cutover bootstrap makes a versioned bucket; then export PULUMI_BACKEND_URL="
             f"'s3://{STATE}-{facts.account}?region={facts.region}'",
         )
     return backend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from ipaddress import ip_address, ip_network
 
 from cutover.edge import connected
 from cutover.errors import ImageError
@@ -74,6 +75,23 @@ def images(facts: Facts) -> str:
     return f"not looked at, in another registry: {', '.join(elsewhere)}" if elsewhere else "all are there, by digest"
 
 
+def way_of_ticks(facts: Facts) -> str:
+    """Who watches a rollout asks each track by name, from the addresses that the app subnets go out by: each is among
+    those that may."""
+    if facts.section("access").get("internal"):
+        return "not looked at: behind an internal balancer ticks come from the app subnets"
+    addresses = [str(address) for address in facts.outputs.get("egress_addresses") or ()]
+    networks = [ip_network(str(each), strict=False) for each in facts.section("edge").get("trustedCallers") or ()]
+    if strange := [one for one in addresses if not any(ip_address(one) in network for network in networks)]:
+        listed = ", ".join(f"{one}/32" for one in strange)
+        raise MissingError(
+            f"a tick asks each track from {', '.join(strange)}, and edge.trustedCallers does not have it",
+            f"add {listed} to edge.trustedCallers in Pulumi.{facts.stack}.yaml, commit, then "
+            f"cutover up -s {facts.stack}",
+        )
+    return f"from {', '.join(addresses)}" if addresses else "not known: in a VPC of yours the stack makes no gateway"
+
+
 def balancer(facts: Facts) -> str:
     """The release has a balancer: an up with images makes it."""
     if "traffic" not in facts.outputs:
@@ -115,11 +133,16 @@ def database(facts: Facts) -> str:
 
 def channel(facts: Facts) -> str:
     """Alerts have an address."""
-    name = f"{facts.prefix}/{CHANNEL}"
-    stages = facts.client("secretsmanager").describe_secret(SecretId=name).get("VersionIdsToStages", {})
-    if not any("AWSCURRENT" in each for each in stages.values()):
-        raise MissingError(f"{name} has no value", 'put it, docs/runbook.md "Put a secret"')
-    return f"{name} has a value"
+    return _put(facts, CHANNEL)
+
+
+def credentials(facts: Facts) -> str:
+    """What the app shows to others has been put into the vault, as far as the settings ask for it."""
+    asked = {
+        "EXECUTOR_TOKEN": facts.settings.get("executorAuth") == "bearer",
+        "OTLP_HEADERS": str(facts.section("telemetry").get("headers")).lower() == "true",
+    }
+    return "; ".join(_put(facts, entry) for entry, wanted in asked.items() if wanted) or "none are asked for"
 
 
 def release(facts: Facts) -> str:
@@ -142,6 +165,18 @@ def console_record(facts: Facts) -> str:
             else f"have {domain} lead to {balancer}, by an alias or a CNAME",
         )
     return f"{domain} leads to the balancer"
+
+
+def _put(facts: Facts, entry: str) -> str:
+    name = f"{facts.prefix}/{entry}"
+    vault = facts.client("secretsmanager")
+    try:
+        stages = vault.describe_secret(SecretId=name).get("VersionIdsToStages", {})
+    except vault.exceptions.ResourceNotFoundException:
+        raise MissingError(f"{name} is not there", f"cutover up -s {facts.stack}, which declares it") from None
+    if not any("AWSCURRENT" in each for each in stages.values()):
+        raise MissingError(f"{name} has no value", 'put it, docs/runbook.md "Put a secret"')
+    return f"{name} has a value"
 
 
 def _addresses(name: str) -> set[str]:

@@ -25,11 +25,12 @@ class Prerequisite:
 ACCOUNT = ("account",)
 ORDER = (
     Prerequisite("environment", here.environment),
+    Prerequisite("region", here.region),
     Prerequisite("state", here.state),
     Prerequisite("secrets provider", here.secrets_provider),
     Prerequisite("real values", here.real_values),
     Prerequisite("session plugin", here.plugin),
-    Prerequisite("account", account.credentials),
+    Prerequisite("account", account.credentials, ("region",)),
     Prerequisite("state's bucket", account.state_bucket, ("state", *ACCOUNT)),
     Prerequisite("secrets' key", account.secrets_key, ("secrets provider", *ACCOUNT)),
     Prerequisite("operators", account.operators, ACCOUNT),
@@ -37,10 +38,12 @@ ORDER = (
     Prerequisite("repositories", made.repositories, ACCOUNT),
     Prerequisite("on-call", made.on_call, ("repositories",)),
     Prerequisite("images", made.images, ("repositories",)),
+    Prerequisite("way of ticks", made.way_of_ticks, ("environment", "repositories")),
     Prerequisite("balancer", made.balancer, ("environment", "images")),
     Prerequisite("way here", made.way_here, ("balancer",)),
     Prerequisite("database", made.database, ("environment", "repositories")),
     Prerequisite("channel", made.channel, ("repositories",)),
+    Prerequisite("credentials", made.credentials, ("repositories",)),
     Prerequisite("release", made.release, ("images", "database")),
     Prerequisite("console's record", made.console_record, ("balancer", "release")),
 )

@@ -10,10 +10,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cutover.review.markdown import cell, code, fenced, one_line, prose
+
 TEMPLATES = Path(__file__).parents[2] / "templates"
-ROWS, NAMES, LINES, WIDTH = 12, 3, 5, 60
-"""At most as many rows in the table, names in a row, lines of a list, and characters of a value: a comment fits a
-screen of 40 lines."""
+SCREEN, NAMES = 40, 3
+"""Lines that a comment has at most, and names in a row of its table."""
+ROOM = ((20, 12, 5), (12, 8, 3), (12, 4, 1), (8, 2, 1))
+"""How many dangers, rows of the table and lines of each list there may be: the first of these that fits a screen."""
 FOLDED = 50_000
 """Characters of the folded part: GitHub takes 65,536 in a comment."""
 
@@ -21,15 +24,21 @@ FOLDED = 50_000
 def comment(document: Mapping[str, Any]) -> str:
     """The comment for a review's document. Its first line marks it as this stack's, for whoever edits it in place."""
     rows = table(document["changes"])
-    text: str = _template().render(
-        document,
-        rows=rows[:ROWS],
-        more_rows=len(rows) - ROWS,
-        lines=LINES,
-        back_time=_time(document["back"]["seconds"]),
-        full=_full(document["changes"]),
-        few=_joined,
-    )
+    text = ""
+    for dangers, most, lines in ROOM:
+        text = _template().render(
+            document,
+            rows=rows[:most],
+            more_rows=len(rows) - most,
+            most_dangers=dangers,
+            lines=lines,
+            said=[one_line(line) for error in document["errors"] for line in fenced(error).splitlines()],
+            back_time=_time(document["back"]["seconds"]),
+            full=_full(document["changes"], document["dangers"][dangers:]),
+            few=_joined,
+        )
+        if len(text.partition("\n<details>")[0].splitlines()) <= SCREEN:
+            break
     return text
 
 
@@ -46,9 +55,9 @@ def table(changes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return [
         {
             "op": op,
-            "kind": f"{kind} × {len(names)}" if len(names) > 1 else kind,
+            "kind": f"{cell(kind)} × {len(names)}" if len(names) > 1 else cell(kind),
             "names": _few(names),
-            "path": path,
+            "path": code(path.replace("|", "¦")),
             "what": what,
         }
         for (op, kind, path, what), names in merged.items()
@@ -63,13 +72,12 @@ def _seen(change: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMES]) + (f" and {len(names) - NAMES} more" if len(names) > NAMES else "")
+    named = ", ".join(cell(name) for name in names[:NAMES])
+    return named + (f" and {len(names) - NAMES} more" if len(names) > NAMES else "")
 
 
 def _short(value: Any) -> str:
-    text = "—" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split()).replace("|", "\\|").replace("`", "'")
-    return text if len(text) <= WIDTH else f"{text[: WIDTH // 2]}…{text[-(WIDTH // 2 - 1) :]}"
+    return cell("—" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _time(seconds: int | None) -> str:
@@ -79,25 +87,30 @@ def _time(seconds: int | None) -> str:
 
 
 def _joined(names: Sequence[str], most: int) -> str:
-    return "; ".join(names[:most]) + (f"; and {len(names) - most} more" if len(names) > most else "")
+    return "; ".join(prose(name) for name in names[:most]) + (
+        f"; and {len(names) - most} more" if len(names) > most else ""
+    )
 
 
-def _full(changes: Sequence[Mapping[str, Any]]) -> str:
-    lines: list[str] = []
+def _full(changes: Sequence[Mapping[str, Any]], dangers: Sequence[Mapping[str, Any]]) -> str:
+    lines = [f"danger {one['name']}: {one['lost']}" for one in dangers]
     for one in changes:
-        lines.append(
-            f"{one['op']} {one['type']} {one['name']}" + (f", for {', '.join(one['for'])}" if one["for"] else "")
-        )
+        head = f"{one['op']} {one['type']} {one['name']}" + (f", for {', '.join(one['for'])}" if one["for"] else "")
+        lines.append(one_line(head))
         for each in one["properties"]:
-            lines += [f"    {each['path']}", *_sides("-", each["old"]), *_sides("+", each["new"])]
-        lines += [f"    {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in one["inputs"].items()]
-    text = "\n".join(lines).replace("```", "'''")
+            lines += [f"    {one_line(each['path'])}", *_sides("-", each["old"]), *_sides("+", each["new"])]
+        lines += [
+            f"    {one_line(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in one["inputs"].items()
+        ]
+    text = fenced("\n".join(lines))
     return text if len(text) <= FOLDED else f"{text[:FOLDED]}\n… cut here; the JSON has all of it"
 
 
 def _sides(mark: str, value: Any) -> list[str]:
     each = [] if value is None else value if isinstance(value, list) else [value]
-    return [f"{mark}     {one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)}" for one in each]
+    return [
+        f"{mark}     {one_line(one) if isinstance(one, str) else json.dumps(one, ensure_ascii=False)}" for one in each
+    ]
 
 
 @cache
@@ -109,4 +122,5 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"prose": prose, "code": code}
     return environment.get_template("review.md.j2")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.errors import CutoverError
 from cutover.review.properties import readable
+from cutover.review.shortened import shortened
 from cutover.review.steps import Step
 
 STATEFUL = {
@@ -30,35 +32,45 @@ STATEFUL = {
     "random:index/randomPassword:RandomPassword": ("password", "sessions that have the old one end"),
 }
 """By type: what it is called in an acknowledgement, and what is lost with it."""
+_NO_WORD = re.compile(r"[^\w./-]")
+"""What an acknowledgement, which is one word, cannot have of a resource's name."""
 _PROTECTED = ("protected", "the program protects it")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Danger:
-    """A resource that holds something and is deleted or replaced. `name` is what somebody acknowledges: it is of this
-    very change, so that it says nothing about the next one."""
+    """A resource that holds something and is deleted or replaced, for its `keys`, or what is kept for a shorter time.
+    `name` is what somebody acknowledges: it is of this very change, so that it says nothing about the next one."""
 
     name: str
-    step: Step
+    op: str
+    keys: tuple[str, ...] = ()
     lost: str
     acknowledged: bool
 
 
 def dangers(steps: Iterable[Step], acknowledged: Iterable[str]) -> list[Danger]:
     """The dangers of a preview; `acknowledged` are the names that somebody let through."""
-    names = set(acknowledged)
+    names, each = set(acknowledged), list(steps)
     found = []
-    for step in steps:
+    for step in each:
         if step.op in ("delete", "replace") and (step.type in STATEFUL or step.protected):
             kind, lost = STATEFUL.get(step.type, _PROTECTED)
-            name = f"{kind}/{step.name}@{_of_this_change(step)}"
-            found.append(Danger(name=name, step=step, lost=lost, acknowledged=name in names))
+            name = f"{kind}/{_NO_WORD.sub('_', step.name)}@{_of_this_change(step)}"
+            found.append(Danger(name=name, op=step.op, keys=step.keys, lost=lost, acknowledged=name in names))
+    for one in shortened(each):
+        name = f"{one.name}@{_digest(sorted(step.urn for step in one.steps))}"
+        found.append(Danger(name=name, op="update", lost=one.lost, acknowledged=name in names))
     return found
 
 
 def _of_this_change(step: Step) -> str:
     old, new = readable(step.old) or {}, readable(step.new) or {}
-    facts = [step.op, step.urn, {key: [old.get(key), new.get(key)] for key in sorted(step.keys)}]
+    keys = step.keys or [key for key in old | new if old.get(key) != new.get(key)]
+    return _digest([step.op, step.urn, {key: [old.get(key), new.get(key)] for key in sorted(keys)}])
+
+
+def _digest(facts: object) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -74,7 +74,7 @@ class Review:
             "changes": changes,
             "same": self.preview.same,
             "dangers": [
-                {"name": one.name, "op": one.step.op, "for": list(one.step.keys), "lost": one.lost}
+                {"name": one.name, "op": one.op, "for": list(one.keys), "lost": one.lost}
                 | {"acknowledged": one.acknowledged}
                 for one in self.dangers
             ],
@@ -86,7 +86,8 @@ class Review:
             "red": self.reds,
         }
         clean: dict[str, Any] = _clean(said)
-        return clean | {"digest": digest(clean)}
+        # Of what there is before it is redacted: two values are two changes, even where neither is shown.
+        return clean | {"digest": digest(said)}
 
     def _sentence(self, changes: Sequence[Mapping[str, Any]]) -> str:
         if self.preview.errors:
@@ -131,6 +132,7 @@ def digest(document: Mapping[str, Any]) -> str:
         document["changes"],
         document["migrations"],
         [one["name"] for one in document["dangers"]],
+        {said: sorted(lines) for said, lines in (document["policy"] or {}).items()},
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

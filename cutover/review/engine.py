@@ -11,7 +11,9 @@ from cutover.errors import NotPreparedError
 from cutover.review.shape import Place, offline, revision
 from cutover.review.steps import Event, Preview, Step, read
 from cutover.stacks.causes import cause, no_pulumi
-from cutover.stacks.project import PROJECT, config, require_prepared
+from cutover.stacks.outputs import outputs
+from cutover.stacks.preflight import Preflight
+from cutover.stacks.project import PROJECT, config, listed, require_prepared
 
 STREAM = {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
 
@@ -73,7 +75,8 @@ def compared(before: Preview, after: Preview) -> Preview:
 
 
 def refresh(stack: str) -> list[Event]:
-    """The events of a look at what runs. Raises CutoverError where the look fails."""
+    """The events of a look at what runs, roles and schema of the database too, which is reached as for an update.
+    Raises CutoverError where the look fails, StackMissingError for a stack that was never brought up."""
     command = [
         "pulumi",
         "refresh",
@@ -83,14 +86,16 @@ def refresh(stack: str) -> list[Event]:
         f"--cwd={PROJECT}",
         f"--stack={stack}",
     ]
-    found = _events(here(stack), command)
+    known = Preflight(stack=stack, config=config(stack), outputs=outputs(stack), resources=())
+    with known.reaching_the_database():
+        found = _events(here(stack), command)
     if errors := read(found).errors:
         raise cause(stack, "", errors)
     return found
 
 
 def _judged(place: Place) -> Preview:
-    pack = [f"--policy-pack={place.pack}"] if place.pack else []
+    pack = [f"--policy-pack={listed(place.pack)}"] if place.pack else []
     return read(_events(place, place.command("--json", *pack)))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from cutover.errors import CutoverError, StackMissingError
 from cutover.stacks.causes import cause, no_pulumi
@@ -19,6 +20,13 @@ from cutover.stacks.project import PROJECT, config
 PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "cutover", "outputs", "policy", "templates", "migrations")
 BASES = PROJECT / "offline" / "base"
 """For a candidate: states in which its base has outputs and nothing else."""
+KEPT = {
+    "account": "111122223333",
+    "region": "eu-central-1",
+    "domain": "console.example.com",
+    "executorUrl": "https://executor.prod.example.com",
+}
+"""What these states have for settings that a candidate shares with its base."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +59,20 @@ def scratch_copy(folder: Path, source: Path = PROJECT) -> None:
 
 
 @contextmanager
-def offline(stack: str, source: Path = PROJECT) -> Iterator[Place]:
-    """A place for the offline shape of the stack that `source` declares, which is gone afterwards.
+def offline(stack: str, source: Path | None = None) -> Iterator[Place]:
+    """A place for the offline shape of the stack that this project declares, or another, which is gone afterwards.
 
     Raises StackMissingError without a stack file, NotPreparedError without Pulumi.
     """
+    source = source or PROJECT
     base = config(stack).get("web-next:base")
     if not (source / f"Pulumi.{stack}.yaml").exists():
         raise StackMissingError(f"there is no Pulumi.{stack}.yaml in what it is compared with: leave --against out")
+    if base and not (BASES / f"{base}.json").is_file():
+        known = ", ".join(sorted(path.stem for path in BASES.glob("*.json")))
+        raise StackMissingError(
+            f"web-next:base is {base}: offline there are the outputs of {known} alone; name one of these"
+        )
     with tempfile.TemporaryDirectory(prefix="web-next-preview-") as name:
         folder = Path(name)
         scratch_copy(folder, source)
@@ -66,7 +80,7 @@ def offline(stack: str, source: Path = PROJECT) -> Iterator[Place]:
         state = folder / ".state"
         state.mkdir()
         environment = os.environ | {
-            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_BACKEND_URL": f"file://{quote(str(state))}",
             "PULUMI_CONFIG_PASSPHRASE": "offline shape",
         }
         environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
@@ -74,8 +88,9 @@ def offline(stack: str, source: Path = PROJECT) -> Iterator[Place]:
         if base:
             steps += [
                 ["stack", "init", base, "--no-select"],
-                ["stack", "import", "--stack", base, "--file", str(BASES / f"{base}.json")],
+                ["stack", "import", "--stack", base, "--file", f"{base}.json"],
             ]
+            (folder / f"{base}.json").write_text(base_state(base, source))
         for step in steps:
             try:
                 done = subprocess.run(
@@ -86,6 +101,16 @@ def offline(stack: str, source: Path = PROJECT) -> Iterator[Place]:
             if done.returncode:
                 raise cause(stack, done.stderr)
         yield Place(stack=stack, folder=folder, environment=environment)
+
+
+def base_state(base: str, source: Path) -> str:
+    """The kept state of a base, where and under the name that the base's file in `source` says: a candidate whose file
+    says otherwise is refused, as by a base that is up. Raises as `config` does."""
+    kept = (BASES / f"{base}.json").read_text()
+    set_to = config(base, source)
+    for key, placeholder in KEPT.items():
+        kept = kept.replace(placeholder, set_to.get(f"web-next:{key}") or placeholder)
+    return kept
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-UNCHECKED = "unchecked"
-"""The policy of the pack that says what a preview cannot know."""
+UNCHECKED = ": unchecked, "
+"""What the pack says, behind a resource's name, of what a preview cannot know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ def verdict(found: Iterable[Mapping[str, Any]]) -> Verdict:
         # Pulumi puts what a policy is about before what it has seen, each in a line of its own.
         about, _, seen = str(one.get("message", "")).strip().partition("\n")
         line = f"{seen.strip()}; {about} ({one['policyName']})" if seen else f"{about} ({one['policyName']})"
-        if one["policyName"] == UNCHECKED:
+        if UNCHECKED in seen:
             unchecked.append(line)
         elif one.get("enforcementLevel") == "mandatory":
             against.append(line)

@@ -18,6 +18,8 @@ TASKS_SECONDS = 600
 INSTANCE_SECONDS = 1800
 """An instance of RDS or ElastiCache is changed, with a failover, in AWS' own time. Reckoned, as above."""
 
+NAMES = 3
+"""So many dangers are named."""
 _INSTANCES = ("aws:rds/", "aws:elasticache/")
 _TASKS = ("aws:ecs/",)
 
@@ -36,7 +38,8 @@ def way_back(
 ) -> WayBack:
     """The way back of a change, by the slowest of its parts. `base` is what a candidate stands on."""
     if dangers:
-        names = ", ".join(danger.name.partition("@")[0] for danger in dangers)
+        names = ", ".join(danger.name.partition("@")[0] for danger in dangers[:NAMES])
+        names += f" and {len(dangers) - NAMES} more" if len(dangers) > NAMES else ""
         return WayBack(
             how=f"none for {names}: what is lost comes from a snapshot or a copy, if there is one", seconds=None
         )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from cutover.errors import CutoverError, HeldError, NoRolloutError, RefusedError, RolledBackError, TrafficError
-from cutover.rollout import machine, steps
+from cutover.rollout import machine, steps, way_back
 from cutover.rollout.effects import Answers, ConflictError, Kept, ReadJournal, ReadRecord, ReadWeight, Run, Steps, World
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.steps import Turn
@@ -110,7 +110,7 @@ class Controller:
 
     def roll_back(self, why: str | None, *, anyway: bool = False) -> Turn:
         """All traffic to stable, at once."""
-        return self._run(steps.roll_back(Last(by=self.by, verb="rollback", why=why), self.now(), anyway=anyway))
+        return self._run(way_back.roll_back(Last(by=self.by, verb="rollback", why=why), self.now(), anyway=anyway))
 
     def hold(self, why: str) -> Turn:
         """Nothing goes on until somebody resumes."""
@@ -127,7 +127,7 @@ class Controller:
     def tick(self) -> Ticked:
         """One step of whoever watches: catches up, looks at the gates, and holds or takes back where they say so."""
         last = Last(by=self.by, verb="tick")
-        record = self._run(steps.catch_up(self.now(), last))
+        record = self._run(way_back.catch_up(self.now(), last))
         if record is None or record.phase is None or record.state is State.FINISHING:
             return Ticked(record, left=self.world.do(ReadJournal()))
         judgement = self.judge(record)
@@ -139,7 +139,7 @@ class Controller:
         action = judgement.action
         last = Last(by=self.by, verb="tick", why=judgement.why, gate=judgement.decided_by)
         if action == "rollback" and not record.releases.one_way:
-            return self._run(steps.roll_back(last, self.now()))
+            return self._run(way_back.roll_back(last, self.now()))
         if record.hold or action in ("wait", "rise"):
             return None
         if action == "extend" and not record.extended:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
 
 from cutover.rollout.status import Status
-
-PORT = 9466
 
 
 class Heartbeat:
@@ -51,10 +52,13 @@ class Heartbeat:
         for gate in status.judgement.gates if status.judgement else ():
             self._evidence.labels(gate.name).set(gate.evidence)
 
-    def serve(self, address: str, port: int = PORT) -> Callable[[], None]:
-        """Answers on a port while the process runs; returns what ends that earlier. Raises OSError for a port that is
-        taken."""
-        server, thread = start_http_server(port, address, registry=self.registry)
+    def serve(self, address: str, port: int, asker: str | None = None) -> Callable[[], None]:
+        """Answers on a port while the process runs, `asker` alone, or without one whoever gets there; returns what ends
+        that earlier. Raises OSError for a port that is taken."""
+        server = make_server(address, port, make_wsgi_app(self.registry), Server, Handler)
+        server.asker = asker
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
 
         def stop() -> None:
             server.shutdown()
@@ -62,3 +66,26 @@ class Heartbeat:
             thread.join()
 
         return stop
+
+
+class Handler(WSGIRequestHandler):
+    """Says nothing in the log, and waits two seconds for each part of a request, and for its answer to be taken."""
+
+    timeout = 2
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class Server(WSGIServer):
+    """One at a time, in one thread: a thread for each that asks, as prometheus_client has it, took all the memory that
+    the ticks have."""
+
+    asker: str | None = None
+
+    def verify_request(self, _: Any, client_address: Any) -> bool:
+        """Anybody but the asker is let go before a byte is read."""
+        return self.asker in (None, client_address[0])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who goes away or is too slow is no line of the log."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+from cutover.errors import CutoverError, unforeseen
 from cutover.gates.judgement import Judgement
 from cutover.gates.look import look
+from cutover.gates.result import Outcome
 from cutover.gates.source import Source
 from cutover.rollout.record import Record, Releases
 from outputs.release import Adapter, Track
@@ -14,7 +17,20 @@ from outputs.release import Adapter, Track
 
 def judged(record: Record, source: Source, folder: Path) -> Judgement:
     """What the gates say now of the record's phase, by what a source has; the record must be in one. The sample is kept
-    in `folder`."""
+    in `folder`. An error of cutover's own is no data, and why: while the candidate has users somebody must hold it.
+
+    Raises CutoverError as the source does.
+    """
+    try:
+        return _looked(record, source, folder)
+    except CutoverError:
+        raise
+    except Exception as error:
+        at = datetime.now(UTC)
+        return Judgement(at=at, outcome=Outcome.NO_DATA, why=unforeseen(error), gates=(), elapsed=0, remaining=0)
+
+
+def _looked(record: Record, source: Source, folder: Path) -> Judgement:
     assert record.phase
     sample = look(
         record.targets.edge,

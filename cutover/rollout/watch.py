@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from cutover.errors import CutoverError
+from cutover.errors import CutoverError, unforeseen
 from cutover.rollout.heartbeat import Heartbeat
 from cutover.rollout.status import Status
 from cutover.rollout.table import headline
@@ -41,7 +41,7 @@ class Watch:
             except CutoverError as error:
                 self._change(f"no tick: {error}")
             except Exception as error:  # the next one may do: nobody else lowers the weight
-                self._change(f"no tick, by an error of cutover's own: {type(error).__name__}: {error}")
+                self._change(f"no tick, by {unforeseen(error)}")
             else:
                 self.heartbeat.beat(time.time(), status)
                 self._change(told(status))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cutover.errors import MigrationError
-from cutover.schema import description, indexes
+from cutover.schema import description, indexes, partitioned
 from cutover.schema.connection import connect, first_line
 from cutover.schema.files import Migration, load, problems
 from cutover.schema.indexes import Index
@@ -138,7 +138,7 @@ def apply(
                     attempt = partial(_in_transaction, connection, migration)
                     patiently(connection, attempt, name=migration.file, seconds=deadline, report=report)
                 else:
-                    _alone(connection, migration)
+                    _alone(connection, migration, deadline, report)
             except psycopg.Error as error:
                 raise MigrationError(_failure(migration, error)) from None
             report(f"{migration.file} applied in {time.monotonic() - began:.1f} s")
@@ -184,11 +184,14 @@ def _in_transaction(connection: psycopg.Connection, migration: Migration) -> Non
         _record(connection, migration)
 
 
-def _alone(connection: psycopg.Connection, migration: Migration) -> None:
+def _alone(connection: psycopg.Connection, migration: Migration, seconds: float, report: Report) -> None:
     """Runs the one statement with no lock_timeout: its lock, SHARE UPDATE EXCLUSIVE, blocks neither readers nor
     writers while it waits, and a timeout would leave an invalid index. A runner killed before the ledger's row is
     written repeats the statement, which changes nothing then."""
-    connection.execute(migration.sql.encode())
+    if index := partitioned.wanted(connection, migration.sql):
+        partitioned.build(connection, index, name=migration.file, seconds=seconds, report=report)
+    else:
+        connection.execute(migration.sql.encode())
     _record(connection, migration)
 
 

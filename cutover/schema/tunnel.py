@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cutover import aws
 from cutover.errors import NotPreparedError, UnreachableError
 
 PLUGIN = "session-manager-plugin"
@@ -78,7 +79,6 @@ class Tunnel:
         Raises NotPreparedError without the plugin, UnreachableError when the port is taken, AWS refuses the session, or
         nothing listens after `seconds`.
         """
-        import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
         plugin = shutil.which(PLUGIN)
@@ -92,7 +92,7 @@ class Tunnel:
                 f"port {self.local_port} is taken: the tunnel needs it; end what listens there, "
                 "or choose another in web-next:database.tunnelPort"
             )
-        sessions = sessions or boto3.client("ssm", region_name=self.region)
+        sessions = sessions or aws.client("ssm", aws.Account(region=self.region))
         request = {
             "Target": self.bastion,
             "DocumentName": DOCUMENT,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TRACE = "x-trace-id"
 LIMITED = "/api/"
 """Paths under it are limited by the edge."""
+ALERTS = "/api/alerts/webhook"
+"""The one among them that has a limit of its own."""
 
 
 _AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT)
@@ -67,6 +69,11 @@ class Sample(Shape):
         """Whether a limiter has refused it."""
         return self.status == httpx.codes.TOO_MANY_REQUESTS
 
+    @property
+    def counted(self) -> bool:
+        """Whether the edge's limit of the API has counted it."""
+        return self.path.startswith(LIMITED) and self.path != ALERTS
+
 
 @dataclass
 class Samples:
@@ -89,7 +96,7 @@ class Samples:
     def limited_paths(self) -> list[Sample]:
         """Those that an edge's limiter has counted, in the order of their sending."""
         with self._lock:
-            return sorted((each for each in self.taken if each.path.startswith(LIMITED)), key=lambda each: each.sent)
+            return sorted((each for each in self.taken if each.counted), key=lambda each: each.sent)
 
 
 @dataclass

@@ -8,6 +8,19 @@ REDACTED = "[redacted]"
 
 _REST = r"[^\s'\"<>]"
 _KEYWORD = r"(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|credential)s?"
+_GIVEN_OUT = (
+    r"\bgh[opusr]_\w{16,}",
+    r"\bgithub_pat_\w{16,}",
+    r"\bglpat-[\w-]{16,}",
+    r"\bnpm_\w{30,}",
+    r"\bxox[abeoprs]-[\w-]{8,}",
+    r"\b[rs]k_(?:live|test)_\w{8,}",
+    r"\bsk-[\w-]{20,}",
+    r"\bAIza[\w-]{30,}",
+    r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]*",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.|\n)*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+)
+"""Tokens and keys by the mark that whoever gives them out puts on them."""
 _RULES = (
     # A database's or a queue's URL, whole: one that was cut off has no @ to know its password by.
     (rf"\b((?:postgres(?:ql)?|rediss?)(?:\+\w+)?://){_REST}+", rf"\1{REDACTED}"),
@@ -22,10 +35,17 @@ _RULES = (
     (r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b", REDACTED),
     (r"(\bauthorization[\"'\\]*\s*[:=]\s*[\"'\\]*(?:\w+\s+)?)[^\s'\",;]+", rf"\1{REDACTED}"),
     (r"(\bbearer\s+)[\w.~+/=-]{8,}", rf"\1{REDACTED}"),
-    # key=value and "key": "value", to the end of the word; the name in an ARN of a secret is none.
-    (rf"((?<!:)\b\w*{_KEYWORD}[\"'\\]*\s*[:=]\s*[\"'\\]*)[^\s'\"\\&,;}})]+", rf"\1{REDACTED}"),
+    # key=value and "key": "value", to the end of the word. What follows in an ARN or type of a secret is none, and
+    # httpTokens says whether instance metadata asks for a token.
+    (
+        rf"((?<!:)(?<!secretsmanager/)\b(?!httpTokens\b)\w*{_KEYWORD}[\"'\\]*\s*[:=]\s*[\"'\\]*)[^\s'\"\\&,;}})]+",
+        rf"\1{REDACTED}",
+    ),
 )
-_COMPILED = [(re.compile(pattern, re.IGNORECASE), by) for pattern, by in _RULES]
+_COMPILED = [
+    *((re.compile(pattern), REDACTED) for pattern in _GIVEN_OUT),
+    *((re.compile(pattern, re.IGNORECASE), by) for pattern, by in _RULES),
+]
 _SECRET_KEY = re.compile(
     r"(?<![\w/+=-])(?=[\w/+]{0,39}[A-Z])(?=[\w/+]{0,39}[a-z])(?=[\w/+]{0,39}\d)[A-Za-z0-9/+]{40}(?![\w/+=-])"
 )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from cutover.errors import (
     CutoverError,
@@ -31,6 +35,11 @@ _NO_GO = re.compile(r'hook "(?:running|smoke)" failed: NO-GO\s+(.*)', re.DOTALL)
 _LOCKED = re.compile(r"\[409\] Conflict|the stack is currently locked by")
 """What Pulumi says in a service's backend, and in one of files."""
 
+_TORN = re.compile(r"failed to load checkpoint: (?:place \d+: )?(.*)")
+"""What Pulumi says of a stack's state that is no JSON, or is cut."""
+_NO_STORE = re.compile(r"corrupt store: (.*)")
+"""What it says of a backend whose meta.yaml is empty or cut."""
+
 
 def no_pulumi() -> NotPreparedError:
     """The error of a machine without Pulumi's CLI."""
@@ -46,6 +55,17 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
     causes = [line for line in lines if line.startswith("error:")]
     if any("no stack named" in line for line in causes):
         return StackMissingError(f"stack {stack} does not exist here: bring it up first, cutover up -s {stack}")
+    for line in causes:
+        if torn := _TORN.search(line):
+            return CutoverError(
+                f"the state of stack {stack} is torn ({torn[1]}): put the one before in its place, {_before(stack)}, "
+                f"then cutover up -s {stack} --refresh looks at what really runs"
+            )
+        if torn := _NO_STORE.search(line):
+            return CutoverError(
+                f"the backend of the states is torn ({torn[1]}): write the line 'version: 1' into .pulumi/meta.yaml of "
+                "PULUMI_BACKEND_URL; the states are beside it and unharmed"
+            )
     migration = f"{MigrationError.__module__}.{MigrationError.__qualname__}: "
     for problem in problems:
         if problem.startswith(migration):
@@ -78,3 +98,13 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
     # A plugin that is told to stop in the middle of a call is said to have died; that is never why the update failed.
     ordered = sorted(problems, key=lambda problem: "exited prematurely" in problem)
     return CutoverError(f"stack {stack}: " + next(iter([*ordered, *causes]), "the update failed, see above"))
+
+
+def _before(stack: str) -> str:
+    """The command that puts back a state's version before the last."""
+    backend = urlsplit(os.environ.get("PULUMI_BACKEND_URL", ""))
+    state = f".pulumi/stacks/web-next/{stack}.json"
+    if backend.scheme == "file":
+        path = shlex.quote(str(Path(unquote(backend.path)) / state))
+        return f"cp {path}.bak {path}"
+    return f"an earlier version of {state} in {backend.scheme}://{backend.netloc}{backend.path}"

@@ -9,20 +9,22 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from cutover import aws
 from cutover.errors import CutoverError, StackLockedError
+
+_BELOW = ".pulumi/locks/organization/web-next"
 
 
 def is_stale(stack: str) -> bool:
     """Whether the stack is locked by a process of this machine that is gone.
 
-    Raises StackLockedError when the holder is alive, or on another machine; CutoverError when the bucket cannot be
-    read. Locks of other backends are Pulumi's.
+    Raises StackLockedError when the holder is alive, on another machine, or not to be read; CutoverError when the
+    bucket cannot be. Locks of other backends are Pulumi's.
     """
     backend = urlsplit(os.environ["PULUMI_BACKEND_URL"])
-    below = f".pulumi/locks/organization/web-next/{stack}"
-    held = list({"file": _in_files, "s3": _in_bucket}.get(backend.scheme, _elsewhere)(backend, below))
+    held = list({"file": _in_files, "s3": _in_bucket}.get(backend.scheme, _elsewhere)(backend, stack))
     for lock in held:
         here = lock["hostname"] == socket.gethostname()
         if not here or _is_pulumi(lock["pid"]):
@@ -34,31 +36,43 @@ def is_stale(stack: str) -> bool:
     return bool(held)
 
 
-def _in_files(backend: SplitResult, below: str) -> Iterator[dict[str, Any]]:
-    for path in (Path(backend.path) / below).glob("*.json"):
+def _in_files(backend: SplitResult, stack: str) -> Iterator[dict[str, Any]]:
+    for path in (Path(unquote(backend.path)) / _BELOW / stack).glob("*.json"):
         with contextlib.suppress(FileNotFoundError):  # released just now
-            yield json.loads(path.read_text())
+            yield _lock(path.read_text(errors="replace"), str(path), stack)
 
 
-def _in_bucket(backend: SplitResult, below: str) -> Iterator[dict[str, Any]]:
-    import boto3
+def _in_bucket(backend: SplitResult, stack: str) -> Iterator[dict[str, Any]]:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    prefix = "/".join(part for part in (backend.path.strip("/"), below) if part)
-    bucket = boto3.client("s3", region_name=parse_qs(backend.query).get("region", [None])[0])
+    prefix = "/".join(part for part in (backend.path.strip("/"), _BELOW, stack) if part)
+    bucket = aws.client("s3", aws.Account(region=parse_qs(backend.query).get("region", [""])[0]))
     try:
         listed = bucket.list_objects_v2(Bucket=backend.netloc, Prefix=f"{prefix}/")
         for each in listed.get("Contents", ()):
             with contextlib.suppress(bucket.exceptions.NoSuchKey):  # released just now
-                yield json.loads(bucket.get_object(Bucket=backend.netloc, Key=each["Key"])["Body"].read())
+                content = bucket.get_object(Bucket=backend.netloc, Key=each["Key"])["Body"].read()
+                yield _lock(content, f"s3://{backend.netloc}/{each['Key']}", stack)
     except (BotoCoreError, ClientError) as error:
         raise CutoverError(
             f"the locks in s3://{backend.netloc} cannot be read ({error}): the credentials are those of the environment"
         ) from None
 
 
-def _elsewhere(_backend: SplitResult, _below: str) -> Iterator[dict[str, Any]]:
+def _elsewhere(_backend: SplitResult, _stack: str) -> Iterator[dict[str, Any]]:
     return iter(())
+
+
+def _lock(content: str | bytes, where: str, stack: str) -> dict[str, Any]:
+    """A lock as Pulumi writes one. Raises StackLockedError for one that a killed machine has left empty or cut."""
+    try:
+        found = json.loads(content)
+        return {name: found[name] for name in ("pid", "username", "hostname", "timestamp")}
+    except (ValueError, KeyError, TypeError):
+        raise StackLockedError(
+            f"the lock {where} is torn, it has {len(content)} bytes and is no lock, so nobody knows whose it is: where "
+            f"no update of stack {stack} runs, pulumi cancel -s {stack} removes it"
+        ) from None
 
 
 def _is_pulumi(pid: int) -> bool:

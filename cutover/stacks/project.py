@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -11,20 +13,27 @@ from cutover.errors import CutoverError, NotPreparedError, StackMissingError
 PROJECT = Path(__file__).parents[2]
 
 
-def config(stack: str) -> dict[str, Any]:
+def config(stack: str, project: Path | None = None) -> dict[str, Any]:
     """The settings in the stack's file. Raises as `document` does."""
-    return dict(document(stack)["config"])
+    return dict(document(stack, project)["config"])
 
 
-def document(stack: str) -> dict[str, Any]:
-    """What the stack's file says. Raises StackMissingError when there is none, CutoverError when it is no YAML."""
+def document(stack: str, project: Path | None = None) -> dict[str, Any]:
+    """What the stack's file says, this project's unless another is given. Raises StackMissingError when there is none,
+    CutoverError when it is empty or no YAML."""
     import yaml
 
-    path = PROJECT / f"Pulumi.{stack}.yaml"
+    path = (project or PROJECT) / f"Pulumi.{stack}.yaml"
     if not path.exists():
         raise StackMissingError(f"there is no Pulumi.{stack}.yaml: the stacks here are {', '.join(stack_names())}")
+    text = path.read_text(errors="replace")
+    if not text.strip():
+        raise CutoverError(
+            f"{path.name} is empty: restore it, git checkout {path.name}; the file of a machine's own stack is written "
+            "anew by make up, without settings that you had added"
+        )
     try:
-        found = dict(yaml.safe_load(path.read_text()) or {})
+        found = dict(yaml.safe_load(text) or {})
         return found | {"config": dict(found.get("config", {}))}
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         raise CutoverError(f"{path.name} is no YAML of a stack: {' '.join(str(error).split())}; mend it") from None
@@ -33,6 +42,13 @@ def document(stack: str) -> dict[str, Any]:
 def stack_names() -> list[str]:
     """The stacks that have a file."""
     return sorted(file.name.split(".")[1] for file in PROJECT.glob("Pulumi.*.yaml"))
+
+
+def listed(folder: Path) -> str:
+    """A folder as those flags of Pulumi take it that take several: a line of CSV."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([str(folder)])
+    return line.getvalue()
 
 
 def require_prepared(stack: str) -> None:

@@ -12,7 +12,7 @@ from cutover.stacks import locks
 from cutover.stacks.causes import cause, no_pulumi
 from cutover.stacks.outputs import Outputs
 from cutover.stacks.progress import Progress
-from cutover.stacks.project import PROJECT, config, require_prepared
+from cutover.stacks.project import PROJECT, config, listed, require_prepared
 
 
 class Update:
@@ -50,7 +50,7 @@ class Update:
             if self._pending:
                 print(f"  note     what a killed run had begun on {self.stack} is looked at again")
                 self._opened.refresh(clear_pending_creates=True, on_event=progress)
-            packs = [] if config(self.stack).get("web-next:runtime") == "docker" else [str(PROJECT / "policy")]
+            packs = [] if config(self.stack).get("web-next:runtime") == "docker" else [listed(PROJECT / "policy")]
             if packs or any(resource.get("protect") for resource in self.resources):
                 print(f"  note     a preview looks first whether anything of {self.stack} is refused")
                 # What a policy finds in an update it finds when all is changed.

@@ -5,8 +5,10 @@ Docker's own SDK waits for the output of a command without a limit.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -37,6 +39,12 @@ class _Socket(HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(SOCKET)
+        self._kept = self.sock  # of an answer that ends with the connection http.client forgets it
+
+    def hang_up(self) -> None:
+        """Ends whatever is waited for, now."""
+        with contextlib.suppress(AttributeError, OSError):  # not connected yet, or not any more
+            self._kept.shutdown(socket.SHUT_RDWR)
 
 
 def run(container: str, *command: str) -> Done:
@@ -56,18 +64,25 @@ def run(container: str, *command: str) -> Done:
 
 
 def _ask(method: str, path: str, until: float, body: dict[str, Any] | None = None) -> bytes:
-    connection = _Socket("docker", timeout=max(until - time.monotonic(), 0.001))
+    left, late = max(until - time.monotonic(), 0.001), EngineError(f"nothing came within {SECONDS:g} s")
+    connection = _Socket("docker", timeout=left)
+    # A time-out is of each wait alone: who answers byte by byte is hung up on.
+    end = threading.Timer(left, connection.hang_up)
+    end.start()
     try:
         text = None if body is None else json.dumps(body)
         connection.request(method, path, text, {"Content-Type": "application/json"})
         with connection.getresponse() as answer:
             content = answer.read()
     except TimeoutError:
-        raise EngineError(f"nothing came within {SECONDS:g} s") from None
+        raise late from None
     except (OSError, HTTPException) as error:
-        raise EngineError(str(error) or type(error).__name__) from None
+        raise late if time.monotonic() >= until else EngineError(str(error) or type(error).__name__) from None
     finally:
+        end.cancel()
         connection.close()
+    if time.monotonic() >= until:  # what came is what had come when it was hung up on
+        raise late
     if answer.status >= 400:
         raise EngineError(json.loads(content).get("message", answer.reason), answer.status)
     return content

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from ipaddress import IPv4Network, collapse_addresses
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from infra.settings.access import AccessSettings
+from infra.settings.forms import DOMAIN, Hearer, RoleArn, Word
+from infra.settings.outside import HEADERS, TOKEN, TelemetrySettings, Url, port_of
 from infra.settings.problems import SettingsError, models
 from infra.settings.sections import (
     AdaptersSettings,
@@ -26,7 +27,7 @@ from infra.settings.sections import (
 )
 from outputs.placeholders import LATER
 from outputs.rollout import RolloutSettings
-from outputs.section import FORM, known, like
+from outputs.section import FORM, Switch, known, like
 from outputs.smoke import Profile, Rules, Waiver
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -45,15 +46,9 @@ def _log_days(days: int) -> int:
     return days
 
 
-def _with_a_port(url: str) -> str:
-    if urlsplit(url).port == 0:  # beyond 65535 it raises by itself
-        raise ValueError("no such port")
-    return url
-
-
-_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
-RoleArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/\S+$")]
+_NUMBER = "(?:0|[1-9][0-9]{0,5})"
 
 
 class Settings(BaseModel):
@@ -64,34 +59,36 @@ class Settings(BaseModel):
     track: Literal["stable", "candidate"]
     base: str | None = None
     runtime: Literal["docker", "fargate"]
-    account: Annotated[str, like(r"\d{12}", "an account id, 12 digits; quote it in YAML")]
-    region: Annotated[str, like(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, such as eu-central-1")]
+    account: Annotated[str, like("[0-9]{12}", "an account id, 12 digits; quote it in YAML")]
+    region: Annotated[str, like("[a-z]{2,4}(-[a-z]+)+-[0-9]", "an AWS region, such as eu-central-1")]
     zones: Annotated[
-        list[Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]],
+        list[Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$")]],
         known("a list of availability zones, such as eu-central-1a"),
     ] = []
-    domain: Annotated[str, like(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a DNS name in lower case, without scheme or port")]
-    executor_url: Annotated[
-        Annotated[str, AfterValidator(_with_a_port)] | None,
-        like(r"https?://[^\s@]+", "an http or https URL without credentials, its port from 1 to 65535"),
-    ] = None
+    domain: Annotated[str, Field(max_length=253), like(DOMAIN, "a DNS name in lower case, without scheme or port")]
+    executor_url: Url = None
+    executor_auth: Literal["bearer"] | None = None
+    telemetry: TelemetrySettings = TelemetrySettings()
+    outside: Switch = False
 
     image: str
     build_sha: Annotated[str, like(r"[0-9a-f]{7,40}", "a commit, 7 to 40 hex digits; quote it in YAML")]
-    version: Annotated[str, like(r"\d+\.\d+\.\d+", "three numbers, such as 1.5.1")]
+    version: Annotated[str, like(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}", "three numbers, such as 1.5.1")]
     adapters: Annotated[
         AdaptersSettings, known("an object of audit, evidence, queue, guardrails, each mock or production")
     ] = AdaptersSettings()
 
     edge: EdgeSettings = EdgeSettings()
     access: AccessSettings = AccessSettings()
-    worker_command: Annotated[list[str], known("a list of words, the command that runs the alert worker")] = [
+    worker_command: Annotated[
+        list[Word], Field(min_length=1), known("a list of words, the command that runs the alert worker")
+    ] = [
         "python3",
         "-m",
         "webnext",
         "worker",
     ]
-    health_command: Annotated[list[str], known("a list of words that asks /healthz in the container")] = []
+    health_command: Annotated[list[Word], known("a list of words that asks /healthz in the container")] = []
     fargate: FargateSettings = FargateSettings()
 
     evidence_bucket: str | None = None
@@ -108,15 +105,14 @@ class Settings(BaseModel):
     maintenance_window: Annotated[str, like(f"{_DAY}:{_TIME}-{_DAY}:{_TIME}", "ddd:HH:MM-ddd:HH:MM in UTC")] = (
         "sun:03:00-sun:04:00"
     )
-    apply_immediately: bool = False
+    apply_immediately: Switch = False
     log_days: Annotated[
         Whole, AfterValidator(_log_days), known(f"one of CloudWatch's: {', '.join(map(str, LOG_DAYS))}")
     ] = 30
-    alarm_targets: Annotated[
-        list[Annotated[str, Field(pattern=r"^(https://[^\s@]+|[^\s@/]+@[^\s@/]+\.[^\s@/]+)$")]],
-        known("a list of e-mail addresses and https URLs"),
+    alarm_targets: Annotated[list[Hearer], known("a list of e-mail addresses and https URLs")] = []
+    may_destroy: Annotated[
+        list[Keepsake], known("a list of what may be destroyed or replaced: audit, balancer, evidence, records, vault")
     ] = []
-    may_destroy: list[Keepsake] = []
 
     smoke: SmokeSettings = SmokeSettings()
     rollout: RolloutSettings = RolloutSettings()
@@ -146,11 +142,15 @@ class Settings(BaseModel):
         return self.executor_url or self.double
 
     @property
-    def executor_port(self) -> int | None:
-        """The port at which the executor is reached; None without one."""
-        if self.executor is None:
-            return None
-        return urlsplit(self.executor).port or {"https": 443, "http": 80}[urlsplit(self.executor).scheme]
+    def ports_outside(self) -> list[int]:
+        """The ports at which the app reaches the executor and the collector of its spans."""
+        return sorted({port_of(url) for url in (self.executor, self.telemetry.endpoint) if url})
+
+    @property
+    def vault_entries(self) -> list[str]:
+        """The secrets that the app reads beside those that every stack has."""
+        asked = {TOKEN: self.executor_auth == "bearer", HEADERS: self.telemetry.headers}
+        return [name for name, wanted in asked.items() if wanted]
 
     @property
     def placed_in(self) -> list[str]:

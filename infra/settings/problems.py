@@ -12,6 +12,8 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+LONGEST = 200
+"""Characters of a value that a line shows."""
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
@@ -48,7 +50,7 @@ class Explainer:
         return f"  {self.namespace}: {clause}"
 
     def _line(self, path: list[str], kind: str, message: str) -> str:
-        key = f"{self.namespace}:{'.'.join(path)}"
+        key = _printable(f"{self.namespace}:{'.'.join(path)}")
         placed = re.sub(r"\.(\d+)", r"[\1]", key)
         if kind == "extra_forbidden" and path[0] in self.moved:
             return f"  {key} is now {self.moved[path[0]]}: move it there"
@@ -64,6 +66,7 @@ class Explainer:
             quoted = key if placed == key else f"'{placed}'"
             return f"  {placed}: required, not set; pulumi config set {option}{quoted} VALUE"
         value = "[secret]" if path[0] in self.masked else _CREDENTIALS.sub("//[secret]@", json.dumps(self._at(path)))
+        value = value if len(value) <= LONGEST else f"{value[:LONGEST]}… of {len(value)} characters"
         if stated := self._stated_rule(path):
             message = f"it must be {stated}"
         return f"  {placed} = {value}: {message[0].lower()}{message[1:]}"
@@ -103,6 +106,11 @@ class Explainer:
         if len(path) > 1 or path[0] not in self.sections:
             return None
         return f"an object, its keys are {', '.join(_keys(self.sections[path[0]]))}"
+
+
+def _printable(key: str) -> str:
+    """The key in one line: a break, or what a terminal would obey, as JSON writes it."""
+    return key if key.isprintable() else json.dumps(key)[1:-1]
 
 
 def models(field: FieldInfo) -> list[type[BaseModel]]:

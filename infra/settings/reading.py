@@ -103,5 +103,5 @@ def _without_what_is_wrong(values: Mapping[str, Any], error: ValidationError) ->
 def _json(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -5,20 +5,19 @@ from __future__ import annotations
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from infra.settings import instance_classes as classes
 from infra.settings import subnets
+from infra.settings.access import Network
 from infra.settings.problems import SettingsError
 from outputs.access import TUNNEL_PORT, Mode
 from outputs.release import Adapter
-from outputs.section import FORM, known, like
+from outputs.section import DIGEST, FORM, Line, Switch, known, like
+from outputs.slots import EdgeLimits
 from outputs.smoke import MUST_PASS, Criterion, Profile
-
-SHA256 = r"sha256:[0-9a-f]{64}"
 
 
 def _no_truth(value: object) -> object:
@@ -30,10 +29,13 @@ def _no_truth(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_no_truth)]
 """A whole number; pydantic alone would read `true` as 1."""
 Port = Annotated[Whole, Field(ge=1024, le=65535)]
-ImageId = Annotated[str, like(SHA256, "an image id, sha256:…")]
+ImageId = Annotated[str, like(DIGEST, "an image id, sha256:…")]
 SubnetIds = Annotated[
     list[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]], known("a list of subnet ids, subnet-…")
 ]
+
+
+CIDR = IPv4Network("10.42.0.0/16")
 
 
 class MachineSettings(BaseModel):
@@ -42,14 +44,16 @@ class MachineSettings(BaseModel):
     model_config = FORM
 
     clone: Annotated[str, like(r"[0-9a-f]{8}", "8 hex digits")]
-    emulator: Annotated[str, like(r"http://[0-9.]+:\d+", "http://ADDRESS:PORT")]
+    emulator: Annotated[str, like(r"http://[0-9.]+:[0-9]+", "http://ADDRESS:PORT")]
     network: str
     metrics_network: str
+    outside_network: str
     edge_address: IPv4Address
     stable_address: IPv4Address
     executor_address: IPv4Address
     candidate_address: IPv4Address
     candidate_worker_address: IPv4Address
+    outside_address: IPv4Address
     reader_address: IPv4Address
     prometheus_address: IPv4Address
     edge_port: Port
@@ -62,19 +66,23 @@ class MachineSettings(BaseModel):
     tls_folder: str
 
     @property
-    def gateway(self) -> str:
-        """The emulator's address: where containers on the network see every client of this machine come from."""
-        return str(urlsplit(self.emulator).hostname)
+    def outside_gateway(self) -> str:
+        """Where the edge sees every client of this machine come from."""
+        return _gateway(self.outside_address)
 
     @property
     def metrics_gateway(self) -> str:
         """Where this machine itself is met on the metrics network."""
-        return str(IPv4Network(f"{self.prometheus_address}/24", strict=False)[1])
+        return _gateway(self.prometheus_address)
 
     @property
     def authority(self) -> str:
         """The file of the authority that signed the edge's certificate."""
         return f"{self.tls_folder}/ca.pem"
+
+
+def _gateway(address: IPv4Address) -> str:
+    return str(IPv4Network(f"{address}/24", strict=False)[1])
 
 
 def _database_class(name: str) -> str:
@@ -101,9 +109,9 @@ class DatabaseSettings(BaseModel):
     ] = Field(default="db.t4g.small", alias="class")
     storage: Annotated[Whole, Field(ge=20, le=65536)] = 20
     max_storage: Annotated[Whole | None, Field(ge=22, le=65536)] = None
-    multi_az: bool = False
+    multi_az: Switch = False
     backup_days: Annotated[Whole, Field(ge=1, le=35)] = 7
-    major_upgrade: bool = False
+    major_upgrade: Switch = False
     writer_rotation: Annotated[Whole, Field(ge=0, le=1_000_000)] = 0
     access: Mode = "direct"
     tunnel_port: Port = TUNNEL_PORT
@@ -129,7 +137,7 @@ class QueuesSettings(BaseModel):
     ] = "cache.t4g.small"
     replicas: Annotated[Whole, Field(ge=0, le=5)] = 0
     snapshot_days: Annotated[Whole, Field(ge=1, le=35)] = 7
-    major_upgrade: bool = False
+    major_upgrade: Switch = False
 
 
 class EdgeSettings(BaseModel):
@@ -139,10 +147,24 @@ class EdgeSettings(BaseModel):
 
     rate_per_minute: Annotated[Whole, Field(ge=1, le=6000)] = 60
     burst: Annotated[Whole, Field(ge=0, le=1000)] = 10
+    webhook_rate_per_minute: Annotated[Whole, Field(ge=1, le=6000)] = 120
+    webhook_burst: Annotated[Whole, Field(ge=0, le=1000)] = 60
+    pages_per_minute: Annotated[Whole, Field(ge=60, le=60_000)] = 1200
+    requests: Annotated[Whole, Field(ge=20, le=2000)] = 100
     pinning: Literal["cookie", "none"] = "cookie"
-    trusted_proxies: Annotated[list[IPv4Network], known("a list of networks, such as 10.42.8.0/22")] = []
-    trusted_callers: Annotated[list[IPv4Network], known("a list of networks, such as 203.0.113.7/32")] = []
+    trusted_proxies: Annotated[list[Network], known("a list of networks, such as 10.42.8.0/22")] = []
+    trusted_callers: Annotated[list[Network], known("a list of networks, such as 203.0.113.7/32")] = []
     image: str | None = None
+
+    @property
+    def limits(self) -> EdgeLimits:
+        """What an address is held to beside the playbook's limit."""
+        return EdgeLimits(
+            webhook_per_minute=self.webhook_rate_per_minute,
+            webhook_burst=self.webhook_burst,
+            pages_per_minute=self.pages_per_minute,
+            requests=self.requests,
+        )
 
     def require_image(self) -> str:
         """nginx's image on AWS. Raises SettingsError where none is named."""
@@ -157,9 +179,9 @@ class WaiverSettings(BaseModel):
     model_config = FORM
 
     criterion: Criterion
-    reason: Annotated[str, Field(min_length=1)]
-    owner: Annotated[str, Field(min_length=1)]
-    expires: date
+    reason: Line
+    owner: Line
+    expires: Annotated[date, known("a date, YYYY-MM-DD")]
 
 
 class SmokeSettings(BaseModel):
@@ -167,14 +189,16 @@ class SmokeSettings(BaseModel):
 
     model_config = FORM
 
-    run: bool = True
+    run: Switch = True
     profile: Annotated[Profile | None, known("full or prod")] = None
-    must_pass: Annotated[list[Criterion], known(f"a list of criteria: {', '.join(Criterion)}")] = list(MUST_PASS)
+    must_pass: Annotated[list[Criterion], Field(min_length=1), known(f"a list of criteria: {', '.join(Criterion)}")] = (
+        list(MUST_PASS)
+    )
     max_age_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 30
     waivers: Annotated[
         list[WaiverSettings], known("a list of objects of criterion, reason, owner, expires (a date, YYYY-MM-DD)")
     ] = []
-    on_call: str | None = None
+    on_call: Line | None = None
 
 
 class AdaptersSettings(BaseModel):
@@ -201,7 +225,9 @@ class FargateSettings(BaseModel):
     most_tasks: Annotated[Whole, Field(ge=1, le=400)] = 6
     worker_tasks: Annotated[Whole, Field(ge=1, le=100)] = 1
     hosted_zone_id: Annotated[str | None, like(r"Z[A-Z0-9]+", "a Route 53 hosted zone's id, Z…")] = None
-    certificate_arn: Annotated[str | None, like(r"arn:aws:acm:\S+:certificate/\S+", "an ACM certificate's ARN")] = None
+    certificate_arn: Annotated[
+        str | None, like(r"arn:aws:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+", "an ACM certificate's ARN")
+    ] = None
     waf_requests: Annotated[Whole | None, Field(ge=10, le=2_000_000_000)] = None
     waf_managed: Literal["count", "block"] = "count"
 
@@ -211,10 +237,10 @@ class NetworkSettings(BaseModel):
 
     model_config = FORM
 
-    cidr: IPv4Network = IPv4Network("10.42.0.0/16")
-    app_subnets: list[IPv4Network] = []
-    data_subnets: list[IPv4Network] = []
-    public_subnets: list[IPv4Network] = []
+    cidr: Network = CIDR
+    app_subnets: list[Network] = []
+    data_subnets: list[Network] = []
+    public_subnets: list[Network] = []
     nat: Literal["one", "per-zone"] = "one"
 
     vpc_id: Annotated[str | None, like(r"vpc-[0-9a-f]+", "a VPC's id, vpc-…")] = None

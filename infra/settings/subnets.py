@@ -13,6 +13,9 @@ SPLITTABLE = 24
 """A VPC split here has room for a fourth tier, and for four zones in each: 16 subnets."""
 MOST_ZONES = 4
 
+OWN = [IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
+"""Addresses that are nobody's on the internet (RFC 1918, RFC 6598): tasks could not reach others' in such a VPC."""
+
 Subnets = Mapping[str, Sequence[IPv4Network]]
 
 
@@ -30,6 +33,11 @@ def split(cidr: IPv4Network, zones: int) -> Subnets:
 def problems(cidr: IPv4Network, subnets: Subnets, zones: int) -> Iterator[str]:
     """What AWS would refuse in the subnets that are given, a clause each: outside the VPC, too small, overlapping,
     too few. Those that are split are sound whenever the VPC's range is."""
+    if not any(cidr.subnet_of(own) for own in OWN):
+        yield (
+            f"network.cidr is {cidr}: others' addresses, or none that AWS routes; choose one of "
+            f"{', '.join(map(str, OWN))}, or name a VPC that has it by network.vpcId"
+        )
     if not LARGEST <= cidr.prefixlen <= SPLITTABLE:
         yield f"network.cidr is {cidr}: it must have a prefix of /{LARGEST} to /{SPLITTABLE}"
     if not any(subnets.values()):

@@ -14,7 +14,7 @@ from offline.bootstrap import runner, teardown
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import StepError
 from offline.bootstrap.steps import all_steps, entrypoint_steps, tool_steps
-from offline.machine import ROOT, MachineError
+from offline.machine import ROOT, MachineError, cache_folder, require_usable
 
 STEPS = {"up": all_steps, "tools": tool_steps, "entrypoint": entrypoint_steps}
 
@@ -26,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     command = parser.parse_args(arguments).command
     console = Console()
     try:
+        if command not in ("down", "clean"):
+            for folder in (ROOT, cache_folder()):
+                require_usable(folder)
         if command in STEPS:
             return 0 if runner.run(STEPS[command](), console, ROOT / ".local" / "log") else 1
         if command == "doctor":

@@ -48,6 +48,7 @@ def build(folder: Path, job: Job, make: Callable[[Path], None]) -> None:
             make(folder)
         finally:
             job.locks.remove(lock)
+        os.sync()  # else the marker may outlive a killed machine, and what was built not
         (folder / MARKER).touch()
 
 
@@ -70,13 +71,3 @@ def locked(path: Path, job: Job) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
-    """Writes a small file whole or not at all, with its mode from the first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-        file.write(text)
-    draft.replace(path)

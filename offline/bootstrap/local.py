@@ -5,17 +5,21 @@ from __future__ import annotations
 import secrets
 import shlex
 from pathlib import Path
+from urllib.parse import quote
 
 from offline.bootstrap import plugins, pulumi, python
-from offline.bootstrap.artifact import replace_text
-from offline.bootstrap.runner import Job, State, Step
-from offline.machine import ROOT
+from offline.bootstrap.runner import Job, State, Step, StepError
+from offline.files import replace_text
+from offline.machine import ROOT, recorded_stacks
 
 LOCAL = ROOT / ".local"
 STATE = LOCAL / "state"
 PASSPHRASE = LOCAL / "passphrase"
 ENVIRONMENT = LOCAL / "env"
 CUTOVER = LOCAL / "bin" / "cutover"
+NEAR = "localhost,127.0.0.1,10.213.0.0/16,10.214.0.0/16"
+"""Whom gRPC and the official providers must ask without a proxy: this machine, and its clones' networks
+(offline/machine.py)."""
 UNSET = ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -30,20 +34,30 @@ class Backend(Step):
         stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
         if not STATE.is_dir():
             stale.append(STATE.name)
-        if not PASSPHRASE.exists() or PASSPHRASE.stat().st_mode & 0o777 != 0o600:
+        if not _has_passphrase() or PASSPHRASE.stat().st_mode & 0o777 != 0o600:
             stale.append(PASSPHRASE.name)
         return State(not stale, f"missing or outdated: {' '.join(stale)}" if stale else ".local/state, .local/env")
 
     def act(self, job: Job) -> str:
         job.phase = "files"
         STATE.mkdir(parents=True, exist_ok=True)
-        if PASSPHRASE.exists():
+        if _has_passphrase():
             PASSPHRASE.chmod(0o600)
+        elif recorded := recorded_stacks(ROOT):
+            raise StepError(
+                f"{PASSPHRASE} is {'empty' if PASSPHRASE.exists() else 'not there'}, and the secrets of "
+                f"{recorded[0].stem} are under it: restore it. Else run `make clean`, which removes the stack's data, "
+                "and `make up`"
+            )
         else:
             replace_text(PASSPHRASE, secrets.token_urlsafe(32), 0o600)
         replace_text(CUTOVER, _cutover_text(), 0o755)
         replace_text(ENVIRONMENT, environment_text())
         return ".local/state, .local/env"
+
+
+def _has_passphrase() -> bool:
+    return PASSPHRASE.exists() and bool(PASSPHRASE.read_bytes().strip())
 
 
 def environment() -> dict[str, str]:
@@ -52,7 +66,7 @@ def environment() -> dict[str, str]:
         "PULUMI_HOME": str(plugins.PULUMI_HOME),
         # Without metadata=skip every state file has a sidecar that is not written atomically: a CLI that is
         # killed in between leaves it empty, and nothing can be loaded any more.
-        "PULUMI_BACKEND_URL": f"file://{STATE}?metadata=skip",
+        "PULUMI_BACKEND_URL": f"file://{quote(str(STATE))}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(PASSPHRASE),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "AWS_CONFIG_FILE": "/dev/null",
@@ -75,6 +89,11 @@ def environment_text() -> str:
     entries = ":".join(map(str, path_entries()))
     lines.append(f'export PATH={shlex.quote(entries)}:"$PATH"')
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment().items()]
+    lines += [
+        'no_proxy="${no_proxy:-${NO_PROXY:-}}"',
+        f'case ",$no_proxy," in ",*," | *",{NEAR},"*) ;; *) no_proxy="${{no_proxy:+$no_proxy,}}{NEAR}" ;; esac',
+        'export no_proxy NO_PROXY="$no_proxy"',
+    ]
     lines.append(f"unset PULUMI_CONFIG_PASSPHRASE {' '.join(UNSET)}")
     return "\n".join(lines) + "\n"
 

@@ -62,7 +62,7 @@ def _apt(job: Job, *arguments: str) -> None:
 def missing_packages() -> list[str]:
     """Returns the names of the packages to install, none on a machine that has the commands."""
     missing = [name for name in COMMANDS if shutil.which(name, path=SEARCH) is None]
-    if "debootstrap" in missing and not KEYRING.exists():
+    if not KEYRING.exists():
         missing.append("debian-archive-keyring")
     if docker.engine_version() is None:
         if not all(shutil.which(name, path=SEARCH) for name in ("dockerd", "iptables")):

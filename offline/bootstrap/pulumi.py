@@ -1,29 +1,25 @@
-"""Which Pulumi CLI this clone uses: the person's own, the official release, or one built here."""
+"""Which Pulumi CLI this clone uses: the person's own, or one built here from modules whose sums are pinned."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import socket
 import subprocess
-import urllib.request
 from pathlib import Path
 
 from offline.bootstrap import artifact, golang
-from offline.bootstrap.runner import Job, State, Step, StepError, StoppedError
+from offline.bootstrap.runner import Job, State, Step, StepError
 from offline.machine import cache_folder
 
 MINIMUM = (3, 259, 0)
-INSTALLER_HOST = "get.pulumi.com"
-INSTALLER_SECONDS = 2.0
-CHOICES = ("auto", "path", "installer", "modules")
+CHOICES = ("auto", "path", "modules")
 
 
 class Pulumi(Step):
     """A `pulumi` of 3.259.0 or newer with its Python language host beside it.
 
-    The environment variable PULUMI narrows where it may come from: path, installer or modules.
+    The environment variable PULUMI narrows where it may come from: path or modules.
     """
 
     name = "pulumi"
@@ -42,11 +38,7 @@ class Pulumi(Step):
                 f"PULUMI=path, but {note or 'no pulumi is on PATH'}; {_dotted(MINIMUM)} or newer with "
                 "pulumi-language-python beside it is needed: upgrade it, or run without PULUMI=path"
             )
-        folder = _install(job) if choice in ("auto", "installer") and _installer_answers() else None
-        if folder is None and choice == "installer":
-            raise StepError(f"PULUMI=installer, but {INSTALLER_HOST} gave no release; run without PULUMI=installer")
-        if folder is None:
-            folder = golang.build(job)
+        folder = golang.build(job)
         return f"{_describe(folder / 'bin')}{f' ({note})' if note else ''}"
 
 
@@ -64,8 +56,6 @@ def _find() -> tuple[Path | None, str]:
     if own is not None:
         return own, ""
     remark = f" ({note})" if note else ""
-    if choice in ("auto", "installer") and artifact.is_complete(_release_folder()):
-        return _release_folder() / "bin", remark
     if choice in ("auto", "modules") and artifact.is_complete(golang.toolchain_folder()):
         return golang.toolchain_folder() / "bin", remark
     return None, note
@@ -97,45 +87,7 @@ def _version(command: str | Path) -> tuple[int, ...]:
 def _describe(folder: Path) -> str:
     if folder == golang.toolchain_folder() / "bin":
         return f"{golang.VERSION}, built from Go modules"
-    if folder == _release_folder() / "bin":
-        return f"{_dotted(MINIMUM)}, official release"
     return f"{_dotted(_version(folder / 'pulumi'))} of {folder}"
-
-
-def _release_folder() -> Path:
-    return cache_folder() / f"pulumi-{_dotted(MINIMUM)}"
-
-
-def _installer_answers() -> bool:
-    try:
-        socket.create_connection((INSTALLER_HOST, 443), timeout=INSTALLER_SECONDS).close()
-    except OSError:
-        return False
-    return True
-
-
-def _install(job: Job) -> Path | None:
-    """Runs the official installer into the cache; None if it does not work, whatever the reason."""
-    folder = _release_folder()
-
-    def make(target: Path) -> None:
-        job.phase = "official installer"
-        script = target / "install.sh"
-        with urllib.request.urlopen(f"https://{INSTALLER_HOST}/install.sh", timeout=10) as answer:
-            script.write_bytes(answer.read())
-        options = ("--version", _dotted(MINIMUM), "--install-root", target, "--no-edit-path")
-        job.run("sh", script, *options)
-        if _version(target / "bin" / "pulumi") != MINIMUM:
-            raise StepError("the installer gave no working pulumi")
-
-    try:
-        artifact.build(folder, job, make)
-    except StoppedError:
-        raise
-    except (StepError, OSError) as error:
-        job.say(f"the official installer failed ({error}), so builds from Go modules")
-        return None
-    return folder
 
 
 def _choice() -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 import tempfile
 from pathlib import Path
 
-from offline.bootstrap.artifact import replace_text
 from offline.bootstrap.docker import docker
 from offline.bootstrap.runner import Job, State, Step
 from offline.bootstrap.services import ask
 from offline.emulator.addresses import FIRST, LAST
+from offline.files import replace_text
 from offline.machine import ROOT, Machine
 
 DAYS = 397  # what browsers accept at most
@@ -52,6 +53,8 @@ class Tls(Step):
     def check(self) -> State:
         if not all((self._folder / name).is_file() for name in FILES):
             return State(False, "no certificate")
+        if torn := self._torn():
+            return State(False, f"not readable: {torn}")
         command = ("openssl", "x509", "-noout", "-enddate", "-checkend", str(RENEW_SECONDS), "-in")
         asked = ask(*command, str(self._folder / "edge.pem"))
         end = asked.stdout.partition("notAfter=")[2].partition("\n")[0]
@@ -60,6 +63,21 @@ class Tls(Step):
         if end and "does match" not in here.stdout:
             return State(False, "the databases' certificate is for other addresses")
         return State(asked.returncode == 0, f"localhost, 127.0.0.1, until {end}" if end else "not readable")
+
+    def _torn(self) -> str | None:
+        """Which of the files a killed machine has left empty or cut; None where all can be read."""
+        try:
+            ssl.create_default_context(cafile=self._folder / "ca.pem")
+        except (ssl.SSLError, ValueError):
+            return "ca.pem"
+        for name in ("edge", "databases"):
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                    self._folder / f"{name}.pem", self._folder / f"{name}.key"
+                )
+            except (ssl.SSLError, ValueError):
+                return f"{name}.pem or {name}.key"
+        return None
 
     def act(self, job: Job) -> str:
         with tempfile.TemporaryDirectory() as draft:

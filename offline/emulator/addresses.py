@@ -8,6 +8,8 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
+from offline.files import replace_text
+
 FIRST, LAST = 64, 127
 
 
@@ -55,6 +57,4 @@ class Addresses:
             self._save()
 
     def _save(self) -> None:
-        draft = self._file.with_suffix(".new")
-        draft.write_text(json.dumps(self._taken, indent=2) + "\n")
-        draft.replace(self._file)
+        replace_text(self._file, json.dumps(self._taken, indent=2) + "\n")

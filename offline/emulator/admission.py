@@ -2,71 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from offline.emulator import cors
-from offline.emulator.patching import patch
+from offline.emulator.refusal import NotAdmittedError
+from offline.emulator.served import caller
+from offline.emulator.sessions import Sessions
+from offline.emulator.signatures import UNSIGNED, Claim, verify
 from offline.machine import Machine
 
-SERVED = (
-    "cloudwatch",
-    "cloudwatch_logs",
-    "ec2",
-    "elasticache",
-    "iam",
-    "imds",
-    "kms",
-    "rds",
-    "s3",
-    "secretsmanager",
-    "sns",
-    "ssm",
-    "sts",
-)
-"""The emulator's modules that local stacks need. None runs a caller's code, or a container of a caller's choice."""
 HEALTH, DATABASES = ADMIN_PATHS = ("/_ministack/health", "/_emulator/databases")
-"""For processes of this machine. The emulator's other paths of its own are nobody's."""
+"""For processes of this machine, the second for the holder of the clone's key alone. The emulator's other paths of its
+own are nobody's."""
 
+OWN = ("/_", "/v20180820/")
+"""How paths begin that the emulator answers before it looks for a service: its own, and those of S3 Control."""
 METADATA = "/latest/"
 """Instance metadata, where a process without credentials gets its own."""
+MOST_BYTES, MOST_STATED = 2**20, 2**27
+"""Of a body that has to be read before anybody knows whose it is, and of one that its sender is known of before."""
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
-class NotAdmittedError(Exception):
-    """A request that is not answered. One line: the value seen and the rule."""
-
-
-def narrow(app: Any, state: Path) -> None:
-    """Refuses every service but those served, whichever way a request would reach it, and removes from the folder
-    `state` what others had kept."""
-    for file in state.glob("*.json"):
-        if app._state_map.get(file.stem, file.stem) not in SERVED:
-            file.unlink()
-    for name, service in app.SERVICE_REGISTRY.items():
-        if service["module"] not in SERVED:
-            patch(app.SERVICE_HANDLERS, name, partial(_refusing, name))
-    patch(app, "_get_module", lambda load: lambda name: load(name) if name in SERVED else _refuse(name))
-    # Its own loads others. Of those served RDS alone must be there before it is asked for anything.
-    patch(app, "_load_persisted_state", lambda _: lambda: app.load_state("rds") and app._get_module("rds"))
-
-
 @dataclass(frozen=True)
 class Admission:
-    """The application in front of the emulator's, `app`: passes a request on, or answers 403 with the reason.
+    """The application in front of the emulator's, `app`: passes a request on, or says in its answer why not.
 
-    `rules` returns the text of each CORS configuration of a bucket.
+    `sessions` knows the callers; `processes` whether an address of the clone's network is a process's of the service:
+    these alone get a role there; `rules` returns the text of each CORS configuration of a bucket.
     """
 
     machine: Machine
+    sessions: Sessions
+    processes: Callable[[str], bool]
     rules: cors.Rules
     app: Any
 
@@ -88,14 +65,17 @@ class Admission:
             self._admit(scope)
             headers = self._cross_origin(scope)
             if scope["method"] == "OPTIONS":
-                await _answer(guarded, 200, b"")
+                await answer(guarded, 200, {}, b"")
             else:
-                await self.app(scope, receive, guarded)
+                await self.app(scope, await self._signed(scope, receive), guarded)
+        except DisconnectedError:
+            return
         except NotAdmittedError as refusal:
             if begun:
                 raise
             headers = []
-            await _answer(guarded, 403, _explained(str(refusal)))
+            as_json = any(name == b"x-amz-target" for name, _ in scope["headers"])
+            await answer(guarded, *refusal.answer(as_json=as_json))
 
     def _admit(self, scope: Any) -> None:
         if scope["type"] != "http":
@@ -112,17 +92,46 @@ class Admission:
         path = str(scope["path"])
         if path in ADMIN_PATHS and not from_host:
             raise NotAdmittedError(f"{path} is for processes of this machine, not for containers")
-        if path not in ADMIN_PATHS and (path.startswith("/_") or path == "/health" or not path.startswith("/")):
+        if path not in ADMIN_PATHS and (path.startswith(OWN) or path == "/health" or not path.startswith("/")):
             raise NotAdmittedError(
                 f"path {path[:80]!r} is not answered: the emulator's own are {', '.join(ADMIN_PATHS)}"
             )
 
-        signed = (
-            any(name == b"authorization" for name, _ in scope["headers"])
-            or b"X-Amz-Signature=" in scope["query_string"]
+    async def _signed(self, scope: Any, receive: Receive) -> Receive:
+        """Knows the caller by the signature, and returns what hands the whole body on. A client that goes away before
+        its request is whole raises DisconnectedError: the emulator takes the end of a connection for the end of a body,
+        and would make a bucket without the tags that a killed client had still to send."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if len(headers) < len(scope["headers"]):
+            raise NotAdmittedError("a header is given twice")
+        if "content-length" in headers and "transfer-encoding" in headers:
+            raise NotAdmittedError("content-length and transfer-encoding: which of them is meant?", "InvalidRequest")
+        query, path = scope["query_string"].decode("latin-1"), scope["raw_path"].decode("latin-1")
+        claim = Claim.of(headers, query)
+        if claim is None:
+            if scope["path"] != HEALTH and not scope["path"].startswith(METADATA):
+                raise NotAdmittedError(f"{scope['method']} {path[:80]!r} is not signed: a stranger gets nothing")
+            peer = str(scope["client"][0])
+            if peer not in own_addresses() and not await asyncio.to_thread(self.processes, peer):
+                raise NotAdmittedError(f"{peer} is no process of the service: instance metadata has no role for it")
+            return _replayed(await _whole(receive, MOST_BYTES), receive)
+        body = b"" if claim.payload else await _whole(receive, MOST_BYTES)
+        known = verify(
+            claim,
+            self.sessions,
+            method=scope["method"],
+            path=path,
+            headers=headers,
+            payload=claim.payload or hashlib.sha256(body).hexdigest(),
         )
-        if not signed and scope["method"] != "OPTIONS" and not path.startswith((*ADMIN_PATHS, METADATA)):
-            raise NotAdmittedError(f"{scope['method']} {path[:80]!r} is not signed: a stranger gets nothing")
+        if scope["path"] == DATABASES and known.session:
+            raise NotAdmittedError(f"{DATABASES} is for the holder of this clone's key")
+        if claim.payload:
+            body = await _whole(receive, MOST_STATED, "EntityTooLarge")
+            if claim.payload != UNSIGNED and hashlib.sha256(body).hexdigest() != claim.payload:
+                raise NotAdmittedError("the body is not what was signed", "XAmzContentSHA256Mismatch")
+        caller.set(known)
+        return _replayed(body, receive)
 
     def _cross_origin(self, scope: Any) -> cors.Headers:
         request = cors.Request.of(scope)
@@ -143,29 +152,35 @@ def own_addresses() -> set[str]:
     return {*re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", Path("/proc/net/fib_trie").read_text())}
 
 
-def _refuse(name: str) -> Any:
-    raise NotAdmittedError(f"service {name} is not answered: local stacks need {', '.join(SERVED)}")
+class DisconnectedError(Exception):
+    """The client went away before it had sent its request."""
 
 
-def _refusing(name: str, _handler: Any) -> Callable[..., Awaitable[Any]]:
-    async def handler(*_: Any) -> Any:
-        try:
-            _refuse(name)
-        except NotAdmittedError as refusal:  # raised, it would be told as the emulator's own failure
-            return 403, {"Content-Type": "text/xml"}, _explained(str(refusal))
-
-    return handler
-
-
-def _explained(reason: str) -> bytes:
-    """An error as every AWS client reads one."""
-    return (
-        "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
-        f"<Message>{escape(reason)}</Message></Error></ErrorResponse>\n"
-    ).encode()
+async def _whole(receive: Receive, most: int, code: str = "AccessDenied") -> bytes:
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise NotAdmittedError(f"a body has {MOST_BYTES} bytes at most, with a signed hash {MOST_STATED}", code)
+        more = message.get("more_body", False)
+    return bytes(body)
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"text/xml"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Any:
+        return left.pop() if left else await receive()
+
+    return received
+
+
+async def answer(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Answers a request whole, as XML if `headers` have no other content-type."""
+    told = {"Content-Type": "text/xml", **headers, "Content-Length": str(len(body))}
+    listed = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": status, "headers": listed})
     await send({"type": "http.response.body", "body": body})

@@ -9,17 +9,32 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import ContainerCollection
 from docker.models.images import ImageCollection
 from docker.models.volumes import VolumeCollection
+from docker.types import LogConfig
 
 from offline.emulator.addresses import Addresses
 from offline.emulator.patching import patch
-from offline.emulator.transit import REDIS, Transit, archive
+from offline.emulator.transit import REDIS, REDIS_VOLUME, Transit, archive
 from offline.machine import Machine
 
 CLONE = "web-next.clone"
 KIND = "web-next.emulator"
-DATABASES = ("rds", "elasticache")
-MASTER_PASSWORD = "/var/lib/postgresql/master-password"  # noqa: S105 a path; the image removes it once read
+ROLE, PROCESSES = "web-next.role", ("candidate", "executor", "stable", "worker")
+"""The label of what a container is, and those that run the service (`infra/runtime/docker/process.py`)."""
+DATA = {"rds": "/var/lib/postgresql/data", "elasticache": REDIS_VOLUME}  # the volume of each kind
+MASTER_PASSWORD = "master-password"  # noqa: S105 a file in it; the image removes it once read
 POSTGRES = 5432  # the image's user and group
+CONFINED: dict[str, Any] = {
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+    "mem_limit": "512m",
+    "memswap_limit": "512m",
+    "pids_limit": 512,
+    "dns": ["127.0.0.1"],  # of itself: no name outside is asked for (infra/runtime/docker/container.py)
+    "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "3"}),
+}
+"""A database can do nothing but its own work; beside its volume it writes to these folders, which are gone with it."""
+SCRATCH = {"rds": {"/tmp": "size=64m,mode=1777", "/run/postgresql": f"size=1m,mode=755,uid={POSTGRES},gid={POSTGRES}"}}  # noqa: S108 - the container's own
 
 refusal: ContextVar[str] = ContextVar("refusal", default="")
 """Why Docker refused the last container of this request; the emulator itself only logs it."""
@@ -58,6 +73,14 @@ class Containers:
             volume.remove(force=True)
             self._addresses.release(volume.name.removesuffix("-data"))
 
+    def is_process(self, client: Any, address: str) -> bool:
+        """Whether a process of the service has this address of the clone's network."""
+        for container in client.api.containers(filters={"label": self.labels()}):
+            place = container["NetworkSettings"]["Networks"].get(self._machine.network) or {}
+            if place.get("IPAddress") == address:
+                return container["Labels"].get(ROLE) in PROCESSES
+        return False
+
     def keep_addresses(self, client: Any) -> None:
         """Gives back the addresses of databases whose volume is gone."""
         volumes = client.volumes.list(filters={"label": self.labels()})
@@ -77,11 +100,13 @@ class Containers:
             options.pop("ports", None)  # reached at its own address; a published port is one more to collide
             if options.pop("network", None):
                 network = self._machine.network
-                address = self._addresses.of(name) if kind in DATABASES else None
+                address = self._addresses.of(name) if kind in DATA else None
                 endpoint = this.client.api.create_endpoint_config(ipv4_address=address)
                 options |= {"network": network, "networking_config": {network: endpoint}}
             if kind == "elasticache":
-                volumes |= {f"{name}-data": {"bind": "/data", "mode": "rw"}}
+                volumes |= {f"{name}-data": {"bind": DATA[kind], "mode": "rw"}}
+            if kind in DATA:
+                options |= {**CONFINED, "tmpfs": SCRATCH.get(kind)}
             for volume in volumes:
                 if volume.startswith("web-next-"):
                     this.client.volumes.create(volume, labels=labels)
@@ -90,7 +115,7 @@ class Containers:
                 this, image, command, name=name, labels=labels, environment=environment, volumes=volumes, **options
             )
             if files:
-                container.put_archive("/", archive(files, owner))
+                container.put_archive(DATA[kind], archive(files, owner))
             return container
 
         return narrowed

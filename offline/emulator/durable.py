@@ -21,10 +21,13 @@ S3_STORES = (
     "_object_legal_hold",
 )
 BLOB = "__blob__"
-SESSIONS = 200
-"""How many of the newest role sessions are kept: each process of a stack takes one an hour."""
+EMPTY = hashlib.sha256(b"").hexdigest()
 
 log = logging.getLogger("durable")
+
+
+class TornError(Exception):
+    """What was kept cannot be read any more. One line, fit for a person."""
 
 
 class Durable:
@@ -39,13 +42,16 @@ class Durable:
         self._touched: set[str] = set()
 
     def install(self) -> None:
-        """Moves bytes out of the JSON, completes what S3 saves, and notes which services requests reach."""
+        """Moves bytes out of the JSON, completes what S3 saves, and notes which services requests reach.
+
+        Raises TornError for a file that a killed machine left empty or cut: MiniStack would begin without what it had,
+        and the next save would forget that for good.
+        """
         self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
         patch(self._persistence, "_json_default", lambda encode: lambda value: self._encode(encode, value))
         patch(self._persistence, "_json_object_hook", lambda decode: lambda value: self._decode(decode, value))
         self._remove_unused()
         self._complete_s3()
-        self._keep_sessions()
         patch(self._app, "_get_module", lambda load: lambda name: self._touch(load, name))
 
     def save_touched(self) -> None:
@@ -84,13 +90,6 @@ class Durable:
             s3._PERSISTED_BUCKET_DICTS[name.lstrip("_")] = getattr(s3, name)
         s3.restore_state(self._persistence.load_state("s3"))
 
-    def _keep_sessions(self) -> None:
-        # Whoever took on a role before a restart goes on signing with what it got, until that expires.
-        sts = self._app._get_module("sts")
-        sts._sessions.update(self._persistence.load_state("sts") or {})
-        sts.get_state = lambda: dict([*sts._sessions.items()][-SESSIONS:])
-        self._app._state_map["sts"] = "sts"
-
     def _encode(self, encode: Any, value: Any) -> Any:
         if not isinstance(value, bytes | bytearray):
             return encode(value)
@@ -110,8 +109,29 @@ class Durable:
         return (self._blobs / value[BLOB]).read_bytes() if value.keys() == {BLOB} else decode(value)
 
     def _remove_unused(self) -> None:
-        states = Path(self._persistence.STATE_DIR).glob("*.json")
-        used = {digest for file in states for digest in re.findall(rf'"{BLOB}": "(\w+)"', file.read_text())}
-        for file in self._blobs.iterdir():
-            if file.name not in used:
-                file.unlink()
+        used = {
+            digest for file in sorted(Path(self._persistence.STATE_DIR).glob("*.json")) for digest in self._of(file)
+        }
+        for blob in self._blobs.iterdir():
+            if blob.name not in used:
+                blob.unlink()
+
+    def _of(self, state: Path) -> list[str]:
+        """The digests of the bodies that a service's state has. Raises TornError."""
+        try:
+            text = state.read_text()
+            json.loads(text)
+        except ValueError as error:
+            raise TornError(
+                f"{state} is torn ({error}): restore it. Else remove it, which forgets what the emulator has of "
+                f"{state.stem}, and run `make up`"
+            ) from None
+        digests = re.findall(rf'"{BLOB}": "(\w+)"', text)
+        for digest in digests:
+            blob = self._blobs / digest
+            if not blob.exists() or (not blob.stat().st_size and digest != EMPTY):
+                raise TornError(
+                    f"{blob} is {'empty' if blob.exists() else 'not there'}, and {state.name} names it: restore it. "
+                    "Else run `make clean`, which removes this clone's data, and `make up`"
+                )
+        return digests

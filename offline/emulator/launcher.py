@@ -6,13 +6,15 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from offline.bootstrap.artifact import is_complete
 from offline.bootstrap.python import emulator_folder
 from offline.emulator.admission import DATABASES, HEALTH
 from offline.emulator.process import Process
+from offline.emulator.signatures import signed
 from offline.emulator.transit import FILES
+from offline.files import replace_text
 from offline.images.build import Images
 from offline.machine import ROOT, Machine
 
@@ -49,6 +53,11 @@ class Emulator:
     def folder(self) -> Path:
         """Where its state, log, addresses and process record are."""
         return self.root / ".local" / "emulator"
+
+    @property
+    def key(self) -> Path:
+        """The secret of every account's access key, and what sessions are issued by; made at the first start."""
+        return self.folder / "key"
 
     @property
     def tls(self) -> Path:
@@ -96,8 +105,9 @@ class Emulator:
         settings = self.settings()
         settings.pop("PATH", None)  # another shell's, which doesn't make it another emulator
         digest = hashlib.sha256(json.dumps([str(emulator_folder()), settings]).encode())
-        certificate = [file for file in (self.tls / name for name in FILES) if file.exists()]
-        for file in [*sorted(Path(__file__).parent.glob("*.py")), *certificate]:
+        own = [file for file in (self.key, *(self.tls / name for name in FILES)) if file.exists()]
+        code = sorted([*Path(__file__).parent.glob("*.py"), *(ROOT / "policy" / "iam").glob("*.py")])
+        for file in [*code, *own]:
             digest.update(file.read_bytes())
         return digest.hexdigest()[:12]
 
@@ -109,6 +119,8 @@ class Emulator:
         for name in ("home", "tmp", "state"):
             (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock():
+            if not self.key.exists():
+                replace_text(self.key, secrets.token_hex(32), 0o600)
             process = self._process()
             if process is not None:
                 with suppress(EmulatorError):
@@ -229,8 +241,12 @@ class Emulator:
                 ) from None
 
     def _ask(self, path: str) -> Any:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(self.machine.emulator + path, timeout=10) as answer:
+        headers = signed(self.machine.emulator + path, self.machine.account, self.key.read_text())
+        with closing(HTTPConnection(self.machine.gateway, self.machine.emulator_port, timeout=10)) as connection:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            if answer.status != HTTPStatus.OK:
+                raise OSError(f"{path} is {answer.status}: {answer.read(300)!r}")
             return json.load(answer)
 
     def _last_words(self) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from offline.files import replace_text
+
 POLL_SECONDS = 0.05
 
 
@@ -49,9 +51,7 @@ class Process:
 
     def write(self, file: Path) -> None:
         """Records the process in a file, whole or not at all."""
-        draft = file.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(self)) + "\n")
-        draft.replace(file)
+        replace_text(file, json.dumps(asdict(self)) + "\n")
 
     def alive(self) -> bool:
         """True while this very process runs; one that only waits to be collected doesn't."""

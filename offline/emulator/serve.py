@@ -11,16 +11,21 @@ import json
 import logging
 import os
 import sys
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from offline.emulator import cors
-from offline.emulator.addresses import Addresses
-from offline.emulator.admission import DATABASES, Admission, Receive, Send, narrow
+from offline.emulator.addresses import AddressError, Addresses
+from offline.emulator.admission import DATABASES, Admission, Receive, Send, answer
 from offline.emulator.containers import Containers
 from offline.emulator.databases import Databases
-from offline.emulator.durable import Durable
+from offline.emulator.durable import Durable, TornError
+from offline.emulator.patching import patch
+from offline.emulator.rights import Rights
+from offline.emulator.served import caller, narrow
+from offline.emulator.sessions import Sessions
+from offline.emulator.sts import Sts
 from offline.emulator.transit import Transit
 from offline.machine import Machine
 
@@ -38,21 +43,27 @@ def serve(root: Path) -> None:
     logging.getLogger("persistence").setLevel(logging.WARNING)
     folder = root / ".local" / "emulator"
     machine = Machine.load(root)
-    narrow(ministack.app, folder / "state")
+    rights = Rights(ministack.app)
+    narrow(ministack.app, folder / "state", rights)
     transit = Transit(root / ".local" / "tls")
     containers = Containers(machine, Addresses(folder / "addresses.json", machine.subnet), transit)
     containers.narrow()
-    containers.keep_addresses(docker.from_env())
+    engine = docker.from_env()
+    containers.keep_addresses(engine)
     databases = Databases(ministack.app, containers, transit)
     databases.install()
     durable = Durable(ministack.app, persistence, folder / "blobs")
     durable.install()
+    sessions = Sessions((folder / "key").read_text())
+    Sts(sessions, rights, machine.account, caller).install(ministack.app)
+    patch(ministack.app._get_module("s3"), "_verify_presigned_sigv4", lambda _: lambda *_: None)  # admission has
     config = Config()
     config.bind = [f"{machine.gateway}:{machine.emulator_port}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     gate = Gate(ministack.app.app, databases, durable)
-    asyncio.run(listen(Admission(machine, cors.stored(ministack.app), gate), config))
+    processes = partial(containers.is_process, engine)
+    asyncio.run(listen(Admission(machine, sessions, processes, cors.stored(ministack.app), gate), config))
 
 
 class Gate:
@@ -80,30 +91,10 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, started)
         elif scope.get("path") == DATABASES:
-            await _answer(send, await asyncio.to_thread(self._databases.answers))
+            told = json.dumps(await asyncio.to_thread(self._databases.answers)).encode()
+            await answer(send, 200, {"Content-Type": "application/json"}, told)
         else:
-            with suppress(DisconnectedError):
-                await self._app(scope, _whole(receive), saved if _changes_state(scope) else send)
-
-
-class DisconnectedError(Exception):
-    """The client went away before it had sent its request."""
-
-
-def _whole(receive: Receive) -> Receive:
-    """Gives the application whole requests only: it takes the end of a connection for the end of a body, and would
-    make a bucket without the tags that a killed client had still to send."""
-    complete = False
-
-    async def received() -> Any:
-        nonlocal complete
-        message = await receive()
-        if message["type"] == "http.disconnect" and not complete:
-            raise DisconnectedError
-        complete = complete or not message.get("more_body", False)
-        return message
-
-    return received
+            await self._app(scope, receive, saved if _changes_state(scope) else send)
 
 
 def _changes_state(scope: Any) -> bool:
@@ -113,12 +104,9 @@ def _changes_state(scope: Any) -> bool:
     return scope.get("method") in ("POST", "PUT", "DELETE", "PATCH") and not reads
 
 
-async def _answer(send: Send, value: object) -> None:
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(value).encode()})
-
-
 if __name__ == "__main__":
     os.umask(0o077)
-    serve(Path(sys.argv[1]))
+    try:
+        serve(Path(sys.argv[1]))
+    except (AddressError, TornError) as problem:
+        sys.exit(str(problem))

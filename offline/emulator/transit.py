@@ -15,6 +15,7 @@ from offline.emulator.patching import patch
 
 AUTHORITY, CERTIFICATE, KEY = FILES = ("ca.pem", "databases.pem", "databases.key")
 REDIS = 6379  # the image's user and group
+REDIS_VOLUME = "/data"
 TOKEN = re.compile(r"[A-Za-z0-9!&#$^<>-]{16,128}")
 ACCEPTED = "_tokens"  # in a group's record: the SHA-256 of each; the emulator keeps no token
 
@@ -43,12 +44,12 @@ class Transit:
                 self._accepted[group] = record[ACCEPTED]
 
     def files(self, labels: Mapping[str, str]) -> dict[str, str]:
-        """Returns path → content of what a container with these labels needs; nothing for one of a plain group."""
+        """Returns name → content of what a container with these labels needs; nothing for one of a plain group."""
         accepted = self._accepted.get((labels.get("account_id", ""), labels.get("region", ""), labels.get("rg_id", "")))
         if accepted is None:
             return {}
-        pair = {"/data/tls.pem": CERTIFICATE, "/data/tls.key": KEY}
-        return {path: (self._folder / name).read_text() for path, name in pair.items()} | _tokens(accepted)
+        pair = {"tls.pem": CERTIFICATE, "tls.key": KEY}
+        return {name: (self._folder / source).read_text() for name, source in pair.items()} | _tokens(accepted)
 
     def trust(self) -> ssl.SSLContext:
         """Returns what a client needs to verify a group."""
@@ -89,17 +90,17 @@ class Transit:
         record["AuthTokenEnabled"] = True
         for identity in record["_docker_container_ids"]:
             container = service._get_docker().containers.get(identity)
-            container.put_archive("/", archive(_tokens(record[ACCEPTED]), REDIS))
+            container.put_archive(REDIS_VOLUME, archive(_tokens(record[ACCEPTED]), REDIS))
             container.restart()
         return modify(asked)
 
 
 def archive(files: Mapping[str, str], owner: int) -> bytes:
-    """Returns a tar of files that only a container's user may read: absolute path → content."""
+    """Returns a tar of files that only a container's user may read: name → content."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, text in files.items():
-            entry = tarfile.TarInfo(path.lstrip("/"))
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
             content = text.encode()
             entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o600, owner, owner
             tar.addfile(entry, io.BytesIO(content))
@@ -107,7 +108,7 @@ def archive(files: Mapping[str, str], owner: int) -> bytes:
 
 
 def _tokens(accepted: Sequence[str]) -> dict[str, str]:
-    return {"/data/tokens": "".join(f"{digest}\n" for digest in accepted)} if accepted else {}
+    return {"tokens": "".join(f"{digest}\n" for digest in accepted)} if accepted else {}
 
 
 def _refuse(service: Any) -> Any:

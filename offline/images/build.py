@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from offline import pip
+from offline.files import is_whole
 from offline.machine import ROOT, cache_folder
 from offline.output import last_line
 
@@ -138,7 +139,7 @@ class Images:
 
     def _base(self) -> Path:
         made = self.cache / f"base-{self.pin('base')}-{platform.machine()}.tar.gz"
-        if not made.exists():
+        if not is_whole(made):
             if os.geteuid() != 0:
                 raise ImageError("debootstrap makes the base image and needs root: run `make up` once as root")
             _run("sh", str(self.root / "offline" / "images" / "base" / "build.sh"), str(made))
@@ -149,15 +150,17 @@ class Images:
         machine = platform.machine()
         pin = hashlib.sha256(requirements.read_bytes() + f"{machine}{PYTHON}".encode()).hexdigest()[:12]
         made = self.cache / f"wheels-{pin}"
-        if not made.exists():
+        if not all(map(is_whole, made.glob("*.whl"))) or not made.exists():
             draft = made.with_suffix(".draft")
-            shutil.rmtree(draft, ignore_errors=True)
+            for left in (draft, made):
+                shutil.rmtree(left, ignore_errors=True)
             _run(
                 *(sys.executable, "-m", "pip", "download", *pip.OPTIONS),
                 *(f"--python-version={PYTHON}", *(f"--platform={tag}_{machine}" for tag in PLATFORMS)),
                 *("--dest", str(draft), "--requirement", str(requirements)),
                 words=pip.last_words,
             )
+            os.sync()  # else the name may outlive a killed machine, and what was downloaded not
             draft.rename(made)
         return made
 

@@ -1,7 +1,7 @@
 """The decision: explicit deny before everything, then what is allowed, then no.
 
-After "Policy evaluation logic" of the IAM user guide, for identity and resource policies. Boundaries, session policies
-and policies of an organization can only take away more, and the project declares none.
+After "Policy evaluation logic" of the IAM user guide, for identity and resource policies and permissions boundaries.
+Session policies and policies of an organization can only take away more, and the project declares none.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import Literal
 from policy.iam.document import Policy, Statement
 from policy.iam.request import Request
 
-NEEDS_THE_RESOURCE = ("kms:", "sts:assumerole")
-"""Keys and roles: a policy of a user or role counts only where the key's or the role's own policy says so."""
+
+def needs_the_resource(request: Request) -> bool:
+    """Whether it is about a key or a role: a policy of a user or role counts only where the key's or the role's own
+    policy says so."""
+    return ":key/" in request.resource or request.action.lower().startswith("sts:assumerole")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +33,25 @@ class Decision:
         return self.answer == "allowed"
 
 
-def decide(request: Request, identity: Iterable[Policy] = (), resource: Policy | None = None) -> Decision:
-    """The decision on a request of a principal with the policies `identity`, on what has the policy `resource`."""
+def decide(
+    request: Request,
+    identity: Iterable[Policy] = (),
+    resource: Policy | None = None,
+    boundary: Policy | None = None,
+) -> Decision:
+    """The decision on a request of a principal with the policies `identity`, on what has the policy `resource`. With a
+    `boundary` nothing is allowed that it does not allow too; but what a resource's policy gives a role's session by the
+    session's own name, which no policy here does, AWS would let through."""
+    decision = _decide(request, identity, resource)
+    if boundary is None or not decision.allowed:
+        return decision
+    bounds = [one for one in boundary.statements if one.applies(request)]
+    if against := [one for one in bounds if not one.allows]:
+        return Decision(answer="denied", because=_sids(against))
+    return decision if bounds else Decision(answer="not allowed")
+
+
+def _decide(request: Request, identity: Iterable[Policy], resource: Policy | None) -> Decision:
     own = [one for policy in identity for one in policy.statements if one.applies(request)]
     theirs = [one for one in (resource.statements if resource else ()) if one.applies(request)]
     principal = request.principal
@@ -43,8 +63,7 @@ def decide(request: Request, identity: Iterable[Policy] = (), resource: Policy |
     named = [one for one in theirs if one.allows and one.names_itself(principal)]
     handed_on = [one for one in theirs if one.allows and one.names_account(principal)]
     if principal.account == request.owner and principal.account:
-        needs_both = request.action.lower().startswith(NEEDS_THE_RESOURCE)
-        counts = own if handed_on or named or not needs_both else []
+        counts = own if handed_on or named or not needs_the_resource(request) else []
         return _allowed([*named, *counts])
     if not principal.account:  # a service, or nobody: only the resource can say yes
         return _allowed(named)

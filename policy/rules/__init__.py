@@ -18,8 +18,9 @@ from policy.rules import (
     rds,
     s3,
     secrets,
+    uploads,
     waf,
 )
 
-AREAS = (s3, rds, elasticache, secrets, iam, kms, network, containers, ecs, balancer, waf, alarms, edge)
+AREAS = (s3, uploads, rds, elasticache, secrets, iam, kms, network, containers, ecs, balancer, waf, alarms, edge)
 ALL: Sequence[Rule] = [one for area in AREAS for one in vars(area).values() if isinstance(one, Rule)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from policy import documents
@@ -32,13 +33,25 @@ WAYS_DOWN: Mapping[str, tuple[str, ...]] = {
 FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 OF_OUR_LOGS = (
     "AuditPartitionRunwayOk",
+    "AwayExecutor",
+    "AwayPostgres",
+    "AwayRedis",
+    "AwayS3",
+    "AwaySettings",
     "RolloutTicks",
     "deadLetters",
     "oldestAlertSeconds",
     "outboxPending",
     "spooledEntries",
 )
-"""The metrics that are counted from our own logs and tell what no metric of AWS does."""
+"""The metrics that are counted from our own logs and tell what no metric of AWS does; without the track's name."""
+OF_FALLBACKS = {
+    "EdgeMockAudit": "audit",
+    "EdgeMockEvidence": "evidence",
+    "EdgeMockQueue": "queue",
+    "EdgeMockGuardrails": "guardrails",
+}
+"""Those of what answers in the place of an adapter, which says nothing of one that is a mock."""
 LEAST_DAYS = 30
 """How long a log is there: as long as evidence is."""
 
@@ -60,7 +73,7 @@ def every_way_down(resource: Resource, stack: Stack) -> Iterator[str]:
             yield f"no alarm on {metric}"
     if resource.type == FILTER:
         metric = resource.get("metricTransformation.name")
-        if metric in OF_OUR_LOGS and not any(metric in _metrics(one) for one in stack.of(ALARM)):
+        if _telling(metric, stack) and not any(metric in _metrics(one) for one in stack.of(ALARM)):
             yield f"no alarm on {metric}"
     if absent := _absent(resource, stack):
         some, metric = absent
@@ -68,6 +81,12 @@ def every_way_down(resource: Resource, stack: Stack) -> Iterator[str]:
         heard = [one for one in alarms if one.get("treatMissingData") == "breaching"]
         if not any("LessThan" in one.get("comparisonOperator") and one.get("threshold") >= 1 for one in heard):
             yield f"no alarm on too little {metric}, or on its silence"
+
+
+def _telling(metric: str, stack: Stack) -> bool:
+    kind = metric.partition("-")[0]
+    adapters = json.loads(stack.config.get("web-next:adapters", "{}"))
+    return kind in OF_OUR_LOGS or (kind in OF_FALLBACKS and adapters.get(OF_FALLBACKS[kind]) != "mock")
 
 
 def _of(resource: Resource, stack: Stack) -> list[Resource]:

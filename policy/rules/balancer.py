@@ -14,8 +14,8 @@ BALANCER, LISTENER, LISTENER_RULE = (
     "aws:lb/listener:Listener",
     "aws:lb/listenerRule:ListenerRule",
 )
-GOOD_TLS = ("ELBSecurityPolicy-TLS13-1-2-", "ELBSecurityPolicy-TLS13-1-3-")
-"""TLS 1.2 or newer; of those with 1.2, the ones with `Ext` also have ciphers without forward secrecy."""
+GOOD_TLS = ("ELBSecurityPolicy-TLS13-1-2-Res-", "ELBSecurityPolicy-TLS13-1-3-")
+"""TLS 1.2 or newer; of those with 1.2, the restricted ones alone have no ciphers of CBC."""
 SUBNET, LEAST_ZONES = "aws:ec2/subnet:Subnet", 2
 TRACK_HEADER = "x-web-next-track"
 
@@ -48,13 +48,13 @@ def as_access(balancer: Resource, stack: Stack) -> Iterator[str]:
     LISTENER,
     severity="high",
     covers=["FSBP ELB.1", "FSBP ELB.17", "FSBP ELB.18"],
-    todo="redirect HTTP to HTTPS, and set ssl_policy to one of ELBSecurityPolicy-TLS13-1-2",
+    todo="redirect HTTP to HTTPS, and set ssl_policy to one of ELBSecurityPolicy-TLS13-1-2-Res",
 )
 def tls(listener: Resource, _stack: Stack) -> Iterator[str]:
     """A balancer answers over TLS 1.2 or newer, and leads whoever comes without to it"""
     if listener.get("protocol") == "HTTPS":
         policy = str(listener.get("sslPolicy"))
-        if not policy.startswith(GOOD_TLS) or "Ext" in policy:
+        if not policy.startswith(GOOD_TLS):
             yield f"sslPolicy {policy}"
     else:
         for action in listener.all("defaultActions"):

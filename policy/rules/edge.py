@@ -19,8 +19,17 @@ SECURITY_HEADERS = (
     "Content-Security-Policy",
 )
 TLS = {"TLSv1.2", "TLSv1.3"}
-PLAYBOOK_RATE, PLAYBOOK_BURST = 60, 10
-"""Requests of an address a minute, and how many at once, where web-next:edge says nothing."""
+FIGURES = (
+    ("limit_req_zone", "api", "rate={}r/m", "ratePerMinute", 60),
+    ("limit_req", "api", "burst={}", "burst", 10),
+    ("limit_req_zone", "webhook", "rate={}r/m", "webhookRatePerMinute", 120),
+    ("limit_req", "webhook", "burst={}", "webhookBurst", 60),
+    ("limit_req_zone", "pages", "rate={}r/m", "pagesPerMinute", 1200),
+)
+AT_A_TIME = ("requests", 100)
+"""Where keys of web-next:edge stand, and what holds where it says nothing."""
+SAID = {"400", "403", "404", "405", "413", "414", "429", "500", "501", "502", "503", "504"}
+"""What nginx says itself, and never as a page of its own."""
 LEAST_ZONE_MIB = 1
 """About 16,000 addresses; a full zone answers everybody with the limit's status."""
 
@@ -63,10 +72,10 @@ def readable(resource: Resource, _stack: Stack) -> Iterator[str]:
     TASK,
     FILES,
     severity="high",
-    todo="keep the zone of $binary_remote_addr, limit_req_status 429, and limit_req in location /api/",
+    todo="keep the zones, limit_req_status 429, limit_req in each location, and limit_conn; web-next:edge has figures",
 )
 def limited(resource: Resource, stack: Stack) -> Iterator[str]:
-    """One address may send to /api/ what web-next:edge says and no more, and gets a 429 above it"""
+    """One address may send what web-next:edge says and no more, at a time and a minute, and gets a 429 above it"""
     for file in _files(resource):
         yield from _rates(file, stack)
         zones = {}
@@ -74,14 +83,14 @@ def limited(resource: Resource, stack: Stack) -> Iterator[str]:
             told = dict(one.partition("=")[::2] for one in zone.args[1:])
             name, _, size = told["zone"].partition(":")
             zones[name] = zone.args[0]
-            if zone.args[0] != "$binary_remote_addr":
+            if zone.args[0] != "$binary_remote_addr" and name != "pages":
                 yield f"the limit's key is {zone.args[0]}"
             if not size.endswith("m") or int(size[:-1]) < LEAST_ZONE_MIB:
                 yield f"the zone has {size}"
         if (status := [one.args[0] for one in file.all("limit_req_status")]) != ["429"]:
             yield f"limit_req_status {', '.join(status) or '503, by default'}"
-        paths = [one for one in file.all("location") if one.args[-1].startswith("/api")]
-        if not paths:
+        paths = [one for one in file.all("location") if list(one.own("proxy_pass"))]
+        if "/api/" not in (path.args[-1] for path in paths):
             yield "no location /api/"
         for path in paths:
             used = [dict(arg.partition("=")[::2] for arg in one.args).get("zone") for one in path.own("limit_req")]
@@ -141,16 +150,21 @@ def as_access(resource: Resource, stack: Stack) -> Iterator[str]:
     TASK,
     FILES,
     severity="high",
-    todo="listen with ssl and ssl_protocols TLSv1.2 TLSv1.3; beside an app the balancer ends TLS",
+    todo="listen with ssl, ssl_protocols TLSv1.2 TLSv1.3, ssl_ciphers of GCM or CHACHA20; in a task the balancer does",
 )
 def tls(resource: Resource, _stack: Stack) -> Iterator[str]:
-    """Where nginx is the first that a client meets it speaks TLS 1.2 or newer, and nothing else"""
+    """Where nginx is the first that a client meets it speaks TLS 1.2 or newer, and authenticates what it encrypts"""
     for file in _files(resource):
         for server in (one for one in _servers(file) if not _of_this_machine(one)):
             if resource.type == FILES and not all("ssl" in one.args for one in server.own("listen")):
                 yield f"listens at {', '.join(one.args[0] for one in server.own('listen'))} without ssl"
         if old := {name for one in file.all("ssl_protocols") for name in one.args} - TLS:
             yield f"ssl_protocols {', '.join(sorted(old))}"
+        named = [name for one in file.all("ssl_ciphers") for name in one.args[0].split(":")]
+        if resource.type == FILES and not named:
+            yield "no ssl_ciphers: those of CBC are among nginx' own"
+        if weak := [name for name in named if "GCM" not in name and "CHACHA20" not in name]:
+            yield f"ssl_ciphers {', '.join(weak)}"
 
 
 @rule(
@@ -178,8 +192,13 @@ def hides_and_guards(resource: Resource, _stack: Stack) -> Iterator[str]:
                 yield f"{header} goes to the app as {passed.get(header, 'the client wrote it')}"
         if [one.args for one in file.all("proxy_next_upstream")] != [["off"]]:
             yield "proxy_next_upstream is not off: a request is tried on the other track"
-        if not [one.args for one in file.all("client_max_body_size") if one.args[0] not in ("0",)]:
-            yield "no client_max_body_size"
+        most = ["256k", *("16k" for _ in file.all("http2"))]  # whose GET may have a body that no header announces
+        if (sizes := [" ".join(one.args) for one in file.all("client_max_body_size")]) != most:
+            yield f"client_max_body_size is {', '.join(sizes) or 'nowhere'}, not {' and '.join(most)}"
+        if [one.args for one in file.all("absolute_redirect")] != [["off"]]:
+            yield "absolute_redirect is not off: nginx leads to whichever host the client named"
+        if own := SAID - {status for one in file.all("error_page") for status in one.args}:
+            yield f"nginx answers {', '.join(sorted(own))} with a page of its own"
 
 
 @rule(
@@ -204,13 +223,14 @@ def logged(resource: Resource, _stack: Stack) -> Iterator[str]:
 
 def _rates(file: Directive, stack: Stack) -> Iterator[str]:
     edge = json.loads(stack.config.get("web-next:edge", "{}"))
-    rate, burst = edge.get("ratePerMinute", PLAYBOOK_RATE), edge.get("burst", PLAYBOOK_BURST)
-    for zone in file.all("limit_req_zone"):
-        if f"rate={rate}r/m" not in zone.args:
-            yield f"{zone.args[-1]}, and {rate} a minute is configured"
-    for limit in file.all("limit_req"):
-        if f"burst={burst}" not in limit.args:
-            yield f"{' '.join(limit.args)}, and a burst of {burst} is configured"
+    for directive, zone, form, *figure in FIGURES:
+        told = form.format(edge.get(*figure))
+        for one in file.all(directive):
+            if f"zone={zone}" in {arg.partition(":")[0] for arg in one.args} and told not in one.args:
+                yield f"{' '.join(one.args)}, and {told} is configured"
+    most = ["requests", str(edge.get(*AT_A_TIME))]
+    if most not in [one.args for http in file.own("http") for one in http.own("limit_conn")]:
+        yield f"no limit_conn {' '.join(most)}"
 
 
 def _let_in(geo: Directive) -> list[str]:

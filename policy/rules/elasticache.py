@@ -18,7 +18,7 @@ GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
     todo="set at_rest_encryption_enabled, transit_encryption_enabled, kms_key_id and auth_token",
 )
 def encrypted(group: Resource, _stack: Stack) -> Iterator[str]:
-    """The queues are encrypted on disk and on the way, under a key of our own, and ask for a token"""
+    """The queues are encrypted on disk and on the way, under a key of our own, and ask everybody for a token first"""
     for setting in ("atRestEncryptionEnabled", "transitEncryptionEnabled"):
         if group.get(setting) is not True:
             yield f"{setting} {group.get(setting)}"

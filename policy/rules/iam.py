@@ -46,7 +46,7 @@ def actions_named(policy: Resource, _stack: Stack) -> Iterator[str]:
     ROLE,
     severity="high",
     covers=["FSBP KMS.1", "FSBP KMS.2"],
-    todo="name the buckets, entries, parameters and roles, and a key by its alias",
+    todo="name the buckets, entries, parameters and roles, and a key by its alias or the entries it is for",
 )
 def data_named(policy: Resource, _stack: Stack) -> Iterator[str]:
     """A role reads the data, and passes on the roles, that its policy names, and not whatever there is"""
@@ -54,7 +54,7 @@ def data_named(policy: Resource, _stack: Stack) -> Iterator[str]:
         actions = {one.lower() for one in documents.as_list(statement.get("Action"))}
         reads = [one for one in GUARDED if one.lower() in actions]
         wide = [one for one in documents.as_list(statement.get("Resource", "*")) if _names_nothing(one)]
-        if reads and wide and not _by_alias(statement):
+        if reads and wide and not _of_named_keys(statement):
             yield f"{_sid(statement)} allows {', '.join(reads)} on {', '.join(wide)}"
 
 
@@ -131,5 +131,7 @@ def _names_nothing(arn: str) -> bool:
     return arn == "*" or arn.split(":", 5)[-1] in ("*", "*/*", "key/*", "secret:*", "parameter/*", "role/*")
 
 
-def _by_alias(statement: Mapping[str, Any]) -> bool:
-    return any("kms:ResourceAliases" in keys for keys in _conditions(statement).values())
+def _of_named_keys(statement: Mapping[str, Any]) -> bool:
+    """Whether it holds for keys by their aliases, or for what Secrets Manager decrypts of entries by their names."""
+    named = {"kms:ResourceAliases", "kms:EncryptionContext:SecretARN"}
+    return any(named & keys.keys() for keys in _conditions(statement).values())

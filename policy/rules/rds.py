@@ -69,14 +69,12 @@ def tls_forced(server: Resource, stack: Stack) -> Iterator[str]:
     covers=["FSBP RDS.8", "FSBP RDS.11"],
     todo=f"set deletion_protection and {LEAST_BACKUP_DAYS} days of backups, and keep these and a final snapshot",
 )
-def kept(server: Resource, _stack: Stack) -> Iterator[str]:
+def kept(server: Resource, stack: Stack) -> Iterator[str]:
     """A database is not deleted in passing, leaves its backups, and can be put back to any minute of a week"""
-    if server.get("deletionProtection") is not True:
-        yield f"deletionProtection {server.get('deletionProtection')}"
-    if server.get("skipFinalSnapshot") is not False:
-        yield f"skipFinalSnapshot {server.get('skipFinalSnapshot')}"
-    if server.get("deleteAutomatedBackups") is not False:
-        yield f"deleteAutomatedBackups {server.get('deleteAutomatedBackups')}"
+    stays = {"deletionProtection": True, "skipFinalSnapshot": False, "deleteAutomatedBackups": False}
+    for setting, wanted in stays.items() if stack.keeps(server.name) else ():
+        if server.get(setting) is not wanted:
+            yield f"{setting} {server.get(setting)}"
     if (days := server.get("backupRetentionPeriod") or 0) < LEAST_BACKUP_DAYS:
         yield f"backupRetentionPeriod {days:g}"
 

@@ -31,13 +31,13 @@ _ACTIONS = {
 )
 def public_access_blocked(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket blocks public access in all four ways, and has no ACLs"""
-    blocks = _settings(stack, "PublicAccessBlock", bucket)
+    blocks = settings_of(stack, "PublicAccessBlock", bucket)
     for block in blocks:
         if off := [name for name in _PUBLIC_ACCESS if block.get(name) is not True]:
             yield f"{', '.join(off)} not true"
     if not blocks:
         yield "no BucketPublicAccessBlock"
-    owners = _settings(stack, "OwnershipControls", bucket)
+    owners = settings_of(stack, "OwnershipControls", bucket)
     if "BucketOwnerEnforced" not in [one.get("rule.objectOwnership") for one in owners]:
         yield f"objectOwnership {', '.join(str(one.get('rule.objectOwnership')) for one in owners) or 'not set'}"
 
@@ -52,7 +52,7 @@ def public_access_blocked(bucket: Resource, stack: Stack) -> Iterator[str]:
 def encrypted(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket says how its objects are encrypted"""
     path = "applyServerSideEncryptionByDefault.sseAlgorithm"
-    for settings in _settings(stack, "ServerSideEncryptionConfiguration", bucket):
+    for settings in settings_of(stack, "ServerSideEncryptionConfiguration", bucket):
         algorithms = [settings.get(f"rules.{index}.{path}") for index, _ in enumerate(settings.all("rules"))]
         if not algorithms or not set(algorithms) <= {"AES256", "aws:kms", "aws:kms:dsse"}:
             yield f"encryption by {algorithms}"
@@ -69,11 +69,11 @@ def encrypted(bucket: Resource, stack: Stack) -> Iterator[str]:
 )
 def tls_only(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket's policy refuses every request without TLS, whoever asks"""
-    document = _policy(bucket, stack)
+    document = policy_of(bucket, stack)
     owner = Principal(arn=f"arn:aws:iam::{documents.OWNER}:role/administrator")
     who = [owner, *(documents.named(document) if document else ())]
     for part, actions in _ACTIONS.items():
-        for principal, action in documents.allowed(document, who, actions, f"{_arn(bucket)}{part}", secure=False):
+        for principal, action in documents.allowed(document, who, actions, f"{arn_of(bucket)}{part}", secure=False):
             yield f"{principal} may {action} without TLS"
             return
 
@@ -87,8 +87,8 @@ def tls_only(bucket: Resource, stack: Stack) -> Iterator[str]:
 )
 def not_public(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket's policy lets in nobody without credentials, and no other account"""
-    document = _policy(bucket, stack)
-    arn, who = _arn(bucket), [documents.NOBODY, documents.STRANGER]
+    document = policy_of(bucket, stack)
+    arn, who = arn_of(bucket), [documents.NOBODY, documents.STRANGER]
     objects = {one.replace("*", "any") for one in documents.resources(document) if one.startswith(f"{arn}/")}
     for target in (arn, f"{arn}/any", *sorted(objects)):
         actions = _ACTIONS["" if target == arn else "/any"]
@@ -105,9 +105,9 @@ def not_public(bucket: Resource, stack: Stack) -> Iterator[str]:
 )
 def versioned(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket keeps what is overwritten and deleted"""
-    if bucket.get("forceDestroy"):
+    if bucket.get("forceDestroy") and stack.keeps(bucket.name):
         yield "forceDestroy: its objects go with it"
-    for settings in _settings(stack, "Versioning", bucket):
+    for settings in settings_of(stack, "Versioning", bucket):
         if (status := settings.get("versioningConfiguration.status")) != "Enabled":
             yield f"versioning {status}"
         return
@@ -123,7 +123,7 @@ def versioned(bucket: Resource, stack: Stack) -> Iterator[str]:
 )
 def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
     """What expires in a versioned bucket is gone: its versions, delete markers and unfinished uploads expire too"""
-    for settings in _settings(stack, "LifecycleConfiguration", bucket):
+    for settings in settings_of(stack, "LifecycleConfiguration", bucket):
         rules = [one for one in settings.all("rules") if one.get("status") == "Enabled"]
         for one in rules:
             if not (one.get("expiration") or {}).get("days"):
@@ -153,11 +153,11 @@ def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
     """What a bucket with Object Lock keeps as proof stays for months, and the service that it judges cannot touch it"""
     if not bucket.get("objectLockEnabled"):
         return
-    settings = _settings(stack, "ObjectLockConfiguration", bucket)
+    settings = settings_of(stack, "ObjectLockConfiguration", bucket)
     days = max((one.get("rule.defaultRetention.days") or 0 for one in settings), default=0)
     if days < LOCK_DAYS:
         yield f"a version can be deleted after {days:g} days"
-    document = _policy(bucket, stack)
+    document = policy_of(bucket, stack)
     tasks = [task for service in stack.of(SERVICE) for task in stack.behind(service, "taskDefinition", TASK)]
     roles = {role.urn: role for task in tasks for role in stack.behind(task, "taskRoleArn", ROLE)}
     for role in roles.values():
@@ -167,25 +167,28 @@ def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
             document,
             named or [Principal(arn=f"arn:aws:iam::{documents.OWNER}:role{end}")],
             _ACTIONS["/any"],
-            f"{_arn(bucket)}/any",
+            f"{arn_of(bucket)}/any",
         ):
             yield f"the tasks' role {principal} may {action}"
             return
 
 
-def _settings(stack: Stack, kind: str, bucket: Resource) -> list[Resource]:
+def settings_of(stack: Stack, kind: str, bucket: Resource) -> list[Resource]:
+    """The resources that say one kind of setting of a bucket, such as its Versioning."""
     return stack.about(f"aws:s3/bucket{kind}:Bucket{kind}", "bucket", bucket)
 
 
-def _policy(bucket: Resource, stack: Stack) -> documents.Document | None:
-    for policy in _settings(stack, "Policy", bucket):
+def policy_of(bucket: Resource, stack: Stack) -> documents.Document | None:
+    """A bucket's policy; None where it has none."""
+    for policy in settings_of(stack, "Policy", bucket):
         document: documents.Document = policy.document("policy")
         return document
     return None
 
 
-def _arn(bucket: Resource) -> str:
+def arn_of(bucket: Resource) -> str:
+    """A bucket's ARN. Raises NotKnownError where Pulumi makes its name up."""
     name = bucket.get("bucket")
-    if not name:  # Pulumi makes one up
+    if not name:
         raise NotKnownError(bucket, "bucket")
     return f"arn:aws:s3:::{name}"

@@ -21,12 +21,12 @@ LEAST_DAYS = 7
     severity="medium",
     todo=f"set kms_key_id to the vault's key, and recovery_window_in_days to {LEAST_DAYS} or more",
 )
-def kept(secret: Resource, _stack: Stack) -> Iterator[str]:
+def kept(secret: Resource, stack: Stack) -> Iterator[str]:
     """A secret is under a key of our own, and can be had back for a week"""
     if not secret.under_own_key("kmsKeyId"):
         yield "AWS' own key"
     days = secret.get("recoveryWindowInDays")
-    if days is not None and days < LEAST_DAYS:
+    if days is not None and days < LEAST_DAYS and stack.keeps("vault"):
         yield f"recoveryWindowInDays {days:g}"
 
 

@@ -12,6 +12,7 @@ ASSOCIATION = "aws:wafv2/webAclAssociation:WebAclAssociation"
 LOGGING = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
 MOST = 100_000
 """Requests of one address in five minutes: above it a limit holds nobody back."""
+ALERTS = "/api/alerts/webhook"
 SENSITIVE = ("authorization", "cookie")
 
 
@@ -33,18 +34,23 @@ def before_balancer(balancer: Resource, stack: Stack) -> Iterator[str]:
     ACL,
     severity="high",
     covers=["FSBP WAF.10"],
-    todo="keep a rate_based_statement of all requests of one address, with block, and AWS' managed groups behind it",
+    todo="block addresses by rate_based_statements, one of alerts and one of all else, and AWS' managed groups behind",
 )
 def limits(acl: Resource, _stack: Stack) -> Iterator[str]:
-    """A firewall blocks an address that asks too much, and knows AWS' rules for bad requests"""
+    """A firewall blocks an address that asks too much, no alert for its other requests, and knows AWS' rules"""
     rules = acl.all("rules")
     rates = [one for one in rules if (one.get("statement") or {}).get("rateBasedStatement")]
     blocking = [one for one in rates if "block" in (one.get("action") or {})]
     if idle := [one["name"] for one in rates if one not in blocking]:
         yield f"{', '.join(idle)} limits and does not block"
     found = [one["statement"]["rateBasedStatement"] for one in blocking]
-    if not [one for one in found if not one.get("scopeDownStatement")]:
+    scopes = [one.get("scopeDownStatement") for one in found]
+    left_out = [(scope.get("notStatement") or {}).get("statement") for scope in scopes if scope]
+    if None not in scopes and not [one for one in left_out if one and one in scopes]:
         yield "no limit of all requests of an address"
+    own = [scope for scope in scopes if scope and (scope.get("byteMatchStatement") or {}).get("searchString") == ALERTS]
+    if None in scopes or not [one for one in own if one in left_out]:
+        yield f"{ALERTS} counts among all other requests of an address"
     if high := [f"{one['limit']:g}" for one in found if one["limit"] > MOST]:
         yield f"a limit of {', '.join(high)} requests"
     if shared := [one["aggregateKeyType"] for one in found if one.get("aggregateKeyType", "IP") != "IP"]:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.page import Dashboard
 from tests.support.site import Site
-from webnext.contract import Breach
+from webnext.contract.guardrails import Breach
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +27,10 @@ def crowded(site: Site) -> None:
     site.guardrails.breach = Breach(
         id="b", guardrail="maxDrawdown", value=0.3, threshold=0.15, at=datetime.now(UTC), strategyId="s" * 60
     )
+    for number in range(30):
+        site.alerts.bury(
+            "Drawdown" + "x" * number * 4, lastError="e" * number * 9, traceId=TRACE if number % 3 else None
+        )
     site.alerts.dead = 123456
 
 

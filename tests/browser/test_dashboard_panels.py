@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.page import Dashboard
 from tests.support.site import Site
-from webnext.contract import Breach
+from webnext.contract.guardrails import Breach
 
 pytestmark = pytest.mark.browser
 

@@ -196,6 +196,7 @@ def test_a_limit_outlives_a_reload(site: Site, ticking: Dashboard) -> None:
     site.edge.retry_after = "20"
     ticking.refresh.click()
     expect(ticking.notice).to_be_visible()
+    ticking.settle()
     site.edge.retry_after = None
     before = len(site.edge.asked)
 

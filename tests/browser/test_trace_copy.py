@@ -25,8 +25,11 @@ from outputs.release import Track
 from tests.support.edge_double import target
 from tests.support.site import Site
 from tests.support.system import wait_for
-from webnext.contract import GuardrailsAnswer, HealthAnswer, ListAnswer, QueueAnswer
+from webnext.contract.alerts import QueueAnswer
+from webnext.contract.audit import ListAnswer
 from webnext.contract.base import Answer
+from webnext.contract.guardrails import GuardrailsAnswer
+from webnext.contract.health import HealthAnswer
 from webnext.dashboard.routes import files
 
 pytestmark = pytest.mark.browser
@@ -53,19 +56,19 @@ def broken(site: Site, name: str, was: str, now: str) -> None:
     site.edge.faults[f"/dashboard/{name}"] = (200, served.media_type, text.replace(was, now).encode())
 
 
-SCRIPTS = ("api", "dashboard", "panels", "polling", "view")
+SCRIPTS = ("api", "dashboard", "letters", "panels", "polling", "view")
 FILES = {"", "/dashboard.css", "/logo.svg", *(f"/{name}.js" for name in SCRIPTS)}  # the logo is the tab's icon
 
 
 def test_the_page_copies_says_so_and_counts_down_and_the_edges_limit_is_left_alone(site: Site) -> None:
     probe = probe_of(site.url)
 
-    assert trace_copy.look(probe) == f"copied and said so, {RETRY_AFTER} s counted down; 8 files of track stable"
+    assert trace_copy.look(probe) == f"copied and said so, {RETRY_AFTER} s counted down; 9 files of track stable"
 
     assert site.edge.asked == [], "no request to /api/ leaves the browser"
     samples = probe.samples.taken
     assert {sample.path for sample in samples} == {f"/dashboard{name}" for name in FILES}
-    assert len(samples) == 8, "a firewall counts them"
+    assert len(samples) == 9, "a firewall counts them"
     assert {(sample.check, sample.status, sample.track) for sample in samples} == {("trace id copy", 200, "stable")}
     assert all(0 < sample.sent < sample.received for sample in samples)
 

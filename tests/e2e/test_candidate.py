@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import sys
 import threading
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from outputs.smoke import Criterion
 from tests.support.system import System, candidate_of
 
 pytestmark = pytest.mark.e2e
@@ -101,7 +103,7 @@ def test_a_candidate_is_two_containers_and_its_record_between_guards(candidate: 
     made = {each["type"].rpartition(":")[2] for each in candidate.resources() if each.get("custom")}
 
     guards, providers = {"UpdateGuard", "RemovalGuard"}, {"aws", "docker", "pulumi", "pulumi-python"}
-    assert made == {"Container", "BucketObjectv2", "StackReference", *guards, *providers}
+    assert made == {"Container", "Pids", "BucketObjectv2", "StackReference", *guards, *providers}
     containers = [each for each in candidate.resources() if each["type"] == "docker:index/container:Container"]
     assert sorted(each["outputs"]["name"].rpartition("-")[0] for each in containers) == [
         f"web-next-{candidate.stack}-{part}" for part in ("candidate", "worker")
@@ -129,7 +131,7 @@ def test_a_plain_up_of_the_base_puts_neither_the_weight_nor_the_flags_back(stand
         set_flags(standing, name, HALF)
     put(standing, 50)
     standing.set("edge", {"burst": 12})
-    standing.pulumi("up", "--yes", "--skip-preview")
+    standing.update()
 
     shown = standing.run(sys.executable, "-m", "cutover", "traffic", "-s", standing.stack)
     assert shown.last_line.split()[-1] == "50"
@@ -172,8 +174,6 @@ def test_a_candidate_whose_data_is_mocked_is_no_go_and_has_no_record(candidate: 
     assert done.code != 0
     assert "NO-GO" in done.last_line
     assert candidate.outputs()["deployment_record"]["version"] == before
-    candidate.unset("adapters")
-    candidate.up()
 
 
 def test_a_candidate_is_taken_away_and_the_base_goes_on(standing: System, candidate: System) -> None:
@@ -181,4 +181,7 @@ def test_a_candidate_is_taken_away_and_the_base_goes_on(standing: System, candid
 
     with console(standing) as client:
         assert {answered(client) for _ in range(50)} == {"stable"}
-    standing.smoke()
+    told = standing.smoke("--json").text
+    decision = json.loads(told[told.index("{") :])["decision"]
+    assert decision["verdict"] == "GO"
+    assert [each["criterion"] for each in decision["criteria"]] == list(Criterion)

@@ -42,7 +42,7 @@ def typed(system: System, command: str, **secrets: str) -> str:
             "AWS_ENDPOINT_URL": system.machine.emulator,
             "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": system.machine.account,
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": system.emulator.key.read_text(),
             **{variable: system.secret(entry) for variable, entry in secrets.items()},
         },
         cwd=system.folder,
@@ -112,6 +112,7 @@ def test_the_audit_log_is_as_described(standing: System) -> None:
         ("strategy_id", "text"),
         ("trace_id", "text"),
         ("details", "jsonb"),
+        ("actor", "text"),  # behind those that are described
     ]
     for line in (
         "Partition key: RANGE (ts)",
@@ -230,7 +231,8 @@ def test_evidence_zip_is_put_fetched_and_archived(standing: System) -> None:
     assert granted["key"].startswith("evidence/smoke-run/")
 
     content = b"PK\x05\x06" + bytes(18)
-    put = httpx.put(granted["uploadUrl"], content=content, headers={"content-type": "application/zip"}, trust_env=False)
+    signed = {"content-type": "application/zip", "if-none-match": "*"}
+    put = httpx.put(granted["uploadUrl"], content=content, headers=signed, trust_env=False)
     assert put.status_code == 200, put.text
     assert httpx.get(granted["downloadUrl"], trust_env=False).content == content
     assert httpx.get(granted["uploadUrl"], trust_env=False).status_code == 403
@@ -287,7 +289,7 @@ def test_security_headers_and_the_trace_id(standing: System) -> None:
     for header in (
         "x-content-type-options: nosniff",
         "x-frame-options: deny",
-        "strict-transport-security: max-age=31536000",
+        "strict-transport-security: max-age=0",  # it is localhost's, whose other ports are others'
         "content-security-policy: ",
         "x-trace-id: playbook-1234",
     ):

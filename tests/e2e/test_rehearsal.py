@@ -25,12 +25,13 @@ HOLDS = {"canary": 25, "staged": 12, "production": 6}
 
 
 @pytest.fixture(scope="module")
-def play(system: System) -> Play:
+def play(system: System) -> Iterator[Play]:
     """A rehearsal in a clone of its own."""
     stage = Stage(machine=system.machine, images=Images().present(), holds=HOLDS, root=system.folder)
     say = Console()
     operator = Operator(root=stage.root, log=stage.root / "commands.log", say=say, environment=system.environment)
-    return Play(stage=stage, operator=operator, folder=stage.root, rate=RATE, report=Report(title="test"), say=say)
+    with system.signing():
+        yield Play(stage=stage, operator=operator, folder=stage.root, rate=RATE, report=Report(title="test"), say=say)
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,8 @@ def test_a_smoke_agent_of_an_untrusted_address_counts_as_a_user_at_edge_and_app(
         return seen == before == figures()
 
     wait_for(calm)
-    (host,) = addresses(standing, "edge")
+    networks: dict[str, Any] = standing.container("edge").attrs["NetworkSettings"]["Networks"]
+    host = networks[standing.machine.network]["IPAddress"]
     for _ in range(7):
         said = standing.container("stable").exec_run(["python3", "-c", AS_SMOKE.format(edge=host)])
         assert said.output.strip() == b"404"

@@ -37,11 +37,13 @@ NO_PIN = "a pin that is honoured"
 
 @dataclass(frozen=True)
 class Run:
-    """How `cutover smoke --target -` ended, and what it found."""
+    """How `cutover smoke --target -` ended, what it said while it ran, and what it found."""
 
     target: dict[str, Any]
     code: int
+    said: str
     verdict: str
+    caveats: list[str]
     findings: dict[str, dict[str, Any]]
 
     def outcome(self, check: str) -> str:
@@ -52,12 +54,13 @@ class Run:
 
 
 def smoke(system: System, deployed: dict[str, Any] | None = None, **changes: Any) -> Run:
-    """A run of the suite against what the system has deployed, of which its record may say something else."""
+    """A run of the suite, which knows no Pulumi, against what the system has deployed; its record may say something
+    else."""
     target = (deployed or system.outputs()["smoke_target"]) | changes
     done = subprocess.run(
         [sys.executable, "-m", "cutover", "smoke", "--target", "-", "--json"],
         cwd=system.folder,
-        env=system.environment,
+        env={name: value for name, value in system.environment.items() if not name.startswith("PULUMI")},
         input=json.dumps(target),
         capture_output=True,
         text=True,
@@ -66,7 +69,8 @@ def smoke(system: System, deployed: dict[str, Any] | None = None, **changes: Any
     )
     report = json.loads(done.stdout)
     found = {each["check"]: each for each in report["findings"]}
-    return Run(target, done.returncode, report["decision"]["verdict"], found)
+    decision = report["decision"]
+    return Run(target, done.returncode, done.stderr, decision["verdict"], decision["caveats"], found)
 
 
 def edge_says(system: System, edit: str) -> None:
@@ -153,6 +157,7 @@ def test_a_sound_system_is_a_go_within_seconds_and_few_limited_requests(standing
     assert healthy.verdict.startswith("GO")
     assert {name: each["saw"] for name, each in healthy.findings.items() if each["outcome"] == "fail"} == {}
     assert "died after 3 attempts, was put back and arrived" in healthy.saw("queue")
+    assert "smoke    1 of " in healthy.said, "it says how far it is while it runs"
     kept = standing.folder / ".local/smoke" / standing.stack / "samples.jsonl"
     samples = [json.loads(line) for line in kept.read_text().splitlines()]
     before = [each for each in samples if each["path"].startswith("/api/") and each["check"] != "rate limit"]
@@ -196,11 +201,15 @@ def test_each_is_a_no_go(reds: dict[str, Run], broken: str) -> None:
     assert (reds[broken].code, reds[broken].verdict) == (3, "NO-GO")
 
 
+def test_a_build_other_than_the_records_is_a_caveat(reds: dict[str, Run]) -> None:
+    assert "Build SHA" in reds[NO_POSTGRES].caveats
+
+
 def test_what_is_not_broken_stays_green(reds: dict[str, Run]) -> None:
     run = reds[NO_POSTGRES]
     assert [run.outcome(check) for check in ("health", "evidence", "replicas", "headers")] == ["pass"] * 4
     assert run.outcome("rate limit") in STANDS
-    assert run.saw("health").endswith("it misses audit, guardrails")
+    assert run.saw("health").endswith("it misses audit, queue, guardrails")
 
 
 def test_once_all_is_mended_the_verdict_is_what_it_was(standing: System, reds: dict[str, Run], healthy: Run) -> None:

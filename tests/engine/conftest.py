@@ -17,7 +17,7 @@ import pytest
 from offline.machine import ROOT, Machine, MachineError
 from offline.standins.__main__ import PACKAGES
 from offline.standins.protocol import version_of
-from tests.support import audit, edges, evidence, postgres
+from tests.support import alerts, audit, edges, evidence, postgres
 from tests.support.built import images
 from tests.support.containers import free_port
 from tests.support.engine import Emulator, Project, clean, make_project
@@ -155,7 +155,7 @@ def as_app(store: evidence.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     def use(endpoint: str) -> None:
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # it would come before the configuration's
-        for name, value in evidence.environment(store.machine, tmp_path, endpoint).items():
+        for name, value in evidence.environment(store, tmp_path, endpoint).items():
             monkeypatch.setenv(name, value)
 
     use(store.machine.emulator)
@@ -182,3 +182,17 @@ def start_edge(
     return lambda configuration, change=str, **lines: edges.running(
         edge_images, edge_tls, tmp_path_factory.mktemp("edge"), configuration, change, **lines
     )
+
+
+@pytest.fixture(scope="module")
+def alerting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[alerts.Stack]:
+    """What alerts stand on, for one module."""
+    with alerts.alert_stack(tmp_path_factory.mktemp("alerts")) as made:
+        yield made
+
+
+@pytest.fixture
+def stack(alerting: alerts.Stack) -> alerts.Stack:
+    """The same, with nothing left of an earlier test."""
+    alerting.reset()
+    return alerting

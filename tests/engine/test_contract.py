@@ -3,64 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
-import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cutover.commands.app import main
 from cutover.conformance import answers
 from cutover.conformance.image import Image
 from cutover.conformance.suite import RULES, Report, check
-from tests.support.containers import free_port
+from tests.support.reference import KeptAudit, reference
 from tests.support.sabotage import Answer, Change, Target, becomes, everywhere, header, on, refusals, says, status, text
-from tests.support.serving import served
-from webnext import metrics
-from webnext.app import create_app
-from webnext.assembly import services_for
-from webnext.audit.mock import MockAudit
-from webnext.contract import AuditEntryV1, ListAnswer, PushAnswer
-from webnext.logs import JsonFormatter
-from webnext.services import KeyReusedError
-from webnext.settings import Settings
 
 pytestmark = pytest.mark.engine
-
-SETTINGS = Settings(build_sha="4f2c1d9", version="1.5.1", environment="test", executor_url="http://127.0.0.1:1")
-
-
-FIGURES = ({"oldestAlertSeconds": 0.5, "deadLetters": 0, "outboxPending": 2}, {"spooledEntries": 0})
-LOG = "web-next is up\n" + "".join(
-    JsonFormatter().format(logging.makeLogRecord({"msg": "measured", "fields": figures})) + "\n" for figures in FIGURES
-)
-"""What the service's worker and app write."""
-
-
-class KeptAudit(MockAudit):
-    """The mock, saying that it is none, and taking an entry once for each key."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._made: dict[str, tuple[AuditEntryV1, PushAnswer]] = {}
-
-    async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
-        if key in self._made:
-            known, answer = self._made[key]
-            if known != entry:
-                raise KeyReusedError("the key is another entry's")
-            return answer
-        answer = PushAnswer(id=(await super().append(entry, trace_id)).id)
-        if key:
-            self._made[key] = entry, answer
-        return answer
-
-    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
-        return ListAnswer(mock=False, items=(await super().newest(limit, trace_id)).items)
 
 
 def checked(target: Target, *, write_alert: bool = True) -> Report:
@@ -70,13 +25,6 @@ def checked(target: Target, *, write_alert: bool = True) -> Report:
         log = http.get("/log").text.splitlines()
         image = Image(http=http, metrics_url=f"{target.url}/metrics", log=log, write_alert=write_alert)
         return check(image, target.url)
-
-
-def reference(**parts: Any) -> Iterator[Target]:
-    metrics.BUILD.labels("4f2c1d9", "1.5.1", "test", "app").set(1)
-    target = Target(create_app(replace(services_for(SETTINGS), **parts)), log=LOG)
-    with served(target) as target.url:
-        yield target
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +83,15 @@ def check_is_gone(name: str) -> Change:
     return on("/api/healthz", change)
 
 
+def check_is(**values: object) -> Change:
+    def change(answer: Answer) -> None:
+        health = answer.json
+        health["checks"]["queue"] = values
+        answer.json = health
+
+    return on("/api/healthz", change)
+
+
 def echo(answer: Answer) -> None:
     """The trace id that was sent comes back, whatever it is."""
     if given := answer.request.get("x-trace-id"):
@@ -166,8 +123,15 @@ PUSH, LIST, ZIP, QUEUE, WEBHOOK = (
     f"/api/{name}" for name in ("audit/push", "audit/list", "evidence/zip", "alerts/queue", "alerts/webhook")
 )
 EXPORT, GUARDRAILS, HEALTH = (f"/api/{name}" for name in ("snapshot/export", "guardrails/read", "healthz"))
+DLQ = "/api/alerts/dlq"
 OK = {"ok": True, "id": 1}
 HISTOGRAM = "^web_next_http_request_duration_seconds_bucket"
+
+
+def _died(at: str) -> dict[str, Any]:
+    """A dead letter of that time."""
+    return {"id": "a", "title": "b", "attempts": 3, "lastError": "c", "diedAt": f"2026-03-02T{at}:00Z"}
+
 
 RED: dict[str, list[Change]] = {
     "healthz": [on("/healthz", status(503))],
@@ -179,6 +143,8 @@ RED: dict[str, list[Change]] = {
         on(HEALTH, header("content-type", "text/plain")),
         check_is_gone("memory"),
         check_is_gone("queue"),
+        check_is(ok=False, adapter="production"),
+        check_is(ok=False, adapter="production", since="2026-03-02T09:30:00"),
     ],
     "security-headers": [
         everywhere(header("x-trace-id", None)),
@@ -264,6 +230,16 @@ RED: dict[str, list[Change]] = {
         on(QUEUE, becomes(pending=True), method="GET"),
         on(QUEUE, becomes(dlq=-1), method="GET"),
         on(QUEUE, becomes(_mock=...), method="GET"),
+    ],
+    "dead-letters": [
+        on(DLQ, becomes(_err="redis is away")),
+        on(DLQ, becomes(total="1")),
+        on(DLQ, becomes(items=None)),
+        on(DLQ, becomes(items=[{"id": "a", "title": "b", "attempts": 3, "lastError": None, "diedAt": None}])),
+        on(DLQ, becomes(total=1, items=[{"id": 1, "title": "b", "attempts": 3, "lastError": None, "diedAt": None}])),
+        on(DLQ, becomes(total=1, items=[{"id": "a", "title": "b", "attempts": 3, "lastError": None, "diedAt": "x"}])),
+        on(DLQ, becomes(total=2, items=[_died("09:30"), _died("09:31")])),
+        on(DLQ, becomes(_mock=...)),
     ],
     "queue-action": [
         on(QUEUE, status(422), method="POST"),
@@ -355,20 +331,6 @@ def test_the_log_of_app_and_worker_has_all_four_figures(target: Target) -> None:
     assert seen["log-figures"] == "oldestAlertSeconds, deadLetters, outboxPending, spooledEntries"
 
 
-def test_the_command_reads_the_log_of_files(target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "app.log"
-    file.write_text(LOG)
-    assert run(target.url, "--log", str(file)) == 0
-    assert "  PASS  log-figures        spooledEntries" in capsys.readouterr().out.splitlines()
-
-    file.write_text("no image of ours\n")
-    assert run(target.url, "--log", str(file)) == 9
-    assert "  FAIL  log-figures        spooledEntries is on none of 0 lines" in capsys.readouterr().out.splitlines()
-
-    assert run(target.url, "--log", str(tmp_path / "none")) == 1
-    assert "--log takes what docker logs NAME wrote" in capsys.readouterr().err
-
-
 def test_a_list_of_a_fallback_without_the_entry_is_not_judged(target: Target) -> None:
     target.change = on(LIST, becomes(_mock=True, items=[]))
 
@@ -405,61 +367,3 @@ def test_requests_that_the_edge_limits_are_repeated(target: Target) -> None:
     target.change = limit
     assert checked(target).broken == []
     assert len(limited) > 5
-
-
-def run(*arguments: str) -> int:
-    return main(["contract", *arguments])
-
-
-def test_the_command_prints_a_line_for_each_rule(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(target.url, "--metrics", target.url) == 0
-
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == list(RULES)
-    assert {line.split()[0] for line in lines} == {"PASS", "SKIP"}
-
-
-def test_the_command_names_what_is_broken_and_ends_with_nine(
-    target: Target, capsys: pytest.CaptureFixture[str]
-) -> None:
-    target.change = on(QUEUE, becomes(dlq="x"), method="GET")
-
-    assert run(target.url) == 9
-    seen = capsys.readouterr()
-    assert "  FAIL  queue              queue: dlq is 'x'" in seen.out.splitlines()
-    assert seen.err.splitlines() == [
-        f"cutover: {target.url} breaks 1 of {len(RULES)} rules: queue; docs/contract.md says what each asks"
-    ]
-
-
-def test_the_report_can_be_json(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(target.url, "--json") == 0
-
-    report = json.loads(capsys.readouterr().out)
-    assert (report["url"], report["holds"]) == (target.url, True)
-    assert [rule["rule"] for rule in report["rules"]] == list(RULES)
-    assert {rule["outcome"] for rule in report["rules"]} == {"pass", "skip"}
-
-
-def test_an_address_where_nothing_answers_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-
-    assert run(url) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"cutover: {url} gave no answer (")
-    assert "start the image" in line
-
-
-def test_plain_http_where_tls_is_expected_is_one_line(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(target.url.replace("http:", "https:")) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-def test_an_authority_that_is_none_is_one_line(
-    target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "ca.pem").write_text("no certificate")
-
-    assert run(target.url, "--ca", str(tmp_path / "ca.pem")) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "is no certificate authority" in line

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from infra.runtime.fargate.task import app_containers
+from outputs.slots import TrackLogs
 from tests.support.containers import container, docker, free_port, wait_until
 from tests.support.edge_configs import beside_an_app
 from tests.support.edges import Edge, StartEdge, config
@@ -31,7 +32,7 @@ print(urllib.request.urlopen(asked, context=ssl._create_unverified_context()).re
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "strict-transport-security": "max-age=31536000",
+    "strict-transport-security": "max-age=0",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
@@ -110,7 +111,7 @@ def test_the_limit_is_on_posts_too(edge: Edge) -> None:
     assert statuses.count(429) >= 8
 
 
-def test_the_health_path_and_pages_are_not_limited(shared: Edge) -> None:
+def test_the_health_path_and_pages_are_not_under_the_limit_of_the_api(shared: Edge) -> None:
     statuses = {shared.client.get(path).status_code for path in ("/healthz", "/dashboard") for _ in range(40)}
 
     assert statuses == {200}
@@ -193,9 +194,9 @@ def test_the_log_has_one_json_line_for_each_request_refusals_included(edge: Edge
 
 
 def test_the_log_says_who_answered_with_which_status_and_whether_it_was_a_mock(edge: Edge) -> None:
-    for path in ("/a", "/mock", "/own-502", "/api/own-429", "/api/mock/own-503"):
+    for path in ("/a", "/unparsed", "/mock", "/own-502", "/api/own-429", "/api/mock/own-503"):
         edge.client.get(path)
-    edge.client.post("/too-much", content=b"x" * (2**20 + 1))
+    edge.client.post("/api/too-much", content=b"x" * (2**18 + 1))
     back_to_back(edge.client, 15)
     docker("kill", edge.upstream)
     edge.client.get("/away")
@@ -205,11 +206,14 @@ def test_the_log_says_who_answered_with_which_status_and_whether_it_was_a_mock(e
     }
 
     assert seen["/a"] == (200, "app", "200", False)
+    assert seen["/unparsed"] == (200, "edge", "200", False), (
+        "without a trace id it is the app's server's, which counts none"
+    )
     assert seen["/mock"] == (200, "app", "200", True)
     assert seen["/own-502"] == (502, "app", "502", False)
     assert seen["/api/own-429"] == (429, "app", "429", False)
     assert seen["/api/mock/own-503"] == (503, "app", "503", True)
-    assert seen["/too-much"] == (413, "edge", "", False)
+    assert seen["/api/too-much"] == (413, "edge", "", False)
     assert seen["/api/healthz"] == (429, "edge", "", False)
     assert seen["/away"][1:] == ("edge", str(seen["/away"][0]), False)
 
@@ -245,7 +249,8 @@ def test_a_balancers_own_check_is_health_and_a_clients_through_it_is_not(start_e
 
 
 def test_each_task_on_fargate_has_an_id_of_its_own(edge_images: dict[str, str]) -> None:
-    told = {"image": "app", "edge_image": "nginx", "environment": {}, "log_group": "g", "region": "r", "memory": 512}
+    logs = TrackLogs(edge="e", app="a", worker="w")
+    told = {"image": "app", "edge_image": "nginx", "environment": {}, "logs": logs, "region": "r", "memory": 512}
     _, task = app_containers(edge=beside_an_app(trusted_proxies=[]), **told)  # type: ignore[arg-type]
     (rendered,) = [one["value"] for one in task["environment"] if one["name"] == "EDGE_CONFIG"]
     seen = []
@@ -277,12 +282,27 @@ def test_without_the_app_the_answer_is_json_with_the_headers_until_it_is_back(ed
     wait_until(lambda: edge.client.get("/healthz").status_code == 200, "edge after the app is back")
 
 
-def test_a_body_above_a_megabyte_is_refused_as_json(shared: Edge) -> None:
-    answer = shared.client.post("/api/audit/push", content=b"x" * (2**20 + 1))
+def test_a_body_above_256_kib_is_refused_as_json_and_one_of_256_is_not(shared: Edge) -> None:
+    whole = shared.client.post("/api/audit/push", content=b"x" * 2**18)
+    answer = shared.client.post("/api/audit/push", content=b"x" * (2**18 + 1))
 
+    assert whole.status_code == 200
     assert answer.status_code == 413
     assert answer.json()["_err"] == "body too large"
     assert SECURITY_HEADERS.items() <= dict(answer.headers).items()
+
+
+def test_what_a_slow_client_has_not_taken_fills_no_file_at_the_edge_and_arrives_whole(shared: Edge) -> None:
+    size = 40 * 2**20
+    with shared.client.stream("GET", "/large-40") as answer:
+        pieces = answer.iter_raw(65536)
+        taken = len(next(pieces))
+        time.sleep(2)
+        held = int(docker("exec", shared.id, "df", "-k", "--output=used", "/tmp").split()[-1])
+        taken += sum(map(len, pieces))
+
+    assert held < 1024, "kB in /tmp, which is memory and shared with everybody"
+    assert taken == size == int(answer.headers["content-length"])
 
 
 def test_http_2_is_offered_over_tls_1_2_or_newer(shared: Edge, edge_tls: Path) -> None:

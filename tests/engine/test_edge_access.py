@@ -51,14 +51,16 @@ def internet(start_edge: StartEdge) -> Iterator[Edge]:
 
 
 def status(edge: Edge, caller: str, path: str, **headers: str) -> int:
-    """A post's answer, the path sent as it is written: httpx tidies it up."""
+    """The answer to a post, of a page to a get, the path sent as it is written: httpx tidies it up."""
+    method = "GET" if path in (CONSOLE, "/", "/healthz") else "POST"
     with closing(HTTPConnection("127.0.0.1", edge.port, timeout=10)) as connection:
-        connection.request("POST", path, headers={"x-forwarded-for": caller, **headers})
+        connection.request(method, path, headers={"x-forwarded-for": caller, **headers})
         return connection.getresponse().status
 
 
 def test_each_asks_for_what_its_network_is_listed_for_and_for_nothing_else(office: Edge) -> None:
-    everything = (CONSOLE, "/", "/healthz", "/api/audit/list", "/api/alerts/queue", WEBHOOK, f"{WEBHOOK}?a=1", PUSH)
+    console = (CONSOLE, "/", "/healthz", "/api/audit/list", "/api/alerts/queue", "/api/alerts/dlq?limit=9")
+    everything = (*console, WEBHOOK, f"{WEBHOOK}?a=1", PUSH)
     passed = {
         caller: {path for path in everything if status(office, caller, path) == 200}
         for caller in (CLIENT, SENDER, PUSHER, OPERATOR, STRANGER)
@@ -102,6 +104,21 @@ def test_what_a_stranger_puts_before_its_own_address_is_not_believed(office: Edg
         assert (
             status(office, STRANGER, CONSOLE, **{"user-agent": "web-next-smoke/1", "x-web-next-track": "stable"}) == 403
         )
+
+
+@pytest.mark.parametrize(
+    "address", ["2001:db8::7", "::1", "fe80::1", "64:ff9b::c633:6407", "198.51.100.7.example", "x", ""]
+)
+def test_an_address_that_no_list_can_have_is_let_in_by_none(office: Edge, address: str) -> None:
+    """Lists are of IPv4. What is no address is the balancer's own caller, which is in no list either."""
+    for path in (CONSOLE, WEBHOOK, PUSH, "/api/audit/list"):
+        assert status(office, address, path) == 403, path
+        assert status(office, f"{CLIENT}, {address or STRANGER}", path) == 403, path
+
+
+def test_an_ipv4_address_in_the_form_of_ipv6_is_the_same_caller(office: Edge) -> None:
+    assert status(office, f"::ffff:{CLIENT}", CONSOLE) == 200
+    assert status(office, f"::ffff:{STRANGER}", CONSOLE) == 403
 
 
 def test_a_refusal_has_the_form_of_every_other_and_no_track_nor_the_apps_word(office: Edge) -> None:

@@ -21,7 +21,7 @@ from cutover.traffic import docker as edge_traffic
 from cutover.traffic.docker import EdgeTraffic
 from cutover.traffic.split import Mark, Share
 from infra.nginx import WEIGHTS
-from tests.support.containers import docker, wait_until
+from tests.support.containers import docker, pause, wait_until
 from tests.support.edges import Edge, StartEdge, config
 
 pytestmark = pytest.mark.engine
@@ -171,7 +171,7 @@ def test_who_sets_a_weight_while_another_does_is_told_so_and_nothing_is_mixed(
 
 
 def test_a_paused_edge_is_said_within_three_seconds(edge: Edge) -> None:
-    docker("pause", edge.id)
+    pause(edge.id)
     try:
         for call in (edge.traffic.get, edge.traffic.take_back, lambda: edge.traffic.set(10)):
             began = time.monotonic()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -57,27 +59,40 @@ def test_a_neighbour_on_the_same_address_is_no_failure(start_edge: StartEdge) ->
     assert finding.outcome.stands, finding.saw
 
 
-@pytest.mark.parametrize("beside", [False, True])
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [
-        ("limit_req zone=api burst=10 nodelay;", ""),
-        ("rate=60r/m", "rate=30r/m"),
-        ("rate=60r/m", "rate=120r/m"),
-        ("burst=10 nodelay", "nodelay"),
-        ("burst=10", "burst=20"),
-    ],
-    ids=["off", "half", "twice", "no burst", "twice the burst"],
-)
+WRONG = {
+    "half": ("rate=60r/m", "rate=30r/m"),
+    "off": ("limit_req zone=api burst=10 nodelay;", ""),
+    "twice": ("rate=60r/m", "rate=120r/m"),
+    "no burst": ("burst=10 nodelay", "nodelay"),
+    "twice the burst": ("burst=10", "burst=20"),
+}
+"""What the edge has, and what instead; the one that takes longest comes first."""
+CASES = list(itertools.product(WRONG, (False, True)))
+AT_ONCE = 4
+"""A check waits for most of its time. More of them at once would be late with their bursts on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def findings(start_edge: StartEdge) -> dict[tuple[str, bool], Finding]:
+    """What the check finds at each edge with another limit, alone and beside a neighbour."""
+
+    def found(case: tuple[str, bool]) -> Finding:
+        (right, wrong), beside = WRONG[case[0]], case[1]
+        with (
+            start_edge(config(), lambda text: text.replace(right, wrong)) as edge,
+            neighbour(edge) if beside else nullcontext(),
+        ):
+            return checked(edge)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(CASES, pool.map(found, CASES), strict=True))
+
+
+@pytest.mark.parametrize(("wrong", "beside"), CASES)
 def test_another_limit_is_a_failure_beside_a_neighbour_too(
-    start_edge: StartEdge, right: str, wrong: str, beside: bool
+    findings: dict[tuple[str, bool], Finding], wrong: str, beside: bool
 ) -> None:
-    with start_edge(config(), lambda text: text.replace(right, wrong)) as edge:
-        if beside:
-            with neighbour(edge):
-                finding = checked(edge)
-        else:
-            finding = checked(edge)
+    finding = findings[wrong, beside]
 
     assert finding.outcome is Outcome.FAIL, finding.saw
     assert "not 60/min with burst 10" in finding.saw

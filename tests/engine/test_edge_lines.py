@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from infra.nginx import LINES, TEMPLATES, rendered
-from tests.support.containers import container, docker, free_port, wait_until
+from tests.support.containers import container, docker, free_port, pause, wait_until
+from tests.support.edge_configs import SOUND
 from tests.support.edge_lines import ANSWERS, Reader, burst, connected, raw, reader, volume
 from tests.support.edges import Edge, StartEdge, config
 
@@ -36,9 +38,9 @@ class Ground:
     start: StartEdge
     opened: ExitStack = field(default_factory=ExitStack)
 
-    def edge(self, size: str = "32m", file_bytes: int = 8 * 2**20) -> Edge:
+    def edge(self, size: str = "32m", file_bytes: int = 8 * 2**20, **changes: Any) -> Edge:
         self.lines = self.opened.enter_context(volume(size))
-        everybody = config("stable", trusted_callers=["192.0.2.1"])
+        everybody = config("stable", trusted_callers=["192.0.2.1"], **changes)
         return self.opened.enter_context(self.start(everybody, lines=self.lines, file_bytes=file_bytes))
 
     def reader(self, *options: str) -> Reader:
@@ -110,9 +112,13 @@ def test_lines_that_a_full_memory_has_no_room_for_show_and_the_edge_answers_on(g
     wait_until(lambda: read.total("web_next_edge_lost_lines") > 0, "the loss", SHOWS)
     settled(read, 1)
 
-    lost, counted = read.total("web_next_edge_lost_lines"), read.total("web_next_edge_requests_total", 'status="404"')
+    def told() -> tuple[float, float, float]:
+        lost, unread = read.total("web_next_edge_lost_lines"), read.total("web_next_edge_unread_lines_total")
+        return lost, read.total("web_next_edge_requests_total", 'status="404"'), unread
+
+    wait_until(lambda: sum(told()) >= 3000, "every line, counted or told as lost", SHOWS)
+    lost, counted, _ = told()
     assert edge.client.get("/healthz").status_code == 200
-    assert lost + counted + read.total("web_next_edge_unread_lines_total") >= 3000
     assert lost <= 3000 - counted + LOOKS, "nothing that was read counts as lost"
     before = counted
     burst(edge.port, 100, "/own-404")
@@ -125,7 +131,7 @@ def test_lines_that_the_reader_slept_through_show(ground: Ground) -> None:
     edge = ground.edge(file_bytes=50_000)
     read = ground.reader()
     settled(read, 1)
-    docker("pause", read.id)
+    pause(read.id)
     for _ in range(2):  # the file that it has open stays; the one after it comes and goes
         before = file(edge)
         burst(edge.port, 300, "/own-404")
@@ -155,7 +161,8 @@ def test_http_2_refusals_and_broken_requests_have_lines_too(ground: Ground) -> N
     settled(read, 7)
 
     assert sorted(re.findall(r"2 [2-5]\d\d$", said, re.MULTILINE)) == ["2 200", "2 200", "2 500"]
-    assert read.total("web_next_edge_requests_total", 'status="400"') >= 2
+    assert read.total("web_next_edge_requests_total", 'status="400",track="none",traffic="refused"') >= 2
+    assert read.total("web_next_edge_answers_total", 'track=""') == 0
     assert read.total("web_next_edge_missing_lines") == read.total("web_next_edge_lost_lines") == 0
     assert read.total("web_next_edge_unread_lines_total") == 0
 
@@ -194,20 +201,48 @@ def test_what_never_happened_counts_as_0_from_the_first_second_on(ground: Ground
 def test_what_clients_give_up_on_an_app_that_hangs_is_counted_apart_from_who_left_at_once(ground: Ground) -> None:
     edge = ground.edge()
     read = ground.reader()
-    docker("pause", edge.upstream)
+    pause(edge.upstream)
     try:
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(lambda _: raw(edge.port, b"GET /a HTTP/1.1\r\nHost: edge\r\n\r\n"), range(6)))
         with connected(edge.port) as soon:
             soon.sendall(b"GET /b HTTP/1.1\r\nHost: edge\r\n\r\n")
             time.sleep(0.3)
+        with connected(edge.port) as broken:
+            broken.sendall(b"GET /c HTTP/1.1\r\nHost: edge\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            time.sleep(0.3)
+            broken.sendall(b"zz\r\n")
+            broken.recv(1)
         settled(read, 7, 'status="499"')
+        settled(read, 1, 'status="400"')
     finally:
         docker("unpause", edge.upstream)
     figures = read.figures()
 
     assert figures[ANSWERS % ("edge", "false", "given_up", "stable", "user")] == 6
-    assert figures[ANSWERS % ("edge", "false", "other", "stable", "user")] == 1
+    assert figures[ANSWERS % ("edge", "false", "other", "stable", "user")] == 2
+    assert read.total("web_next_edge_requests_total", 'status="400",track="stable"') == 1, "the app was asked"
+
+
+def test_a_clients_own_slowness_is_neither_given_up_nor_slow(ground: Ground) -> None:
+    edge = ground.edge(limits=replace(SOUND.limits, pages_per_minute=600))
+    read = ground.reader()
+    with ExitStack() as open_:
+        pages = [open_.enter_context(connected(edge.port)) for _ in range(60)]
+        late, never = (open_.enter_context(connected(edge.port)) for _ in range(2))
+        for page in pages:
+            page.sendall(b"GET /dashboard HTTP/1.1\r\nHost: edge\r\n\r\n")
+        for slow in (late, never):
+            slow.sendall(b"POST /api/x HTTP/1.1\r\nHost: edge\r\nContent-Length: 2\r\n\r\n{")
+        time.sleep(1.2)
+        late.sendall(b"}")
+        late.recv(1)
+    settled(read, 62)
+    within = 'web_next_edge_request_seconds_bucket{track="stable",traffic="user",le="%s"}'
+    figures = read.figures()
+
+    assert figures[ANSWERS % ("edge", "false", "given_up", "stable", "user")] == 0
+    assert figures[within % "1"] == figures[within % "+Inf"] >= 50
 
 
 def test_what_nginx_has_answered_is_told_to_nobody_outside_its_container(ground: Ground) -> None:

@@ -13,7 +13,7 @@ from cutover.rollout.pinned import Pinned
 from infra.nginx import WEIGHTS
 from outputs.release import Track
 from outputs.smoke import EdgeSummary
-from tests.support.containers import docker
+from tests.support.containers import docker, pause
 from tests.support.edges import Edge, StartEdge, config
 
 pytestmark = pytest.mark.engine
@@ -40,7 +40,7 @@ def test_a_release_that_runs_answers_and_one_that_is_not_there_does_not(edge: Ed
 
 
 def test_a_release_that_hangs_is_not_waited_for(edge: Edge, edge_tls: Path) -> None:
-    docker("pause", edge.upstream)
+    pause(edge.upstream)
     try:
         began = time.monotonic()
         assert Pinned(summary(edge, edge_tls), "stable").answers() is None

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
 import socket
-import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import botocore.exceptions
 import botocore.session
 import httpx
 import psycopg
 import pytest
-from psycopg import sql
 
-from offline.bootstrap import objects
 from offline.bootstrap.console import Console
-from offline.bootstrap.network import Network
 from offline.bootstrap.runner import Job
 from offline.bootstrap.tls import Tls
 from offline.emulator.launcher import Emulator, EmulatorError
@@ -32,139 +26,18 @@ from offline.emulator.process import Process
 from offline.machine import Machine
 from tests.support.built import images
 from tests.support.containers import container, docker, wait_until
+from tests.support.scratch import PASSWORD, Clone, query, redis, scratch
 
 pytestmark = pytest.mark.engine
 
-PASSWORD, TOKEN = secrets.token_hex(8), secrets.token_hex(16)
-
-
-@dataclass
-class Clone:
-    """A scratch clone with its own network and emulator."""
-
-    machine: Machine
-    emulator: Emulator
-
-    def client(self, service: str, account: str = "") -> Any:
-        return botocore.session.Session().create_client(
-            service,
-            region_name="eu-central-1",
-            endpoint_url=self.machine.emulator,
-            aws_access_key_id=account or self.machine.account,
-            aws_secret_access_key="local",
-        )
-
-    def assumed(self, service: str) -> Any:
-        """A client of who has taken on a role."""
-        role = f"arn:aws:iam::{self.machine.account}:role/app"
-        given = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-        return botocore.session.Session().create_client(
-            service,
-            region_name="eu-central-1",
-            endpoint_url=self.machine.emulator,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
-        )
-
-    def database(self, name: str = "audit", version: str = "17", account: str = "") -> tuple[str, int]:
-        """Creates a database; returns its endpoint."""
-        rds = self.client("rds", account)
-        rds.create_db_instance(
-            DBInstanceIdentifier=name,
-            DBName="audit",
-            Engine="postgres",
-            EngineVersion=version,
-            DBInstanceClass="db.t3.micro",
-            AllocatedStorage=20,
-            MasterUsername="master",
-            MasterUserPassword=PASSWORD,
-        )
-        wait_until(lambda: self.status(name, account) == "available", "the database")
-        return self.endpoint(name, account)
-
-    def status(self, name: str = "audit", account: str = "") -> str:
-        found = self.client("rds", account).describe_db_instances(DBInstanceIdentifier=name)
-        return str(found["DBInstances"][0]["DBInstanceStatus"])
-
-    def endpoint(self, name: str = "audit", account: str = "") -> tuple[str, int]:
-        found = self.client("rds", account).describe_db_instances(DBInstanceIdentifier=name)
-        endpoint = found["DBInstances"][0]["Endpoint"]
-        return endpoint["Address"], endpoint["Port"]
-
-    def drop(self, name: str = "audit", account: str = "") -> None:
-        self.client("rds", account).delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
-
-    def cache(self, name: str, **options: Any) -> tuple[str, int]:
-        """Creates a replication group; returns its endpoint."""
-        self.client("elasticache").create_replication_group(
-            ReplicationGroupId=name,
-            ReplicationGroupDescription="queues",
-            Engine="redis",
-            EngineVersion="7.1",
-            CacheNodeType="cache.t3.micro",
-            NumCacheClusters=2,
-            **options,
-        )
-        return self.cache_endpoint(name)
-
-    def cache_endpoint(self, name: str) -> tuple[str, int]:
-        groups = self.client("elasticache").describe_replication_groups(ReplicationGroupId=name)
-        endpoint = groups["ReplicationGroups"][0]["NodeGroups"][0]["PrimaryEndpoint"]
-        return endpoint["Address"], endpoint["Port"]
-
-    def rotate(self, name: str, token: str, strategy: str) -> None:
-        """Gives a replication group another token."""
-        self.client("elasticache").modify_replication_group(
-            ReplicationGroupId=name, AuthToken=token, AuthTokenUpdateStrategy=strategy, ApplyImmediately=True
-        )
-
-    def names(self, *listing: str) -> set[str]:
-        """The clone's containers or volumes."""
-        return {*docker(*listing, "--quiet", "--filter", f"label={self.machine.label}").split()}
-
-
-@contextmanager
-def scratch(root: Path) -> Iterator[Clone]:
-    """A clone that leaves nothing, whatever happens."""
-    Network(root).act(Job("network", root / "network.log", Console()))
-    Tls(root).act(Job("tls", root / "tls.log", Console()))
-    machine = Machine.load(root)
-    clone = Clone(machine, Emulator(machine, root))
-    try:
-        clone.emulator.start()
-        yield clone
-    finally:
-        clone.emulator.stop()
-        objects.remove(root)
+TOKEN = secrets.token_hex(16)
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def clone() -> Iterator[Clone]:
     images()
-    with scratch(tmp_path_factory.mktemp("clone")) as made:
+    with scratch() as made:
         yield made
-
-
-def query(endpoint: tuple[str, int], statement: str) -> list[tuple[Any, ...]]:
-    host, port = endpoint
-    login = f"user=master password={PASSWORD} dbname=audit connect_timeout=3"
-    with psycopg.connect(login, host=host, port=port, autocommit=True) as connection:
-        cursor = connection.execute(sql.SQL(statement))
-        return list(cursor.fetchall()) if cursor.description else []
-
-
-def redis(endpoint: tuple[str, int], *commands: str, trust: Path | None = None) -> str:
-    """The answer to the last command, by TLS if an authority to trust is given."""
-    with ExitStack() as stack:
-        connection = stack.enter_context(socket.create_connection(endpoint, 3))
-        if trust:
-            context = ssl.create_default_context(cafile=str(trust))
-            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=endpoint[0]))
-        for command in commands:
-            connection.sendall(command.encode() + b"\r\n")
-            answer = connection.recv(4096).decode().strip()
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -216,11 +89,10 @@ def test_everything_is_there_again_at_the_same_place(clone: Clone, end: Callable
     s3.create_bucket(
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}, ObjectLockEnabledForBucket=True
     )
-    for body in (b"first", b"second"):
-        s3.put_object(Bucket=name, Key="a", Body=body)
+    s3.put_object(Bucket=name, Key="a", Body=b"first")
+    lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": "2099-01-01T00:00:00Z"}
+    s3.put_object(Bucket=name, Key="a", Body=b"second", **lock)
     s3.put_object(Bucket=name, Key="a/b", Body=bytes(range(256)), Tagging="kind=evidence", ContentType="x/y")
-    retention = {"Mode": "GOVERNANCE", "RetainUntilDate": "2099-01-01T00:00:00Z"}
-    s3.put_object_retention(Bucket=name, Key="a", Retention=retention)
     secret = clone.client("secretsmanager").create_secret(Name=name, SecretString="s3cret")["ARN"]
     granted = clone.assumed("s3").generate_presigned_url("get_object", Params={"Bucket": name, "Key": "a/b"})
 
@@ -273,11 +145,25 @@ def test_a_database_that_docker_refuses_is_refused_and_not_called_available(clon
     assert "old" not in {instance["DBInstanceIdentifier"] for instance in rds}
 
 
-def test_nothing_is_published_and_no_password_is_in_a_containers_environment(clone: Clone) -> None:
+def require_confined(name: str) -> None:
+    host = json.loads(docker("inspect", "--format", "{{json .HostConfig}}", name))
+    assert (host["ReadonlyRootfs"], host["CapDrop"], host["SecurityOpt"]) == (True, ["ALL"], ["no-new-privileges:true"])
+    assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (512 * 2**20, 512 * 2**20, 512)
+    assert host["Dns"] == ["127.0.0.1"]
+    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}}
+    tried = docker("exec", "--user", "0", name, "sh", "-c", "touch /usr/bin/own 2>&1; grep CapEff /proc/1/status")
+    assert "Read-only file system" in tried
+    assert tried.endswith("0" * 16)
+
+
+def test_nothing_is_published_no_password_is_in_an_environment_and_a_container_does_its_own_work_alone(
+    clone: Clone,
+) -> None:
     address, _ = clone.database("private")
     clone.cache("private")
     for name in clone.names("ps"):
         assert docker("port", name) == ""
+        require_confined(name)
         settings = docker("inspect", "--format", "{{.Config.Env}} {{.Config.User}} {{.Config.Labels}}", name)
         assert PASSWORD not in settings
         assert f"web-next.clone:{clone.machine.clone}" in settings
@@ -324,8 +210,8 @@ def test_redis_cli_reaches_an_encrypted_group_and_verifies_it(
     clone: Clone, secure: tuple[str, int], authority: Path
 ) -> None:
     (name,) = clone.names("ps", "--filter", "label=rg_id=secure")
-    docker("cp", str(authority), f"{name}:/tmp/ca.pem")
-    command = ("redis-cli", "--tls", "--cacert", "/tmp/ca.pem", "-h", secure[0], "PING")
+    docker("cp", str(authority), f"{name}:/data/ca.pem")
+    command = ("redis-cli", "--tls", "--cacert", "/data/ca.pem", "-h", secure[0], "PING")
     assert docker("exec", "--env", f"REDISCLI_AUTH={TOKEN}", name, *command) == "PONG"
 
 
@@ -390,10 +276,10 @@ def test_the_reaper_spares_a_strangers_containers(clone: Clone) -> None:
         assert docker("inspect", "--format", "{{.State.Running}}", stranger) == "true"
 
 
-def test_two_clones_are_up_side_by_side(clone: Clone, tmp_path: Path) -> None:
+def test_two_clones_are_up_side_by_side(clone: Clone) -> None:
     mine = clone.database("shared-name", account="111111111111")
     query(mine, "CREATE TABLE whose AS SELECT 'first' AS clone")
-    with scratch(tmp_path) as other:
+    with scratch() as other:
         theirs = other.database("shared-name", account="111111111111")
         query(theirs, "CREATE TABLE whose AS SELECT 'second' AS clone")
         assert other.emulator.stop() == "stopped"

@@ -14,16 +14,18 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import botocore.session
 import pytest
 
 from infra.runtime.docker.files import aws_config
+from infra.vault import APP_SECRETS
 from offline.bootstrap import programs
 from offline.bootstrap.console import Console
 from offline.bootstrap.programs import Entrypoint
 from offline.bootstrap.runner import Job
+from outputs.emulator import secret
 from tests.support import fence
 from tests.support.containers import free_port, wait_until
+from tests.support.declared import OWNERS, declared
 from tests.support.engine import Emulator
 
 pytestmark = pytest.mark.engine
@@ -66,7 +68,7 @@ def environment(emulator: Emulator, vault: str) -> dict[str, str]:
         "S3_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": emulator.url,
         "AWS_ACCESS_KEY_ID": emulator.account,
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": secret(),
     }
 
 
@@ -194,27 +196,21 @@ def test_aws_itself_is_behind_the_closed_proxy(program: Path, environment: dict[
 
 
 def test_the_role_of_a_container_of_the_local_stack_is_enough(
-    program: Path, environment: dict[str, str], emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Path, environment: dict[str, str], emulator: Emulator, tmp_path: Path
 ) -> None:
     kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
     file = tmp_path / "aws.config"
-    file.write_text(aws_config("arn:aws:iam::000000000000:role/app", "eu-central-1", emulator.url))
     role = {"AWS_CONFIG_FILE": str(file), "AWS_EC2_METADATA_SERVICE_ENDPOINT": emulator.url}
-    for name, value in role.items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_EC2_METADATA_DISABLED", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name)
-    client = botocore.session.Session().create_client("secretsmanager")
-    secret = f"{environment['VAULT_PREFIX']}OF_THE_ROLE"
-    client.create_secret(Name=secret, SecretString="seen")
-    try:
-        done = run(program, kept | role, "--names", "OF_THE_ROLE", "--", sys.executable, "-c", SHOW)
-    finally:
-        client.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    with declared() as stack:
+        file.write_text(aws_config(stack.names.app_role_arn, "eu-central-1", emulator.url))
+        asked = kept | role | {"VAULT_PREFIX": stack.names.vault_prefix}
+        done = run(program, asked, "--", sys.executable, "-c", SHOW)
+        line = refusal(run(program, asked, "--names", OWNERS, "--", "env"), 1)
 
+    assert f"{OWNERS} cannot be read: api error AccessDeniedException" in line
     assert done.stderr == ""
     shown = json.loads(done.stdout)
-    assert shown["OF_THE_ROLE"] == "seen"
+    assert {name: shown[name] for name in APP_SECRETS} == {name: f"the {name}" for name in APP_SECRETS}
     assert {name for name in shown if name.startswith("AWS_")} == role.keys()
 
 

@@ -62,7 +62,7 @@ def test_the_app_was_healthy_by_its_own_check_before_nginx_began(task: Task) -> 
 
 
 def test_each_has_its_own_user_its_memory_and_nothing_to_write_but_64_mib_of_tmp(task: Task) -> None:
-    for name, user, mib in (("app", "10001", 832), ("edge", "33", 192)):
+    for name, user, mib in (("app", "10001", 768), ("edge", "33", 256)):
         assert task.execute(name, "id -u").strip() == user
         assert task.state(name)["HostConfig"]["Memory"] == mib * 2**20
         assert "Read-only file system" in task.execute(name, "touch /etc/x", code=1)

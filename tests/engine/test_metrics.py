@@ -11,14 +11,16 @@ import pytest
 
 from infra.nginx import TEMPLATES, rendered
 from outputs.panels import PANELS
-from tests.support.containers import docker, wait_until
+from tests.support.containers import wait_until
 from tests.support.edge_lines import ANSWERS, Reader, reader
+from tests.support.promtool import promtool
 
 pytestmark = pytest.mark.engine
 
 LINE = (
-    '{{"time":"t","edge":"e","track":"{track}","status":{status},"requestTime":{seconds},"answeredBy":"{by}",'
-    '"mock":{mock},"traffic":"{traffic}","method":"GET","path":"/a \\"mock\\":true,\\"b",'
+    '{{"time":"t","edge":"e","track":"{track}","status":{status},"requestTime":9.000,"answeredBy":"{by}",'
+    '"mock":{mock},"traffic":"{traffic}","upstreamTime":"{waited}","headTime":"{head}",'
+    '"method":"GET","path":"/a \\"mock\\":true,\\"headTime\\":\\"9.000\\",\\"b",'
     '"upstreamStatus":"","remoteAddr":"1.1.1.1"}}\n'
 )
 STATUS = '{{"edge":"{edge}","at":{at},"served":{served},"before":{before}}}\n'
@@ -267,15 +269,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def promtool(images: dict[str, str], folder: Path, *arguments: str) -> str:
-    mount = ("--volume", f"{folder}:/etc/prometheus:ro", "--workdir", "/etc/prometheus", "--network", "none")
-    return docker("run", "--rm", *mount, "--entrypoint", "promtool", images["prometheus"], *arguments)
-
-
 def test_configuration_and_rules_are_ones_that_prometheus_takes(edge_images: dict[str, str], folder: Path) -> None:
     said = promtool(edge_images, folder, "check", "config", "prometheus.yml")
 
-    assert "20 rules found" in said
+    assert "24 rules found" in said
     assert "is valid prometheus config file syntax" in said
 
 
@@ -309,35 +306,48 @@ def read(edge_images: dict[str, str], lines: Path, tmp_path: Path) -> Iterator[R
 
 
 def test_what_the_edge_logs_is_what_prometheus_can_read(lines: Path, read: Reader) -> None:
-    app = {"by": "app", "mock": "false", "traffic": "user"}
-    written = LINE.format(track="stable", status=200, seconds="0.004", **app) * 90
-    written += LINE.format(track="stable", status=200, seconds="0.004", **{**app, "mock": "true"}) * 3
-    written += LINE.format(track="stable", status=429, seconds="0.000", **{**app, "by": "edge"}) * 10
-    written += LINE.format(track="candidate", status=502, seconds="1.300", **{**app, "traffic": "smoke"}) * 5
-    written += LINE.format(track="stable", status=499, seconds="0.900", **{**app, "by": "edge"}) * 4
-    written += LINE.format(track="stable", status=499, seconds="0.899", **{**app, "by": "edge"}) * 6
+    app = {"by": "app", "mock": "false", "traffic": "user", "waited": "0.004", "head": "0.004"}
+    own, hung = {**app, "by": "edge", "waited": "", "head": ""}, {**app, "by": "edge", "head": "-"}
+    written = LINE.format(track="stable", status=200, **app) * 90
+    written += LINE.format(track="stable", status=200, **{**app, "mock": "true"}) * 3
+    written += LINE.format(track="stable", status=429, **own) * 10
+    written += LINE.format(track="candidate", status=502, **{**app, "traffic": "smoke", "head": "1.300"}) * 5
+    written += LINE.format(track="stable", status=499, **{**hung, "waited": "0.900"}) * 3
+    written += LINE.format(track="stable", status=499, **{**hung, "waited": "15.001"})
+    written += LINE.format(track="stable", status=499, **{**hung, "waited": "0.899"}) * 6
+    written += LINE.format(track="stable", status=499, **own) * 8
+    written += LINE.format(track="stable", status=400, **{**hung, "waited": "1.700"}) * 2
+    written += LINE.format(track="stable", status=504, **{**hung, "waited": "2.000"}) * 2
+    written += LINE.format(track="stable", status=200, **{**app, "waited": "12.000", "head": "0.070"}) * 11
+    written += LINE.format(track="", status=505, **own) * 7
     with lines.open("a") as log:
-        log.write(written + "no JSON at all\n" + LINE.format(track="", status=400, seconds="0.000", **app)[:90] + "\n")
+        log.write(written + "no JSON at all\n" + LINE.format(track="", status=400, **own)[:90] + "\n")
     counted = 'web_next_edge_requests_total{status="%d",track="%s",traffic="%s"}'
     wait_until(lambda: read.figures().get("web_next_edge_unread_lines_total") == 2, "all lines")
     seen = read.figures()
 
     assert seen[counted % (502, "candidate", "smoke")] == 5
-    assert seen[counted % (200, "stable", "user")] == 93
+    assert seen[counted % (200, "stable", "user")] == 104
     assert seen[counted % (429, "stable", "user")] == 10
+    assert seen[counted % (505, "none", "refused")] == 7
+    assert [name for name in seen if 'track=""' in name] == [], "Prometheus has no such label"
     assert seen[ANSWERS % ("app", "true", "other", "stable", "user")] == 3
     assert seen[ANSWERS % ("edge", "false", "limited", "stable", "user")] == 10
     assert seen[ANSWERS % ("app", "false", "error", "candidate", "smoke")] == 5
     assert seen[ANSWERS % ("edge", "false", "given_up", "stable", "user")] == 4
-    assert seen[ANSWERS % ("edge", "false", "other", "stable", "user")] == 6
+    assert seen[ANSWERS % ("edge", "false", "other", "stable", "user")] == 6 + 8 + 2
     seconds = 'web_next_edge_request_seconds_bucket{track="candidate",traffic="smoke",le="%s"}'
     assert (seen[seconds % "1.2"], seen[seconds % "1.5"]) == (0, 5)
+    users = seconds.replace("candidate", "stable").replace("smoke", "user")
+    app_had, until = 93 + 11 + 10 + 2, [seen[users % bound] for bound in ("0.005", "0.1", "1", "1.5", "2.5", "+Inf")]
+    assert until == [93, 104, 113, 113, 115, app_had], "by the time until a head, or until nobody waited any longer"
 
 
 def test_a_line_is_lost_when_two_looks_in_turn_miss_it_and_not_when_it_is_late_or_early(
     lines: Path, read: Reader
 ) -> None:
-    line = LINE.format(track="stable", status=200, seconds="0.004", by="app", mock="false", traffic="user")
+    app = {"by": "app", "mock": "false", "traffic": "user", "waited": "0.004", "head": "0.004"}
+    line = LINE.format(track="stable", status=200, **app)
     steps = [
         (line * 5, 5, (0, 0), "all there"),
         (line * 3, 6, (-2, 0), "more came while nginx was asked"),

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from cutover.errors import MigrationError
-from cutover.schema import indexes, migrator
+from cutover.schema import indexes, migrator, partitioned
 from tests.support.containers import wait_until
 from tests.support.postgres import OWNER, WRITER, Database
 
@@ -29,6 +29,12 @@ with migrator.connect(Path(sys.argv[2]).read_text().strip()) as connection:
 """
 T = "CREATE TABLE t (a int, b int);"
 CONCURRENTLY = "-- cutover: no transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS idx_a ON t (a);\n"
+BY_MONTH = "CREATE TABLE t (a int, b int) PARTITION BY RANGE (a);" + "".join(
+    f"CREATE TABLE t_{each} PARTITION OF t FOR VALUES FROM ({10 * each - 10}) TO ({10 * each});" for each in (1, 2, 3)
+)
+VALID = """
+SELECT indexrelid::regclass::text, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+WHERE relname LIKE 't%' AND relnamespace = 'public'::regnamespace ORDER BY 1"""
 Folder = Callable[..., Path]
 
 
@@ -241,6 +247,59 @@ def test_a_runner_killed_while_it_builds_an_index_leaves_a_ruin_that_the_next_re
     done, said = apply(database, files)
     assert (done, said[0]) == (["002_step.sql"], "index public.idx_a was invalid: rebuilt")
     assert invalid(database) == []
+
+
+def test_an_index_on_a_partitioned_table_is_built_partition_by_partition_while_others_write(
+    database: Database, folder: Folder
+) -> None:
+    apply(database, folder(BY_MONTH))
+    files = folder(BY_MONTH, CONCURRENTLY)
+    with database.connect() as older, database.connect() as writer:
+        older.execute("BEGIN")
+        older.execute("INSERT INTO t_2 VALUES (15)")
+        with runner(database, files) as migrating:
+            wait_until(lambda: exists(database, "t_2_a_idx"), "the second partition's index to be waited for")
+            writer.execute("SET statement_timeout = '1s'")
+            for value in (5, 15, 25):
+                writer.execute("INSERT INTO t VALUES (%s)", (value,))
+            assert writer.execute("SELECT count(*) FROM t").fetchone() == (3,), "all but the open one's"
+            older.execute("COMMIT")
+            said, errors = migrating.communicate(timeout=30)
+
+    assert (said.split(), errors) == (["002_step.sql"], "")
+    with database.connect() as connection:
+        found = connection.execute(VALID).fetchall()
+        connection.execute("CREATE TABLE t_4 PARTITION OF t FOR VALUES FROM (30) TO (40)")
+        assert found == [("idx_a", True), ("t_1_a_idx", True), ("t_2_a_idx", True), ("t_3_a_idx", True)]
+        assert ("t_4_a_idx", True) in connection.execute(VALID).fetchall()
+
+
+def test_a_runner_killed_between_two_partitions_is_taken_up_where_it_was(
+    database: Database, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitioned, "TOLD_SECONDS", 0.0)
+    apply(database, folder(BY_MONTH))
+    files = folder(BY_MONTH, CONCURRENTLY)
+    with database.connect() as older:
+        older.execute("BEGIN")
+        older.execute("INSERT INTO t_2 VALUES (15)")
+        with runner(database, files) as killed:
+            wait_until(lambda: exists(database, "t_2_a_idx"), "the second partition's index to be waited for")
+            killed.kill()
+        wait_until(lambda: not runs(database, "CONCURRENTLY"), "the server to notice")
+        older.execute("COMMIT")
+    assert invalid(database) == ["t_2_a_idx"]
+
+    done, said = apply(database, files)
+    assert done == ["002_step.sql"]
+    assert [re.split(" in |, after", line)[0] for line in said] == [
+        "index public.t_2_a_idx was invalid: rebuilt",
+        "002_step.sql: public.t_2 has the index t_2_a_idx",
+        "002_step.sql: public.t_3 has the index t_3_a_idx",
+        "002_step.sql applied",
+    ]
+    with database.connect() as connection:
+        assert [valid for _, valid in connection.execute(VALID)] == [True] * 4
 
 
 def test_what_a_killed_reindex_leaves_is_dropped(database: Database, folder: Folder) -> None:

@@ -68,7 +68,7 @@ def program(unique: Callable[[str], str], image: str, tmp_path: Path) -> tuple[s
     name = unique("standin")
     numbers = secrets.randbelow(200), 20000 + secrets.randbelow(10000)
     text = SERVICE.replace("NAME", name).replace("IMAGE", image).replace("FOLDER", str(tmp_path))
-    return name, text.replace("SUBNET", f"10.215.{numbers[0]}").replace("PORT", str(numbers[1]))
+    return name, text.replace("SUBNET", f"10.216.{numbers[0]}").replace("PORT", str(numbers[1]))
 
 
 def test_a_service_lives_from_up_to_destroy(

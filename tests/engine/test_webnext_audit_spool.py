@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.support.audit import Ground, Rig, entry, stopped
-from webnext.audit import spool
+from webnext import bucket
 from webnext.audit.spool import BAD, PREFIX, Spooled
 from webnext.dependency import AwayError
 from webnext.services import KeyReusedError
@@ -92,6 +92,26 @@ def test_another_entry_under_a_key_of_the_spool_is_a_409(ground: Ground) -> None
     ground.run(test)
 
 
+def test_by_whom_an_entry_is_goes_along_and_makes_it_no_other(ground: Ground) -> None:
+    async def push(rig: Rig, key: str, address: str) -> dict[str, Any]:
+        headers = {"idempotency-key": key, "x-real-ip": address}
+        answer = await rig.http.post("/api/audit/push", json={"action": key, "result": "ok"}, headers=headers)
+        return {"status": answer.status_code, **answer.json()}
+
+    async def test(rig: Rig) -> None:
+        rig.executor.state = "away"
+        first = await push(rig, "direct", "198.51.100.7")
+        assert await push(rig, "direct", "198.51.100.8") == first
+        with stopped(ground.database.server):
+            assert (await push(rig, "spooled", "198.51.100.9"))["via"] == "spool"
+            assert (await push(rig, "spooled", "198.51.100.10"))["status"] == 200
+        await rig.replay()
+        assert rig.rows("action, actor") == [("direct", "198.51.100.7"), ("spooled", "198.51.100.9")]
+        assert [item["actor"] for item in (await rig.newest())["items"]] == ["198.51.100.9", "198.51.100.7"]
+
+    ground.run(test)
+
+
 @pytest.mark.parametrize("key", ["../../x", ".", "a/b c".replace(" ", "%20"), "~" * 200, "k\"'<>&?#"])
 def test_a_key_may_hold_what_an_objects_name_may_not(ground: Ground, key: str) -> None:
     async def test(rig: Rig) -> None:
@@ -115,7 +135,7 @@ def test_an_entry_that_was_accepted_before_details_had_a_limit_is_replayed(groun
 
 
 def test_more_objects_than_a_page_holds_are_all_replayed(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "PAGE", 10)
+    monkeypatch.setattr(bucket, "PAGE", 10)
 
     async def test(rig: Rig) -> None:
         traces = await fill(rig, 45)

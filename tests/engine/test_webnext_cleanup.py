@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.support.containers import free_port
-from tests.support.evidence import REGION, Store, client, environment
+from tests.support.declared import client
+from tests.support.evidence import REGION, Store, environment
 from webnext.audit.mock import MockAudit
 from webnext.evidence import cleanup
 from webnext.evidence.cleanup import clean
@@ -54,10 +54,8 @@ def test_the_clean_up_reads_all_pages(store: Store, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("as_app")
-def test_the_dry_run_flag_is_the_parameters_as_it_is_now(
-    store: Store, unique: Callable[[str], str], caplog: pytest.LogCaptureFixture
-) -> None:
-    ssm, name = client("ssm", store.machine), unique("/web-next-test/flags")
+def test_the_dry_run_flag_is_the_parameters_as_it_is_now(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    ssm, name = client("ssm", store.machine), store.names.flags_parameters.stable
     settings = Settings(s3_bucket=store.name, s3_region=REGION, flags_parameter=name)
     store.put("evidence/a/1.zip")
 
@@ -80,7 +78,7 @@ def test_the_dry_run_flag_is_the_parameters_as_it_is_now(
 def test_the_command_says_what_it_did_in_one_line(store: Store, tmp_path: Path, away: bool) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}" if away else store.machine.emulator
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environ |= environment(store.machine, tmp_path, endpoint) | {
+    environ |= environment(store, tmp_path, endpoint) | {
         "ADAPTER_EVIDENCE": "production",
         "S3_BUCKET": store.name,
         "S3_REGION": REGION,

@@ -17,16 +17,16 @@ import pytest
 
 from tests.support.containers import free_port
 from tests.support.evidence import REGION, ZIP, Store
+from webnext import bucket as bucket_module
 from webnext.app import create_app
 from webnext.assembly import services_for
-from webnext.contract import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
+from webnext.bucket import CONTENT_TYPE, Bucket
+from webnext.contract.evidence import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
 from webnext.dependency import PAUSE_SECONDS, AwayError
-from webnext.evidence import bucket as bucket_module
 from webnext.evidence import production
-from webnext.evidence.bucket import CONTENT_TYPE, Bucket
 from webnext.evidence.production import S3Evidence
 from webnext.executor import Executor
-from webnext.services import NotUploadedError, TooLargeError
+from webnext.services import ArchivedError, NotUploadedError, TooLargeError
 from webnext.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def archived(store: Store, key: str, **request: Any) -> ArchiveAnswer:
 
 
 def put(url: str, content: bytes = ZIP, content_type: str | None = CONTENT_TYPE) -> int:
-    headers = {"content-type": content_type} if content_type else {}
+    headers = {"if-none-match": "*"} | ({"content-type": content_type} if content_type else {})
     return httpx.put(url, content=content, headers=headers, trust_env=False).status_code
 
 
@@ -107,6 +107,18 @@ def test_an_address_is_for_its_own_method_only(store: Store) -> None:
     assert get(grant.uploadUrl).status_code == 403
     assert put(grant.downloadUrl, b"other") == 403
     assert httpx.delete(grant.uploadUrl, trust_env=False).status_code == 403
+    assert get(grant.downloadUrl).content == ZIP
+
+
+@pytest.mark.usefixtures("as_app")
+def test_an_address_uploads_once_and_what_was_archived_stays_what_is_got(store: Store) -> None:
+    grant = granted(store)
+    bare = {"content-type": CONTENT_TYPE}
+    assert httpx.put(grant.uploadUrl, content=ZIP, headers=bare, trust_env=False).status_code == 403
+    assert put(grant.uploadUrl) == 200
+    assert put(grant.uploadUrl, b"other") == 412
+    archived(store, grant.key)
+    assert put(grant.uploadUrl, b"other") == 412
     assert get(grant.downloadUrl).content == ZIP
 
 
@@ -158,7 +170,7 @@ def test_an_address_that_has_ended_is_refused(store: Store, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("as_app")
 def test_a_bucket_that_is_not_there_is_away(store: Store) -> None:
-    missing = replace(store, name=f"{store.name}-missing")
+    missing = replace(store, names=replace(store.names, evidence=f"{store.name}-missing"))
 
     async def ask() -> None:
         one = adapter(missing)
@@ -198,14 +210,17 @@ def test_an_uploaded_zip_is_archived_once(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("as_app")
-def test_archiving_what_was_put_again_replaces_the_metadata(store: Store) -> None:
+def test_metadata_is_written_once_whoever_knows_the_key(store: Store) -> None:
     grant = granted(store)
     put(grant.uploadUrl)
     archived(store, grant.key)
-    put(grant.uploadUrl, b"other")
 
-    assert archived(store, grant.key).sizeBytes == 5
-    assert len(store.versions(f"{grant.key}.json")) == 2
+    with pytest.raises(ArchivedError):
+        archived(store, grant.key, metadata={"result": "another"})
+    store.client.put_object(Bucket=store.name, Key=grant.key, Body=b"other")
+    with pytest.raises(ArchivedError):
+        archived(store, grant.key)
+    assert len(store.versions(f"{grant.key}.json")) == 1
 
 
 @pytest.mark.usefixtures("as_app")
@@ -223,7 +238,7 @@ def test_archiving_side_by_side_leaves_one_version(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("as_app")
-def test_a_zip_above_the_limit_is_not_archived(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_above_the_limit_is_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(production, "MAX_BYTES", len(ZIP) - 1)
     grant = granted(store)
     put(grant.uploadUrl)
@@ -231,7 +246,7 @@ def test_a_zip_above_the_limit_is_not_archived(store: Store, monkeypatch: pytest
     with pytest.raises(TooLargeError):
         archived(store, grant.key)
 
-    assert store.keys() == [grant.key]
+    assert store.keys() == []
 
 
 # Faults

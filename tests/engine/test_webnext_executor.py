@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.answering import PREFIX, Secrets, secrets_manager
 from tests.support.containers import wait_until
 from tests.support.executor import APP, DOUBLE, ENVIRONMENT, Process, Pushes, journal
 
@@ -80,6 +82,41 @@ def test_a_breach_is_followed_by_one_audited_pause_whatever_the_number_of_proces
         assert read["_mock"] is False
         assert read["lastBreach"] == breach
         assert read["autoPause"]["strategies"] == row["details"]["paused"]
+
+
+def shown(vault: Secrets) -> dict[str, str]:
+    """What a process is told whose vault has a token."""
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    told = {"VAULT_PREFIX": PREFIX, "VAULT_ENTRIES": "EXECUTOR_TOKEN", "S3_REGION": "eu-central-1"}
+    return credentials | told | {"AWS_ENDPOINT_URL_SECRETS_MANAGER": vault.url}
+
+
+def test_the_executor_takes_calls_with_its_token_and_another_is_told_by_name_and_kept_out_of_the_log(
+    tmp_path: Path, processes: contextlib.ExitStack
+) -> None:
+    token, wrong = secrets.token_hex(8), secrets.token_hex(8)
+    known, other = (processes.enter_context(secrets_manager({"EXECUTOR_TOKEN": one})) for one in (token, wrong))
+    double = Process(DOUBLE, tmp_path, (str(tmp_path / "data"),), environment=shown(known))
+    processes.callback(double.kill)
+    double.start()
+    told = ENVIRONMENT | {"NEXT_PUBLIC_EXECUTOR_URL": double.url}
+    right, red = (Process(APP, tmp_path, environment=told | shown(vault)) for vault in (known, other))
+    for process in (right, red):
+        processes.callback(process.kill)
+        process.start()
+    why = "refused with 401: it does not take the vault's EXECUTOR_TOKEN, put the one that it knows"
+
+    assert right.get("/api/guardrails/read").json()["_mock"] is False
+    assert right.post("/api/audit/push", {"action": "a", "result": "ok"})["via"] == "executor"
+    refused = red.get("/api/guardrails/read").json()
+    assert (refused["_mock"], refused["_err"]) == (True, f"executor: GET /guardrails was {why}")
+    wait_until(
+        lambda: f"the autopilot is tried again in 5 s: executor: GET /guardrails was {why}" in red.log, "the log"
+    )
+    assert red.post("/api/audit/list", {}) == {"_mock": True, "items": []}
+    assert red.log.count('"logger": "webnext.executor"') == 1, "an audit fallback that is refused says nothing itself"
+    assert httpx.get(f"{double.url}/guardrails", trust_env=False).status_code == 401
+    assert not [one for one in (token, wrong) if one in right.log + red.log + double.log]
 
 
 def test_with_share_0_a_breach_pauses_nothing(double: Process, processes: contextlib.ExitStack) -> None:
@@ -171,6 +208,7 @@ def test_an_executor_that_is_away_under_load_is_a_marked_answer_and_a_breach_is_
         seen["away"] = time.monotonic()
         await asyncio.sleep(5)
         marked = (await asyncio.to_thread(candidate.get, "/api/guardrails/read")).json()
+        assert marked.pop("_err").startswith("executor: ")
         assert marked == known | {"_mock": True}
         seen["back"] = time.monotonic()
         await asyncio.to_thread(back)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cutover.schema import migrator
-from tests.support.containers import docker, wait_until
+from tests.support.containers import docker, pause, wait_until
 from tests.support.executor import APP, Process, Pushes, journal
 from tests.support.postgres import OWNER, WRITER, Database
 
@@ -67,7 +67,7 @@ def test_what_a_mocked_web_next_took_outlives_it_and_is_brought_into_postgres_on
         return made
 
     first = started()
-    docker("pause", database.server.container)
+    pause(database.server.container)
     answers = [
         first.post("/api/audit/push", {"action": "rolled-back", "result": "ok", "details": {"key": str(number)}})
         for number in range(20)
@@ -93,7 +93,7 @@ def test_what_the_double_accepted_is_in_postgres_once_whatever_was_killed(double
         async with Pushes.on(double.url) as pushes:
             for _ in range(2):
                 await asyncio.sleep(1)
-                await asyncio.to_thread(docker, "pause", database.server.container)
+                await asyncio.to_thread(pause, database.server.container)
                 await asyncio.sleep(4)
                 await asyncio.to_thread(docker, "unpause", database.server.container)
                 await asyncio.sleep(1)

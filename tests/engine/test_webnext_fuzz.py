@@ -16,7 +16,8 @@ import httpx
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from schemathesis import Case
 from schemathesis.checks import CheckContext, CheckFunction, not_a_server_error
 from schemathesis.core.failures import FailureGroup, ServerError
@@ -48,7 +49,8 @@ async def document() -> Any:
         return (await client.get(OPENAPI)).raise_for_status().json()
 
 
-schema = schemathesis.openapi.from_dict(asyncio.run(document()))
+DOCUMENT = asyncio.run(document())
+schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,39 @@ def ask(case: Case[Any], url: str, session: requests.Session | None = None) -> N
 @FIXED
 def test_every_answer_is_one_that_the_document_promises(case: Case[Any], url: str, session: requests.Session) -> None:
     ask(case, url, session)
+
+
+def fields(path: str) -> list[str]:
+    """What a body of the path is read for."""
+    body = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return list(DOCUMENT["components"]["schemas"][body["$ref"].rpartition("/")[2]].get("properties", ()))
+
+
+TEXT = st.text(st.characters(exclude_categories=()), max_size=5) | st.sampled_from(["\ud800", "\x00", "ok", "retry"])
+NUMBERS = st.sampled_from([float("nan"), float("inf"), 1e308, 10**309, -(10**4000), 0.5, 5, 10**18])
+VALUES = st.recursive(
+    st.none() | st.booleans() | TEXT | NUMBERS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+DEPTHS = st.sampled_from([0, 0, 0, 31, 34, 500, 980, 1020, 100_000])
+
+
+@pytest.mark.parametrize("path", [path for path, ways in DOCUMENT["paths"].items() if "post" in ways])
+@FIXED
+@given(data=st.data())
+def test_no_body_makes_a_500(path: str, data: st.DataObject, url: str, session: requests.Session) -> None:
+    named = st.sampled_from([*fields(path), "unknown"])
+    body = json.dumps(data.draw(st.dictionaries(named | TEXT, VALUES, min_size=1, max_size=6)))
+    if deep := data.draw(DEPTHS):
+        body = f'{body[:-1]}, "{data.draw(named)}": {"[" * deep}{"]" * deep}}}'
+    content = body.encode()
+    if data.draw(st.booleans()):
+        content = content.replace(rb"\ud800", "\ud800".encode(errors="surrogatepass"))
+    answer = session.post(url + path, data=content, headers={"X-Web-Next-Traffic": "smoke"}, timeout=30)
+
+    assert answer.status_code < 500 or answer.status_code == 503, answer.text
+    assert answer.headers["content-type"].startswith(("application/json", "text/csv"))
 
 
 @pytest.fixture(scope="module")

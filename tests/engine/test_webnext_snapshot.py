@@ -7,7 +7,7 @@ import multiprocessing
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.sharedctypes import Synchronized
@@ -22,7 +22,7 @@ from tests.support.containers import free_port, wait_until
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.mock import MockAudit
-from webnext.contract import AuditItem
+from webnext.contract.audit import AuditItem
 from webnext.services import Services
 from webnext.settings import Settings
 
@@ -159,3 +159,11 @@ def _stands_still(server: Server) -> bool:
         return False
     asyncio.run(asyncio.sleep(0.5))
     return bool(server.read.value == first)
+
+
+def test_of_eight_exports_that_nobody_takes_to_their_end_each_begins_at_once(server: Server) -> None:
+    with ExitStack() as open_ones:
+        exports = [open_ones.enter_context(server.export(hours=744)).iter_raw(1000) for _ in range(8)]
+        for each in exports:
+            assert next(each).startswith(b"# Spark"), "none waits for those before it to be taken"
+        assert server.reading.value == 8

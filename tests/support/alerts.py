@@ -5,20 +5,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import secrets
 import subprocess
 import sys
 import tarfile
-import threading
-import time
 import urllib.request
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +22,17 @@ import redis
 
 from cutover.schema import migrator
 from tests.support import fence, postgres
+from tests.support.answering import FLAGS, PREFIX, Secrets, Sink, secrets_manager, sink
 from tests.support.built import images
-from tests.support.containers import LABEL, container, docker, free_port, wait_until
+from tests.support.containers import LABEL, container, docker, free_port, pause, wait_until
 from webnext.alerts.production import ProductionAlerts
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.postgres import Postgres as WebNextPostgres
 from webnext.settings import Adapters, Settings
-from webnext.vault import Vault
 
 ROOT = Path(__file__).parents[2]
-PREFIX = "web-next-test/"
 KEY = "bull:alerts:deliver"
-FLAGS = "/web-next-test/flags"
 
 
 class Redis:
@@ -102,7 +95,7 @@ class Redis:
         docker("kill", self.name)
 
     def pause(self) -> None:
-        docker("pause", self.name)
+        pause(self.name)
 
     def unpause(self) -> None:
         docker("unpause", self.name)
@@ -158,7 +151,7 @@ class Postgres(postgres.Server):
             self.start()
 
     def pause(self) -> None:
-        docker("pause", self.container)
+        pause(self.container)
 
     def unpause(self) -> None:
         docker("unpause", self.container)
@@ -187,116 +180,6 @@ def postgres_server() -> Iterator[Postgres]:
         yield server
 
 
-class _Answers(BaseHTTPRequestHandler):
-    def log_message(self, *_: object) -> None: ...
-
-    def body(self) -> Any:
-        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-
-    def answer(self, status: int, document: object) -> None:
-        content = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        try:
-            self.wfile.write(content)
-        except OSError:
-            self.close_connection = True
-
-
-@contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-@dataclass
-class Sink:
-    """Slack, as far as a webhook is concerned. `status` and `seconds` are of the answers to come; `times` has when each
-    message came, `busy` how many are not answered."""
-
-    url: str = ""
-    status: int = 200
-    seconds: float = 0.0
-    busy: int = 0
-    messages: list[str] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    accepted: Counter[str] = field(default_factory=Counter)
-
-    def got(self, marker: str) -> int:
-        """How often a message with `marker` was taken."""
-        return sum(count for text, count in list(self.accepted.items()) if marker in text)
-
-
-@contextmanager
-def sink() -> Iterator[Sink]:
-    made = Sink()
-
-    class Handler(_Answers):
-        def do_POST(self) -> None:
-            text = self.body()["text"]
-            made.messages.append(text)
-            made.times.append(time.monotonic())
-            status = made.status
-            made.busy += 1
-            time.sleep(made.seconds)
-            made.busy -= 1
-            if status == 200:
-                made.accepted[text] += 1
-            self.answer(status, {})
-
-    with _serving(Handler) as url:
-        made.url = f"{url}/services/{secrets.token_hex(8)}"
-        yield made
-
-
-@dataclass
-class Secrets:
-    """A Secrets Manager: in this process as a client, for others at `url`, where the flags parameter is, too."""
-
-    values: dict[str, str]
-    flags: dict[str, bool] = field(default_factory=dict)
-    url: str = ""
-    asked: Counter[str] = field(default_factory=Counter)
-
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
-        name = SecretId.removeprefix(PREFIX)
-        self.asked[name] += 1
-        return {"SecretString": self.values[name]}
-
-    @property
-    def vault(self) -> Vault:
-        return Vault(PREFIX, lambda: self)
-
-
-@contextmanager
-def secrets_manager(values: dict[str, str]) -> Iterator[Secrets]:
-    made = Secrets(values)
-
-    class Handler(_Answers):
-        def do_POST(self) -> None:
-            asked = self.body()
-            name = asked.get("SecretId", asked.get("Name"))
-            if name == FLAGS:
-                self.answer(200, {"Parameter": {"Name": FLAGS, "Value": json.dumps(made.flags)}})
-            elif name.removeprefix(PREFIX) in made.values:
-                self.answer(200, made.get_secret_value(SecretId=name))
-            else:
-                self.answer(400, {"__type": "ResourceNotFoundException", "message": "there is no such secret"})
-
-    with _serving(Handler) as url:
-        made.url = url
-        yield made
-
-
 @dataclass
 class Stack:
     """All of it."""
@@ -315,7 +198,7 @@ class Stack:
             owner.execute("TRUNCATE alert_outbox")
         self.secrets.flags.clear()
         self.secrets.values |= {"REDIS_URL": self.redis.url, "SLACK_WEBHOOK_URL": self.sink.url}
-        self.sink.status, self.sink.seconds = 200, 0.0
+        self.sink.status, self.sink.seconds, self.sink.pace, self.sink.refused = 200, 0.0, 0.0, 0
         for kept in (self.sink.messages, self.sink.times, self.sink.accepted):
             kept.clear()
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from cutover.schema import migrator
-from tests.support.containers import docker, free_port, wait_until
+from outputs.emulator import secret
+from tests.support.containers import docker, free_port, pause, wait_until
 from tests.support.engine import Emulator
 from tests.support.postgres import WRITER, Database, Server, new_database
 from webnext.app import create_app
@@ -24,7 +25,7 @@ from webnext.audit.production import ProductionAudit
 from webnext.audit.replay import Replayer
 from webnext.audit.spool import BAD, PREFIX, Spool
 from webnext.audit.writer import Writer
-from webnext.contract import AuditEntryV1
+from webnext.contract.audit import AuditEntryV1
 from webnext.executor import Executor
 from webnext.postgres import Postgres
 from webnext.settings import Settings
@@ -251,7 +252,7 @@ def environment(emulator: Emulator) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL_S3": emulator.url,
         "AWS_ACCESS_KEY_ID": emulator.account,
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": secret(),
     }
 
 
@@ -274,22 +275,22 @@ def new_ground(template: Database, emulator: Emulator, bucket: str) -> Iterator[
 
 def stopped(server: Server) -> AbstractContextManager[None]:
     """It shuts down in order and is away for the block."""
-    return _away(server, ("stop", "--time", "10"), "start")
+    return _away(server, lambda: docker("stop", "--time", "10", server.container), "start")
 
 
 def killed(server: Server) -> AbstractContextManager[None]:
     """It crashes and is away for the block."""
-    return _away(server, ("kill",), "start")
+    return _away(server, lambda: docker("kill", server.container), "start")
 
 
 def paused(server: Server) -> AbstractContextManager[None]:
     """It hangs for the block: connections stay, nothing answers."""
-    return _away(server, ("pause",), "unpause")
+    return _away(server, lambda: pause(server.container), "unpause")
 
 
 @contextmanager
-def _away(server: Server, leave: tuple[str, ...], come: str) -> Iterator[None]:
-    docker(*leave, server.container)
+def _away(server: Server, leave: Callable[[], object], come: str) -> Iterator[None]:
+    leave()
     try:
         yield
     finally:

@@ -20,22 +20,24 @@ import pytest
 from botocore import xform_name
 
 from tests.support.memory_audit import MemoryAudit
-from webnext import aws, postgres
+from webnext import aws, executor, exporter, postgres
 from webnext.alerts import redis, slack
+from webnext.assembly import vault_for
 from webnext.audit.spool import PREFIX as SPOOLED
 from webnext.audit.spool import Spool, Spooled
-from webnext.contract import AuditEntryV1
+from webnext.bucket import Bucket, new_key
+from webnext.contract.audit import AuditEntryV1
 from webnext.dependency import AwayError
-from webnext.evidence.bucket import Bucket, new_key
 from webnext.evidence.cleanup import clean
 from webnext.flags import Flags
 from webnext.settings import Settings
-from webnext.vault import Vault, secrets_manager
 
 WEBNEXT = Path(aws.__file__).parent
 SERVICES = ("s3", "secretsmanager", "ssm")
 SECRETS = {module.__name__: module.SECRET for module in (postgres, redis, slack)}
 """The secrets that are read, by the module that reads each."""
+ASKED_FOR = {module.__name__: module.SECRET for module in (executor, exporter)}
+"""The same, where the settings ask for them."""
 OLD = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -110,7 +112,8 @@ async def _make(settings: Settings) -> None:
     bucket.sign(key, 1)
     bucket.head(key)
     bucket.read(f"{key}.json")
-    bucket.write(f"{key}.json", b"{}", only_new=True)
+    bucket.write(f"{key}.json", b"{}")
+    bucket.remove(key)
     flags = Flags(settings)
     await flags.poll()
     await clean(settings, flags, MemoryAudit())
@@ -124,8 +127,8 @@ async def _make(settings: Settings) -> None:
     async for _ in spool.pages():
         break
     spool.close()
-    vault = Vault(str(settings.vault_prefix), lambda: secrets_manager(settings.s3_region))
-    for secret in SECRETS.values():
+    vault = vault_for(settings)
+    for secret in (*SECRETS.values(), *settings.vault_entries):
         vault.read(secret)
 
 
@@ -170,4 +173,5 @@ def _operations() -> frozenset[str]:
         xform_name(operation)
         for service in SERVICES
         for operation in session._session.get_service_model(service).operation_names
+        if operation != "SendCommand"  # of Systems Manager; a connection to Redis has a method of that name
     )

@@ -31,6 +31,12 @@ def docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def pause(name: str) -> None:
+    """Have a container hang: connections stay, nothing answers. The freezer gives up on one that is busy, and is asked
+    again."""
+    wait_until(lambda: bool(docker("pause", name)), f"{name} to be frozen")
+
+
 @contextmanager
 def network() -> Iterator[str]:
     """Create a bridge network; yield its name."""
@@ -50,6 +56,11 @@ def container(image: str, *options: str, command: tuple[str, ...] = ()) -> Itera
         yield docker("run", "--detach", "--name", name, "--label", LABEL, *options, image, *command)
     finally:
         docker("rm", "--force", "--volumes", name)
+
+
+def address(name: str) -> str:
+    """Where a container is on Docker's default bridge."""
+    return docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
 
 
 def free_port() -> int:

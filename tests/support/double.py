@@ -10,9 +10,11 @@ import httpx
 from starlette.types import ASGIApp, Message
 
 from webnext.double.app import create_double
+from webnext.executor import Bearer
 from webnext.settings import Settings
 
 ENTRY = {"action": "deploy", "result": "ok"}
+ZIP = {"content-type": "application/zip"}
 
 
 class Client:
@@ -61,9 +63,9 @@ class Client:
         await self._lifespan
 
 
-def running(folder: Path, url: str | None = None) -> Client:
+def running(folder: Path, url: str | None = None, token: Bearer | None = None) -> Client:
     """A double whose data are in the folder, open while it is entered."""
-    return Client(create_double(Settings(executor_url=url), folder))
+    return Client(create_double(Settings(executor_url=url), folder, token=token))
 
 
 def post(double: Client, path: str, body: Any, **headers: str) -> Any:

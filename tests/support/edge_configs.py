@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from infra.nginx import LINES, WEIGHTS, EdgeConfig, render
-from outputs.slots import EdgeAccess
+from infra.runtime.docker.edge import MEMORY_MIB
+from infra.runtime.fargate.edge import EDGE_MIB
+from outputs.slots import EdgeAccess, EdgeLimits
 
 SOUND = EdgeConfig(
     edge_id="web-next-test-edge",
@@ -16,9 +18,11 @@ SOUND = EdgeConfig(
     upstreams={"stable": "10.213.7.11:3003"},
     rate_per_minute=60,
     burst=10,
+    limits=EdgeLimits(webhook_per_minute=120, webhook_burst=60, pages_per_minute=1200, requests=100),
     access=EdgeAccess(console=["0.0.0.0/0"], webhook=["0.0.0.0/0"], audit_push=["0.0.0.0/0"]),
+    memory=MEMORY_MIB,
 )
-"""One upstream, TLS, the playbook's limit. A new field without a default gets its value here, and nowhere else."""
+"""One upstream, TLS, the settings' limits. A new field without a default gets its value here, and nowhere else."""
 
 
 def on_docker(**changes: Any) -> EdgeConfig:
@@ -40,6 +44,7 @@ def beside_an_app(track: str = "stable", **changes: Any) -> EdgeConfig:
         server_name="console.web-next.test",
         upstreams={track: "127.0.0.1:3003"},
         tls=False,
+        memory=EDGE_MIB,
         trusted_proxies=["10.42.128.0/20"],
         trusted_callers=["198.51.100.0/24"],
     )

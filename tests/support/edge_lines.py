@@ -9,6 +9,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from infra.nginx import LINES, TEMPLATES
@@ -72,9 +73,15 @@ class Reader:
 
 def connected(port: int) -> ssl.SSLSocket:
     """A connection to the edge on this machine."""
-    context = ssl.create_default_context()
+    return _whoever().wrap_socket(socket.create_connection(("127.0.0.1", port)))
+
+
+@cache
+def _whoever() -> ssl.SSLContext:
+    """Made once: it takes longer than a connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", port)))
+    return context
 
 
 def raw(port: int, sent: bytes) -> None:

@@ -16,28 +16,38 @@ import httpx
 
 from cutover.traffic.docker import EdgeTraffic
 from infra.nginx import LINES, TEMPLATES, WEIGHTS, EdgeConfig, render
-from infra.runtime.docker.edge import FILE_BYTES
+from infra.runtime.docker.edge import FILE_BYTES, LINES_MIB
 from tests.support.containers import container, docker, free_port, network, wait_until
 from tests.support.edge_configs import SOUND
 
 ECHO = """
-import http.server, json, os
+import http.server, itertools, json, os
+numbers = itertools.count(1)
 class Echo(http.server.BaseHTTPRequestHandler):
     protocol_version, wbufsize = "HTTP/1.1", 65536
     def do_GET(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        body = json.dumps({k.lower(): v for k, v in self.headers.items()} | {"track": os.environ["TRACK"]}).encode()
+        told = {k.lower(): v for k, v in self.headers.items()} | {"track": os.environ["TRACK"]}
+        body = json.dumps(told | {"number": next(numbers)}).encode()
+        if "/large-" in self.path:
+            body = bytes(int(self.path.rpartition("/large-")[2]) * 2**20)
         self.send_response(int(self.path.rpartition("/own-")[2]) if "/own-" in self.path else 200)
         if "mock" in self.path:
             self.send_header("x-web-next-mock", "true")
         self.send_header("content-length", str(len(body)))
         self.send_header("x-frame-options", "SAMEORIGIN")
+        self.send_header("strict-transport-security", "max-age=31536000")
+        if self.path.startswith("/kept"):
+            self.send_header("x-accel-expires", "1")
+        if "/unparsed" not in self.path and "x-trace-id" in self.headers:
+            self.send_header("x-trace-id", self.headers["x-trace-id"])
         if self.path == "/dashboard":
             self.send_header("content-type", "text/html; charset=utf-8")
         self.end_headers()
         self.wfile.write(body)
-    do_POST = do_GET
+    do_POST = do_HEAD = do_GET
     def log_message(self, *_): pass
+http.server.ThreadingHTTPServer.request_queue_size = 1024
 http.server.ThreadingHTTPServer(("", 3003), Echo).serve_forever()
 """
 
@@ -76,10 +86,13 @@ StartEdge = Callable[..., AbstractContextManager[Edge]]
 
 
 def config(*tracks: str, **changes: Any) -> EdgeConfig:
-    """An edge before the tracks' upstreams, some fields changed; with both tracks it splits."""
+    """An edge before the tracks' upstreams, some fields changed; with both tracks it splits. Tests ask for pages faster
+    than the settings let one address."""
     named = tracks or ("stable",)
     upstreams = {track: f"{track}:3003" for track in named}
-    before = replace(SOUND, edge_id="test-0", upstreams=upstreams, weights=WEIGHTS if len(named) > 1 else None)
+    limits = replace(SOUND.limits, pages_per_minute=600_000)
+    weights = WEIGHTS if len(named) > 1 else None
+    before = replace(SOUND, edge_id="test-0", upstreams=upstreams, weights=weights, limits=limits)
     return replace(before, **changes)
 
 
@@ -104,16 +117,27 @@ def running(
     *,
     lines: str | None = None,
     file_bytes: int = FILE_BYTES,
+    app: tuple[str, ...] = ("python3", "-c", ECHO),
 ) -> Iterator[Edge]:
     """An nginx with a configuration, changed by `change`, as the stack runs it: read-only root, few capabilities.
 
     With `lines`, a volume, it has its log there too, and starts as a machine's edge does; else it is nginx alone.
-    Where the configuration says GATEWAY it gets this machine's address on the network.
+    Where the configuration says GATEWAY it gets this machine's address on the network. `app` is what upstreams run.
     """
     (folder / "weights").mkdir()
     folder.chmod(0o755)  # nginx's workers are not root
     port = free_port()
-    options = ["--read-only", "--tmpfs", "/tmp", "--security-opt", "no-new-privileges", "--cap-drop", "ALL"]
+    options = [
+        "--read-only",
+        "--tmpfs",
+        "/tmp:size=64m",
+        "--memory",
+        f"{configuration.memory + LINES_MIB}m",
+        "--security-opt",
+        "no-new-privileges",
+        "--cap-drop",
+        "ALL",
+    ]
     for capability in ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"):
         options += ["--cap-add", capability]
     options += ["--volume", f"{folder}:/etc/nginx/edge", "--volume", f"{tls}:/etc/nginx/tls:ro"]
@@ -132,7 +156,7 @@ def running(
                 container(
                     images["web-next"],
                     *("--network", net, "--network-alias", track, "--env", f"TRACK={track}"),
-                    command=("python3", "-c", ECHO),
+                    command=app,
                 )
             )
             for track in configuration.upstreams

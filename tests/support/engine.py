@@ -13,7 +13,8 @@ from pathlib import Path
 
 import botocore.session
 
-from offline.emulator.admission import SERVED
+from offline.emulator.served import SERVED
+from outputs.emulator import secret
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = sorted({"cloudwatch_logs": "logs"}.get(name, name) for name in SERVED if name != "imds")
@@ -35,7 +36,7 @@ class Emulator:
             region_name="eu-central-1",
             endpoint_url=self.url,
             aws_access_key_id=self.account,
-            aws_secret_access_key="local",
+            aws_secret_access_key=secret(),
         )
 
     @property
@@ -43,7 +44,7 @@ class Emulator:
         """The program text that makes `opts`, the options of a resource on this emulator."""
         return textwrap.dedent(f"""
             import json, pulumi, pulumi_aws as aws
-            provider = aws.Provider("aws", region="eu-central-1", access_key="{self.account}", secret_key="local",
+            provider = aws.Provider("aws", region="eu-central-1", access_key="{self.account}", secret_key="{secret()}",
                 endpoints=[{{name: "{self.url}" for name in {SERVICES}}}], s3_use_path_style=True,
                 skip_credentials_validation=True, skip_requesting_account_id=True, skip_metadata_api_check=True,
                 default_tags={{"tags": {{"project": "web-next"}}}})

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import botocore.session
-
+from infra.naming import Names
+from infra.role import permissions, trust
 from infra.runtime.docker.files import aws_config
 from offline.machine import Machine
+from tests.support.declared import client, document
 
 REGION = "eu-central-1"
 ZIP = b"PK\x05\x06" + secrets.token_bytes(50_000)
@@ -21,11 +22,17 @@ ZIP = b"PK\x05\x06" + secrets.token_bytes(50_000)
 
 @dataclass(frozen=True)
 class Store:
-    """A versioned bucket of the clone's own account, the one that instance metadata gives credentials of."""
+    """A versioned bucket of the clone's own account, the one that instance metadata gives credentials of, and the role
+    of the app that it is made for."""
 
-    name: str
+    names: Names
     client: Any
     machine: Machine
+
+    @property
+    def name(self) -> str:
+        """The bucket's."""
+        return self.names.bucket("evidence")
 
     def keys(self) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
@@ -40,21 +47,16 @@ class Store:
             list(pool.map(lambda key: self.client.put_object(Bucket=self.name, Key=key, Body=ZIP[:10]), keys))
 
 
-def client(service: str, machine: Machine) -> Any:
-    return botocore.session.Session().create_client(
-        service,
-        region_name=REGION,
-        endpoint_url=machine.emulator,
-        aws_access_key_id=machine.account,
-        aws_secret_access_key="local",
-    )
-
-
 @contextmanager
 def new_store() -> Iterator[Store]:
-    """An empty versioned bucket, removed at the end."""
+    """An empty versioned bucket and its app's role, removed at the end."""
     machine = Machine.load()
-    made = Store(f"evidence-test-{secrets.token_hex(4)}", client("s3", machine), machine)
+    names = Names(stack=f"test-{secrets.token_hex(4)}", account=machine.account, region=REGION)
+    made = Store(names, client("s3", machine), machine)
+    iam = client("iam", machine)
+    trusted, rights = document(trust("docker", machine.account)), document(*permissions(names))
+    iam.create_role(RoleName=names.app_role, AssumeRolePolicyDocument=trusted)
+    iam.put_role_policy(RoleName=names.app_role, PolicyName="rights", PolicyDocument=rights)
     made.client.create_bucket(Bucket=made.name, CreateBucketConfiguration={"LocationConstraint": REGION})
     made.client.put_bucket_versioning(Bucket=made.name, VersioningConfiguration={"Status": "Enabled"})
     yield made
@@ -62,12 +64,14 @@ def new_store() -> Iterator[Store]:
         for found in page.get("Versions", []) + page.get("DeleteMarkers", []):
             made.client.delete_object(Bucket=made.name, Key=found["Key"], VersionId=found["VersionId"])
     made.client.delete_bucket(Bucket=made.name)
+    iam.delete_role_policy(RoleName=names.app_role, PolicyName="rights")
+    iam.delete_role(RoleName=names.app_role)
 
 
-def environment(machine: Machine, folder: Path, endpoint: str) -> dict[str, str]:
+def environment(store: Store, folder: Path, endpoint: str) -> dict[str, str]:
     """The app's environment on a docker stack: the role by way of instance metadata, no credential anywhere."""
     config = folder / "aws.config"
-    config.write_text(aws_config(f"arn:aws:iam::{machine.account}:role/web-next-test", REGION, endpoint))
+    config.write_text(aws_config(store.names.app_role_arn, REGION, endpoint))
     return {
         "AWS_CONFIG_FILE": str(config),
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint,

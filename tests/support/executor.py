@@ -24,14 +24,18 @@ from tests.support.containers import free_port, wait_until
 ROOT = Path(__file__).parents[2]
 # The roles' own ports are fixed; several tests may run on one machine.
 DOUBLE = """
-import sys
+import os, sys
 from pathlib import Path
 from webnext import logs
+from webnext.assembly import vault_for
 from webnext.double.app import create_double
+from webnext.executor import Bearer
 from webnext.server import serve
 from webnext.settings import Settings
 logs.configure()
-serve(create_double(Settings(), Path(sys.argv[2])), int(sys.argv[1]))
+settings = Settings.from_environment(os.environ)
+token = Bearer.of(settings, vault_for(settings))
+serve(create_double(settings, Path(sys.argv[2]), token=token), int(sys.argv[1]))
 """
 APP = """
 import os, sys
@@ -138,6 +142,6 @@ class Pushes:
 def journal(double: Process) -> list[tuple[str, str]]:
     """Key and state of every entry in the double's journal."""
     with contextlib.closing(sqlite3.connect(double.folder / "data" / "double.sqlite3")) as database:
-        rows = database.execute("SELECT key, json_extract(entry, '$.details.key'), state FROM journal").fetchall()
+        rows = database.execute("SELECT key, json_extract(entry, '$.details.key'), state FROM entries").fetchall()
     assert all(key == inside for key, inside, _ in rows)
     return [(key, state) for key, _, state in rows]

@@ -23,10 +23,13 @@ PROXY = "http://127.0.0.1:9"
 """Nobody listens there: discard is a service that no machine offers any more."""
 NETWORKS = [
     ip_network(text)
-    for text in ("127.0.0.0/8", "::1/128", "10.213.0.0/16", "10.214.0.0/16", "10.215.0.0/16", "172.16.0.0/12")
+    for text in (
+        *("127.0.0.0/8", "::1/128", "10.213.0.0/16", "10.214.0.0/16", "10.215.0.0/16", "10.216.0.0/16"),
+        "172.16.0.0/12",
+    )
 ]
-"""This machine, the clones' two networks (offline/machine.py), what the Docker stand-in's tests make, and where Docker
-puts a container of a test that names no network."""
+"""This machine, the clones' three networks (offline/machine.py), what the Docker stand-in's tests make, and where
+Docker puts a container of a test that names no network."""
 ADDRESSES = [
     *("localhost", "127.0.0.1", "::1"),
     *(str(network) for network in NETWORKS if network.version == 4),
@@ -67,8 +70,12 @@ def close() -> None:
 
 @contextmanager
 def installing() -> Iterator[None]:
-    """What a test installs comes from package registries: its children have the proxies that the run was given."""
+    """What a test installs comes from package registries: its children have the proxies that the run was given. Where
+    no fence is closed, as in a bench, they have them anyway."""
     global _open
+    if _BEFORE not in os.environ:
+        yield
+        return
     closed = {name: os.environ.get(name) for name in ENVIRONMENT}
     _put(json.loads(os.environ[_BEFORE]))
     _open = True

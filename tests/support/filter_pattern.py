@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-_TERM = re.compile(r'\$\.(\w+) (?:(=|<|>|>=) ("[^"]*"|[\d.]+)|IS (TRUE|FALSE))')
+_TERM = re.compile(r'\$\.([\w.]+) (?:(=|<|>|>=) ("[^"]*"|[\d.]+)|IS (TRUE|FALSE))')
 _NUMBERS: Mapping[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
     "<": operator.lt,
@@ -28,7 +28,9 @@ def matches(pattern: str, line: Mapping[str, Any]) -> bool:
 
 def _holds(term: re.Match[str], line: Mapping[str, Any]) -> bool:
     key, compared, wanted, truth = term.groups()
-    value = line.get(key)
+    value: Any = line
+    for step in key.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
     if truth:
         return value is (truth == "TRUE")
     if wanted.startswith('"'):

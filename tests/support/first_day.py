@@ -48,6 +48,7 @@ SETTINGS: dict[str, Any] = {
     "database": {"access": "tunnel"},
 }
 OUTPUTS: dict[str, Any] = {
+    "egress_addresses": ["198.51.100.21", "198.51.100.22"],
     "traffic": {"runtime": "fargate", "listener": f"{BALANCER.replace(':loadbalancer/', ':listener/')}/2"},
     "schema": {"version": 6},
     "release": {"version": "1.5.0"},

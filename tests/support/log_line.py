@@ -19,9 +19,12 @@ _WELL = {
     "request_method": "POST",
     "uri": "/api/alerts/queue",
     "upstream_status": 200,
-    "upstream_response_time": 0.011,
+    "upstream_response_time": "0.011",
+    "upstream_header_time": "0.011",
     "trace_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
     "remote_addr": "198.51.100.17",
+    "body_bytes_sent": 512,
+    "whole": "true",
 }
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import httpx
 
-from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.audit.own import actor_of
+from webnext.contract.audit import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError
 from webnext.settings import Adapter
 
@@ -41,13 +42,14 @@ class MemoryAudit:
             result=entry.result,
             strategyId=entry.strategyId,
             traceId=entry.traceId or trace_id,
+            actor=actor_of(entry),
             details=entry.stored_details,
         )
         self.rows.append(row)
         self.sent_keys.append(key)
         return PushAnswer(id=len(self.rows))
 
-    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+    async def newest(self, limit: int, trace_id: str | None = None, after: str | None = None) -> ListAnswer:
         await self.ping()
         return ListAnswer(mock=False, items=self.rows[::-1][:limit])
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, Literal
 
-from playwright.sync_api import ConsoleMessage, Locator, Page
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page
 
-Panel = Literal["actions", "guardrails", "queue"]
+Panel = Literal["actions", "guardrails", "letters", "queue"]
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """What the page's clock shows when a test takes it."""
@@ -59,10 +59,27 @@ class Dashboard:
         kept.append(message.text)
 
     def open(self) -> Dashboard:
-        """Load the page; its script has started when this returns."""
-        self.page.goto(f"{self.url}/dashboard")
-        self.page.locator("#boot").wait_for(state="detached")
+        """Load the page; its script has started when this returns.
+
+        Chromium gives up on what it loads while a container comes or goes: then it is loaded again. Raises
+        playwright's Error, or AssertionError after half a minute of that.
+        """
+        deadline = time.monotonic() + 30
+        while not self._starts():
+            assert time.monotonic() < deadline, f"the page's script does not start: {self.failed_loads}"
         return self
+
+    def _starts(self) -> bool:
+        earlier = len(self.failed_loads)
+        try:
+            self.page.goto(f"{self.url}/dashboard")
+            self.page.locator("#boot").wait_for(state="detached", timeout=10_000)
+        except Error as error:
+            if not any("ERR_NETWORK_CHANGED" in said for said in (str(error), *self.failed_loads[earlier:])):
+                error.add_note(f"loads that failed: {self.failed_loads}")
+                raise
+            return False
+        return True
 
     def settle(self) -> None:
         """Return when what the page has asked is answered and shown. Raises TimeoutError after ten seconds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,3 +125,21 @@ def new_database(server: Server, name: str | None = None, *, template: Database 
     yield made
     with server.connect(MASTER, "postgres") as master:
         master.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
+@contextmanager
+def only_reading(server: Server, database: str) -> Iterator[Callable[[], None]]:
+    """A primary that is one no more: every session may only read, those that exist too, which go on. Yields what lets
+    new ones write."""
+
+    def sets(what: str) -> None:
+        server.superuser(database, f"BEGIN READ WRITE; ALTER DATABASE {database} {what}; COMMIT")
+
+    server.superuser(database, "ALTER SYSTEM SET default_transaction_read_only = on")
+    server.superuser(database, "SELECT pg_reload_conf()")
+    try:
+        yield lambda: sets("SET default_transaction_read_only = off")
+    finally:
+        server.superuser(database, "ALTER SYSTEM RESET default_transaction_read_only")
+        server.superuser(database, "SELECT pg_reload_conf()")
+        sets("RESET default_transaction_read_only")

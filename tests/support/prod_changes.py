@@ -51,7 +51,8 @@ INSIDE_THE_DATABASE = {
 }
 LOG_GROUPS = (
     *("audit-postgresql", "audit-upgrade", "firewall", "queues"),
-    *(f"task-{part}" for part in ("candidate", "stable", "watch", "worker")),
+    *(f"logs-{track}-{kind}" for track in ("candidate", "stable") for kind in ("app", "edge", "worker")),
+    "logs-watch",
 )
 WAIVER = {"criterion": "Health", "reason": "r", "owner": "o", "expires": "2027-01-31"}
 CHANGES = [
@@ -243,8 +244,13 @@ CHANGES = [
             "version": "1.6.0",
             "adapters.audit": "mock",
             "executorUrl": "https://elsewhere.web-next.test",
+            "telemetry.endpoint": "https://otel.web-next.test",
             "edge.ratePerMinute": "90",
             "edge.burst": "20",
+            "edge.webhookRatePerMinute": "240",
+            "edge.webhookBurst": "20",
+            "edge.pagesPerMinute": "600",
+            "edge.requests": "200",
             "edge.trustedProxies": ["10.9.0.0/20"],
             "edge.image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web-next-prod-edge@sha256:{'b' * 64}",
             "workerCommand": ["node", "worker.js"],
@@ -253,7 +259,25 @@ CHANGES = [
         lines={
             "UpdateGuard release: told.release",
             *(f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")),
+            *(f"- MetricAlarm tracks-{track}-fallback-audit" for track in ("stable", "candidate")),
+            "WebAcl firewall: rules[1].statement.rateBasedStatement.limit",
         },
+    ),
+    *(
+        Change(
+            base={"telemetry.endpoint": "https://otel.web-next.test"},
+            settings={"telemetry.endpoint": "https://otel.web-next.test", name: value},
+            lines={
+                f"+ Secret {entry}",
+                f"+ SecretPolicy {entry}",
+                "RolePolicy app: policy",
+                *(f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")),
+            },
+        )
+        for name, value, entry in (
+            ("executorAuth", "bearer", "EXECUTOR_TOKEN"),
+            ("telemetry.headers", True, "OTLP_HEADERS"),
+        )
     ),
     Change(
         settings={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from cutover.rollout import effects
 from cutover.rollout.effects import ConflictError, Effect, Steps
 from cutover.rollout.record import Record, State
 from cutover.rollout.status import Routes, Status
-from tests.support.rollout_model import CONFLICT, BaseUp, Model, Went, World, verbs
+from tests.support.rollout_model import CONFLICT, NONE, BaseUp, Model, Went, World, verbs
 
 Verb = Callable[[int, bool], Steps[Any]]
 RAISING = ("canary", "staged", "production", "finish", "resume")
@@ -65,8 +66,8 @@ class Explorer:
     seen: int = 0
     met: Counter[str] = field(default_factory=Counter)
     _places: dict[Any, Place] = field(default_factory=dict)
-    _settled: set[World] = field(default_factory=set)
-    _taken_back: set[World] = field(default_factory=set)
+    _settled: set[tuple[World, int]] = field(default_factory=set)
+    _taken_back: set[tuple[World, int]] = field(default_factory=set)
 
     def alone(
         self, world: World, verb: str, at: int = 0, turn: int = 0, *, until: type | None = None, strict: bool = False
@@ -86,6 +87,15 @@ class Explorer:
 
     def explore(self, start: World, machines: tuple[int, ...], each: int = 1, allowed: tuple[str, ...] = ()) -> None:
         """Every state that controllers on these machines, each with `each` verbs, can come to. Raises BrokenError."""
+        collects = gc.isenabled()
+        gc.disable()  # a hundred thousand small tuples, of which none is garbage before the end
+        try:
+            self._explore(start, machines, each, allowed)
+        finally:
+            if collects:
+                gc.enable()
+
+    def _explore(self, start: World, machines: tuple[int, ...], each: int, allowed: tuple[str, ...]) -> None:
         first = System(start, tuple(Controller(machine, each) for machine in machines))
         before: dict[System, tuple[System, str] | None] = {first: None}
         queue = [first]
@@ -217,7 +227,6 @@ class Explorer:
     def _hold(self, system: System) -> None:
         """The invariants of a state."""
         world, idle = system.world, all(not each.verb for each in system.controllers)
-        at_rest = world._replace(faults=0, deaths=0, outages=0, away=False, disturbed=False)
         record = self.model.record(world.bucket)
         if record and record.weight != world.weight:
             self.met["the record says another weight than what routes"] += 1
@@ -227,16 +236,16 @@ class Explorer:
             self._hold_agreeing(world, "without any fault")
             if record and record.state is State.ROLLED_BACK and record.last.verb == "tick":
                 raise BrokenError(f"a rollback is written down as nobody's: {self._said(world)}")
-        if at_rest not in self._taken_back:
-            self._taken_back.add(at_rest)
-            for machine in {each.machine for each in system.controllers}:
-                self._hold_way_back(at_rest, machine)
+        for machine in {each.machine for each in system.controllers}:
+            alone = _at_rest(world, machine)
+            if (alone, machine) not in self._taken_back:
+                self._taken_back.add((alone, machine))
+                self._hold_way_back(alone, machine)
                 if record:
-                    self._hold_status(at_rest, record, machine)
-        if idle and not world.late and at_rest not in self._settled:
-            self._settled.add(at_rest)
-            for machine in {each.machine for each in system.controllers}:
-                self._hold_settling(at_rest, machine)
+                    self._hold_status(alone, record, machine)
+            if idle and not world.late and (alone, machine) not in self._settled:
+                self._settled.add((alone, machine))
+                self._hold_settling(alone, machine)
 
     def _hold_way_back(self, world: World, machine: int) -> None:
         """Rollback is possible, or refused for what the record or what routes says."""
@@ -329,6 +338,21 @@ class Explorer:
 def _accepting(world: World) -> World:
     """While it has traffic the candidate accepts."""
     return world if world.accepted or not world.weight else world._replace(accepted=True)
+
+
+def _at_rest(world: World, machine: int) -> World:
+    """What a verb that runs alone on a machine can tell of a world, without trouble: not what lies on others, nor what
+    may land."""
+    return world._replace(
+        copies=tuple(each if at == machine else NONE for at, each in enumerate(world.copies)),
+        journals=tuple(each if at == machine else () for at, each in enumerate(world.journals)),
+        late=frozenset(),
+        faults=0,
+        deaths=0,
+        outages=0,
+        away=False,
+        disturbed=False,
+    )
 
 
 def _answered(controller: Controller, went: Went) -> Controller:

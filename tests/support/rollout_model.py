@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from cutover.errors import CutoverError, RefusedError, TrafficError, UnreachableError
-from cutover.rollout import effects, machine, steps
+from cutover.rollout import effects, machine, steps, way_back
 from cutover.rollout.effects import ConflictError, Effect, Kept, Steps
 from cutover.rollout.phases import FlagValues
 from cutover.rollout.record import Last, Record, State
@@ -322,8 +322,8 @@ def verbs() -> dict[str, Callable[[int, bool], Steps[Any]]]:
         "begin": begin,
         **{name: rise(to) for to, name in machine.VERBS.items() if to is not State.FINISHING},
         "finish": finish,
-        "rollback": lambda turn, _: steps.roll_back(LAST, clock(turn)),
+        "rollback": lambda turn, _: way_back.roll_back(LAST, clock(turn)),
         "hold": lambda turn, _: steps.change(lambda now: machine.held(now, "asked", LAST)),
         "resume": lambda turn, _: steps.change(lambda now: machine.resumed(now, LAST, clock(turn)), anew=True),
-        "tick": lambda turn, _: steps.catch_up(clock(turn), TICKED),
+        "tick": lambda turn, _: way_back.catch_up(clock(turn), TICKED),
     }

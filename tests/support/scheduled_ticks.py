@@ -12,6 +12,7 @@ import boto3
 import httpx
 import pytest
 
+from cutover import aws
 from cutover.gates.judgement import Judgement
 from cutover.rollout import opening, scheduled
 from cutover.rollout.pinned import Pinned
@@ -55,7 +56,7 @@ class OnAws:
         session = boto3.session.Session(aws_access_key_id="nobody", aws_secret_access_key="nobody")
         session.events.register("provide-client-params", self._note)
         session.events.register("before-call", self._answer)
-        self.patch.setattr(boto3, "client", session.client)
+        self.patch.setattr(aws, "_session", lambda: session)
         self.patch.setattr(opening, "_judged", lambda _copy, _record: self.says)
         self.patch.setattr(httpx, "post", self._told)
         self.patch.setattr(Pinned, "_get", self._nobody)

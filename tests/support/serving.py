@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,10 +14,11 @@ from tests.support.containers import free_port, wait_until
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
-    """Serve the application; yield its address."""
+def served(app: ASGIApp, **told: Any) -> Iterator[str]:
+    """Serve the application, with what else uvicorn is told; yield its address."""
     port = free_port()
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, server_header=False)
+    told = {"log_config": None, "access_log": False, "server_header": False} | told | {"host": "127.0.0.1"}
+    config = uvicorn.Config(app, port=port, **told)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

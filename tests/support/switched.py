@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,16 +12,9 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webnext.contract import (
-    AlertAnswer,
-    AuditEntryV1,
-    AuditItem,
-    Breach,
-    GuardrailsAnswer,
-    ListAnswer,
-    PushAnswer,
-    QueueAnswer,
-)
+from webnext.contract.alerts import AlertAnswer, DeadLetter, DeadLettersAnswer, QueueAnswer
+from webnext.contract.audit import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.contract.guardrails import Breach, GuardrailsAnswer
 from webnext.settings import Adapter
 
 STARTED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -57,7 +50,7 @@ class SwitchedAudit(_Part):
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
         return PushAnswer(id=self.add(entry.action, result=entry.result, traceId=entry.traceId or trace_id).id)
 
-    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+    async def newest(self, limit: int, trace_id: str | None = None, after: str | None = None) -> ListAnswer:
         return ListAnswer(mock=self.mock, items=self.items[:limit])
 
     async def since(self, hours: int) -> AsyncIterator[AuditItem]:
@@ -86,6 +79,18 @@ class SwitchedAlerts(_Part):
     def __init__(self) -> None:
         self.mock = False
         self.dead = 0
+        self.letters: list[DeadLetter] = []
+        self.failure: Exception | None = None
+
+    def bury(self, title: str, **fields: Any) -> DeadLetter:
+        """Put a dead letter on top, a second after the one before it."""
+        self.dead += 1
+        given = {"attempts": 3, "lastError": "answered with status 500", "traceId": f"{self.dead:032x}", **fields}
+        letter = DeadLetter(
+            id=f"alert-{self.dead}", title=title, diedAt=STARTED + timedelta(seconds=self.dead), **given
+        )
+        self.letters.insert(0, letter)
+        return letter
 
     async def accept(self, alert: dict[str, Any], trace_id: str) -> AlertAnswer:
         return AlertAnswer(jobId="1", mock=self.mock)
@@ -93,8 +98,16 @@ class SwitchedAlerts(_Part):
     async def counts(self) -> QueueAnswer:
         return QueueAnswer(pending=7, dlq=self.dead, waiting=4, active=2, delayed=1, oldestSec=95.0, mock=self.mock)
 
-    async def retry(self, job_id: str) -> int:
-        return 1
+    async def dead_letters(self, offset: int, limit: int) -> DeadLettersAnswer:
+        return DeadLettersAnswer(total=self.dead, items=self.letters[offset : offset + limit], mock=self.mock)
+
+    async def retry(self, ids: Sequence[str] | None) -> tuple[list[str], int]:
+        if self.failure:
+            raise self.failure
+        moved = [letter.id for letter in self.letters if ids is None or letter.id in ids]
+        self.letters = [letter for letter in self.letters if letter.id not in moved]
+        self.dead -= len(moved)
+        return moved, 0
 
     async def purge(self) -> int:
         return self.dead

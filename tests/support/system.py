@@ -20,6 +20,7 @@ import boto3
 import docker
 import httpx
 import psycopg
+import pytest
 from docker.models.containers import Container
 
 from cutover.review.shape import scratch_copy
@@ -27,6 +28,7 @@ from offline import stackfile
 from offline.emulator.launcher import Emulator
 from offline.images.build import Images
 from offline.machine import Machine
+from outputs import emulator as credentials
 from tests.support.clones import clone
 
 
@@ -112,8 +114,8 @@ class System:
     def up(self, *options: str, code: int | None = 0) -> Done:
         return self.run(*self.up_command, *options, code=code)
 
-    def smoke(self, *, code: int = 0) -> Done:
-        return self.run(sys.executable, "-m", "cutover", "smoke", "-s", self.stack, code=code)
+    def smoke(self, *options: str, code: int = 0) -> Done:
+        return self.run(sys.executable, "-m", "cutover", "smoke", "-s", self.stack, *options, code=code)
 
     def outputs(self) -> dict[str, Any]:
         return dict(json.loads(self.pulumi("stack", "output", "--json").text))
@@ -136,6 +138,14 @@ class System:
         del content["config"][f"web-next:{key}"]
         stackfile.write(self.folder, self.stack, content)
 
+    def update(self, *options: str) -> Done:
+        """Brings the stack up by Pulumi alone: where the verdict is no part of a test, no suite is waited for."""
+        self.set("smoke", {"run": False})
+        try:
+            return self.pulumi("up", "--yes", "--skip-preview", *options)
+        finally:
+            self.unset("smoke")
+
     def container(self, part: str) -> Container:
         """This stack's container whose name has `part` in it."""
         name = re.compile(rf"web-next-{self.stack}-{part}\b(?!-files)")
@@ -151,8 +161,15 @@ class System:
             region_name="eu-central-1",
             endpoint_url=self.machine.emulator,
             aws_access_key_id=self.machine.account,
-            aws_secret_access_key="local",
+            aws_secret_access_key=self.emulator.key.read_text(),
         )
+
+    @contextmanager
+    def signing(self) -> Iterator[None]:
+        """In the block this process signs with the key of the system's clone, as the clone's own commands do."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(credentials, "FILE", self.emulator.key)
+            yield
 
     def vault(self) -> Any:
         """Secrets Manager, seen by the account."""

@@ -94,18 +94,19 @@ class Rollouts:
 
 
 @contextmanager
-def rollouts() -> Iterator[Rollouts]:
-    """A base that is up, its candidate prepared, and load."""
-    with new_system() as system:
+def rollouts(rate: float = RATE) -> Iterator[Rollouts]:
+    """A base that is up, its candidate prepared, and load of `rate` requests a second."""
+    with new_system() as system, system.signing():
         images = Images().present()
         stage = Stage(machine=system.machine, images=images, holds=HOLDS, root=system.folder)
         say = Console()
         operator = Operator(root=stage.root, log=stage.root / "commands.log", say=say, environment=system.environment)
-        play = Play(stage=stage, operator=operator, folder=stage.root, rate=RATE, report=Report(title="soak"), say=say)
-        stage.set(STABLE, list(CRITERIA), candidate=False)
+        play = Play(stage=stage, operator=operator, folder=stage.root, rate=rate, report=Report(title="soak"), say=say)
+        stage.set(STABLE, list(CRITERIA), candidate=False, proven=False)
         buggy = replace(stage, images={**images, "web-next": faulty.build(images["web-next"])})
         buggy.set(CANDIDATE, list(CRITERIA), candidate=True)
-        operator.cutover("up", "-s", stage.base, quiet=True)
+        operator.pulumi("stack", "init", "--no-select", stage.base)
+        operator.pulumi("up", "--yes", "--skip-preview", "--stack", stage.base)
         operator.cutover("canary", "-s", stage.base, expected=(REFUSED,))
         processes = play.deployed(stage.candidate).processes
         assert isinstance(processes, DockerProcesses)

@@ -163,7 +163,7 @@ def test_the_page_names_what_gives_way_at_each_size_the_worst_first() -> None:
 def test_what_users_add_is_what_one_reckons_by_hand() -> None:
     one = load(100_000)
     requests = (10_000 * 12 + 3 * 2_000_000 / 1440) / 3 * 43_800
-    sent, logged = requests * 2048 / 1e9, requests * 360 / 1e9
+    sent, logged = requests * 2048 / 1e9, requests * 400 / 1e9
     stored = 2_000_000 * 365 * 292 / 2**30
     task = 730 * (0.5 * 0.04656 + 0.00511)
 

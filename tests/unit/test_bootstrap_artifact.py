@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 import sys
 import time
 from pathlib import Path
@@ -100,6 +101,13 @@ def test_a_pin_changes_with_any_content(tmp_path: Path) -> None:
     assert artifact.pin(["ab", "c"]) != artifact.pin(["a", "bc"]), "parts do not run into each other"
 
 
-def test_a_secret_file_is_never_readable_by_others(tmp_path: Path) -> None:
-    artifact.replace_text(tmp_path / "secret", "x", 0o600)
-    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+def test_what_was_built_is_on_the_disk_before_the_mark_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked: list[bool] = []
+    monkeypatch.setattr(os, "sync", lambda: marked.append(artifact.is_complete(tmp_path / "thing")))
+
+    artifact.build(tmp_path / "thing", job(tmp_path), lambda target: (target / "whole").touch())
+
+    assert marked == [False]
+    assert artifact.is_complete(tmp_path / "thing")

@@ -106,7 +106,7 @@ def test_asking_for_the_pulumi_of_the_path_fails_without_a_suitable_one(
 
 def test_an_unknown_choice_of_pulumi_is_refused(path: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI", "brew")
-    with pytest.raises(StepError, match="PULUMI=brew is none of auto, path, installer, modules"):
+    with pytest.raises(StepError, match="PULUMI=brew is none of auto, path, modules"):
         pulumi.Pulumi().check()
 
 
@@ -139,6 +139,16 @@ def test_missing_packages_are_named_with_the_command_for_root(
     assert "git" not in state.what.split()
     with pytest.raises(StepError, match="sudo apt-get install --no-install-recommends debootstrap"):
         packages.Packages().act(job)
+
+
+def test_without_the_keys_of_debian_a_debootstrap_does_not_suffice(
+    path: Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in packages.COMMANDS:
+        path(name)
+    path("docker", "28.0.1")
+    monkeypatch.setattr(packages, "KEYRING", tmp_path / "no.gpg")
+    assert packages.missing_packages() == ["debian-archive-keyring"]
 
 
 def test_an_engine_that_answers_needs_no_docker_package(path: Fake) -> None:

@@ -68,6 +68,18 @@ def test_named_stages_run_alone(clone: Path) -> None:
     assert called(clone) == ["lint-imports"]
 
 
+def test_a_clone_that_knows_no_types_yet_begins_with_what_the_first_one_has_found(clone: Path) -> None:
+    found = clone / ".mypy_cache" / "found"
+    found.parent.mkdir()
+    found.write_text("of the packages")
+    assert check(clone, "types").returncode == 0
+    shutil.rmtree(found.parent)
+
+    assert check(clone, "types").returncode == 0
+
+    assert found.read_text() == "of the packages"
+
+
 def test_hooks_are_the_stages_of_check_and_need_nothing_from_elsewhere() -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     (local,) = config["repos"]

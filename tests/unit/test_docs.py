@@ -155,6 +155,7 @@ def test_every_choice_that_a_setting_has_is_in_the_reference() -> None:
     assert chosen.keys() == {
         *own,
         "network.nat",
+        "executorAuth",
         "fargate.architecture",
         "fargate.cpu",
         "fargate.wafManaged",

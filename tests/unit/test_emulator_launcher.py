@@ -202,6 +202,7 @@ def running(emulator: Emulator, sleeper: Process):  # type: ignore[no-untyped-de
     pretender = Pretender()
     values = vars(emulator.machine) | {"gateway": "127.0.0.1", "emulator_port": pretender.server.server_port}
     emulator.folder.mkdir(parents=True)
+    emulator.key.write_text("the clone's")
     emulator = Emulator(Machine(**values), emulator.root)
     Process(sleeper.pid, sleeper.started, emulator.version).write(emulator.folder / "pid")
     yield emulator, pretender

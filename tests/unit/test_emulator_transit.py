@@ -66,7 +66,7 @@ class Cache(SimpleNamespace):
     def _put(self, path: str, content: bytes) -> None:
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             (entry,) = tar
-            assert (path, entry.name, entry.mode, entry.uid) == ("/", "data/tokens", 0o600, 6379)
+            assert (path, entry.name, entry.mode, entry.uid) == ("/data", "tokens", 0o600, 6379)
             file = tar.extractfile(entry)
             assert file is not None
             self.put.append(file.read().decode())
@@ -100,12 +100,12 @@ def lines(*tokens: str) -> str:
     return "".join(f"{hashlib.sha256(token.encode()).hexdigest()}\n" for token in tokens)
 
 
-PAIR = {"/data/tls.pem": "databases.pem", "/data/tls.key": "databases.key"}
+PAIR = {"tls.pem": "databases.pem", "tls.key": "databases.key"}
 
 
 def test_a_groups_container_finds_the_certificate_and_the_tokens_hash(cache: Cache) -> None:
     assert cache.create(TransitEncryptionEnabled="true", AuthToken=FIRST) == (200, "created")
-    assert cache.found == [PAIR | {"/data/tokens": lines(FIRST)}]
+    assert cache.found == [PAIR | {"tokens": lines(FIRST)}]
 
 
 def test_a_group_without_a_token_speaks_tls_and_a_plain_one_gets_nothing(cache: Cache) -> None:
@@ -136,7 +136,7 @@ def test_what_aws_refuses_is_refused_before_anything_is_made(cache: Cache, asked
 def test_creating_a_group_again_leaves_its_token(cache: Cache) -> None:
     cache.create(TransitEncryptionEnabled="true", AuthToken=FIRST)
     assert cache.create(TransitEncryptionEnabled="true", AuthToken=SECOND) == (400, "AlreadyExists")
-    assert cache.transit.files(LABELS)["/data/tokens"] == lines(FIRST)
+    assert cache.transit.files(LABELS)["tokens"] == lines(FIRST)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_new_token_is_put_into_the_container_and_remembered(
     assert cache.restarts == len(changes)
     later = Transit(folder)
     later.restore(cache)
-    assert later.files(LABELS)["/data/tokens"] == lines(*accepted)
+    assert later.files(LABELS)["tokens"] == lines(*accepted)
 
 
 def test_a_token_is_refused_for_a_plain_group_and_a_change_without_one_restarts_nothing(cache: Cache) -> None:

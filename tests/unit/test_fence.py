@@ -151,6 +151,13 @@ def test_what_installs_has_the_proxies_of_before_and_afterwards_they_are_closed_
     assert os.environ["HTTPS_PROXY"] == os.environ["https_proxy"] == fence.PROXY
 
 
+def test_a_bench_has_nothing_closed_and_installs_in_its_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEB_NEXT_TESTS_BEFORE")
+    before = dict(os.environ)
+    with fence.installing():
+        assert dict(os.environ) == before
+
+
 def test_what_a_test_has_taken_away_for_itself_stays_away_after_an_installation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -239,3 +239,14 @@ def test_no_image_is_built_with_something_that_looks_like_a_secret() -> None:
     for file in (ROOT / "offline" / "images").glob("*/Dockerfile"):
         settings = [line for line in file.read_text().splitlines() if line.startswith(("ENV ", "ARG "))]
         assert not [line for line in settings if any(word in line for word in ("KEY", "SECRET", "PASSWORD"))]
+
+
+def test_a_base_of_which_nobody_checked_the_signature_is_not_made(tmp_path: Path) -> None:
+    fake = tmp_path / "bin" / "debootstrap"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\ncase " $* " in *" --force-check-gpg "*) exit 7 ;; esac\n')
+    fake.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}", "NAMESPACE": "own"}
+    script = ROOT / "offline" / "images" / "base" / "build.sh"
+    done = subprocess.run(["sh", script, tmp_path / "base.tar.gz"], env=environment, capture_output=True, check=False)
+    assert done.returncode == 7

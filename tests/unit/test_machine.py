@@ -26,7 +26,7 @@ def test_two_clones_share_nothing(tmp_path: Path) -> None:
     one = allocate(tmp_path / "one")
     two = allocate(tmp_path / "two", taken=(one.subnet,))
     fields = ("clone", "account", "network", "subnet", "gateway", "emulator", "emulator_port", "edge_port")
-    for field in (*fields, "metrics_network", "metrics_subnet"):
+    for field in (*fields, "metrics_network", "metrics_subnet", "outside_network", "outside_subnet"):
         assert getattr(one, field) != getattr(two, field), field
     assert abs(one.rds_base_port - two.rds_base_port) >= 16, "each numbers 16 databases upwards"
     assert abs(one.elasticache_base_port - two.elasticache_base_port) >= 16
@@ -41,15 +41,17 @@ def test_a_taken_subnet_moves_the_clone_to_the_next_slot(tmp_path: Path) -> None
     assert moved.account == first.account
 
 
-def test_a_taken_subnet_of_the_metrics_moves_the_clone_too(tmp_path: Path) -> None:
+def test_a_taken_subnet_of_its_other_networks_moves_the_clone_too(tmp_path: Path) -> None:
     first = allocate(tmp_path)
     assert first.metrics_subnet == first.subnet.replace("10.213.", "10.214.")
-    assert allocate(tmp_path, taken=(first.metrics_subnet,)).subnet != first.subnet
+    assert first.outside_subnet == first.subnet.replace("10.213.", "10.215.")
+    for beside in (first.metrics_subnet, first.outside_subnet):
+        assert allocate(tmp_path, taken=(beside,)).subnet != first.subnet
 
 
-def test_docker_publishes_a_port_on_the_metrics_network_first(tmp_path: Path) -> None:
+def test_docker_publishes_a_port_on_the_networks_first_that_let_out(tmp_path: Path) -> None:
     machine = allocate(tmp_path)
-    assert min(machine.network, machine.metrics_network) == machine.metrics_network
+    assert max(machine.network, machine.metrics_network, machine.outside_network) == machine.network
 
 
 def test_part_of_a_subnet_counts_as_taken(tmp_path: Path) -> None:

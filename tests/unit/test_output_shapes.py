@@ -13,7 +13,18 @@ from outputs.flags import FlagsParameters
 from outputs.release import ReleaseSummary
 from outputs.schema import AppliedSchema, applied_checksums
 from outputs.shape import OutputError, Shape
-from outputs.slots import DockerPlace, DockerSlot, EdgeAccess, FargatePlace, FargateSlot, Scaling, SlotFiles, TaskEdge
+from outputs.slots import (
+    DockerPlace,
+    DockerSlot,
+    EdgeAccess,
+    EdgeLimits,
+    FargatePlace,
+    FargateSlot,
+    Scaling,
+    SlotFiles,
+    TaskEdge,
+    TrackLogs,
+)
 from outputs.smoke import (
     Criterion,
     DockerProcesses,
@@ -33,6 +44,7 @@ EDGE = TaskEdge(
     server_name="s",
     rate_per_minute=60,
     burst=10,
+    limits=EdgeLimits(webhook_per_minute=120, webhook_burst=60, pages_per_minute=1200, requests=100),
     trusted_proxies=["10.0.0.0/20"],
     trusted_callers=["198.51.100.0/24"],
     access=EdgeAccess(console=["198.51.100.0/24"], webhook=["192.0.2.0/25"], audit_push=[]),
@@ -49,7 +61,7 @@ SHAPES: list[Shape] = [
     TARGET,
     AppliedSchema(version=6, digest="d"),
     DockerPlace(address="10.0.0.2:3003"),
-    DockerSlot(address="a", worker="w", environment={"A": "b"}, files=SlotFiles(volume="v", digest="d")),
+    DockerSlot(address="a", worker="w", outside=False, environment={"A": "b"}, files=SlotFiles(volume="v", digest="d")),
     FargatePlace(target_group="t"),
     FargateSlot(
         region="r",
@@ -59,7 +71,7 @@ SHAPES: list[Shape] = [
         target_group="t",
         execution_role="e",
         task_role="r",
-        log_group="l",
+        logs=TrackLogs(edge="e", app="a", worker="w"),
         ready_alarm="a",
         scaling=Scaling(least=2, most=6, label="l"),
         edge=EDGE,

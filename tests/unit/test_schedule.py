@@ -1,4 +1,4 @@
-"""The table of what runs together names files that are there."""
+"""The table of what runs together names files that are there, and all that share a system."""
 
 from __future__ import annotations
 
@@ -14,3 +14,9 @@ def test_files_of_a_group_are_dealt_out_together_and_any_other_by_itself() -> No
     for names in schedule.GROUPS:
         assert {schedule.group(f"tests/{name}.py::test_it[a::b]") for name in names} == {names[0]}
     assert schedule.group("tests/unit/test_schedule.py::test_it") == "tests/unit/test_schedule.py"
+
+
+def test_files_that_share_the_system_that_is_up_are_one_group() -> None:
+    files = (ROOT / "tests" / "e2e").glob("test_*.py")
+
+    assert {f"e2e/{file.stem}" for file in files if "standing: System" in file.read_text()} == set(schedule.GROUPS[0])

@@ -251,20 +251,49 @@ def test_a_deployment_without_an_approved_digest_and_a_verb_that_is_none_are_ref
     assert not (clone / "called").exists()
 
 
-def test_the_change_that_is_opened_sets_the_release_and_nothing_else(clone: Path) -> None:
-    committed = (ROOT / "Pulumi.canary.yaml").read_text()
-    (clone / "Pulumi.canary.yaml").write_text(committed)
+@pytest.fixture
+def repository(clone: Path) -> Path:
+    """The clone as a repository of git, whose origin is beside it and in which nobody has a name."""
+    (clone / "Pulumi.canary.yaml").write_text((ROOT / "Pulumi.canary.yaml").read_text())
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
     for words in (
         ["init", "-q", "--bare", "origin.git"],
         ["init", "-q"],
-        ["config", "user.name", "t"],
-        ["config", "user.email", "t@t"],
+        ["config", "user.useConfigOnly", "true"],
         ["remote", "add", "origin", "origin.git"],
         ["add", "Pulumi.canary.yaml"],
         ["commit", "-qm", "one"],
     ):
         subprocess.run([*git, *words], cwd=clone, check=True)
+    return clone
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VERSION", "1.5.2|e; touch stolen; #"),
+        ("VERSION", "1.5.2\n1.5.2"),
+        ("VERSION", "1.5.&"),
+        ("VERSION", ""),
+        ("APP", "registry/app@sha256:" + "b" * 64 + "|w stolen"),
+        ("EDGE", "registry/edge:1.5.2"),
+        ("BUILD_SHA", '0a1b2c3"; x: "'),
+        ("STACK", "../canary"),
+    ],
+)
+def test_a_change_is_not_opened_for_what_sed_would_run_or_a_file_would_not_take(
+    repository: Path, name: str, value: str
+) -> None:
+    propose = one("release", "make propose")
+    done = run(Step(propose.workflow, propose.job, propose.step, {**propose.env, name: value}), repository)
+    assert done.returncode != 0
+    assert f"{name} is '{value}': it must be " in done.stderr
+    assert not (repository / "stolen").exists()
+    assert not (repository / "called").exists()
+
+
+def test_the_change_that_is_opened_sets_the_release_and_nothing_else(repository: Path) -> None:
+    clone = repository
     done = run(one("release", "make propose"), clone)
     assert done.returncode == 0, done.stderr
     shown = subprocess.run(

@@ -1,5 +1,1 @@
 """Alerts: taken by the webhook, kept in an outbox, queued in Redis, delivered by the worker."""
-
-from webnext.alerts.routes import router
-
-__all__ = ["router"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from webnext.contract import AlertAnswer, QueueAnswer
+from webnext.contract.alerts import AlertAnswer, DeadLettersAnswer, QueueAnswer
 from webnext.services import Mock
 
 
@@ -24,8 +25,11 @@ class MockAlerts(Mock):
     async def counts(self) -> QueueAnswer:
         return QueueAnswer(pending=self._pending, dlq=0, waiting=self._pending, active=0, delayed=0, mock=True)
 
-    async def retry(self, job_id: str) -> int:  # noqa: ARG002
-        return 0
+    async def dead_letters(self, offset: int, limit: int) -> DeadLettersAnswer:  # noqa: ARG002
+        return DeadLettersAnswer(total=0, items=[], mock=True)
+
+    async def retry(self, ids: Sequence[str] | None) -> tuple[list[str], int]:  # noqa: ARG002
+        return [], 0
 
     async def purge(self) -> int:
         return 0

@@ -21,7 +21,7 @@ WHERE id IN (
     SELECT id FROM alert_outbox WHERE closed_at IS NULL AND check_at <= now()
     ORDER BY check_at LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING id, payload, trace_id, outcome, errors, (extract(epoch FROM created_at) * 1000)::bigint"""
-_DELIVERED = "UPDATE alert_outbox SET outcome = 'delivered', closed_at = now() WHERE id = ANY(%s) AND closed_at IS NULL"
+_DELIVERED = "UPDATE alert_outbox SET outcome = 'delivered', closed_at = now() WHERE id = ANY(%s) AND outcome IS NULL"
 _DEAD = """
 INSERT INTO alert_outbox (id, payload, trace_id, outcome, errors, check_at)
 VALUES (%s, %s, %s, 'dead', %s, now() + make_interval(secs => %s))
@@ -31,6 +31,12 @@ _REOPENED = """
 UPDATE alert_outbox SET outcome = NULL, check_at = now() + make_interval(secs => %s)
 WHERE id = ANY(%s) AND outcome = 'dead'"""
 _PURGED = "UPDATE alert_outbox SET outcome = 'purged', closed_at = now() WHERE outcome = 'dead' RETURNING id"
+_PROOF = "INSERT INTO alert_outbox (id, payload) VALUES ('web-next proof ' || pg_backend_pid(), '{}')"
+_WAITING = "SELECT id FROM alert_outbox WHERE closed_at IS NULL AND outcome IS NULL ORDER BY created_at LIMIT %s"
+_DEAD_LETTERS = """
+SELECT id, payload, trace_id, outcome, errors, (extract(epoch FROM created_at) * 1000)::bigint, count(*) OVER ()
+FROM alert_outbox WHERE closed_at IS NULL AND outcome = 'dead'
+ORDER BY errors -> -1 ->> 'at' DESC NULLS LAST, id OFFSET %s LIMIT %s"""
 _COUNTS = """
 SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'dead'),
        extract(epoch FROM now() - min(created_at) FILTER (WHERE outcome IS NULL))::float8
@@ -69,14 +75,10 @@ class Outbox:
     async def claim(self, limit: int) -> list[Row]:
         """Return open rows whose time to be looked at has come, the longest overdue first; no other worker gets
         them for LEASE_SECONDS, or DEAD_LEASE_SECONDS."""
-        rows = await self._postgres.run(_CLAIM, (LEASE_SECONDS, DEAD_LEASE_SECONDS, limit))
-        return [
-            Row(number, alert, trace_id, outcome, errors or [], created)
-            for number, alert, trace_id, outcome, errors, created in rows
-        ]
+        return [_row(*row) for row in await self._postgres.run(_CLAIM, (LEASE_SECONDS, DEAD_LEASE_SECONDS, limit))]
 
     async def delivered(self, ids: Collection[str]) -> None:
-        """Close the rows of delivered alerts."""
+        """Close the rows of delivered alerts. That of a dead letter stays open: another job may have its id."""
         await self._postgres.run(_DELIVERED, (list(ids),))
 
     async def dead(self, job_id: str, alert: dict[str, Any], trace_id: str, errors: Sequence[dict[str, Any]]) -> None:
@@ -91,7 +93,24 @@ class Outbox:
         """Close the rows of all dead letters; return their ids."""
         return {job_id for (job_id,) in await self._postgres.run(_PURGED)}
 
+    async def waiting(self, limit: int) -> list[str]:
+        """The ids of alerts not delivered yet, the oldest first."""
+        return [job_id for (job_id,) in await self._postgres.run(_WAITING, (limit,))]
+
+    async def dead_letters(self, offset: int, limit: int) -> tuple[int, list[Row]]:
+        """How many dead letters there are, 0 beyond the last, and a page of them, the newest first."""
+        rows = await self._postgres.run(_DEAD_LETTERS, (offset, limit))
+        return (rows[0][-1] if rows else 0), [_row(*row[:-1]) for row in rows]
+
+    async def prove(self, seconds: float) -> None:
+        """Return when a row can be written, and was taken back."""
+        await self._postgres.prove(_PROOF, seconds=seconds)
+
     async def counts(self) -> Counts:
         """Count the open rows."""
         [row] = await self._postgres.run(_COUNTS)
         return Counts(*row)
+
+
+def _row(number: str, alert: dict[str, Any], trace_id: str, outcome: Any, errors: Any, created: int) -> Row:
+    return Row(number, alert, trace_id, outcome, errors or [], created)

@@ -6,23 +6,35 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from typing import Any
 
-from webnext import context
 from webnext.alerts import redis
-from webnext.alerts.outbox import Counts, Outbox
-from webnext.alerts.queues import DELIVER, DLQ, Letter, Queues
-from webnext.contract import AlertAnswer, QueueAnswer
-from webnext.dependency import AwayError, Dependency
+from webnext.alerts.letter import Letter
+from webnext.alerts.outbox import Counts, Outbox, Row
+from webnext.alerts.queues import DELIVER, DLQ, Depth, Queues
+from webnext.contract.alerts import AlertAnswer, DeadLetter, DeadLettersAnswer, QueueAnswer, headline, short
+from webnext.dependency import AwayError, or_away
 from webnext.postgres import Postgres
 from webnext.settings import Adapter, Settings
+from webnext.standing import Standing
 from webnext.vault import Vault
 
 REDIS_SECONDS = 1.0
 LAST_RESORT_SECONDS = 3.0
 """For an alert that nothing has kept yet."""
-PING_SECONDS = 0.9
+PROVE_SECONDS = 0.9
+LOOKED_UP = 200
+"""Rows of the outbox whose jobs are looked for when alerts are counted; with more, those that are not are estimated."""
+AT_A_TIME = 10
+"""Dead letters in memory at a time: an alert is large, and ten times larger in memory."""
+RETRIED = 1000
+"""Dead letters that one request puts back: some seconds' work."""
+RETRY_SECONDS = 1.0
+"""Between the deliveries of two that are put back together, so that the receiver does not refuse them again."""
 ACCEPT_SECONDS = 1.5
 """For the row of a new alert, after which Redis is to keep it."""
 
@@ -39,7 +51,8 @@ class ProductionAlerts:
         self._outbox = Outbox(postgres)
         self._client = redis.client(vault, settings.redis_ca_file)
         self._queues = Queues(self._client)
-        self._redis = Dependency("redis", errors=redis.ERRORS, seconds=REDIS_SECONDS)
+        self._redis = redis.dependency(REDIS_SECONDS)
+        self._standing = Standing()
         self._connecting: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -66,7 +79,9 @@ class ProductionAlerts:
             await self._outbox.add(letter.id, alert, trace_id, seconds=ACCEPT_SECONDS)
         except AwayError as away:
             kept = False
-            context.stand_in(away.dependency)
+            self._standing.fell("accept", away)
+        else:
+            self._standing.held("accept")
         try:
             await self._redis.call(
                 lambda: self._queues.enqueue(letter), seconds=REDIS_SECONDS if kept else LAST_RESORT_SECONDS
@@ -78,47 +93,118 @@ class ProductionAlerts:
         return AlertAnswer(jobId=letter.id, mock=not kept)
 
     async def counts(self) -> QueueAnswer:
+        rows, depths = await asyncio.gather(
+            or_away(self._outbox.counts()), or_away(self._redis.call(self._queues.depths))
+        )
+        missing: int | AwayError = 0
+        if isinstance(rows, Counts) and rows.pending and not isinstance(depths, AwayError):
+            missing = await or_away(self._missing(rows.pending, depths[DELIVER].total))
+        away = [each for each in (depths, rows, missing) if isinstance(each, AwayError)]
+        if away:
+            self._standing.fell("counts", away[0])
+        else:
+            self._standing.held("counts")
+        rows = Counts(0, 0, None) if isinstance(rows, AwayError) else rows
+        if isinstance(depths, AwayError):
+            return _answer(Depth(rows.pending, 0, 0, rows.oldest), rows.dead, mock=True)
+        deliver, missing = depths[DELIVER], 0 if isinstance(missing, AwayError) else missing
+        oldest = max(filter(None, (deliver.oldest, rows.oldest if missing else None)), default=deliver.oldest)
+        held = deliver._replace(waiting=deliver.waiting + missing, oldest=oldest)
+        return _answer(held, depths[DLQ].total, mock=bool(away))
+
+    async def _missing(self, pending: int, queued: int) -> int:
+        """How many accepted alerts wait in the outbox alone. Raises AwayError."""
+        ids = await self._outbox.waiting(LOOKED_UP)
+        where = await self._redis.call(lambda: self._queues.whereabouts(ids))
+        return where.count(None) if pending <= LOOKED_UP else max(where.count(None), pending - queued)
+
+    async def dead_letters(self, offset: int, limit: int) -> DeadLettersAnswer:
+        async def queued(start: int, count: int) -> tuple[int, list[Letter]]:
+            return await self._redis.call(lambda: self._queues.dead_letters(start, count))
+
         try:
-            depths = await self._redis.call(self._queues.depths)
+            answer = await _page(queued, offset, limit)
         except AwayError as away:
-            context.stand_in(away.dependency)
-            return await self._outbox_counts()
-        deliver, dlq = depths[DELIVER], depths[DLQ]
-        return QueueAnswer(
-            pending=deliver.total,
-            dlq=dlq.total,
-            waiting=deliver.waiting,
-            active=deliver.active,
-            delayed=deliver.delayed,
-            oldestSec=deliver.oldest,
-            mock=False,
-        )
+            self._standing.fell("dead letters", away)
+            try:
+                answer = await _page(self._outbox.dead_letters, offset, limit)
+            except AwayError:
+                answer = DeadLettersAnswer(total=0, items=[], mock=True)
+            return answer.model_copy(update={"mock": True})
+        self._standing.held("dead letters")
+        return answer
 
-    async def _outbox_counts(self) -> QueueAnswer:
+    async def retry(self, ids: Sequence[str] | None) -> tuple[list[str], int]:
+        every = (await self._redis.call(self._queues.dead_ids))[::-1] if ids is None else ids
+        moved: dict[str, bool] = {}  # each with whether it has its row still, and no alert: they are large
         try:
-            rows = await self._outbox.counts()
+            for job_id in every[:RETRIED]:
+                letter = await self._redis.call(partial(self._queues.revive, job_id, len(moved) * RETRY_SECONDS))
+                if letter:
+                    moved[job_id] = letter.id == job_id
+                    if not moved[job_id]:  # another alert has its id meanwhile, and its row will end with that
+                        with suppress(AwayError):
+                            await self._outbox.add(letter.id, letter.alert, letter.trace_id)
         except AwayError:
-            rows = Counts(0, 0, None)
-        waits = rows.pending
-        return QueueAnswer(
-            pending=waits, dlq=rows.dead, waiting=waits, active=0, delayed=0, oldestSec=rows.oldest, mock=True
-        )
-
-    async def retry(self, job_id: str) -> int:
-        if not await self._redis.call(lambda: self._queues.revive(job_id)):
-            return 0
+            if not moved:
+                raise
         try:
-            await self._outbox.reopened([job_id])
-        except AwayError as error:  # the worker finds the job in deliver and opens the row then
-            log.info("alert %s: its row in the outbox is reopened later: %s", job_id, error)
-        return 1
+            await self._outbox.reopened([job_id for job_id, has_row in moved.items() if has_row])
+        except AwayError as error:  # the worker finds the jobs in deliver and opens the rows then
+            log.info("rows in the outbox are reopened later, of %d alerts: %s", len(moved), error)
+        return list(moved), len(every) - len(moved) if ids is None else 0
 
     async def purge(self) -> int:
         """Rows first: a dead letter whose row were still open would be put back by the worker."""
-        ids = await self._redis.call(self._queues.dead_ids)
+        ids = {*await self._redis.call(self._queues.dead_ids)}
         ids |= await self._outbox.purge()
         await self._redis.call(lambda: self._queues.drop(list(ids)), seconds=10)
         return len(ids)
 
     async def ping(self) -> None:
-        await self._redis.call(self._queues.ping, seconds=PING_SECONDS)
+        await self._standing.prove(self._prove)
+
+    async def _prove(self) -> None:
+        redis_writes = self._redis.call(self._queues.prove, seconds=PROVE_SECONDS)
+        await asyncio.gather(redis_writes, self._outbox.prove(PROVE_SECONDS))
+
+
+def _answer(deliver: Depth, dead: int, *, mock: bool) -> QueueAnswer:
+    return QueueAnswer(
+        pending=deliver.total,
+        dlq=dead,
+        waiting=deliver.waiting,
+        active=deliver.active,
+        delayed=deliver.delayed,
+        oldestSec=deliver.oldest,
+        mock=mock,
+    )
+
+
+async def _page(
+    read: Callable[[int, int], Awaitable[tuple[int, Sequence[Letter | Row]]]], offset: int, limit: int
+) -> DeadLettersAnswer:
+    """A page of what `read(offset, limit)` has, a few at a time."""
+    total, items = 0, list[DeadLetter]()
+    for start in range(offset, offset + limit, AT_A_TIME):
+        total, found = await read(start, min(AT_A_TIME, offset + limit - start))
+        items += [_dead_letter(one) for one in found]
+        if start + AT_A_TIME >= total:
+            break
+    return DeadLettersAnswer(total=total, items=items, mock=False)
+
+
+def _dead_letter(found: Letter | Row) -> DeadLetter:
+    last = found.errors[-1] if found.errors else {}
+    try:
+        died = datetime.fromisoformat(str(last.get("at")))
+    except ValueError:
+        died = None
+    return DeadLetter(
+        id=found.id,
+        title=headline(found.alert),
+        attempts=len(found.errors),
+        lastError=short(str(last["error"]), 500) if "error" in last else None,
+        diedAt=died,
+        traceId=found.trace_id or None,
+    )

@@ -6,15 +6,19 @@ data has "attempts", "errors" and "diedAt" beside them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from bullmq import Job, Queue
 from redis.asyncio import Redis
-from redis.exceptions import WatchError
+from redis.exceptions import NoScriptError, WatchError
+
+from webnext.alerts.foreign import BACKOFF, job_of
+from webnext.alerts.letter import Letter, letter_of
+from webnext.alerts.redis import PROOF
 
 PREFIX = "bull:alerts"
 DELIVER, DLQ = "deliver", "dlq"
@@ -22,27 +26,19 @@ JOB = "alert"
 """Every job's name."""
 
 ATTEMPTS = 3
-BACKOFF = {"type": "exponential", "delay": 1000}
 KEPT = {"age": 24 * 3600, "count": 1000}
 """Delivered jobs stay for a day, 1000 at most, for people to see and for the worker, which settles rows by them."""
 OPTIONS = {"attempts": ATTEMPTS, "backoff": BACKOFF, "removeOnComplete": KEPT, "removeOnFail": False}
 
 BATCH = 100
 """Jobs that one pipeline is about."""
+TURNS = 8
+"""How often a move is begun anew while somebody else changes the job; it needs two of them."""
 
+_PROOF = "redis.call('SET', KEYS[1], ''); return redis.call('DEL', KEYS[1])"
 _STATES = {"waiting": ("waiting", "paused", "prioritized"), "active": ("active",), "delayed": ("delayed",)}
 
 Whereabouts = Literal["completed", "open", "dead"]
-
-
-class Letter(NamedTuple):
-    """What a job is about; `errors` are {"at", "error"} for each failed attempt, `created` in milliseconds."""
-
-    id: str
-    alert: dict[str, Any]
-    trace_id: str
-    errors: list[dict[str, Any]]
-    created: int
 
 
 class Depth(NamedTuple):
@@ -68,32 +64,48 @@ class Queues:
 
     async def enqueue(self, *letters: Letter) -> None:
         """Queue alerts for delivery; those that are there already stay as they are."""
-        await self._deliver.addBulk([_job(letter, _data(letter), OPTIONS) for letter in letters])
+        await _add(self._deliver, [_job(letter, _data(letter), OPTIONS) for letter in letters])
 
     async def restore(self, *letters: Letter) -> None:
         """Put dead letters that Redis lost into dlq again."""
-        await self._dlq.addBulk([_job(letter, _dead_data(letter), {}) for letter in letters])
+        await _add(self._dlq, [_job(letter, _dead_data(letter), {}) for letter in letters])
 
     async def failed(self, limit: int) -> list[str]:
         """The ids of jobs in deliver that have failed for good, the first to fail first."""
         return [str(job_id) for job_id in await self._redis.zrange(self._deliver.toKey("failed"), 0, limit - 1)]
 
     async def bury(self, job_id: str) -> Letter | None:
-        """Move a job that has failed for good to dlq, with its history, in one transaction; return it as it is there.
+        """Move a job that has failed for good to dlq, with its history; return it as it is there.
 
         None where there is no such job (any more).
         """
+        return await self._move(job_id, self._deliver, ("failed", "zscore"), self._dlq, _dead_data, lambda _: {})
 
-        return await self._move(job_id, self._deliver, ("failed", "zscore"), self._dlq, _dead_data, {})
+    async def revive(self, job_id: str, seconds: float = 0) -> Letter | None:
+        """Move a dead letter back to deliver, due in so many seconds, all attempts before it; return it as it is there.
 
-    async def revive(self, job_id: str) -> bool:
-        """Move a dead letter back to deliver, all attempts before it; False where dlq has none of that id."""
+        None where dlq has none of that id.
+        """
 
-        return await self._move(job_id, self._dlq, ("wait", "lpos"), self._deliver, _data, OPTIONS) is not None
+        def options(letter: Letter) -> dict[str, Any]:
+            due = int(1000 * (time.time() + seconds)) - letter.created  # BullMQ counts from a job's own time
+            return OPTIONS | ({"delay": due} if seconds else {})
 
-    async def dead_ids(self) -> set[str]:
-        """The ids of all dead letters."""
-        return {str(job_id) for job_id in await self._redis.lrange(self._dlq.toKey("wait"), 0, -1)}
+        return await self._move(job_id, self._dlq, ("wait", "lpos"), self._deliver, _data, options)
+
+    async def dead_ids(self) -> list[str]:
+        """The ids of all dead letters, the newest first."""
+        return [str(job_id) for job_id in await self._redis.lrange(self._dlq.toKey("wait"), 0, -1)]
+
+    async def dead_letters(self, offset: int, limit: int) -> tuple[int, list[Letter]]:
+        """How many dead letters there are, and a page of them, the newest first."""
+        total = await self._redis.llen(self._dlq.toKey("wait"))
+        ids = [str(job_id) for job_id in await self._redis.lrange(self._dlq.toKey("wait"), offset, offset + limit - 1)]
+        pipe = self._redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipe.hgetall(self._dlq.toKey(job_id))
+        found = zip(ids, await pipe.execute(), strict=True)
+        return total, [letter_of(job_of(self._dlq, raw, job_id)) for job_id, raw in found if raw]
 
     async def drop(self, ids: Sequence[str]) -> None:
         """Remove dead letters."""
@@ -118,16 +130,16 @@ class Queues:
 
     async def letter(self, job_id: str) -> Letter | None:
         """The dead letter of that id, if there is one."""
-        job = await self._dlq.getJob(job_id)
-        return letter_of(job) if job else None
+        raw: Any = await self._redis.hgetall(self._dlq.toKey(job_id))
+        return letter_of(job_of(self._dlq, raw, job_id)) if raw else None
 
     async def depths(self) -> dict[str, Depth]:
         """What both queues hold, by their names."""
         return {queue.name: await self._depth(queue) for queue in (self._deliver, self._dlq)}
 
-    async def ping(self) -> None:
-        """Return when Redis answers."""
-        await self._redis.ping()
+    async def prove(self) -> None:
+        """Return when a job could be added: a key was written, and taken away again."""
+        await self._redis.eval(_PROOF, 1, PROOF)
 
     async def _depth(self, queue: Queue) -> Depth:
         counts = await queue.getJobCounts(*(state for states in _STATES.values() for state in states))
@@ -154,49 +166,60 @@ class Queues:
         state: tuple[str, str],
         target: Queue,
         data: Callable[[Letter], dict[str, Any]],
-        options: dict[str, Any],
+        options: Callable[[Letter], dict[str, Any]],
     ) -> Letter | None:
-        """Add the job to `target` and remove it from `source` in one transaction, which any change of the job in
-        between undoes: a kill leaves it in one of the two, and of two movers one moves it. `state` is where in
-        `source` the job has to be, and the command that finds it there."""
+        """Add the job to `target`, and once it is seen there remove it from `source`, each in a transaction that any
+        change of the two in between undoes: a kill, or a Redis that takes only one of the two, leaves it in one of them
+        at least, and the next move goes on from there. Of two movers one moves it. `state` is where in `source` the job
+        has to be, and the command that finds it there. Where `target` has another job of that id, this one gets an id
+        of its own."""
         where, find = state
-        key = source.toKey(job_id)
-        pipe: Any
-        async with self._redis.pipeline(transaction=True) as pipe:
-            await pipe.watch(key)
-            if await getattr(pipe, find)(source.toKey(where), job_id) is None:
-                return None  # the id may be anybody's word, and the key one of BullMQ's own
-            if not (raw := await pipe.hgetall(key)):
-                return None
-            letter = letter_of(Job.fromJSON(source, raw, job_id))
-            made = _job(letter, data(letter), options)
-            pipe.multi()
-            await target.scripts.addJob(Job(target, made["name"], made["data"], made["opts"]), pipe)
-            await _remove(source, job_id, pipe)
-            try:
-                await pipe.execute()
-            except WatchError:
-                return None
-        return letter
+        for _ in range(TURNS):
+            pipe: Any
+            async with self._redis.pipeline(transaction=True) as pipe:
+                try:
+                    await pipe.watch(source.toKey(job_id))
+                    if await getattr(pipe, find)(source.toKey(where), job_id) is None:
+                        return None  # the id may be anybody's word, and the key one of BullMQ's own
+                    if not (raw := await pipe.hgetall(source.toKey(job_id))):
+                        return None
+                    letter = letter_of(job_of(source, raw, job_id))
+                    made = _job(letter, data(letter), options(letter))
+                    is_there = await _placed(made, target, pipe)
+                    pipe.multi()
+                    if is_there:
+                        await _remove(source, job_id, pipe)
+                    else:
+                        await target.scripts.addJob(Job(target, made["name"], made["data"], made["opts"]), pipe)
+                    await pipe.execute()
+                except (WatchError, NoScriptError):
+                    continue
+            if is_there:
+                return letter._replace(id=made["opts"]["jobId"])
+        raise WatchError(f"job {job_id} changes all the time")
 
 
-def attempt(error: str) -> str:
-    """An entry of a job's stack trace, where BullMQ keeps what went wrong at each attempt: when and what, as JSON."""
-    return json.dumps({"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "error": error})
+async def _add(queue: Queue, jobs: list[dict[str, Any]]) -> None:
+    try:
+        await queue.addBulk(jobs)
+    except NoScriptError:  # a primary that took over in between has seen no script yet
+        await queue.addBulk(jobs)
 
 
-def letter_of(job: Job) -> Letter:
-    """What a job of either queue is about."""
-    data: dict[str, Any] = job.data if isinstance(job.data, dict) else {"text": str(job.data)}
-    ours = isinstance(data.get("alert"), dict)
-    errors = data.get("errors") if ours and isinstance(data.get("errors"), list) else None
-    return Letter(
-        id=job.id,
-        alert=data["alert"] if ours else data,
-        trace_id=str(data.get("traceId") or ""),
-        errors=errors or [_entry(line) for line in job.stacktrace] or _reason(job),
-        created=job.timestamp,
-    )
+async def _placed(made: dict[str, Any], target: Queue, pipe: Any) -> bool:
+    """Whether `target` has the job already. Where another one has its id, it is given one that follows from it."""
+    content = json.dumps(made["data"], separators=(",", ":"))  # as BullMQ writes it
+    options = made["opts"]
+    mark = hashlib.sha256(f"{options['timestamp']} {content}".encode()).hexdigest()[:12]
+    for job_id in (options["jobId"], f"{options['jobId'][:200]}-{mark}"):
+        options["jobId"] = job_id
+        await pipe.watch(target.toKey(job_id))
+        there = await pipe.hmget(target.toKey(job_id), "data", "timestamp")
+        if there == [content, str(options["timestamp"])]:
+            return True
+        if there == [None, None]:
+            return False
+    raise WatchError(f"job {job_id} is another one")
 
 
 async def _remove(queue: Queue, job_id: str, pipe: Any) -> None:
@@ -219,16 +242,3 @@ def _dead_data(letter: Letter) -> dict[str, Any]:
         "errors": letter.errors,
         "diedAt": letter.errors[-1].get("at") if letter.errors else None,
     }
-
-
-def _entry(line: str) -> dict[str, Any]:
-    """An entry written by :func:`attempt`, or the first line of a stack trace that another worker left."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        entry = None
-    return entry if isinstance(entry, dict) else {"at": None, "error": line.partition("\n")[0][:500]}
-
-
-def _reason(job: Job) -> list[dict[str, Any]]:
-    return [{"at": None, "error": str(job.failedReason)}] if job.failedReason else []

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from contextlib import suppress
 from functools import partial
 
 from webnext import metrics
-from webnext.alerts import redis
+from webnext.alerts.letter import Letter
 from webnext.alerts.outbox import Outbox, Row
-from webnext.alerts.queues import BATCH, DELIVER, DLQ, Letter, Queues, Whereabouts
-from webnext.dependency import Dependency
+from webnext.alerts.queues import BATCH, DELIVER, DLQ, Queues, Whereabouts
+from webnext.dependency import AwayError, Dependency
 
-REDIS_SECONDS = 5.0
 CLAIM = 10
 """Rows of the outbox in memory at a time: an alert is large, and ten times larger in memory."""
 TURN_CLAIMS = 100
@@ -24,10 +24,10 @@ log = logging.getLogger("webnext.alerts")
 class Reconciler:
     """Several may run at once: one of them claims each row, and doing the same twice changes nothing."""
 
-    def __init__(self, outbox: Outbox, queues: Queues) -> None:
+    def __init__(self, outbox: Outbox, queues: Queues, redis: Dependency) -> None:
         self._outbox = outbox
         self._queues = queues
-        self._redis = Dependency("redis", errors=redis.ERRORS, seconds=REDIS_SECONDS)
+        self._redis = redis
 
     async def reconcile(self) -> None:
         """Bury what failed for good, then settle every open row that is due. Raises AwayError midway where Redis or
@@ -44,20 +44,23 @@ class Reconciler:
         """Move a job that failed for good to dlq and say so in its row. Raises AwayError."""
         letter = await self._redis.call(lambda: self._queues.bury(job_id))
         if letter:
-            log.warning("alert %s is a dead letter: %s", job_id, _last(letter))
-            await self._outbox.dead(job_id, letter.alert, letter.trace_id, letter.errors)
+            log.warning("alert %s is a dead letter: %s", letter.id, _last(letter))
+            await self._outbox.dead(letter.id, letter.alert, letter.trace_id, letter.errors)
 
     async def measure(self) -> None:
-        """Set the gauges, and log them. Raises AwayError."""
-        depths = await self._redis.call(self._queues.depths)
-        for name, depth in depths.items():
-            metrics.QUEUE_OLDEST.labels(name).set(depth.oldest or 0)
-            for state in ("waiting", "active", "delayed"):
-                metrics.QUEUE_JOBS.labels(name, state).set(getattr(depth, state))
+        """Set the gauges, and log them; while Redis is away, those that the outbox knows. Raises AwayError."""
         counts = await self._outbox.counts()
         metrics.OUTBOX_PENDING.set(counts.pending)
-        oldest = max(depths[DELIVER].oldest or 0, counts.oldest or 0)
-        metrics.say(oldestAlertSeconds=oldest, deadLetters=depths[DLQ].total, outboxPending=counts.pending)
+        oldest, dead = counts.oldest or 0.0, counts.dead
+        with suppress(AwayError):
+            depths = await self._redis.call(self._queues.depths)
+            for name, depth in depths.items():
+                metrics.QUEUE_OLDEST.labels(name).set(depth.oldest or 0)
+                for state in ("waiting", "active", "delayed"):
+                    metrics.QUEUE_JOBS.labels(name, state).set(getattr(depth, state))
+            oldest, dead = max(oldest, depths[DELIVER].oldest or 0), depths[DLQ].total
+        metrics.QUEUE_OLDEST.labels(DELIVER).set(oldest)
+        metrics.say(oldestAlertSeconds=oldest, deadLetters=dead, outboxPending=counts.pending)
 
     async def _settle(self, rows: list[Row]) -> None:
         found = await self._redis.call(lambda: self._queues.whereabouts([row.id for row in rows]))
@@ -65,10 +68,11 @@ class Reconciler:
         for row, where in zip(rows, found, strict=True):
             groups[row.outcome, where].append(row)
         for (outcome, where), group in groups.items():
+            ids = [row.id for row in group]
+            if where in ("open", "completed") and outcome == "dead":
+                await self._outbox.reopened(ids)
             if where == "completed":
-                await self._outbox.delivered([row.id for row in group])
-            elif where == "open" and outcome == "dead":
-                await self._outbox.reopened([row.id for row in group])
+                await self._outbox.delivered(ids)
             elif where == "dead" and outcome is None:
                 for row in group:
                     await self._dead(row)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, ConnectionError, RedisError
+from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError
 
 from webnext import aws
+from webnext.dependency import Dependency
 from webnext.vault import Vault, VaultError
 
 SECRET = "REDIS_URL"  # noqa: S105  (the secret's name)
@@ -25,9 +28,22 @@ CONNECT_SECONDS = 1.0
 COMMAND_SECONDS = 2.0
 BLOCK_SECONDS = 1
 """How long a blocking command may wait for something to happen; below COMMAND_SECONDS."""
+LIFE_SECONDS = 300.0
+"""How old a connection may get: a server that was replaced is left within this time, whatever nobody noticed of it."""
+CONFIRM_SECONDS = 5.0
+"""How old the comparison of a connection's address with the vault's may be. The vault keeps its own for 50 s, so an
+address that was put there is in use within 60 s, as the contract has it, on connections that were made before too."""
+CONFIRM_LIMIT = 0.5
+PROVEN_SECONDS = 1.0
+"""How long a connection counts as one to a primary: a replica goes on answering what reads, with what was."""
+PROOF = "bull:alerts:proof"
+"""A key that nobody has, to be written."""
 
 ERRORS = (RedisError, OSError, VaultError)
 """What means that Redis is away."""
+CONDEMNING = {"READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "UNBLOCKED"}
+"""Answers that say of a connection that it is of no more use, while a new one may be: behind it is no primary any more.
+LOADING, NOAUTH and WRONGPASS are connection errors to redis-py already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +58,18 @@ class Address:
     tls: ssl.SSLContext | None
 
 
+def dependency(seconds: float) -> Dependency:
+    """Return Redis as something that may be away; a call of it takes `seconds`."""
+    return Dependency("redis", errors=ERRORS, seconds=seconds)
+
+
 def client(vault: Vault, ca_file: str | None) -> Redis:
     """Return a client that connects when it is first used. `rediss://` is verified by the system's authorities and
     those of `ca_file`.
 
-    Every connection reads the address anew, so that a token that was refused is replaced by the vault's newest. A
-    command whose connection turns out to be gone is sent once more over a new one.
+    Every connection reads the address anew, so that a token that was refused is replaced by the vault's newest, and is
+    given up where the vault has another address by now. A command whose connection turns out to be gone, or to lead to
+    no primary, is sent once more over a new one.
     """
 
     async def address() -> Address:
@@ -88,6 +110,11 @@ def parse(url: str, ca_file: str | None) -> Address:
     )
 
 
+def condemns(error: ResponseError) -> bool:
+    """Whether an answer says that behind the connection is no primary; older servers say so within a script's error."""
+    return bool(CONDEMNING & {error.status_code, *(word.lstrip("-") for word in str(error).split())})
+
+
 @cache
 def _authorities(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
@@ -102,9 +129,62 @@ class _Connection(Connection):
         self._address = address
         self._refused = refused
         self._tls: ssl.SSLContext | None = None
+        self._to: Address | None = None
+        self._made = self._confirmed = self._proven = 0.0
+
+    async def connect(self) -> None:
+        """Called before the pool lends it: has it connected to the primary that the vault's address leads to."""
+        if self.is_connected and not await self._is_good():
+            await self.disconnect(nowait=True)
+        await super().connect()  # type: ignore[no-untyped-call]
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            answer = await super().read_response(*args, **kwargs)
+        except ResponseError as error:
+            if condemns(error):
+                await self._condemned(error)
+            raise
+        for each in answer if isinstance(answer, list) else ():  # those of a transaction
+            if isinstance(each, ResponseError) and condemns(each):
+                await self._condemned(each)
+        return answer
+
+    async def _condemned(self, error: ResponseError) -> NoReturn:
+        await self.disconnect(nowait=True)
+        raise ConnectionError(f"it is no primary any more: {error}") from error
+
+    async def _is_good(self) -> bool:
+        now = time.monotonic()
+        if now - self._made > LIFE_SECONDS or await self._moved():
+            return False
+        try:
+            if now - self._proven > PROVEN_SECONDS:
+                await self._prove()
+        except (RedisError, OSError):
+            return False
+        return True
+
+    async def _prove(self) -> None:
+        """Write in a way that changes nothing. Raises ConnectionError where that condemns the connection."""
+        await self.send_command("UNLINK", PROOF)
+        with suppress(ResponseError):  # any other refusal is for those to see whom it concerns
+            await self.read_response()
+        self._proven = time.monotonic()
+
+    async def _moved(self) -> bool:
+        """Whether the vault has another address by now; a vault that does not answer has none."""
+        if time.monotonic() - self._confirmed < CONFIRM_SECONDS:
+            return False
+        self._confirmed = time.monotonic()
+        try:
+            return await asyncio.wait_for(self._address(), CONFIRM_LIMIT) != self._to
+        except (VaultError, RedisError, TimeoutError):
+            return False
 
     async def _connect(self) -> None:
-        now = await self._address()
+        self._to = now = await self._address()
+        self._made = self._confirmed = time.monotonic()
         self.host, self.port, self.db = now.host, now.port, now.database
         self.username, self.password = now.username, now.password
         self._tls = now.tls
@@ -117,6 +197,7 @@ class _Connection(Connection):
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
                 await super().on_connect_check_health(check_health)
+                await self._prove()
         except AuthenticationError:
             self._refused()
             raise

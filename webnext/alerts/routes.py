@@ -1,23 +1,30 @@
-"""POST /api/alerts/webhook, GET and POST /api/alerts/queue."""
+"""POST /api/alerts/webhook, GET and POST /api/alerts/queue, GET /api/alerts/dlq."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException
+from typing import Annotated
 
-from webnext import context, logs
-from webnext.audit.own import Action, own_entry
-from webnext.contract import (
+from fastapi import APIRouter, HTTPException, Query
+
+from webnext import context
+from webnext.audit.own import audited
+from webnext.contract.alerts import (
+    MOST,
     Alert,
     AlertAnswer,
-    ErrorAnswer,
+    DeadLettersAnswer,
     QueueActionAnswer,
     QueueAnswer,
     QueueRequest,
-    Responses,
-    UnavailableAnswer,
+    short,
+    text_of,
 )
-from webnext.dependency import AwayError
+from webnext.contract.base import ErrorAnswer, Responses, UnavailableAnswer
 from webnext.services import Services
+
+WEBHOOK = "/api/alerts/webhook"
+Limit = Annotated[int, Query(ge=1, le=MOST)]
+Offset = Annotated[int, Query(ge=0, le=10**9)]
 
 
 def router(services: Services) -> APIRouter:
@@ -25,7 +32,7 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(tags=["alerts"])
     away: Responses = {503: {"model": UnavailableAnswer, "description": "Nothing could take it; nothing was done"}}
 
-    @routes.post("/api/alerts/webhook", status_code=202, responses=away)
+    @routes.post(WEBHOOK, status_code=202, responses=away)
     async def webhook(alert: Alert) -> AlertAnswer:
         """Take an alert: from 202 on it is delivered at least once."""
         return await services.alerts.accept(alert.model_dump(mode="json"), context.trace_id.get() or "")
@@ -35,29 +42,34 @@ def router(services: Services) -> APIRouter:
         """What waits, from the queues themselves."""
         return await services.alerts.counts()
 
+    @routes.get("/api/alerts/dlq")
+    async def dead_letters(limit: Limit = 50, offset: Offset = 0) -> DeadLettersAnswer:
+        """The dead letters, the newest first, `limit` of them after `offset`."""
+        return await services.alerts.dead_letters(offset, limit)
+
     @routes.post(
         "/api/alerts/queue",
         responses=away | {404: {"model": ErrorAnswer, "description": "No dead letter has that id"}},
     )
     async def act(wanted: QueueRequest) -> QueueActionAnswer:
-        """Put a dead letter back, or drop all; both are audited."""
-        if wanted.action == "retry":
-            if not isinstance(wanted.jobId, str) or not wanted.jobId:
-                raise HTTPException(422, "jobId: the id of a dead letter is needed")
-            if not (moved := await services.alerts.retry(wanted.jobId)):
-                raise HTTPException(404, "no dead letter has that id")
-            await audited("alerts.retry", {"jobId": wanted.jobId})
-            return QueueActionAnswer(action="retry", moved=moved)
+        """Put dead letters back, one a second, or drop all; either is audited with who did it."""
+        by = short(text_of(wanted.by), 100)
+        who = {"by": by} if by else {}
         if wanted.action == "purge_dlq":
             purged = await services.alerts.purge()
-            await audited("alerts.purge_dlq", {"purged": purged})
+            await audited(services.audit, "alerts.purge_dlq", {"purged": purged, **who})
             return QueueActionAnswer(action="purge_dlq", purged=purged)
-        raise HTTPException(400, "invalid action")
-
-    async def audited(action: Action, details: dict[str, object]) -> None:
+        if wanted.action not in ("retry", "retry_some", "retry_all"):
+            raise HTTPException(400, "invalid action")
         try:
-            await services.audit.append(own_entry(action, details), context.trace_id.get() or "")
-        except AwayError:
-            logs.unaudited(action, details)
+            ids = None if wanted.action == "retry_all" else wanted.ids()
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+        moved, left = await services.alerts.retry(ids)
+        if ids and not moved:
+            raise HTTPException(404, "no dead letter has that id")
+        for start in range(0, len(moved), MOST):
+            await audited(services.audit, "alerts.retry", {"jobIds": moved[start : start + MOST], **who})
+        return QueueActionAnswer(action=wanted.action, moved=len(moved), left=left if ids is None else None)
 
     return routes

@@ -8,9 +8,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from webnext import tracing
 from webnext.alerts import redis
 from webnext.alerts.consumer import Consumer
 from webnext.alerts.outbox import Outbox
+from webnext.alerts.pace import Pace
 from webnext.alerts.queues import Queues
 from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.slack import Slack
@@ -22,6 +24,7 @@ from webnext.vault import Vault
 
 LOOK_SECONDS = 0.5
 """Between two looks at ALERTS_CONSUME."""
+REDIS_SECONDS = 5.0
 
 log = logging.getLogger("webnext.alerts")
 
@@ -47,7 +50,9 @@ class AlertWorker:
         self._postgres = postgres
         self._outbox = Outbox(postgres)
         self._slack = Slack(vault)
-        self._reconciler = Reconciler(self._outbox, Queues(self._redis))
+        self._pace = Pace()
+        self._dependency = redis.dependency(REDIS_SECONDS)
+        self._reconciler = Reconciler(self._outbox, Queues(self._redis), self._dependency)
         self._consumer: Consumer | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._begun: dict[str, float] = {}
@@ -99,7 +104,13 @@ class AlertWorker:
             return
         client = redis.client(self._vault, self._settings.redis_ca_file)
         self._consumer = Consumer(
-            client, self._slack, lambda job_id: self._outbox.delivered([job_id]), self._reconciler.bury
+            client,
+            self._dependency,
+            self._slack,
+            self._pace,
+            lambda job_id: self._outbox.delivered([job_id]),
+            self._reconciler.bury,
+            tracing.tracer(self._settings),
         )
         run = asyncio.create_task(self._consumer.run())
         try:

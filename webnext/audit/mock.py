@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from webnext import context, metrics
-from webnext.audit.own import own_key
+from webnext.audit.own import actor_of, own_key
 from webnext.audit.proxy import Proxy
 from webnext.budget import BYTES
-from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.contract.audit import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.contract.base import size_of
 from webnext.dependency import AwayError
 from webnext.executor import Executor, RefusedError
 from webnext.services import KeyReusedError, Mock
@@ -40,7 +41,9 @@ class MockAudit(Mock):
             return self._remember(entry, trace_id, key)
         return PushAnswer(id=key, mock=True, via="executor")
 
-    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+    async def newest(self, limit: int, trace_id: str | None = None, after: str | None = None) -> ListAnswer:
+        if after:  # a list of Postgres', which nothing here goes on from
+            return ListAnswer(mock=True, items=[])
         try:
             return ListAnswer(mock=True, items=await self._proxy.newest(limit, trace_id))
         except AwayError:
@@ -54,11 +57,11 @@ class MockAudit(Mock):
 
     def _remember(self, entry: AuditEntryV1, trace_id: str, key: str) -> PushAnswer:
         if key not in self._kept:
-            item = AuditItem.of(entry, key, datetime.now(UTC), trace_id)
+            item = AuditItem.of(entry, key, datetime.now(UTC), trace_id, actor_of(entry))
             self._kept[key] = entry, item
-            self._bytes += entry.details_bytes
+            self._bytes += size_of(entry.stored_details)
             while len(self._kept) > KEPT or self._bytes > BYTES:
-                self._bytes -= self._kept.pop(next(iter(self._kept)))[0].details_bytes
+                self._bytes -= size_of(self._kept.pop(next(iter(self._kept)))[0].stored_details)
             metrics.AUDIT_INSERTS.labels("mock", context.traffic.get()).inc()
         elif self._kept[key][0] != entry:
             raise KeyReusedError("the idempotency key has already made another entry")

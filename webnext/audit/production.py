@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
+
+from prometheus_client import Counter, Histogram
 
 from webnext import context, metrics
 from webnext.audit.log import Log
-from webnext.audit.own import own_key
+from webnext.audit.own import actor_of, own_key
 from webnext.audit.proxy import Proxy
 from webnext.audit.replay import Replayer
 from webnext.audit.row import row_of
 from webnext.audit.spool import LEAST_SECONDS, Spool, Spooled
 from webnext.audit.writer import Writer
-from webnext.contract import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
+from webnext.contract.audit import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.dependency import AwayError, every
 from webnext.executor import Executor
 from webnext.postgres import Postgres
 from webnext.settings import Adapter
+from webnext.standing import Standing
 
 SECONDS = 6.0
 """An entry is kept or refused within this time, even when everything hangs: two seconds for Postgres, two and a half
@@ -44,6 +48,7 @@ class ProductionAudit:
         self._writer = Writer(postgres)
         self._proxy = Proxy(executor)
         self._spool = spool
+        self._standing = Standing()
         self._replaying: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -68,25 +73,31 @@ class ProductionAudit:
         Raises AwayError where nothing could keep it, KeyReusedError where `key` is another entry's, UnstorableError.
         """
         began = time.monotonic()
-        key = key or own_key(str(uuid.uuid4()))
+        key = key or own_key(secrets.token_hex(16))
         try:
-            written = await self._writer.append(row_of(entry, trace_id, key))
+            written = await self._writer.append(row_of(entry, trace_id, key, actor=actor_of(entry)))
         except AwayError as away:
-            context.stand_in(away.dependency)
+            self._standing.fell("push", away)
             return await self._fall_back(entry, trace_id, key, began + SECONDS)
+        self._standing.held("push")
         if written.fresh:
-            metrics.AUDIT_INSERTS.labels("postgres", context.traffic.get()).inc()
-            metrics.AUDIT_WRITE.labels(context.traffic.get()).observe(time.monotonic() - began)
+            inserts, seconds = _figures(context.traffic.get())
+            inserts.inc()
+            seconds.observe(time.monotonic() - began)
         return PushAnswer(id=written.id)
 
-    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
-        """The newest entries, of one trace where it is given, from Postgres, else the executor, else none."""
+    async def newest(self, limit: int, trace_id: str | None = None, after: str | None = None) -> ListAnswer:
+        """The newest entries, of one trace where it is given, from Postgres, else the executor, else none. Those
+        `after` a list are Postgres' alone."""
         try:
-            return ListAnswer(mock=False, items=await self._log.newest(limit, trace_id))
+            items, more = await self._log.newest(limit, trace_id, after)
         except AwayError as away:
-            context.stand_in(away.dependency)
+            self._standing.fell("list", away)
+        else:
+            self._standing.held("list")
+            return ListAnswer(mock=False, items=items, next=more)
         try:
-            return ListAnswer(mock=True, items=await self._proxy.newest(limit, trace_id))
+            return ListAnswer(mock=True, items=[] if after else await self._proxy.newest(limit, trace_id))
         except AwayError:
             return ListAnswer(mock=True, items=[])
 
@@ -95,8 +106,8 @@ class ProductionAudit:
         return self._log.since(hours)
 
     async def ping(self) -> None:
-        """Return when Postgres answers. Raises AwayError within a second."""
-        await self._log.ping()
+        """Return when Postgres takes an entry, and took what it was given last. Raises AwayError within a second."""
+        await self._standing.prove(self._log.prove)
 
     async def _fall_back(self, entry: AuditEntryV1, trace_id: str, key: str, deadline: float) -> PushAnswer:
         with suppress(AwayError):
@@ -113,5 +124,13 @@ class ProductionAudit:
     async def _put_down(self, entry: AuditEntryV1, trace_id: str, key: str, deadline: float) -> None:
         if not self._spool:
             raise AwayError("spool", "there is none: S3_BUCKET is not set")
-        spooled = Spooled(key=key, acceptedAt=datetime.now(UTC), traceId=trace_id or None, entry=entry)
+        spooled = Spooled(
+            key=key, acceptedAt=datetime.now(UTC), traceId=trace_id or None, actor=actor_of(entry), entry=entry
+        )
         await self._spool.put(spooled, max(LEAST_SECONDS, deadline - time.monotonic()))
+
+
+@cache
+def _figures(traffic: str) -> tuple[Counter, Histogram]:
+    """Of what Postgres keeps."""
+    return metrics.AUDIT_INSERTS.labels("postgres", traffic), metrics.AUDIT_WRITE.labels(traffic)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from webnext import context, metrics
-from webnext.contract import AuditEntryV1, AuditItem
+from webnext.audit.own import actor_of
+from webnext.contract.audit import AuditEntryV1, AuditItem
 from webnext.dependency import AwayError
 from webnext.executor import Executor
 
@@ -19,7 +20,8 @@ class Proxy:
     async def push(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
         """Return once the executor keeps the entry, and count it."""
         body = entry.model_dump(mode="json", exclude_none=True)
-        answer = await self._executor.post("/audit/push", body, Idempotency_Key=key, X_Trace_ID=trace_id)
+        actor = actor_of(entry) or ""
+        answer = await self._executor.post("/audit/push", body, Idempotency_Key=key, X_Trace_ID=trace_id, X_Actor=actor)
         if answer.get("ok") is not True:
             raise AwayError("executor", "it did not say that it keeps the entry")
         metrics.AUDIT_INSERTS.labels("executor", context.traffic.get()).inc()

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from webnext import context
 from webnext.audit.own import taken
 from webnext.audit.row import UnstorableError
-from webnext.contract import MAX_DETAILS, AuditEntryV1, PushAnswer
+from webnext.contract.audit import AuditEntryV1, PushAnswer
+from webnext.contract.base import small
 from webnext.dependency import AwayError
 from webnext.envelope import BODY
 from webnext.services import KeyReusedError, Services
@@ -37,8 +38,10 @@ def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable
     async def keep(entry: AuditEntryV1, key: str | None) -> PushAnswer:
         if claim := taken(entry):
             raise HTTPException(422, claim)
-        if (size := entry.details_bytes) > MAX_DETAILS:
-            raise HTTPException(422, f"details: {size} bytes as JSON, {MAX_DETAILS} at most; upload more as evidence")
+        try:
+            small(entry.stored_details)
+        except ValueError as error:
+            raise HTTPException(422, f"details: {error}") from None
         try:
             return await services.audit.append(entry, context.trace_id.get() or "", key)
         except KeyReusedError as error:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from webnext import metrics
-from webnext.audit.log import Log
 from webnext.audit.row import UnstorableError, row_of
 from webnext.audit.spool import Spool, Spooled
 from webnext.audit.writer import Writer
@@ -42,7 +41,7 @@ class Replayer:
 
     async def _away(self) -> bool:
         try:
-            await Log(self._postgres).ping()
+            await self._postgres.run("SELECT")
         except AwayError:
             return True
         return False
@@ -72,7 +71,7 @@ class Replayer:
             return
         try:
             spooled = Spooled.model_validate_json(document)
-            row = row_of(spooled.entry, spooled.traceId, spooled.key, spooled.acceptedAt)
+            row = row_of(spooled.entry, spooled.traceId, spooled.key, spooled.acceptedAt, spooled.actor)
             await self._writer.append(row)
         except (ValidationError, KeyReusedError, UnstorableError) as error:
             await self._spool.set_aside(name, document, one_line(error))

@@ -7,16 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 
 from webnext.audit.push import KEY, PATH, keeper
-from webnext.contract import (
-    AuditEntryV1,
-    ErrorAnswer,
-    ListAnswer,
-    ListRequest,
-    PushAnswer,
-    Responses,
-    SignalData,
-    UnavailableAnswer,
-)
+from webnext.contract.audit import AuditEntryV1, ListAnswer, ListRequest, PushAnswer
+from webnext.contract.base import ErrorAnswer, Responses, UnavailableAnswer
+from webnext.contract.signals import SignalData
 from webnext.services import Services
 
 IdempotencyKey = Annotated[str | None, Header(pattern=KEY)]
@@ -41,7 +34,7 @@ def router(services: Services) -> APIRouter:
     @routes.post("/api/audit/list")
     async def newest(wanted: ListRequest) -> ListAnswer:
         """The newest entries first."""
-        return await services.audit.newest(wanted.limit, wanted.traceId)
+        return await services.audit.newest(wanted.limit, wanted.traceId, wanted.after)
 
     @routes.post("/api/signals", responses=kept)
     async def signal(signal: SignalData, idempotency_key: IdempotencyKey = None) -> PushAnswer:

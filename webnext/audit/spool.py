@@ -6,14 +6,13 @@ import asyncio
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from math import inf
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,7 +20,8 @@ from botocore.parsers import ResponseParserError
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from webnext import aws
-from webnext.contract import AuditEntryV1
+from webnext.bucket import BrokenError, Bucket
+from webnext.contract.audit import AuditEntryV1
 from webnext.dependency import AwayError, Dependency
 from webnext.services import KeyReusedError
 
@@ -36,12 +36,8 @@ LATELY_SECONDS = 0.5
 """How long S3 counts as there after it answered."""
 REPLAY_SECONDS = 5.0
 """For one object or page of the replay, which nobody waits for."""
-PAGE = 1000
-"""Objects that are listed at a time."""
 THREADS = 12
 """Calls that go on at once; others wait for their turn."""
-
-_EXISTS = ("PreconditionFailed", "ConditionalRequestConflict")
 
 T = TypeVar("T")
 
@@ -56,6 +52,7 @@ class Spooled(BaseModel):
     key: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     acceptedAt: datetime  # noqa: N815
     traceId: str | None  # noqa: N815
+    actor: str | None = None
     entry: AuditEntryV1
 
     @property
@@ -69,13 +66,11 @@ class Spool:
 
     def __init__(self, bucket: str, region: str | None) -> None:
         self.dependency = Dependency(
-            "spool", errors=(BotoCoreError, ClientError, ResponseParserError), seconds=REPLAY_SECONDS
+            "spool", errors=(BotoCoreError, ClientError, ResponseParserError, BrokenError), seconds=REPLAY_SECONDS
         )
-        self._bucket = bucket
-        self._region = region
-        self._client: Any = None
+        limits = aws.LIMITS.merge(Config(max_pool_connections=THREADS, read_timeout=ANSWER_SECONDS))
+        self._bucket = Bucket(bucket, region, limits)
         self._answered = -inf
-        self._connecting = threading.Lock()
         # Threads of its own: this is an entry's last place, and no other call to AWS may hold it up.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="spool")
         self._free = asyncio.Semaphore(THREADS)
@@ -91,15 +86,16 @@ class Spool:
         store it later, after the caller was told that it was refused.
         """
         deadline = time.monotonic() + seconds
+        document = spooled.model_dump_json().encode()
         lately = time.monotonic() - self._answered < LATELY_SECONDS
-        there = None if lately else await self._call(partial(self._get, name=spooled.name), seconds)
+        there = None if lately else await self._call(partial(self._bucket.read, spooled.name), seconds)
         while there is None:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise AwayError(self.dependency.name, "it took too long to answer")
-            if await self._call(partial(self._create, spooled=spooled), left, answer=ANSWER_SECONDS):
+            if await self._call(partial(self._bucket.write, spooled.name, document), left, answer=ANSWER_SECONDS):
                 return
-            there = await self._call(partial(self._get, name=spooled.name))
+            there = await self._call(partial(self._bucket.read, spooled.name))
         try:
             same = _comparable(Spooled.model_validate_json(there)) == _comparable(spooled)
         except ValidationError as error:  # it waits to be set aside
@@ -111,59 +107,28 @@ class Spool:
         """The names of all objects that wait, up to 1000 at a time, the oldest of each page first."""
         token: str | None = None
         while True:
-            names, token = await self._call(partial(self._list, token=token))
+            names, token = await self._call(partial(self._bucket.page, PREFIX, token))
             yield names
             if not token:
                 return
 
     async def read(self, name: str) -> bytes | None:
         """What an object holds, None where there is none of that name."""
-        return await self._call(partial(self._get, name=name))
+        return await self._call(partial(self._bucket.read, name))
 
     async def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
-        await self._call(lambda client: client.delete_object(Bucket=self._bucket, Key=name))
+        await self._call(partial(self._bucket.remove, name))
 
     async def set_aside(self, name: str, body: bytes, why: str) -> None:
         """Move an object to BAD, and say so."""
         aside = BAD + name.removeprefix(PREFIX)
-        await self._call(lambda client: client.put_object(Bucket=self._bucket, Key=aside, Body=body))
+        await self._call(partial(self._bucket.write, aside, body, only_new=False))
         log.error("%s cannot be replayed, it is now %s: %s", name, aside, why)
         await self.delete(name)
 
-    def _create(self, client: Any, spooled: Spooled) -> bool:
-        document = spooled.model_dump_json().encode()
-        try:
-            client.put_object(
-                Bucket=self._bucket,
-                Key=spooled.name,
-                Body=document,
-                ContentType="application/json",
-                IfNoneMatch="*",
-            )
-        except ClientError as error:
-            if _code(error) in _EXISTS:
-                return False
-            raise
-        return True
-
-    def _list(self, client: Any, token: str | None) -> tuple[list[str], str | None]:
-        after = {"ContinuationToken": token} if token else {}
-        page = client.list_objects_v2(Bucket=self._bucket, Prefix=PREFIX, Delimiter="/", MaxKeys=PAGE, **after)
-        found = sorted(page.get("Contents", []), key=lambda each: each["LastModified"])
-        return [each["Key"] for each in found], page.get("NextContinuationToken")
-
-    def _get(self, client: Any, name: str) -> bytes | None:
-        try:
-            body: bytes = client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
-        except ClientError as error:
-            if _code(error) == "NoSuchKey":
-                return None
-            raise
-        return body
-
-    async def _call(self, work: Callable[[Any], T], seconds: float = REPLAY_SECONDS, *, answer: float = 0) -> T:
-        """Return what `work(client)` returns. It has `seconds` to begin, and these and `answer` seconds to end.
+    async def _call(self, work: Callable[[], T], seconds: float = REPLAY_SECONDS, *, answer: float = 0) -> T:
+        """Return what `work` returns. It has `seconds` to begin, and these and `answer` seconds to end.
 
         Waiting for a thread does not count as a failure of S3.
         """
@@ -179,21 +144,10 @@ class Spool:
         finally:
             self._free.release()
 
-    async def _in_thread(self, work: Callable[[Any], T]) -> T:
-        result = await aws.in_thread(lambda: work(self._connected()), self._threads)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        result = await aws.in_thread(work, self._threads)
         self._answered = time.monotonic()
         return result
-
-    def _connected(self) -> Any:
-        with self._connecting:
-            if self._client is None:
-                limits = aws.LIMITS.merge(Config(max_pool_connections=THREADS, read_timeout=ANSWER_SECONDS))
-                self._client = aws.session().client("s3", region_name=self._region, config=limits)
-            return self._client
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response["Error"]["Code"])
 
 
 def _comparable(spooled: Spooled) -> str:

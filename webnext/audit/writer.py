@@ -23,7 +23,7 @@ BATCH = 100
 FEW = 8
 """So many go into one statement; of more, half."""
 
-_NEW = ("key", "action", "result", "strategy_id", "trace_id", "details")
+_NEW = ("key", "action", "result", "strategy_id", "trace_id", "actor", "details")
 _COMPARED = ("key", "action", "result", "strategy_id", "own_trace", "plain", "late")
 
 
@@ -45,8 +45,8 @@ fresh AS (
     ON CONFLICT (key) DO NOTHING
     RETURNING key, entry_id, entry_ts),
 written AS (
-    INSERT INTO audit_log (id, ts, action, result, strategy_id, trace_id, details)
-    SELECT entry_id, entry_ts, action, result, strategy_id, trace_id, details
+    INSERT INTO audit_log (id, ts, action, result, strategy_id, trace_id, actor, details)
+    SELECT entry_id, entry_ts, action, result, strategy_id, trace_id, actor, details
     FROM fresh JOIN given USING (key) ORDER BY entry_id)
 SELECT key, entry_id FROM fresh""".encode()  # noqa: S608  (constants)
 # Where retention has dropped the entry's partition there is nothing to compare with: it counts as the same entry.
@@ -138,15 +138,8 @@ class Writer:
                 _settle(each, outcome)
 
     async def _insert(self, rows: Sequence[Row]) -> list[Written | Exception]:
-        async with self._postgres.lend() as connection:
-            try:
-                return await self._insert_by(connection, rows)
-            except psycopg.OperationalError:
-                if not connection.broken:
-                    raise
-        # That its connection ended says nothing about the next one, and the keys make a second time safe.
-        async with self._postgres.lend() as connection:
-            return await self._insert_by(connection, rows)
+        # The keys make a second time safe.
+        return await self._postgres.ask(lambda connection: self._insert_by(connection, rows))
 
     async def _insert_by(
         self, connection: psycopg.AsyncConnection[TupleRow], rows: Sequence[Row]

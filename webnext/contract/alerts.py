@@ -2,35 +2,115 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, StringConstraints, model_validator
-from pydantic_core import to_json
+from pydantic import ConfigDict, model_validator
 
-from webnext.contract.base import Answer, Mock, Request
+from webnext.contract.base import MAX_DEPTH, STRING, Absent, Answer, Mock, Request, crowded, replaced, size_of
 
 MAX_ALERT = 64 * 1024
-"""Bytes of an alert as JSON without blanks in UTF-8."""
+"""Bytes of an alert as JSON without blanks in UTF-8: of a larger one what people read is kept."""
+MAX_ID = 255
+"""Characters of an alert's id."""
+MOST = 100
+"""Dead letters of a page, and of one request to retry some."""
+READ = {"title": 500, "severity": 50, "text": 3000, "message": 3000}
+"""What people read of an alert, and how many characters of each."""
 
 
 class Alert(Request):
-    """An alert to deliver: any JSON object; `title`, `severity` and `text` or `message` are what people read first."""
+    """An alert to deliver: any JSON object that is not empty; `title`, `severity` and `text` or `message` are what
+    people read. It is kept as it came, but for what nothing can hold, which is replaced, and what is too much."""
 
     model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra={"minProperties": 1})
 
-    title: Annotated[str, StringConstraints(max_length=500)] | None = None
-    severity: Annotated[str, StringConstraints(max_length=50)] | None = None
-    text: Annotated[str, StringConstraints(max_length=10_000)] | None = None
-    message: Annotated[str, StringConstraints(max_length=10_000)] | None = None
-
     @model_validator(mode="before")
     @classmethod
-    def _holdable(cls, value: Any) -> Any:
+    def _storable(cls, value: Any) -> Any:
+        """In the place of what every other request is refused by: who sends an alert gives up on a 4xx."""
         if not isinstance(value, dict) or not value:
             raise ValueError("an alert is a JSON object with at least one key")
-        if (size := len(to_json(value))) > MAX_ALERT:
-            raise ValueError(f"an alert has {size} bytes as JSON, {MAX_ALERT} at most")
+        return _cut(replaced(value))
+
+
+def fitting(body: bytes) -> bytes:
+    """The body of an alert as every reader of JSON can take it, cut where it is too much; a small one, and one that is
+    no JSON, as it is. What it takes in memory to know is free again when it returns."""
+    if len(body) <= _DIGITS and body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return body
+    try:
+        return _fitting(body)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return _fitting(_tamed(body))
+    except ValueError:
+        return body
+
+
+def _fitting(body: bytes) -> bytes:
+    alert = json.loads(body)
+    if not isinstance(alert, dict):
+        return b"[]"  # it is refused, and need not be read again
+    cut = _read(alert) | {"cutFrom": len(body)} if crowded(body) else _cut(replaced(alert))
+    return json.dumps(cut).encode()
+
+
+_DIGITS = sys.int_info.default_max_str_digits
+"""Of more digits Python reads no integer."""
+_UNREADABLE = re.compile(rb"%b|[][{}]|(?<![0-9.eE+-])-?[0-9]{%d,}+(?![.eE])" % (STRING, _DIGITS + 1), re.DOTALL)
+
+
+def _tamed(body: bytes) -> bytes:
+    """The body with no number that json does not read, and nested no deeper than it follows."""
+    depth, begin, kept = 0, 0, list[bytes]()
+    for found in _UNREADABLE.finditer(body):
+        match found[0][:1]:
+            case b"[" | b"{":
+                depth += 1
+                if depth == MAX_DEPTH + 2:
+                    kept += body[begin : found.start()], b"0"  # for which replaced() has a sign
+            case b"]" | b"}":
+                depth -= 1
+                if depth == MAX_DEPTH + 1:
+                    begin = found.end()
+            case first if first != b'"' and depth < MAX_DEPTH + 2:
+                kept += body[begin : found.start()], b'"%b"' % found[0]
+                begin = found.end()
+    return b"".join((*kept, body[begin:]))
+
+
+def text_of(value: Any) -> str:
+    """A value of an alert as text: what is none is its JSON, and null nothing."""
+    if isinstance(value, str):
         return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def short(text: str, most: int) -> str:
+    """The text, cut to so many characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def headline(alert: Mapping[str, Any]) -> str:
+    """What an alert is called: its title, else its text, else all of it."""
+    found = next((alert[name] for name in ("title", "text", "message") if alert.get(name)), alert)
+    return short(text_of(found), 200)
+
+
+def _cut(alert: dict[str, Any]) -> dict[str, Any]:
+    size = size_of(alert)
+    return alert if size <= MAX_ALERT else _read(alert) | {"cutFrom": size}
+
+
+def _read(alert: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: short(text_of(alert[name]), most) for name, most in READ.items() if alert.get(name)}
+    return kept if kept.keys() - {"severity"} else kept | {"text": short(text_of(alert), READ["text"])}
 
 
 class AlertAnswer(Answer):
@@ -53,29 +133,80 @@ class QueueAnswer(Answer):
     mock: Mock
 
 
+class DeadLetter(Answer):
+    """An alert that was given up: after how many attempts, why at the last of them, and when. `title` is what the alert
+    is called."""
+
+    id: str
+    title: str
+    attempts: int
+    lastError: str | None  # noqa: N815
+    diedAt: datetime | None  # noqa: N815
+    traceId: str | None  # noqa: N815
+
+
+class DeadLettersAnswer(Answer):
+    """The newest dead letters first, of `total`."""
+
+    total: int
+    items: list[DeadLetter]
+    mock: Mock
+
+
+_ID: dict[str, Any] = {"type": ["string", "integer"], "minLength": 1}
+
+
 class QueueRequest(Request):
-    """{action: retry, jobId} puts a dead letter back, {action: purge_dlq} drops all of them."""
+    """{action: retry, jobId} puts a dead letter back, {action: retry_some, jobIds} up to MOST of them, {action:
+    retry_all} all; {action: purge_dlq} drops all. `by` is who does it, for the audit log."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [
+                {"required": ["action", "jobId"], "properties": {"action": {"const": "retry"}, "jobId": _ID}},
                 {
-                    "required": ["action", "jobId"],
-                    "properties": {"action": {"const": "retry"}, "jobId": {"type": "string", "minLength": 1}},
+                    "required": ["action", "jobIds"],
+                    "properties": {
+                        "action": {"const": "retry_some"},
+                        "jobIds": {"type": "array", "items": _ID, "minItems": 1, "maxItems": MOST},
+                    },
                 },
-                {"required": ["action"], "properties": {"action": {"const": "purge_dlq"}}},
+                {"required": ["action"], "properties": {"action": {"enum": ["retry_all", "purge_dlq"]}}},
             ]
         }
     )
 
     action: Any = None
     jobId: Any = None  # noqa: N815
+    jobIds: Any = None  # noqa: N815
+    by: Any = None
+
+    def ids(self) -> list[str]:
+        """The dead letters that a retry names; a number is the id that it spells. Raises ValueError."""
+        given = self.jobIds if self.action == "retry_some" else [self.jobId]
+        ids = [_id(one) for one in given] if isinstance(given, list) else []
+        if not 1 <= len(ids) <= MOST or "" in ids:
+            raise ValueError(
+                f"jobIds: a list of 1 to {MOST} ids of dead letters is needed"
+                if self.action == "retry_some"
+                else "jobId: the id of a dead letter is needed"
+            )
+        return ids
+
+
+def _id(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if len(text) <= MAX_ID else ""
 
 
 class QueueActionAnswer(Answer):
-    """What was done: `moved` for retry, `purged` for purge_dlq, in jobs."""
+    """What was done: `moved` for a retry, `purged` for purge_dlq, in jobs; `left` are the dead letters that a retry of
+    all did not come to."""
 
     ok: Literal[True] = True
-    action: Literal["retry", "purge_dlq"]
+    action: Literal["retry", "retry_some", "retry_all", "purge_dlq"]
     moved: int = 0
     purged: int = 0
+    left: Annotated[int | None, Absent] = None

@@ -5,13 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, StrictFloat, StrictInt, StrictStr
-from pydantic_core import to_json
+from pydantic import Field, StrictFloat, StrictInt, StrictStr, StringConstraints
 
-from webnext.contract.base import Absent, Answer, Mock, Request, Text, Whole
-
-MAX_DETAILS = 16 * 1024
-"""Bytes of details that a caller may push."""
+from webnext.contract.base import Absent, Answer, MaybeMock, Mock, Request, Text, Whole
 
 
 class AuditEntryV1(Request):
@@ -30,11 +26,6 @@ class AuditEntryV1(Request):
     details: str | dict[str, Any] | None = None
 
     @property
-    def details_bytes(self) -> int:
-        """The size of what is stored as details, as JSON without blanks in UTF-8."""
-        return len(to_json(self.stored_details))
-
-    @property
     def stored_details(self) -> str | dict[str, Any] | None:
         """The details as they are stored: with a caller's timestamp an object that has it as "clientTimestamp"."""
         if self.timestamp is None:
@@ -51,26 +42,22 @@ class PushAnswer(Answer):
 
     ok: Literal[True] = True
     id: int | str
-    mock: Annotated[
-        bool | None,
-        Field(
-            serialization_alias="_mock",
-            validation_alias=AliasChoices("_mock", "mock"),
-            exclude_if=lambda value: value is None,
-        ),
-    ] = None
+    mock: MaybeMock = None
     via: Annotated[Literal["executor", "spool", "mock"] | None, Absent] = None
 
 
 class ListRequest(Request):
-    """`limit` is the number of items, 1 to 500; `traceId` keeps those of one trace."""
+    """`limit` is the number of items, 1 to 500; `traceId` keeps those of one trace; `after` is the `next` of the list
+    that this one goes on from."""
 
     limit: Annotated[int, Field(strict=True, ge=1, le=500), Whole] = 50
     traceId: Text | None = None  # noqa: N815
+    after: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,16}\.[0-9]{1,18}$")] | None = None
 
 
 class AuditItem(Answer):
-    """One row of the audit log."""
+    """One row of the audit log. `actor` is by whom it is, as the server knows: an address, and `web-next`, or `web-next
+    for ADDRESS`, where it did something itself."""
 
     id: int | str
     version: Literal["1.0"] = "1.0"
@@ -79,10 +66,13 @@ class AuditItem(Answer):
     result: Literal["ok", "err"]
     strategyId: str | None = None  # noqa: N815
     traceId: str | None = None  # noqa: N815
+    actor: str | None = None
     details: Any = None
 
     @classmethod
-    def of(cls, entry: AuditEntryV1, id: int | str, ts: datetime, trace_id: str | None) -> AuditItem:
+    def of(
+        cls, entry: AuditEntryV1, id: int | str, ts: datetime, trace_id: str | None, actor: str | None = None
+    ) -> AuditItem:
         """An entry as a row, under the trace id that it has or, where it has none, the request's."""
         return cls(
             id=id,
@@ -91,6 +81,7 @@ class AuditItem(Answer):
             result=entry.result,
             strategyId=entry.strategyId,
             traceId=entry.traceId or trace_id,
+            actor=actor,
             details=entry.stored_details,
         )
 
@@ -98,8 +89,10 @@ class AuditItem(Answer):
 class ListAnswer(Answer):
     """The newest entries first: Postgres' own, or with `_mock` what the executor or the mock has, or none.
 
-    They are fewer than `limit` where their details would be more than 1 MiB; there is always one, if there is any.
+    They are fewer than `limit` where they would be more than 256 KiB; there is always one, if there is any. `next` is
+    there where Postgres has older ones: they are listed by `after`.
     """
 
     mock: Mock
     items: list[AuditItem]
+    next: Annotated[str | None, Absent] = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
-from typing import Annotated, Any, Literal
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import (
     AliasChoices,
@@ -15,30 +16,72 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import to_json
 
 MAX_DEPTH = 33
 """How deep a body may be nested: far below what json and Postgres take, so that neither ever fails on it."""
+MAX_VALUES = 12_000
+"""How many values a body may hold: more than MAX_DETAILS bytes can, and few enough to be megabytes in memory, where
+256 KiB of the smallest are tens."""
+MAX_NUMBER = sys.float_info.max
+"""The largest number, which is what all readers of JSON can hold."""
+
+STRING = rb'"(?:[^"\\]++|\\.)*+"'
+"""What JSON's text looks like."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_STRING = re.compile(STRING, re.DOTALL)
 
 
-def storable(value: Any, depth: int = 0) -> Any:
-    """Refuses what neither JSONB holds nor UTF-8 writes: NUL, lone surrogates, numbers that are no numbers, and endless
-    nesting."""
+def crowded(body: bytes) -> bool:
+    """Whether JSON holds more than MAX_VALUES values, without reading it. In other encodings than UTF-8, which have
+    NUL bytes, what stands in texts counts too."""
+    if len(body) <= MAX_VALUES:
+        return False
+    bare = body if b"\0" in body else _STRING.sub(b"", body)
+    return sum(map(bare.count, (b",", b"[", b"{"))) > MAX_VALUES
+
+
+def storable(value: Any, instead: Callable[[Any, str], Any], depth: int = 0) -> Any:
+    """The value as JSONB holds it and UTF-8 writes it: each part that neither does is what `instead` returns for the
+    nearest that both do and for why. These are the bounds of whatever is sent."""
     if depth > MAX_DEPTH:
-        raise ValueError(f"is nested deeper than {MAX_DEPTH}")
+        return instead("…", f"is nested deeper than {MAX_DEPTH}")
     if isinstance(value, str):
-        if _UNSTORABLE.search(value):
-            raise ValueError("holds a NUL or half a surrogate pair")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("holds a number that JSON has no word for")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            storable(key, depth)
-            storable(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            storable(inner, depth + 1)
+        if value.isprintable():  # as most texts are, and none of the unstorable
+            return value
+        found = _UNSTORABLE.search(value)
+        return instead(_UNSTORABLE.sub("\ufffd", value), "holds a NUL or half a surrogate pair") if found else value
+    if isinstance(value, float | int) and not -MAX_NUMBER <= value <= MAX_NUMBER:
+        return instead(str(value), "holds a number that JSON has no word for")
+    if isinstance(value, dict):
+        return {storable(key, instead, depth): storable(inner, instead, depth + 1) for key, inner in value.items()}
+    return [storable(inner, instead, depth + 1) for inner in value] if isinstance(value, list) else value
+
+
+def refuse(_: Any, why: str) -> NoReturn:
+    """To have :func:`storable` raise ValueError."""
+    raise ValueError(why)
+
+
+def replaced(value: Any) -> Any:
+    """The value with what cannot be stored replaced, and nested no deeper than MAX_DEPTH."""
+    return storable(value, lambda nearest, _: nearest)
+
+
+MAX_DETAILS = 16 * 1024
+"""Bytes of an entry's details, and of an object's metadata, that a caller may send."""
+
+
+def size_of(value: Any) -> int:
+    """The bytes of a value as JSON without blanks in UTF-8."""
+    return len(to_json(value))
+
+
+def small(value: Any) -> Any:
+    """The value where it has at most MAX_DETAILS bytes. Raises ValueError."""
+    if (size := size_of(value)) > MAX_DETAILS:
+        raise ValueError(f"{size} bytes as JSON, {MAX_DETAILS} at most; upload more as evidence")
     return value
 
 
@@ -60,9 +103,17 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 """What stands in keys and addresses: letters, digits, '.', '_' and '-', 100 at most."""
 
 
-Mock = Annotated[bool, Field(serialization_alias="_mock", validation_alias=AliasChoices("_mock", "mock"))]
-Err = Annotated[str, Field(serialization_alias="_err", validation_alias=AliasChoices("_err", "err"))]
 Absent = Field(exclude_if=lambda value: value is None)
+
+
+def _underscored(name: str, **more: Any) -> Any:
+    return Field(serialization_alias=f"_{name}", validation_alias=AliasChoices(f"_{name}", name), **more)
+
+
+Mock = Annotated[bool, _underscored("mock")]
+MaybeMock = Annotated[bool | None, _underscored("mock", exclude_if=lambda value: value is None)]
+Err = Annotated[str, _underscored("err")]
+MaybeErr = Annotated[str | None, _underscored("err", exclude_if=lambda value: value is None)]
 
 
 class Request(BaseModel):
@@ -73,11 +124,12 @@ class Request(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, value: Any) -> Any:
-        for name, part in value.items() if isinstance(value, dict) else ():
-            try:
-                storable({name: part})
-            except ValueError as error:
-                raise ValueError(f"{name!a:.100} {error}") from None
+        try:
+            for name, part in value.items() if isinstance(value, dict) else ():
+                storable(name, refuse)
+                storable(part, refuse, 1)
+        except ValueError as error:
+            raise ValueError(f"{name!a:.100} {error}") from None
         return value
 
 

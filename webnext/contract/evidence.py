@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from webnext.contract.base import Answer, Identifier, Mock, Request, Whole
+from webnext.contract.base import Answer, Identifier, Mock, Request, Whole, small
 
 EvidenceKey = Annotated[
     str, StringConstraints(pattern=r"^evidence/[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.zip$")
@@ -53,7 +53,7 @@ class ArchiveRequest(Request):
     runId: Identifier | None = None  # noqa: N815
     jobId: Identifier | None = None  # noqa: N815
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, Any], AfterValidator(small)] = Field(default_factory=dict)
 
 
 class ArchiveAnswer(Answer):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from webnext.contract.base import Absent, Answer, Mock
+from webnext.contract.base import Absent, Answer, MaybeErr, Mock
 
 
 class Breach(Answer):
@@ -34,6 +34,7 @@ class GuardrailsAnswer(Answer):
     """The thresholds in force (maxDrawdown and others, as shares) and the newest breach, from the executor."""
 
     mock: Mock
+    err: MaybeErr = None
     thresholds: dict[str, float]
     lastBreach: Breach | None  # noqa: N815
     strategies: dict[str, int] = Field(default_factory=dict)

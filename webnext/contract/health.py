@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
-from webnext.contract.base import Answer
+from webnext.contract.base import Absent, Answer
 
 
 class MemoryCheck(Answer):
@@ -20,10 +21,13 @@ class UptimeCheck(Answer):
 
 
 class AdapterCheck(Answer):
-    """`ok` is false while the adapter's production side does not answer; a mock is never ok."""
+    """`ok` is false while nothing can be written where the adapter's users write, and where a fallback did what it was
+    last asked for, in both cases with what is away and since when; a mock is never ok."""
 
     ok: bool
     adapter: Literal["mock", "production"]
+    away: Annotated[str | None, Absent] = None
+    since: Annotated[datetime | None, Absent] = None
 
 
 class Checks(Answer):

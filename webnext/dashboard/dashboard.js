@@ -1,9 +1,10 @@
 // The page: its panels, its polling, its notices.
 
 import { ask } from "./api.js";
+import { listen } from "./letters.js";
 import { panels } from "./panels.js";
 import { Poller } from "./polling.js";
-import { announce, byId, traceChip } from "./view.js";
+import { announce, byId, toast, traceChip } from "./view.js";
 
 let heldBy = null;
 
@@ -28,5 +29,16 @@ function ticked(held) {
 
 const poller = new Poller(panels, ask, ticked);
 byId("refresh").addEventListener("click", () => poller.refresh());
+const queues = panels.filter(({ path }) => path.startsWith("/api/alerts/"));
+const look = () => poller.refresh(queues);
+listen(look, async (body) => {
+  try {
+    const { data, traceId } = await poller.act({ method: "POST", path: "/api/alerts/queue", body });
+    toast(`Put back: ${data.moved}${data.left ? `, left: ${data.left}` : ""}`, traceId);
+  } catch (error) {
+    toast(`Not put back: ${error.message}`, error.traceId ?? "", "warn");
+  }
+  look();
+});
 byId("boot").remove();
 poller.start();

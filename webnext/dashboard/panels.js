@@ -1,6 +1,7 @@
 // The panels: each shows its source's answers, and keeps the last one, marked as stale, while no new one comes.
 
 import { AnswerError } from "./api.js";
+import { letters, path } from "./letters.js";
 import { announce, asAge, asPercent, asTime, asWords, byId, element, icon, keepRows, pair, traceChip } from "./view.js";
 
 /** A part of the page over one source. `render(data)` throws on what it does not understand, before it shows any. */
@@ -62,10 +63,15 @@ class Panel {
   }
 }
 
+/** Asked for while there are any. */
+const dead = new Panel("letters", "Dead letters", 30, { idle: true }, letters);
+Object.defineProperty(dead, "path", { get: path });
+
 export const panels = [
   new Panel("actions", "Recent actions", 15, { method: "POST", path: "/api/audit/list", body: { limit: 20 } }, actions),
   new Panel("guardrails", "Guardrails", 30, { path: "/api/guardrails/read" }, guardrails),
   new Panel("queue", "Alert queue", 30, { path: "/api/alerts/queue" }, queue),
+  dead,
   new Panel("process", "Process", 60, { path: "/api/healthz" }, process),
 ];
 
@@ -116,17 +122,19 @@ function queue({ pending, dlq, waiting, active, delayed, oldestSec }) {
     if (!Number.isFinite(number)) throw new TypeError(`${name} is no number`);
     return pair(name, String(number), note);
   };
-  const dead = count("Dead letters", dlq, dlq ? "attention" : "");
-  if (dlq) dead.querySelector("dd").prepend(icon("warn"));
+  const letters = count("Dead letters", dlq, dlq ? "attention" : "");
+  if (dlq) letters.querySelector("dd").prepend(icon("warn"));
   const oldest = Number.isFinite(oldestSec) ? asAge(oldestSec) : "–";
   byId("queue-body").replaceChildren(
     count("Pending", pending),
-    dead,
+    letters,
     pair("Oldest", oldest),
     count("Waiting", waiting, "quiet"),
     count("Active", active, "quiet"),
     count("Delayed", delayed, "quiet"),
   );
+  dead.idle = !dlq;
+  byId("letters").hidden = !dlq;
 }
 
 function process({ ok, buildSha, environment, version, flags }) {

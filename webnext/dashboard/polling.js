@@ -1,5 +1,7 @@
 // When requests go out: within the tab's budget, not while the edge limits, not while the tab is hidden.
 
+import { AnswerError } from "./api.js";
+
 export const REQUESTS_A_MINUTE = 12;
 const MINUTE = 60_000;
 const LONGEST_BACKOFF = 60;
@@ -75,7 +77,7 @@ class Limit {
 }
 
 /**
- * Asks sources in turn. A source has `everySeconds`, `show(answer)` and `fail(error)`; `ask(source)` resolves to an
+ * Asks sources in turn. A source has `everySeconds`, `show(answer)` and `fail(error)`, and is left out while `idle`; `ask(source)` resolves to an
  * answer or rejects with an AnswerError. `ticked(held)` is called each second that the tab is visible: `held` says
  * why sources have to wait ({by: "limit" | "budget", seconds, traceId}); it is null where none has to.
  */
@@ -97,17 +99,33 @@ export class Poller {
     this.#tick();
   }
 
-  /** All sources are due at once; the budget decides when each is asked. */
-  refresh() {
+  /** Sends at once what a person asked for. Rejects with AnswerError, also while requests have to wait. */
+  async act(request) {
     const now = time();
-    for (const source of this.sources) if (!source.busy) source.due = Math.min(source.due, now);
+    const held = this.#held(now);
+    if (held) throw new AnswerError(`requests have to wait for ${held.seconds} s`, held.traceId);
+    this.#budget.spend(now);
+    try {
+      return await this.ask(request);
+    } catch (error) {
+      if (error.retrySeconds) this.#limit.hit(time(), error.retrySeconds);
+      throw error;
+    }
+  }
+
+  /** Sources, all of them by default, are due at once; the budget decides when each is asked. */
+  refresh(sources = this.sources) {
+    const now = time();
+    for (const source of sources) if (!source.busy) source.due = Math.min(source.due, now);
     this.#tick();
   }
 
   #tick() {
     if (document.hidden) return;
     const now = time();
-    const due = this.sources.filter((source) => !source.busy && source.due <= now).sort((a, b) => a.due - b.due);
+    const due = this.sources
+      .filter((source) => !source.busy && !source.idle && source.due <= now)
+      .sort((a, b) => a.due - b.due);
     while (due.length && !this.#held(now) && !this.#probing()) this.#send(due.shift(), now);
     this.ticked(due.length ? this.#held(now) : this.#limited(now));
   }

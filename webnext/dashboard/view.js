@@ -114,9 +114,9 @@ function copySelected(text) {
 
 let toastTimer;
 
-function toast(text, traceId) {
+export function toast(text, traceId, mark = "ok") {
   clearTimeout(toastTimer);
-  byId("toast").replaceChildren(element("p", {}, icon("ok"), `${text} `, element("code", {}, traceId)));
+  byId("toast").replaceChildren(element("p", {}, icon(mark), `${text} `, element("code", {}, traceId)));
   toastTimer = setTimeout(() => byId("toast").replaceChildren(), TOAST_MS);
 }
 

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from webnext.contract import ArchiveRequest, EvidenceRequest
+from webnext.contract.evidence import ArchiveRequest, EvidenceRequest
 from webnext.dependency import AwayError
-from webnext.services import NotUploadedError, TooLargeError
+from webnext.services import ArchivedError, NotUploadedError, TooLargeError
 
 SECONDS = 900
 """How long an address holds."""
@@ -91,7 +91,8 @@ class Objects:
         return path
 
     async def archive(self, request: ArchiveRequest) -> dict[str, str | int]:
-        """Keep an object's metadata beside it; the metadata's key and the object's size. Raises NotUploadedError."""
+        """Keep an object's metadata beside it, once; the metadata's key and the object's size. Raises NotUploadedError,
+        ArchivedError."""
         size = self.get(request.key).stat().st_size
         metadata_key = f"{request.key}.json"
         document = request.model_dump(mode="json") | {"sizeBytes": size}
@@ -99,7 +100,11 @@ class Objects:
         async def chunks() -> AsyncIterator[bytes]:
             yield json.dumps(document).encode()
 
-        await self.put(metadata_key, chunks())
+        there = self._path(metadata_key)
+        if not there.is_file():
+            await self.put(metadata_key, chunks())
+        elif json.loads(there.read_bytes()) != document:
+            raise ArchivedError(f"{metadata_key} is there with other metadata: it is written once")
         return {"metadataKey": metadata_key, "sizeBytes": size}
 
     def _address(self, method: str, key: str, expires: int, size: int | None) -> str:

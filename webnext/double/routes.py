@@ -11,9 +11,13 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import Field, FiniteFloat, StringConstraints
 from starlette.requests import ClientDisconnect
 
-from webnext import context, contract
+from webnext import context
 from webnext.audit.own import own_key
-from webnext.contract import ArchiveRequest, AuditEntryV1, Breach, EvidenceRequest, Identifier, ListRequest
+from webnext.contract.audit import AuditEntryV1, ListRequest
+from webnext.contract.base import Identifier, Text
+from webnext.contract.base import Request as Body
+from webnext.contract.evidence import ArchiveRequest, EvidenceRequest
+from webnext.contract.guardrails import Breach
 from webnext.double.journal import Journal
 from webnext.double.objects import MAX_BYTES, PATH, Objects
 from webnext.double.receiver import Receiver
@@ -24,6 +28,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 Key = Annotated[str | None, Header(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
 """An idempotency key as web-next hands it over, one of its own or a caller's."""
+Actor = Annotated[str, Header(pattern=r"^[ -~]{0,100}$")]
 Strategies = Annotated[list[Identifier], Field(max_length=1000)]
 Expires = Annotated[int, Query(ge=0, le=10**12)]
 Signature = Annotated[str, Query(pattern=r"^[0-9a-f]{64}$")]
@@ -31,35 +36,35 @@ Trace = Annotated[str, StringConstraints(pattern=f"^{TRACE_ID.pattern}$")]
 Size = Annotated[int | None, Query(ge=1, le=MAX_BYTES)]
 
 
-class PauseRequest(contract.Request):
+class PauseRequest(Body):
     """The strategies to pause on account of a breach."""
 
     breachId: Identifier  # noqa: N815
     strategyIds: Strategies  # noqa: N815
 
 
-class PromoteRequest(contract.Request):
+class PromoteRequest(Body):
     """The strategies of a batch to make live."""
 
     batchId: Identifier  # noqa: N815
     strategyIds: Strategies  # noqa: N815
 
 
-class BreachRequest(contract.Request):
+class BreachRequest(Body):
     """The breach to have; without a value it is somewhat above its threshold."""
 
-    guardrail: contract.Text = "maxDrawdown"
+    guardrail: Text = "maxDrawdown"
     value: FiniteFloat | None = None
     strategyId: Identifier | None = None  # noqa: N815
 
 
-class Message(contract.Request):
+class Message(Body):
     """What Slack's webhook takes, as far as it is looked at: Slack cuts a text at 40 000 characters."""
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=40_000)]
 
 
-class RefuseRequest(contract.Request):
+class RefuseRequest(Body):
     """Whose messages to refuse, and how many; 0 ends it."""
 
     traceId: Trace  # noqa: N815
@@ -116,10 +121,10 @@ def audit(journal: Journal) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/audit/push")
-    async def push(entry: AuditEntryV1, idempotency_key: Key = None) -> dict[str, Any]:
+    async def push(entry: AuditEntryV1, idempotency_key: Key = None, x_actor: Actor = "") -> dict[str, Any]:
         """`ok` means that the entry is on the disk."""
         key = idempotency_key or own_key(str(uuid.uuid4()))
-        await journal.take(entry, context.trace_id.get() or "", key)
+        await journal.take(entry, context.trace_id.get() or "", key, x_actor or None)
         return {"ok": True, "id": key}
 
     @routes.post("/audit/list")

@@ -16,16 +16,17 @@ from webnext.dependency import AwayError
 T = TypeVar("T")
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS journal (
+CREATE TABLE IF NOT EXISTS entries (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     key         TEXT NOT NULL UNIQUE,
     entry       TEXT NOT NULL,
     trace_id    TEXT NOT NULL,
+    actor       TEXT,
     accepted_at TEXT NOT NULL,
     state       TEXT NOT NULL DEFAULT 'waiting'
 );
-CREATE INDEX IF NOT EXISTS journal_waiting ON journal (seq) WHERE state = 'waiting';
-CREATE INDEX IF NOT EXISTS journal_trace ON journal (trace_id, seq);
+CREATE INDEX IF NOT EXISTS entries_waiting ON entries (seq) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS entries_trace ON entries (trace_id, seq);
 CREATE TABLE IF NOT EXISTS desk (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS received (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,

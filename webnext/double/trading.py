@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
-from webnext.contract import Breach
+from webnext.contract.guardrails import Breach
 from webnext.double.store import Store
 
 THRESHOLDS = {"maxDrawdown": 0.15, "maxDailyLoss": 0.05, "maxExposure": 0.8}

@@ -1,5 +1,1 @@
 """Evidence: where a run's zip is put and fetched, what is noted of it, and what clears it away."""
-
-from webnext.evidence.routes import router
-
-__all__ = ["router"]

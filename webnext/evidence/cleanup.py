@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from webnext import aws, logs, metrics
-from webnext.audit.own import Action, own_entry
+from webnext.audit.own import Action, audited
+from webnext.bucket import MAX_BYTES, PREFIX
 from webnext.dependency import AwayError, Dependency, every
-from webnext.evidence.bucket import PREFIX
 from webnext.flags import POLL_SECONDS, Flags
 from webnext.services import Audit
 from webnext.settings import Settings
@@ -44,13 +43,15 @@ log = logging.getLogger("webnext.cleanup")
 class Cleaned:
     """What a run did, or with `dry_run` would have done. `bytes` are those of `objects`, `oldest` the oldest's time.
 
-    `failed` objects were refused by S3; `more` says that the run ended at its bound.
+    `too_large` of them were removed for their size, `failed` were refused by S3; `more` says that the run ended at its
+    bound.
     """
 
     dry_run: bool
     objects: int = 0
     bytes: int = 0
     oldest: datetime | None = None
+    too_large: int = 0
     failed: int = 0
     more: bool = False
     refusals: set[str] = field(default_factory=set)
@@ -62,6 +63,7 @@ class Cleaned:
             "objects": self.objects,
             "bytes": self.bytes,
             "oldest": self.oldest.isoformat() if self.oldest else None,
+            "tooLarge": self.too_large,
             "failed": self.failed,
             "more": self.more,
             **({"refusals": sorted(self.refusals)} if self.refusals else {}),
@@ -82,7 +84,8 @@ async def clean(
     client: Any = None,
     now: datetime | None = None,
 ) -> Cleaned:
-    """Delete the evidence that was put more than `retention_days` before `now`, and audit it as ACTION.
+    """Delete the evidence that was put more than `retention_days` before `now`, or is larger than evidence may be, and
+    audit it as ACTION.
 
     With EVIDENCE_CLEANUP_DRY_RUN in force it only counts; so it does where that flag cannot be read, because a
     deletion cannot be taken back. Raises AwayError where S3 is away or refuses the listing; what was deleted until
@@ -101,7 +104,7 @@ async def clean(
         raise
     details = done.details() | {"retentionDays": settings.retention_days} | ({"error": str(error)} if error else {})
     log.info("evidence clean-up", extra={"fields": details})
-    await _audit(audit, "err" if error or done.failed else "ok", details)
+    await audited(audit, ACTION, details, "err" if error or done.failed else "ok")
     if error:
         raise error
     return done
@@ -116,13 +119,6 @@ async def _dry_run(settings: Settings, flags: Flags) -> bool:
         log.warning("nothing will be deleted: the flags cannot be read: %s", error)
         return True
     return flags.now.EVIDENCE_CLEANUP_DRY_RUN or not read
-
-
-async def _audit(audit: Audit, result: Literal["ok", "err"], details: dict[str, Any]) -> None:
-    try:
-        await audit.append(own_entry(ACTION, details, result=result), uuid.uuid4().hex)
-    except AwayError:
-        logs.unaudited(ACTION, details)
 
 
 class _Run:
@@ -171,6 +167,7 @@ class _Run:
         self._done.failed += len(refused)
         self._done.objects += len(gone)
         self._done.bytes += sum(found.size for found in gone)
+        self._done.too_large += sum(found.size > MAX_BYTES for found in gone)
         times = [found.modified for found in gone] + ([self._done.oldest] if self._done.oldest else [])
         self._done.oldest = min(times, default=None)
         metrics.CLEANED.labels("dry_run" if self._done.dry_run else "deleted").inc(len(gone))
@@ -187,7 +184,8 @@ class _Run:
 
 
 class _Past:
-    """Picks what is past the cutoff; an object's metadata, which S3 lists right behind it, shares its fate."""
+    """Picks what is past the cutoff or too large; an object's metadata, which S3 lists right behind it, shares its
+    fate."""
 
     def __init__(self, cutoff: datetime) -> None:
         self._cutoff = cutoff
@@ -198,7 +196,7 @@ class _Past:
         """The objects of one page that go, in the listing's order; pages must come in that order too."""
         for found in page:
             key, modified = found["Key"], found["LastModified"]
-            goes = modified < self._cutoff
+            goes = modified < self._cutoff or found["Size"] > MAX_BYTES
             if key == f"{self._evidence}.json":
                 goes = self._goes
             elif not key.endswith(".json"):

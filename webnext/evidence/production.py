@@ -16,12 +16,13 @@ from botocore.parsers import ResponseParserError
 from pydantic import ValidationError
 
 from webnext import aws, context
-from webnext.contract import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
+from webnext.bucket import MAX_BYTES, BrokenError, Bucket, Uploaded, new_key
+from webnext.contract.evidence import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
 from webnext.dependency import AwayError, Dependency, one_line
-from webnext.evidence.bucket import MAX_BYTES, BrokenError, Bucket, Uploaded, new_key
-from webnext.executor import Executor
-from webnext.services import NotUploadedError, TooLargeError
+from webnext.executor import Executor, RefusedError
+from webnext.services import ArchivedError, NotUploadedError, TooLargeError
 from webnext.settings import Adapter
+from webnext.standing import Standing
 
 T = TypeVar("T")
 Given = TypeVar("Given", EvidenceAnswer, ArchiveAnswer)
@@ -47,6 +48,7 @@ class S3Evidence:
         self._s3 = Dependency("s3", errors=(BotoCoreError, ResponseParserError, BrokenError), seconds=CALL_SECONDS)
         # Of their own: an S3 that hangs must not keep secrets and flags from being read.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="evidence")
+        self._standing = Standing(clock)
         self._probe: asyncio.Task[None] | None = None
         self._fresh_until = float("-inf")
 
@@ -61,7 +63,11 @@ class S3Evidence:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ping(self) -> None:
-        """Return when S3 answers, or did so within FRESH_SECONDS. Raises AwayError within PROBE_SECONDS."""
+        """Return when S3 answers, or did so within FRESH_SECONDS, and answered at its last use. Raises AwayError within
+        PROBE_SECONDS."""
+        await self._standing.prove(self._reached)
+
+    async def _reached(self) -> None:
         if self._clock() >= self._fresh_until:
             await asyncio.shield(self._probing())
 
@@ -69,27 +75,33 @@ class S3Evidence:
         """Addresses for one zip, the executor's (`mock`) while S3 is away. Raises AwayError where both are."""
         key = new_key(request.runId or request.jobId or "")
         try:
-            await self.ping()
+            await self._reached()
             put, get, ends = await self._call(lambda: self._bucket.sign(key, request.sizeBytes))
         except AwayError as away:
+            self._standing.fell("use", away)
             body = request.model_dump(exclude_none=True)
             return await self._fall_back("/evidence/zip", body, EvidenceAnswer, {}, away)
+        self._standing.held("use")
         return EvidenceAnswer(uploadUrl=put, downloadUrl=get, key=key, expiresAt=ends, mock=False)
 
     async def archive(self, request: ArchiveRequest, trace_id: str) -> ArchiveAnswer:
-        """Write KEY.json beside the object KEY; done again for the same object and metadata it changes nothing.
+        """Write KEY.json beside the object KEY, once: for the same object and metadata it is answered again.
 
         `claimedSha256` is the caller's word: S3 has no hash of a zip unless the upload's signature demanded one.
         An object that only the executor can have granted, or any while S3 is away, is the executor's to archive.
         """
         try:
-            await self.ping()
+            await self._reached()
             found = await self._call(lambda: self._bucket.head(request.key))
             if found is not None:
-                return await self._keep(request, found, trace_id)
+                kept = await self._keep(request, found, trace_id)
+                self._standing.held("use")
+                return kept
             missing = NotUploadedError(f"there is no object {request.key}: PUT it to the uploadUrl first")
         except AwayError as away:
+            self._standing.fell("use", away)
             return await self._archive_there(request, away)
+        self._standing.held("use")
         if _OWN_NAME.search(request.key):
             raise missing
         try:
@@ -99,7 +111,10 @@ class S3Evidence:
 
     async def _keep(self, request: ArchiveRequest, found: Uploaded, trace_id: str) -> ArchiveAnswer:
         if found.size > MAX_BYTES:
-            raise TooLargeError(f"{request.key} has {found.size} bytes: evidence has {MAX_BYTES} at most")
+            await self._call(lambda: self._bucket.remove(request.key))
+            raise TooLargeError(
+                f"{request.key} had {found.size} bytes and is removed: evidence has {MAX_BYTES} at most"
+            )
         metadata_key = f"{request.key}.json"
         facts = {
             "key": request.key,
@@ -115,10 +130,9 @@ class S3Evidence:
         content = json.dumps(facts | stamp, indent=2).encode()
 
         def keep() -> None:
-            if not self._bucket.write(metadata_key, content, only_new=True) and facts != _without_stamp(
-                self._bucket.read(metadata_key), stamp
-            ):
-                self._bucket.write(metadata_key, content, only_new=False)
+            written = self._bucket.write(metadata_key, content)
+            if not written and facts != _without_stamp(self._bucket.read(metadata_key), stamp):
+                raise ArchivedError(f"{metadata_key} is there with other metadata: it is written once")
 
         await self._call(keep)
         return ArchiveAnswer(key=request.key, metadataKey=metadata_key, sizeBytes=found.size, mock=False)
@@ -135,6 +149,8 @@ class S3Evidence:
             answer = {**await self._executor.post(path, body), **known, "mock": True}
             given = shape.model_validate({name: value for name, value in answer.items() if name in shape.model_fields})
         except AwayError as error:
+            if isinstance(error, RefusedError) and error.status == 409:
+                raise ArchivedError(f"the executor has other metadata of {known.get('key')}") from None
             raise AwayError("evidence", f"{away}; {error}") from None
         except ValidationError:
             raise AwayError("evidence", f"{away}; executor: POST {path} answered no {shape.__name__}") from None
@@ -163,10 +179,10 @@ class S3Evidence:
             raise AwayError("s3", one_line(error)) from error
 
 
-def _without_stamp(content: bytes, stamp: dict[str, str]) -> object:
+def _without_stamp(content: bytes | None, stamp: dict[str, str]) -> object:
     """The metadata in an object without its stamp, None where it holds none."""
     try:
-        kept = json.loads(content)
+        kept = json.loads(content or b"")
     except ValueError:
         return None
     return {name: value for name, value in kept.items() if name not in stamp} if isinstance(kept, dict) else None

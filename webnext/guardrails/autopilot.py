@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from webnext import context, logs, metrics
 from webnext.audit.own import own_entry
-from webnext.contract import AuditEntryV1, Automation, Breach
+from webnext.contract.audit import AuditEntryV1
+from webnext.contract.guardrails import Automation, Breach
 from webnext.dependency import AwayError, every
 from webnext.flags import Flags
 from webnext.guardrails import rules

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime, Field, FiniteFloat, StringConstraints, ValidationError
+from pydantic import AwareDatetime, ConfigDict, Field, FiniteFloat, StringConstraints, ValidationError
 
-from webnext.contract import Breach, Request
+from webnext.contract.base import Request
+from webnext.contract.guardrails import Breach
 from webnext.dependency import AwayError
 from webnext.executor import Executor
 
@@ -15,13 +16,13 @@ M = TypeVar("M", bound=Request)
 Id = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,150}$")]
 
 
-class _Breach(Request):
+class _Breach(Breach):
+    model_config = ConfigDict(extra="ignore")
+
     id: Id
-    guardrail: str
     value: FiniteFloat
     threshold: FiniteFloat
     at: AwareDatetime
-    strategyId: str | None = None  # noqa: N815
 
 
 class Guardrails(Request):
@@ -33,15 +34,10 @@ class Guardrails(Request):
     strategies: dict[str, int] = Field(default_factory=dict)
 
     @property
-    def last_breach(self) -> Breach | None:
-        """The newest breach in the API's shape."""
-        return Breach(**self.lastBreach.model_dump()) if self.lastBreach else None
-
-    @property
-    def breaches(self) -> list[Breach]:
+    def breaches(self) -> list[_Breach]:
         """Every breach that it names, each once."""
         named = [*self.recentBreaches, *filter(None, [self.lastBreach])]
-        return [Breach(**breach.model_dump()) for breach in {breach.id: breach for breach in named}.values()]
+        return list({breach.id: breach for breach in named}.values())
 
 
 class Batch(Request):

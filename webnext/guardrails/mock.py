@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webnext.contract import GuardrailsAnswer
+from webnext.contract.guardrails import GuardrailsAnswer
 from webnext.services import Mock
 
 THRESHOLDS = {"maxDrawdown": 0.15}

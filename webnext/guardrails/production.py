@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from webnext import context
-from webnext.contract import GuardrailsAnswer
+from webnext.contract.guardrails import GuardrailsAnswer
 from webnext.dependency import AwayError
 from webnext.guardrails.autopilot import Autopilot
 from webnext.guardrails.desk import Desk
 from webnext.guardrails.mock import THRESHOLDS
 from webnext.settings import Adapter
+from webnext.standing import Standing
 
 READ_SECONDS = 1.0
 
@@ -21,6 +21,7 @@ class ProductionGuardrails:
     def __init__(self, desk: Desk, autopilot: Autopilot) -> None:
         self._desk = desk
         self._autopilot = autopilot
+        self._standing = Standing()
 
     async def open(self) -> None:
         """Start the autopilot."""
@@ -31,21 +32,24 @@ class ProductionGuardrails:
         await self._autopilot.stop()
 
     async def read(self) -> GuardrailsAnswer:
-        away = False
+        away = None
         try:
             await self._desk.guardrails(READ_SECONDS)
         except AwayError as error:
-            away = True
-            context.stand_in(error.dependency)
+            away = str(error)
+            self._standing.fell("read", error)
+        else:
+            self._standing.held("read")
         known = self._desk.last
         return GuardrailsAnswer(
-            mock=away,
+            mock=bool(away),
+            err=away,
             thresholds=known.thresholds if known else THRESHOLDS,
-            lastBreach=known.last_breach if known else None,
+            lastBreach=known.lastBreach if known else None,
             strategies=known.strategies if known else {},
             autoPause=self._autopilot.auto_pause,
             batchPromote=self._autopilot.batch_promote,
         )
 
     async def ping(self) -> None:
-        await self._desk.guardrails(READ_SECONDS)
+        await self._standing.prove(lambda: self._desk.guardrails(READ_SECONDS))

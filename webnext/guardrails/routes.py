@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from webnext.contract import GuardrailsAnswer
+from webnext.contract.guardrails import GuardrailsAnswer
 from webnext.services import Services
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from webnext.audit.own import own_key
-from webnext.contract import Breach
+from webnext.contract.guardrails import Breach
 
 RECENT = timedelta(minutes=15)
 """How long a breach matters: it is answered, and holds promotions back, no longer than this."""

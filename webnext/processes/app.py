@@ -11,7 +11,8 @@ from webnext.settings import Settings
 
 def run(settings: Settings) -> int:
     """Serve the API and the dashboard on PORT until SIGTERM, the metrics on their own."""
-    tracing.configure(settings)
+    services = services_for(settings)
+    tracing.configure(settings, services.vault)
     metrics.serve(settings, "app")
-    serve(create_app(services_for(settings)), PORT)
+    serve(create_app(services), PORT)
     return 0

@@ -25,14 +25,15 @@ log = logging.getLogger("webnext.worker")
 
 def run(settings: Settings) -> int:
     """Do what the adapters that are real leave to do until SIGTERM, with /healthz on PORT, the metrics on their own."""
-    tracing.configure(settings)
-    metrics.serve(settings, "worker")
     services = services_for(settings)
+    tracing.configure(settings, services.vault)
+    metrics.serve(settings, "worker")
     worker = AlertWorker(settings, services.flags, services.vault, services.postgres)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as parts:
+            parts.push_async_callback(tracing.flush)
             await services.flags.open()
             parts.push_async_callback(services.flags.close)
             if settings.adapters.queue == "production":

@@ -11,12 +11,12 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from webnext import context
-from webnext.contract import AuditItem
+from webnext.contract.audit import AuditItem
 from webnext.dependency import AwayError
 from webnext.services import Services
 from webnext.snapshot.cells import cell, comment, json_cell
 
-COLUMNS = ("ts", "id", "action", "result", "strategyId", "traceId", "details")
+COLUMNS = ("ts", "id", "action", "result", "strategyId", "traceId", "actor", "details")
 """The time first: no row can look like a comment."""
 PIECE_BYTES = 64 * 1024
 FALLBACK_ROWS = 500
@@ -130,6 +130,7 @@ def _row(item: AuditItem) -> tuple[str, ...]:
         item.result,
         cell(item.strategyId or ""),
         cell(item.traceId or ""),
+        cell(item.actor or ""),
         json_cell(item.details),
     )
 

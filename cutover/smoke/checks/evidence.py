@@ -15,8 +15,8 @@ from outputs.smoke import Criterion, Places
 
 BYTES = 4096
 SECONDS = 10
-CONTENT_TYPE = "application/zip"
-"""It is signed with the URL (docs/contract.md)."""
+SIGNED = {"content-type": "application/zip", "if-none-match": "*"}
+"""The headers that are signed with the URL (docs/contract.md)."""
 
 
 def look(probe: Probe) -> str:
@@ -71,7 +71,7 @@ def read(places: Places, key: str) -> str:
 
 def _ask(store: httpx.Client, method: str, url: str, content: bytes | None = None) -> httpx.Response:
     try:
-        return store.request(method, url, content=content, headers={"content-type": CONTENT_TYPE} if content else {})
+        return store.request(method, url, content=content, headers=SIGNED if content else {})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         host = urlsplit(url).hostname
         raise CheckFailedError(f"{method} at {host}: no answer ({type(error).__name__}: {error})") from None

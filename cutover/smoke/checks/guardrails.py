@@ -14,7 +14,8 @@ def look(probe: Probe) -> str:
     """
     answer = probe.ask("GET", "/api/guardrails/read")
     if answer.get("_mock") is not False:
-        raise CheckFailedError(f"guardrails are answered by a fallback: _mock is {answer.get('_mock')!r}")
+        why = f"; {answer['_err']}" if answer.get("_err") else ""
+        raise CheckFailedError(f"guardrails are answered by a fallback: _mock is {answer.get('_mock')!r}{why}")
     thresholds = answer.get("thresholds")
     drawdown = thresholds.get("maxDrawdown") if isinstance(thresholds, dict) else None
     if not isinstance(drawdown, int | float) or isinstance(drawdown, bool) or not 0 < drawdown <= 1:

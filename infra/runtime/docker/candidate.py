@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import pulumi
@@ -32,8 +33,8 @@ class DockerCandidateArgs:
             volume=kept.apply(lambda known: known.files.volume), digest=kept.apply(lambda known: known.files.digest)
         )
         address = kept.apply(lambda known: known.address.partition(":")[0])
-        worker = kept.apply(lambda known: known.worker)
-        return cls(service=DockerServiceArgs.of(settings, names, release, files, address, worker))
+        worker, outside = (kept.apply(attrgetter(name)) for name in ("worker", "outside"))
+        return cls(service=DockerServiceArgs.of(settings, names, release, files, address, outside, worker))
 
 
 class DockerCandidate(pulumi.ComponentResource):

@@ -9,11 +9,15 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.runtime.docker.labels import labels
+from infra.runtime.docker.pids import Pids
 from infra.settings.sections import MachineSettings
 
 LOOK, LOOK_AWAITED = 5, 2
 """Seconds between two looks at a container's health, and at one that others wait for: a look costs Docker some 65 ms of
 a core."""
+NO_NAMES = ["127.0.0.1"]
+"""Whom Docker asks for a name that is no container's: the container itself, where nobody answers. It would ask this
+machine's resolver, and a name that is asked for is a way out."""
 
 
 def contained(
@@ -24,31 +28,24 @@ def contained(
     opts: pulumi.ResourceOptions,
     memory: int,
     health: Sequence[str],
-    address: pulumi.Input[str] | None = None,
-    networks: Mapping[str, pulumi.Input[str] | None] | None = None,
+    networks: pulumi.Input[Mapping[str, str | None]] | None,
     capabilities: Sequence[str] = (),
     marks: Mapping[str, pulumi.Input[str]] | None = None,
     tmpfs: int = 16,
-    on_machine: bool = False,
     look: int = LOOK,
     **own: Any,
 ) -> docker.Container:
-    """Declares a container on the clone's network, which counts as created when its `health` command succeeds.
-    Docker runs that every `look` seconds, and first after as many.
+    """Declares a container on `networks`, each with its address there or any, or without one on the machine's own. It
+    counts as created when its `health` command succeeds, which Docker runs every `look` seconds, and first after as
+    many.
 
-    Its root is read-only but for `tmpfs` MiB of /tmp, it gains no privileges and has only these `capabilities`;
-    `memory` is in MiB. Without an `address` it gets any. `networks`, each with its address, are instead of
-    the clone's; `on_machine` it has the machine's own and no other. `role` and `marks` are labels; `own` is the
-    container's own.
+    Its root is read-only but for `tmpfs` MiB of /tmp, it gains no privileges and has only these `capabilities`; it has
+    `pids.MOST` processes at most, and `memory` MiB. On several networks it passes nothing on, and on the clone's alone
+    it asks nobody for names but Docker. `role` and `marks` are labels; `own` is the container's own.
     """
-    joined = [
-        docker.ContainerNetworksAdvancedArgs(name=network, ipv4_address=own_address)
-        for network, own_address in (networks or {machine.network: address}).items()
-    ]
-    return docker.Container(
+    made = docker.Container(
         resource,
-        networks_advanced=None if on_machine else joined,
-        network_mode="host" if on_machine else None,
+        **_placed(machine, networks),
         labels=labels(docker.ContainerLabelArgs, machine, role=role, **(marks or {})),
         read_only=True,
         tmpfs={"/tmp": f"size={tmpfs}m,mode=1777"},  # noqa: S108 - the container's own, gone with it
@@ -66,6 +63,23 @@ def contained(
         opts=opts,
         **own,
     )
+    Pids(resource, made.id, pulumi.ResourceOptions(parent=opts.parent))
+    return made
+
+
+def _placed(machine: MachineSettings, networks: pulumi.Input[Mapping[str, str | None]] | None) -> dict[str, Any]:
+    if networks is None:
+        return {"network_mode": "host"}
+    joined = pulumi.Output.from_input(networks)
+    return {
+        "networks_advanced": joined.apply(
+            lambda known: [
+                docker.ContainerNetworksAdvancedArgs(name=name, ipv4_address=own) for name, own in known.items()
+            ]
+        ),
+        "dns": joined.apply(lambda known: NO_NAMES if [*known] == [machine.network] else []),
+        "sysctls": {"net.ipv4.ip_forward": "0"},
+    }
 
 
 def listens(port: int, address: str = "127.0.0.1") -> list[str]:

@@ -10,16 +10,18 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.naming import Names
-from infra.nginx import FOLDER, LINES, TEMPLATES, WEIGHTS, EdgeConfig, render
+from infra.nginx import FOLDER, LINES, TEMPLATES, TMP_MIB, WEIGHTS, EdgeConfig, render
 from infra.release import PORT
 from infra.runtime.docker.container import LOOK_AWAITED, contained, listens
-from infra.runtime.docker.edge_files import CAPABILITIES, EdgeFiles, EdgeFilesArgs
+from infra.runtime.docker.edge_files import CAPABILITIES, EdgeFiles, EdgeFilesArgs, own_pair
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
 from infra.shapes import later
 from outputs.traffic import DockerTraffic
 
+MEMORY_MIB = 608
+"""Of nginx: 3,072 connections in each worker. It has 10 until somebody opens them."""
 LINES_MIB, FILE_BYTES = 32, 8 * 2**20
 """The memory for the log, and where its file is begun anew, after some 22,000 lines: a new reader reads it again."""
 
@@ -49,10 +51,12 @@ class DockerEdgeArgs:
                 upstreams={track: f"{address}:{PORT}" for track, address in tracks.items()},
                 rate_per_minute=edge.rate_per_minute,
                 burst=edge.burst,
+                limits=edge.limits,
                 access=settings.access.edge,
+                memory=MEMORY_MIB,
                 weights=WEIGHTS,
                 trusted_proxies=[str(network) for network in edge.trusted_proxies],
-                trusted_callers=[machine.gateway, *map(str, edge.trusted_callers)],
+                trusted_callers=[machine.outside_gateway, *map(str, edge.trusted_callers)],
                 pinning=edge.pinning,
                 lines=f"{LINES}/lines",
             ),
@@ -111,18 +115,24 @@ class DockerEdge(pulumi.ComponentResource):
             machine=machine,
             role="edge",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
-            memory=128 + LINES_MIB,
+            memory=args.config.memory + LINES_MIB,
             health=listens(args.config.listen),
             look=LOOK_AWAITED,
-            address=str(machine.edge_address),
+            networks={
+                machine.network: str(machine.edge_address),
+                machine.outside_network: str(machine.outside_address),
+            },
             capabilities=CAPABILITIES,
-            tmpfs=64,
+            tmpfs=TMP_MIB,
             name=args.name,
             image=machine.edge_image,
             command=command,
             volumes=[
-                # The folder, not its files: a renewed certificate is a new file under the old name.
-                docker.ContainerVolumeArgs(host_path=tls, container_path="/etc/nginx/tls", read_only=True),
+                # Its own pair, of a folder that has the databases' too; a renewed one comes with its next start.
+                *(
+                    docker.ContainerVolumeArgs(host_path=here, container_path=there, read_only=True)
+                    for here, there in own_pair(tls).items()
+                ),
                 # For its root alone, who sets the weights: the workers are www-data.
                 docker.ContainerVolumeArgs(volume_name=volume.name, container_path=FOLDER),
                 docker.ContainerVolumeArgs(volume_name=self.lines.name, container_path=LINES),

@@ -31,6 +31,11 @@ mv -T {CONFIG}.next {CONFIG}
 _RELOAD_SECONDS = 10
 
 
+def own_pair(folder: str) -> dict[str, str]:
+    """The edge's certificate and key, of the folder of all, and where nginx reads them."""
+    return {f"{folder}/{name}": f"/etc/nginx/tls/{name}" for name in ("edge.pem", "edge.key")}
+
+
 class EdgeConfigError(Exception):
     """nginx refuses the configuration, and the one before stays in force. One line."""
 
@@ -113,7 +118,7 @@ def _beside(props: Mapping[str, Any], command: str) -> Iterator[Container]:
             network=str(props["network"]),
             volumes={
                 str(props["volume"]): {"bind": FOLDER, "mode": "rw"},
-                str(props["tls"]): {"bind": "/etc/nginx/tls", "mode": "ro"},
+                **{here: {"bind": there, "mode": "ro"} for here, there in own_pair(str(props["tls"])).items()},
             },
             read_only=True,
             # nginx opens its logs when it checks, too: not the edge's.
@@ -122,6 +127,8 @@ def _beside(props: Mapping[str, Any], command: str) -> Iterator[Container]:
             cap_add=list(CAPABILITIES),
             security_opt=["no-new-privileges:true"],
             mem_limit="128m",
+            pids_limit=64,
+            use_config_proxy=False,
         )
         try:
             yield container

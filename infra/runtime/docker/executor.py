@@ -17,8 +17,8 @@ from infra.settings.keys import EXECUTOR_PORT, Settings
 from infra.settings.sections import MachineSettings
 
 DATA = "/var/lib/web-next-executor"
-TOLD = ("ENVIRONMENT", "NEXT_PUBLIC_EXECUTOR_URL", "S3_REGION", "VAULT_PREFIX")
-"""What it is told of what a release is told: where it is, and where its data go."""
+TOLD = ("ENVIRONMENT", "NEXT_PUBLIC_EXECUTOR_URL", "S3_REGION", "VAULT_ENTRIES", "VAULT_PREFIX")
+"""What it is told of what a release is told: where it is, where its data go, and whether calls show a token."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,8 @@ class Process:
     command: Sequence[str] | None = None
     health_command: Sequence[str] = ()
     address: pulumi.Input[str] | None = None
+    outside: pulumi.Input[bool] = False
+    """Whether it gets a way out of the clone's network."""
     look: int = LOOK
     """Seconds between two looks at its health."""
     marks: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Process:
             opts=pulumi.ResourceOptions(parent=parent, depends_on=self.files.filled_by),
             memory=MEMORY,
             health=self.health_command or ("python3", "-ISc", _health(self.port)),
-            address=self.address,
+            networks=pulumi.Output.all(self.address, self.outside).apply(lambda known: self._networks(*known)),
             look=self.look,
             marks={"files": self.files.digest, **self.marks},
             name=self.name,
@@ -72,6 +74,9 @@ class Process:
                 ),
             ],
         )
+
+    def _networks(self, address: str | None, outside: bool) -> dict[str, str | None]:
+        return {self.machine.network: address, **({self.machine.outside_network: None} if outside else {})}
 
 
 def _health(port: int) -> str:

@@ -14,7 +14,7 @@ from infra.runtime.docker.edge import DockerEdge, DockerEdgeArgs
 from infra.runtime.docker.executor import DockerExecutor, DockerExecutorArgs
 from infra.runtime.docker.files import Files, FilesArgs
 from infra.runtime.docker.metrics import Metrics, MetricsArgs
-from infra.runtime.docker.service import DockerRelease, DockerServiceArgs
+from infra.runtime.docker.service import DockerRelease, DockerServiceArgs, needs_outside
 from infra.runtime.docker.watch import Watch, WatchArgs
 from infra.settings.keys import Settings
 from outputs.slots import DockerPlace, DockerSlot, DockerSlots, SlotFiles
@@ -24,12 +24,13 @@ from outputs.traffic import DockerTraffic
 
 @dataclass(frozen=True, kw_only=True)
 class DockerRuntimeArgs:
-    """`service` is the stable release in its slot; `receiver` is where the executor's `double`, which runs beside it,
-    takes alerts, None where there is no double; `worker` is the address of a candidate's worker, and `environment`
-    what a candidate is told."""
+    """`service` is the stable release in its slot; `outside` is whether a release gets a way out; `receiver` is where
+    the executor's `double`, which runs beside it, takes alerts, None where there is no double; `worker` is the address
+    of a candidate's worker, and `environment` what a candidate is told."""
 
     files: FilesArgs
     service: DockerServiceArgs
+    outside: bool
     receiver: str | None
     double: DockerExecutorArgs
     metrics: MetricsArgs
@@ -41,10 +42,11 @@ class DockerRuntimeArgs:
     @classmethod
     def of(cls, settings: Settings, names: Names, release: Release) -> DockerRuntimeArgs:
         files, edge = FilesArgs.of(settings, names), DockerEdgeArgs.of(settings, names)
-        machine = settings.require_machine()
+        machine, outside = settings.require_machine(), needs_outside(settings)
         return cls(
             files=files,
-            service=DockerServiceArgs.of(settings, names, release, files.volume, str(machine.stable_address)),
+            service=DockerServiceArgs.of(settings, names, release, files.volume, str(machine.stable_address), outside),
+            outside=outside,
             receiver=settings.double,
             double=DockerExecutorArgs.of(settings, names, files.volume),
             metrics=MetricsArgs.of(settings, names, edge.lines),
@@ -86,6 +88,7 @@ class DockerRuntime(pulumi.ComponentResource):
             candidate=DockerSlot(
                 address=self.edge.upstreams["candidate"],
                 worker=args.worker,
+                outside=args.outside,
                 environment=args.environment,
                 files=SlotFiles(volume=args.files.name, digest=args.files.digest),
             ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_docker as docker
@@ -21,12 +23,13 @@ from outputs.smoke import DockerProcesses
 @dataclass(frozen=True, kw_only=True)
 class DockerServiceArgs:
     """`prefix` starts the containers' names; `files` is what each of them reads; `address` is the slot's app's, and
-    `worker_address` its worker's where that is fixed."""
+    `worker_address` its worker's where that is fixed; `outside` is whether both get a way out."""
 
     prefix: str
     release: Release
     files: FilesVolume
     address: pulumi.Input[str]
+    outside: pulumi.Input[bool]
     worker_address: pulumi.Input[str] | None
     machine: MachineSettings
     worker_command: Sequence[str]
@@ -40,6 +43,7 @@ class DockerServiceArgs:
         release: Release,
         files: FilesVolume,
         address: pulumi.Input[str],
+        outside: pulumi.Input[bool],
         worker_address: pulumi.Input[str] | None = None,
     ) -> DockerServiceArgs:
         return cls(
@@ -47,6 +51,7 @@ class DockerServiceArgs:
             release=release,
             files=files,
             address=address,
+            outside=outside,
             worker_address=worker_address,
             machine=settings.require_machine(),
             worker_command=settings.worker_command,
@@ -76,8 +81,16 @@ class DockerServiceArgs:
             look=LOOK if role == "worker" else LOOK_AWAITED,
             machine=self.machine,
             address=address,
+            outside=self.outside,
             marks={"track": self.release.track},
         )
+
+
+def needs_outside(settings: Settings) -> bool:
+    """Whether app and worker call somebody who is not on the clone's network: a setting names him, or says so."""
+    near = IPv4Network(f"{settings.require_machine().edge_address}/24", strict=False)
+    named = [urlsplit(url).hostname for url in (settings.executor, settings.telemetry.endpoint) if url]
+    return settings.outside or not {*named} <= {str(address) for address in near}
 
 
 class DockerRelease(pulumi.ComponentResource):

@@ -15,6 +15,7 @@ from infra.nginx import FOLDER
 from infra.runtime.docker.container import contained, listens
 from infra.settings.keys import Settings
 from infra.settings.sections import MachineSettings
+from outputs import emulator
 
 PROJECT = Path(__file__).parents[3]
 CODE = ("cutover", "outputs", "templates")
@@ -48,9 +49,11 @@ class WatchArgs:
 
 class Watch(pulumi.ComponentResource):
     """The container. It has the machine's Python and this clone's packages and code, all read-only, the volume of the
-    edge, and the folder of reports. It has no Docker socket, no Pulumi, no key, and no secret.
+    edge, and the folder of reports. It has the key of the clone's emulator, which keeps the rollout's record, and no
+    Docker socket, no Pulumi, and no secret of the stack.
 
-    It is on the machine's own network: the rollout's record has the addresses as the machine has them.
+    It is on the machine's own network: the rollout's record has the addresses as the machine has them. Every container
+    of the machine gets to the address where it tells its metrics; it tells them to Prometheus alone.
     """
 
     container: docker.Container
@@ -69,18 +72,19 @@ class Watch(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
             memory=MEMORY_MIB,
             health=listens(port, address),
+            networks=None,
             marks={"code": code_digest()},
-            on_machine=True,
             name=args.name,
             image=machine.edge_image,
             command=[
                 *(str(environment / "bin/python"), "-m", "cutover", "watch"),
                 *("-s", args.stack, "--listen", f"{address}:{port}"),
+                *("--asker", str(machine.prometheus_address)),
             ],
             working_dir=str(PROJECT),
             envs=[f"{MOUNTED}={args.edge}", "PYTHONDONTWRITEBYTECODE=1", "AWS_EC2_METADATA_DISABLED=true"],
             volumes=[
-                *(self._read(path) for path in (Path(sys.base_prefix), environment, authority)),
+                *(self._read(path) for path in (Path(sys.base_prefix), environment, authority, emulator.FILE)),
                 *(self._read(PROJECT / folder) for folder in CODE),
                 docker.ContainerVolumeArgs(host_path=str(PROJECT / REPORTS), container_path=str(PROJECT / REPORTS)),
                 docker.ContainerVolumeArgs(volume_name=args.edge, container_path=FOLDER),

@@ -1,8 +1,9 @@
-"""What is down, and who is told: errors and slow answers, a balancer with nobody behind it, tasks that are gone."""
+"""What is down, and who is told: errors and slow answers, fallbacks that last, a balancer with nobody behind it, tasks
+that are gone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,12 +11,30 @@ import pulumi
 
 from infra.alarm import Alarm, Formula, Metric, declare
 from infra.naming import Names
+from outputs.log_figures import LogFigure
+from outputs.release import Track
 
 ERRORS_PERCENT, ERRORS_LEAST = 5, 5
 """The share of a minute's answers, and their number, above which errors are an alarm. Ten a minute anybody can cause;
 of a single request one error is all."""
 SLOW_SECONDS = 1.5
 """Playbook row 8: the limit of P95."""
+FALLBACKS: Mapping[str, tuple[LogFigure, str]] = {
+    "audit": (LogFigure.MOCK_AUDIT, "audit entries are kept by the executor or in S3, or lists come from the executor"),
+    "evidence": (LogFigure.MOCK_EVIDENCE, "addresses for evidence come from the executor"),
+    "queue": (LogFigure.MOCK_QUEUE, "alerts are kept by Redis alone, or counted in Postgres alone"),
+    "guardrails": (LogFigure.MOCK_GUARDRAILS, "guardrails are shown as they were known last"),
+}
+"""What is counted of each adapter's fallback, and what it means."""
+AWAY = (
+    LogFigure.AWAY_POSTGRES,
+    LogFigure.AWAY_REDIS,
+    LogFigure.AWAY_EXECUTOR,
+    LogFigure.AWAY_S3,
+    LogFigure.AWAY_SETTINGS,
+)
+LASTING, AMONG = 5, 10
+"""Minutes: of a fallback, and those among which they are: who asks every other minute meets it as well."""
 _of_balancer = partial(Metric, namespace="AWS/ApplicationELB")
 
 
@@ -43,6 +62,36 @@ def track_alarms(track: str, target_group: Mapping[str, pulumi.Input[str]]) -> I
         threshold=SLOW_SECONDS,
         periods=5,
         missing="notBreaching",
+    )
+
+
+def fallback_alarms(track: Track, namespace: str, real: Collection[str]) -> Iterator[Alarm]:
+    """Of what answers in the place of a track's adapters that are `real`, and of what does not answer the track's app;
+    both are counted in its log."""
+    lasting = partial(
+        Alarm,
+        beyond="GreaterThanOrEqualToThreshold",
+        threshold=1,
+        periods=AMONG,
+        enough=LASTING,
+        missing="notBreaching",
+    )
+    metric = partial(Metric, namespace=namespace, statistic="Sum")
+    for adapter in (name for name in FALLBACKS if name in real):
+        figure, what = FALLBACKS[adapter]
+        yield lasting(
+            name=f"{track}-fallback-{adapter}",
+            says=f"in {LASTING} of {AMONG} minutes something answered in the place of {track}'s {adapter}: {what}",
+            of=metric(name=figure.of(track)),
+        )
+    yield lasting(
+        name=f"{track}-away",
+        says=f"in {LASTING} of {AMONG} minutes something did not answer {track}'s app, which goes on without; its log "
+        "says what is away",
+        of=Formula(
+            expression=" + ".join(f"a{number}" for number in range(len(AWAY))),
+            over={f"a{number}": metric(name=figure.of(track)) for number, figure in enumerate(AWAY)},
+        ),
     )
 
 

@@ -50,7 +50,7 @@ class FargateCandidateArgs:
 
 class FargateCandidate(pulumi.ComponentResource):
     """The candidate's services: app with nginx, scaled as stable's is, and worker, which rests until a rollout has it
-    deliver. Both log into the slot's group."""
+    deliver. They log into the slot's groups."""
 
     processes: FargateProcesses
 
@@ -65,7 +65,7 @@ class FargateCandidate(pulumi.ComponentResource):
                 edge_image=args.edge_image,
                 edge=task_edge("candidate", known[0].edge),
                 environment=known[1],
-                log_group=known[0].log_group,
+                logs=known[0].logs,
                 region=known[0].region,
                 memory=args.fargate.memory,
                 health_command=args.health_command,
@@ -76,7 +76,7 @@ class FargateCandidate(pulumi.ComponentResource):
                 image=release.image,
                 command=args.worker_command,
                 environment=known[1],
-                log_group=known[0].log_group,
+                logs=known[0].logs,
                 region=known[0].region,
                 memory=args.fargate.memory,
                 health_command=args.health_command,

@@ -16,12 +16,13 @@ from infra.settings.keys import Settings
 WINDOW_SECONDS = 300
 SHARES = {
     "list": ("/api/audit/list", Fraction(1, 2)),
-    "webhook": ("/api/alerts/webhook", Fraction(1, 5)),
     "zip": ("/api/evidence/zip", Fraction(1, 10)),
     "export": ("/api/snapshot/export", Fraction(1, 60)),
 }
 """Paths that cost more than others, and the share of all requests that each may have. A page asks for the list in one
-request of three; an alert a second is what a worker delivers at worst; an export is a click."""
+request of three; an export is a click."""
+ALERTS = "/api/alerts/webhook"
+"""Counts among no other requests: an office's dashboards must not have its critical alert refused, as at the edge."""
 LEAST = 10
 """WAF takes no lower limit."""
 MANAGED = {
@@ -39,27 +40,30 @@ Part = Any
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """One address may send `requests` in 300 seconds. Managed rules `count` or `block`. What is counted and blocked is
-    logged, and kept for `log_days`."""
+    """One address may send `requests` in 300 seconds, and `alerts`, which all of nginx would let through, beside them.
+    Managed rules `count` or `block`. What is counted and blocked is logged, and kept for `log_days`."""
 
     name: str
     requests: int
+    alerts: int
     managed: Literal["count", "block"]
     log_days: int
 
     @classmethod
     def of(cls, settings: Settings, names: Names) -> FirewallArgs:
+        per_window = settings.edge.webhook_rate_per_minute * WINDOW_SECONDS // 60 + settings.edge.webhook_burst + 1
         return cls(
             name=names.prefix,
             requests=settings.waf_requests,
+            alerts=settings.most_edges * per_window,
             managed=settings.fargate.waf_managed,
             log_days=settings.log_days,
         )
 
 
 class Firewall(pulumi.ComponentResource):
-    """A web ACL: limits for each address, of all requests and of the expensive ones, which answer 429 as nginx does;
-    and AWS' managed rules. Its log has what was counted or blocked, without cookies and credentials."""
+    """A web ACL: limits for each address, of alerts, of all else and of the expensive ones, which answer 429 as nginx
+    does; and AWS' managed rules. Its log has what was counted or blocked, without cookies and credentials."""
 
     def __init__(self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:Firewall", name, None, opts)
@@ -103,20 +107,25 @@ class Firewall(pulumi.ComponentResource):
 
 
 def _limits(args: FirewallArgs) -> Iterator[Part]:
-    limits: dict[str, tuple[str | None, int]] = {"rate": (None, args.requests)}
-    limits |= {what: (path, max(LEAST, int(args.requests * share))) for what, (path, share) in SHARES.items()}
+    limits = {"rate": ({"not_statement": {"statement": _of_path(ALERTS)}}, args.requests)}
+    limits["webhook"] = (_of_path(ALERTS), args.alerts)
+    limits |= {what: (_of_path(path), int(args.requests * share)) for what, (path, share) in SHARES.items()}
     answer = {
         "response_code": 429,
         "custom_response_body_key": "limited",
         "response_headers": [{"name": "Retry-After", "value": str(WINDOW_SECONDS)}],
     }
-    for priority, (what, (path, limit)) in enumerate(limits.items(), 1):
-        rate = {"aggregate_key_type": "IP", "limit": limit, "evaluation_window_sec": WINDOW_SECONDS}
-        scope = {"scope_down_statement": {"byte_match_statement": _of_path(path)}} if path else {}
+    for priority, (what, (scope, limit)) in enumerate(limits.items(), 1):
+        rate = {
+            "aggregate_key_type": "IP",
+            "limit": max(LEAST, limit),
+            "evaluation_window_sec": WINDOW_SECONDS,
+            "scope_down_statement": scope,
+        }
         yield {
             "name": what,
             "priority": priority,
-            "statement": {"rate_based_statement": {**rate, **scope}},
+            "statement": {"rate_based_statement": rate},
             "action": {"block": {"custom_response": answer}},
             "visibility_config": _seen_as(f"{args.name}-{what}"),
         }
@@ -126,15 +135,17 @@ def _of_path(path: str) -> Part:
     """Requests of a path in whichever spelling: decoded, without // and .., in lower case."""
     kinds = enumerate(("URL_DECODE", "NORMALIZE_PATH", "LOWERCASE"))
     return {
-        "field_to_match": {"uri_path": {}},
-        "positional_constraint": "EXACTLY",
-        "search_string": path,
-        "text_transformations": [{"priority": priority, "type": kind} for priority, kind in kinds],
+        "byte_match_statement": {
+            "field_to_match": {"uri_path": {}},
+            "positional_constraint": "EXACTLY",
+            "search_string": path,
+            "text_transformations": [{"priority": priority, "type": kind} for priority, kind in kinds],
+        }
     }
 
 
 def _managed(args: FirewallArgs) -> Iterator[Part]:
-    for priority, (what, group) in enumerate(MANAGED.items(), len(SHARES) + 2):
+    for priority, (what, group) in enumerate(MANAGED.items(), len(SHARES) + 3):
         counted = [{"name": rule, "action_to_use": {"count": {}}} for rule in COUNTED_ALWAYS.get(what, [])]
         yield {
             "name": what,

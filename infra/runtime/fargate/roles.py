@@ -63,7 +63,7 @@ class ExecutionRole(pulumi.ComponentResource):
             name,
             self.called,
             service=TASKS,
-            account=args.names.account,
+            names=args.names,
             statements=statements,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -75,7 +75,7 @@ def service_role(
     called: str,
     *,
     service: str,
-    account: str,
+    names: Names,
     statements: Sequence[Mapping[str, Any]],
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
@@ -85,9 +85,15 @@ def service_role(
         "Effect": "Allow",
         "Principal": {"Service": service},
         "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+        "Condition": {"StringEquals": {"aws:SourceAccount": names.account}},
     }
-    role = aws.iam.Role(name, name=called, assume_role_policy=_document([trust]), opts=opts)
+    role = aws.iam.Role(
+        name,
+        name=called,
+        assume_role_policy=_document([trust]),
+        permissions_boundary=names.boundary_arn,
+        opts=opts,
+    )
     rights = aws.iam.RolePolicy(name, name=called, role=role.id, policy=_document(statements), opts=opts)
     return pulumi.Output.all(role.arn, rights.id).apply(lambda known: str(known[0]))
 

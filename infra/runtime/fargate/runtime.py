@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from infra.runtime.fargate.balancer import TRACKS, Balancer, BalancerArgs
 from infra.runtime.fargate.dashboard import declare_dashboard
 from infra.runtime.fargate.edge import edge_settings, task_edge
 from infra.runtime.fargate.firewall import Firewall, FirewallArgs
+from infra.runtime.fargate.logs import TaskLogs, TaskLogsArgs
 from infra.runtime.fargate.metrics import TrackMetrics, TrackMetricsArgs
 from infra.runtime.fargate.roles import ExecutionRole, ExecutionRoleArgs
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
@@ -38,8 +39,8 @@ from outputs.traffic import FargateTraffic
 class FargateRuntimeArgs:
     """`release` goes into the stable slot; `task_role`, an ARN, is the app's; alarms tell `topic`, an ARN.
 
-    `told` is what every task's nginx is told beside its track, `environment` what a candidate's app is told. A worker
-    that `delivers` says what waits.
+    `told` is what every task's nginx is told beside its track, `environment` what a candidate's app is told.
+    `real` are the adapters that are no mocks: a worker whose queue is says what waits.
     """
 
     names: Names
@@ -48,11 +49,11 @@ class FargateRuntimeArgs:
     network: Network
     task_role: pulumi.Input[str]
     topic: pulumi.Input[str]
-    log_days: int
+    logs: TaskLogsArgs
     fargate: FargateSettings
     edge: EdgeSettings
     firewall: FirewallArgs
-    delivers: bool
+    real: Collection[str]
     balancer: BalancerArgs
     watch: WatchArgs
     worker_command: Sequence[str]
@@ -70,6 +71,7 @@ class FargateRuntimeArgs:
         role: AppRole,
         monitoring: Monitoring,
     ) -> FargateRuntimeArgs:
+        logs = TaskLogsArgs.of(names, settings.log_days)
         return cls(
             names=names,
             url=settings.origin,
@@ -77,13 +79,13 @@ class FargateRuntimeArgs:
             network=network,
             task_role=role.role.arn,
             topic=monitoring.topic.arn,
-            log_days=settings.log_days,
+            logs=logs,
             fargate=settings.fargate,
             edge=settings.edge,
             firewall=FirewallArgs.of(settings, names),
-            delivers=settings.adapters.queue == "production",
+            real={name for name, adapter in settings.adapters if adapter == "production"},
             balancer=BalancerArgs.of(settings, names, network),
-            watch=WatchArgs.of(settings, names, network, monitoring.topic.arn),
+            watch=WatchArgs.of(settings, names, network, logs.watch, monitoring.topic.arn),
             worker_command=settings.worker_command,
             health_command=settings.health_command,
             told=edge_settings(settings, names),
@@ -120,25 +122,27 @@ class FargateRuntime(pulumi.ComponentResource):
             settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value="enhanced")],
             opts=self._child,
         )
-        self._logs = {part: f"/ecs/{names.prefix}/{part}" for part in (*TRACKS, "worker", "watch")}
-        groups = [self._log_group(part) for part in self._logs]
+        logs = TaskLogs("logs", args.logs, self._child)
+        after_logs = pulumi.ResourceOptions(parent=self, depends_on=[logs])
         images = (args.release.image, args.edge.require_image(), args.watch.image)
-        execution = ExecutionRoleArgs.of(names, images, list(self._logs.values()))
+        execution = ExecutionRoleArgs.of(names, images, list(args.logs.groups.values()))
         self._execution = ExecutionRole("execution", execution, self._child)
         balancer = Balancer("balancer", args.balancer, self._child)
         Firewall("firewall", args.firewall, self._child).before(balancer.balancer)
-        tracks = TrackMetricsArgs.of(names, {track: self._logs[track] for track in TRACKS}, balancer, args.topic)
-        metrics = TrackMetrics("tracks", tracks, pulumi.ResourceOptions(parent=self, depends_on=groups))
-        app_task, app = self._app(balancer, metrics, groups)
-        worker_task, worker = self._worker(groups)
+        tracks = TrackMetricsArgs.of(names, args.logs.tracks, balancer, args.real, args.topic)
+        metrics = TrackMetrics("tracks", tracks, after_logs)
+        app_task, app = self._app(balancer, metrics)
+        worker_task, worker = self._worker(after_logs)
         of_worker = {"ClusterName": self._cluster.name, "ServiceName": worker.name}
         standing = standing_alarms(tracks.dimensions("stable"), of_worker, args.fargate.worker_tasks)
         declare_dashboard(names, {track: tracks.dimensions(track) for track in TRACKS}, of_worker, self._child)
-        Watch("watch", args.watch, self._execution, pulumi.ResourceOptions(parent=self, depends_on=groups))
-        WorkMetrics("work", WorkMetricsArgs.of(names, self._logs), self._child)
+        Watch("watch", args.watch, self._execution, after_logs)
+        WorkMetrics("work", WorkMetricsArgs.of(names, args.logs.tracks), after_logs)
         StandingAlarms(
             "standing",
-            StandingAlarmsArgs.of(names, args.topic, [*standing, *work_alarms(names.metrics, delivers=args.delivers)]),
+            StandingAlarmsArgs.of(
+                names, args.topic, [*standing, *work_alarms(names.metrics, delivers="queue" in args.real)]
+            ),
             pulumi.ResourceOptions(parent=self, depends_on=[app, worker]),
         )
         self.slots = FargateSlots(
@@ -151,7 +155,7 @@ class FargateRuntime(pulumi.ComponentResource):
                 target_group=later(balancer.groups["candidate"].arn),
                 execution_role=later(self._execution.arn),
                 task_role=later(pulumi.Output.from_input(args.task_role)),
-                log_group=self._logs["candidate"],
+                logs=args.logs.tracks["candidate"],
                 ready_alarm=metrics.alarms["candidate"],
                 scaling=self._scaling(balancer, "candidate"),
                 edge=args.told,
@@ -170,17 +174,7 @@ class FargateRuntime(pulumi.ComponentResource):
         self.parts = [app, worker, balancer, metrics]
         self.register_outputs({"edge_url": self.edge_url})
 
-    def _log_group(self, part: str) -> aws.cloudwatch.LogGroup:
-        return aws.cloudwatch.LogGroup(
-            f"task-{part}",
-            name=self._logs[part],
-            retention_in_days=self._args.log_days,
-            opts=self._child,
-        )
-
-    def _app(
-        self, balancer: Balancer, metrics: TrackMetrics, after: list[aws.cloudwatch.LogGroup]
-    ) -> tuple[aws.ecs.TaskDefinition, aws.ecs.Service]:
+    def _app(self, balancer: Balancer, metrics: TrackMetrics) -> tuple[aws.ecs.TaskDefinition, aws.ecs.Service]:
         args = self._args
         containers = args.release.environment.apply(
             lambda environment: app_containers(
@@ -188,7 +182,7 @@ class FargateRuntime(pulumi.ComponentResource):
                 edge_image=args.edge.require_image(),
                 edge=self.edge,
                 environment=environment,
-                log_group=self._logs["stable"],
+                logs=args.logs.tracks["stable"],
                 region=args.names.region,
                 memory=args.fargate.memory,
                 health_command=args.health_command,
@@ -207,7 +201,7 @@ class FargateRuntime(pulumi.ComponentResource):
             scaled=True,
         )
         # ECS registers tasks with a target group only once a listener has it.
-        waits = pulumi.ResourceOptions(parent=self, depends_on=[balancer, metrics, *after])
+        waits = pulumi.ResourceOptions(parent=self, depends_on=[balancer, metrics])
         app = service("stable", placed, waits)
         resource = pulumi.Output.concat("service/", args.names.prefix, "/", app.name)
         scaling("stable", ScalingArgs.of(self._scaling(balancer, "stable"), resource), self._child)
@@ -217,14 +211,14 @@ class FargateRuntime(pulumi.ComponentResource):
         label = pulumi.Output.concat(balancer.balancer.arn_suffix, "/", balancer.groups[track].arn_suffix)
         return Scaling(least=self._args.fargate.tasks, most=self._args.fargate.most_tasks, label=later(label))
 
-    def _worker(self, after: list[aws.cloudwatch.LogGroup]) -> tuple[aws.ecs.TaskDefinition, aws.ecs.Service]:
+    def _worker(self, after: pulumi.ResourceOptions) -> tuple[aws.ecs.TaskDefinition, aws.ecs.Service]:
         args = self._args
         containers = args.release.environment.apply(
             lambda environment: worker_containers(
                 image=args.release.image,
                 command=args.worker_command,
                 environment=environment,
-                log_group=self._logs["worker"],
+                logs=args.logs.tracks["stable"],
                 region=args.names.region,
                 memory=args.fargate.memory,
                 health_command=args.health_command,
@@ -239,7 +233,7 @@ class FargateRuntime(pulumi.ComponentResource):
             subnets=args.network.subnet_ids["app"],
             security_group=args.network.app.id,
         )
-        return made, service("worker", placed, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
+        return made, service("worker", placed, after)
 
     def _task(self, part: str, containers: pulumi.Output[list[dict[str, Any]]]) -> aws.ecs.TaskDefinition:
         roles = {"execution_role": self._execution.arn, "task_role": self._args.task_role}

@@ -10,17 +10,14 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.nginx import EdgeConfig, render
+from infra.nginx import TMP_MIB, EdgeConfig, render
 from infra.release import PORT
 from infra.settings.sections import FargateSettings
+from outputs.slots import TrackLogs
 
 EDGE_PORT = 8080
 STOP_SECONDS = 30
 """Longer than the app's grace; shorter than two minutes, Fargate's most."""
-TMP_MIB = 64
-"""The size of a container's /tmp, which is memory of its own."""
-EDGE_MIB = 128 + TMP_MIB
-"""nginx's memory: what it has on docker, and its /tmp. The app has the rest of the task's."""
 _HEALTHY = "import urllib.request as r; r.urlopen('http://127.0.0.1:{port}/healthz', timeout=2)"
 _EDGE = """read -r random </proc/sys/kernel/random/uuid
 echo "instance ${random%%-*};" >/tmp/instance.map
@@ -34,7 +31,7 @@ def app_containers(
     edge_image: str,
     edge: EdgeConfig,
     environment: Mapping[str, str],
-    log_group: str,
+    logs: TrackLogs,
     region: str,
     memory: int,
     health_command: Sequence[str] = (),
@@ -43,10 +40,10 @@ def app_containers(
 
     `memory`, the task's in MiB, is divided: an app that leaks ends by its own limit, and knows the limit before.
     """
-    app = _container("app", image, environment, log_group, region, memory - EDGE_MIB)
+    app = _container("app", image, environment, logs.app, region, memory - edge.memory)
     app["portMappings"] = [{"containerPort": PORT, "protocol": "tcp"}]
     app["healthCheck"] = _health(health_command)
-    nginx = _container("edge", edge_image, {"EDGE_CONFIG": render(edge)}, log_group, region, EDGE_MIB)
+    nginx = _container("edge", edge_image, {"EDGE_CONFIG": render(edge)}, logs.edge, region, edge.memory)
     nginx |= {
         "entryPoint": ["sh", "-c"],
         "command": [_EDGE],
@@ -62,13 +59,13 @@ def worker_containers(
     image: str,
     command: Sequence[str],
     environment: Mapping[str, str],
-    log_group: str,
+    logs: TrackLogs,
     region: str,
     memory: int,
     health_command: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The alert worker, with all of the task's `memory`, in MiB."""
-    worker = _container("worker", image, environment, log_group, region, memory)
+    worker = _container("worker", image, environment, logs.worker, region, memory)
     return [{**worker, "command": list(command), "healthCheck": _health(health_command)}]
 
 

@@ -58,17 +58,21 @@ def watch_alarms(namespace: str) -> Iterator[Alarm]:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchArgs:
-    """`image` is cutover's, `records` the bucket of the rollout's record; alarms tell `topic`, an ARN."""
+    """`image` is cutover's, `records` the bucket of the rollout's record; ticks write their lines into `log_group`;
+    alarms tell `topic`, an ARN."""
 
     names: Names
     network: Network
     image: str
     architecture: str
     records: str
+    log_group: str
     topic: pulumi.Input[str]
 
     @classmethod
-    def of(cls, settings: Settings, names: Names, network: Network, topic: pulumi.Input[str]) -> WatchArgs:
+    def of(
+        cls, settings: Settings, names: Names, network: Network, log_group: str, topic: pulumi.Input[str]
+    ) -> WatchArgs:
         """Raises SettingsError where no image is named."""
         if settings.rollout.watch_image is None:
             raise SettingsError("rollout.watchImage is not set: on fargate cutover ticks; name its image by digest")
@@ -78,13 +82,9 @@ class WatchArgs:
             image=settings.rollout.watch_image,
             architecture=settings.fargate.architecture,
             records=names.bucket("records"),
+            log_group=log_group,
             topic=topic,
         )
-
-    @property
-    def log_group(self) -> str:
-        """The name of the group that ticks write their lines into."""
-        return f"/ecs/{self.names.prefix}/watch"
 
 
 class Watch(pulumi.ComponentResource):
@@ -111,7 +111,7 @@ class Watch(pulumi.ComponentResource):
             self._name,
             self._called,
             service=TASKS,
-            account=args.names.account,
+            names=args.names,
             statements=watch_permissions(args.names),
             opts=self._child,
         )
@@ -149,7 +149,7 @@ class Watch(pulumi.ComponentResource):
             f"{name}-schedule",
             f"{self._called}-schedule",
             service="scheduler.amazonaws.com",
-            account=args.names.account,
+            names=args.names,
             statements=schedule_permissions(args.names, self._called, self._called, [self._called, execution.called]),
             opts=self._child,
         )

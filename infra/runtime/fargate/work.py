@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
 
 from infra.alarm import Alarm, Metric
 from infra.naming import Names
+from outputs.release import Track
+from outputs.slots import TrackLogs
 
 OLDEST, DEAD, PENDING, SPOOLED = "oldestAlertSeconds", "deadLetters", "outboxPending", "spooledEntries"
 """Keys of lines that worker and app write at least once a minute (docs/contract.md), and names of the metrics."""
-WRITTEN_BY: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys((OLDEST, DEAD, PENDING), ("worker", "candidate")),
-    SPOOLED: ("stable", "candidate"),
+WRITTEN_BY: Mapping[str, Literal["app", "worker"]] = {
+    **dict.fromkeys((OLDEST, DEAD, PENDING), "worker"),
+    SPOOLED: "app",
 }
-"""Into which log groups; a candidate's app and worker share one."""
+"""By which of a track's containers."""
 LATE_SECONDS = 300
 BACKLOG = 100
 """Alerts that the worker of one task delivers in the worst case within two minutes: five at a time, each in five
@@ -27,15 +30,15 @@ seconds (docs/contract.md)."""
 
 @dataclass(frozen=True, kw_only=True)
 class WorkMetricsArgs:
-    """`log_groups` are the names by part; the metrics are in `namespace`."""
+    """`logs` are those of each track; the metrics are in `namespace`."""
 
     prefix: str
     namespace: str
-    log_groups: Mapping[str, str]
+    logs: Mapping[Track, TrackLogs]
 
     @classmethod
-    def of(cls, names: Names, log_groups: Mapping[str, str]) -> WorkMetricsArgs:
-        return cls(prefix=names.prefix, namespace=names.metrics, log_groups=log_groups)
+    def of(cls, names: Names, logs: Mapping[Track, TrackLogs]) -> WorkMetricsArgs:
+        return cls(prefix=names.prefix, namespace=names.metrics, logs=logs)
 
 
 class WorkMetrics(pulumi.ComponentResource):
@@ -43,12 +46,12 @@ class WorkMetrics(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WorkMetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:fargate:WorkMetrics", name, None, opts)
-        for figure, parts in WRITTEN_BY.items():
-            for part in parts:
+        for figure, kind in WRITTEN_BY.items():
+            for track, logs in args.logs.items():
                 aws.cloudwatch.LogMetricFilter(
-                    f"{name}-{part}-{figure}",
-                    name=f"{args.prefix}-{part}-{figure}",
-                    log_group_name=args.log_groups[part],
+                    f"{name}-{track}-{figure}",
+                    name=f"{args.prefix}-{track}-{figure}",
+                    log_group_name=getattr(logs, kind),
                     pattern=f"{{ $.{figure} >= 0 }}",
                     metric_transformation=aws.cloudwatch.LogMetricFilterMetricTransformationArgs(
                         name=figure, namespace=args.namespace, value=f"$.{figure}"
@@ -88,9 +91,9 @@ def work_alarms(namespace: str, *, delivers: bool) -> Iterator[Alarm]:
     )
     yield reaches(
         name="audit-spooled",
-        says="for ten minutes audit entries have waited in S3 for Postgres: it is away, or refuses them",
+        says="for five minutes audit entries have waited in S3 for Postgres: it is away, or refuses them",
         of=metric(name=SPOOLED),
         threshold=1,
-        periods=10,
+        periods=5,
         missing="notBreaching",
     )

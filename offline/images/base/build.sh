@@ -13,7 +13,7 @@ fi
 rm -rf "$root"
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root"
-debootstrap --variant=minbase trixie "$root"
+debootstrap --force-check-gpg --variant=minbase trixie "$root"
 
 cat >"$root/etc/dpkg/dpkg.cfg.d/small" <<'END'
 path-exclude /usr/share/doc/*
@@ -37,4 +37,5 @@ find "$root/var/log" -type f -delete
 : >"$root/etc/machine-id"
 
 tar --numeric-owner --one-file-system --sort=name -C "$root" -cf - . | gzip -1 >"$archive.new"
+sync "$archive.new" # else the name may outlive a killed machine, and the content not
 mv "$archive.new" "$archive"

@@ -32,7 +32,7 @@ make() {
 
 config=/etc/postgresql/postgresql.conf
 scripts=/usr/local/lib/postgres
-handed=/var/lib/postgresql/master-password
+handed=/var/lib/postgresql/data/master-password
 if [ ! -e "$PGDATA/PG_VERSION" ]; then
     if [ -e "$handed" ]; then
         POSTGRES_PASSWORD=$(cat "$handed")

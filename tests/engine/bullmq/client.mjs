@@ -36,6 +36,11 @@ const acts = {
     return seen;
   },
 
+  // For how many milliseconds more the queue is held, as Node reads it.
+  async held() {
+    return deliver.getRateLimitTtl();
+  },
+
   // What became of a job, as Node reads it.
   async look() {
     const [there, dead] = await Promise.all([deliver.getJob(given.id), dlq.getJob(given.id)]);

@@ -32,6 +32,7 @@ def test_the_executors_threshold_and_last_breach_pass(breach: Any, saw: str) -> 
     ("document", "complaint"),
     [
         (READ | {"_mock": True}, "answered by a fallback: _mock is True"),
+        (READ | {"_mock": True, "_err": "executor: no"}, "answered by a fallback: _mock is True; executor: no"),
         ({**READ, "_mock": None}, "answered by a fallback: _mock is None"),
         (READ | {"thresholds": {}}, "thresholds.maxDrawdown is None, a share"),
         (READ | {"thresholds": None}, "thresholds.maxDrawdown is None, a share"),

@@ -323,7 +323,7 @@ VERBS = [
     ["gates", "plan"],
     ["gates", "replay"],
     ["image", "push"],
-    *(["preflight"], ["policy"], ["review"], ["preview"]),
+    *(["bootstrap"], ["preflight"], ["policy"], ["review"], ["preview"]),
     ["drill", "restore"],
     *(["dns", verb] for verb in ("status", "move", "back")),
 ]

@@ -72,6 +72,19 @@ def test_the_bound_against_stable_is_the_least_that_is_a_fifth_above_its_p95(
     assert counts.candidate.slower_than_stable == {0.25: 300, 0.5: 200, 1.0: 100, None: 0}[bound]
 
 
+def test_what_was_of_no_track_is_in_nobodys_counts(told: Told) -> None:
+    told.took("candidate", **{"1500ms": 940, "all": 1000})
+    told.took("", all=70)
+    told.answered("", 70, outcome="error")
+    for labels, _ in told.counters:
+        if not labels["track"]:
+            del labels["track"]  # Prometheus drops what is empty
+    counts = counted(told)
+
+    assert (counts.candidate.slower_than_1500ms, counts.candidate.errors, counts.stable.errors) == (60, 0, 0)
+    assert counts.blind == []
+
+
 def test_audit_writes_that_are_not_in_postgres_are_elsewhere(told: Told) -> None:
     for store, total in (("postgres", 90), ("executor", 6), ("spool", 4)):
         told.counted("candidate", "web_next_audit_inserts_total", total, store=store)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 
+from cutover.gates.counts import Counts
 from cutover.gates.look import look
+from cutover.gates.plan import Traffic
 from cutover.gates.probe import TRIES, Probed, probes
 from cutover.gates.result import Outcome
 from cutover.gates.scraped import Scraped
@@ -119,6 +121,15 @@ def test_an_adapter_that_is_real_and_not_ok_is_away_and_a_mock_never_is() -> Non
     assert probes(EDGE, transport=Edge(frozen)).candidate.away == ("audit",)
 
 
+@pytest.mark.parametrize(("away", "seen"), [("postgres", ("audit",)), ("redis", ("audit", "queue"))])
+def test_a_queue_that_misses_postgres_is_not_taken_for_a_redis_that_is_away(away: str, seen: tuple[str, ...]) -> None:
+    def frozen(track: str, path: str) -> httpx.Response:
+        audit = {"ok": False, "adapter": "production", "away": "postgres"}
+        return well(track, path, audit=audit, queue={"ok": False, "adapter": "production", "away": away})
+
+    assert probes(EDGE, transport=Edge(frozen)).candidate.away == seen
+
+
 @pytest.mark.parametrize("answer", [httpx.Response(429), httpx.Response(200, text="no JSON"), None])
 def test_what_a_release_does_not_say_is_not_known(answer: httpx.Response | None) -> None:
     def silent(track: str, path: str) -> httpx.Response:
@@ -156,3 +167,38 @@ def test_a_look_at_a_hung_candidate_without_metrics_still_rolls_back() -> None:
     assert (judgement.action, judgement.decided_by) == ("rollback", "probe")
     assert gate(judgement, "errors").outcome is Outcome.NO_DATA
     assert len(slept) == 1, "Prometheus is asked twice before it is away"
+
+
+class Broken:
+    """A source with a fault that nobody foresaw."""
+
+    late: ClassVar[timedelta] = timedelta(0)
+
+    def count(self, *_: Any, **__: Any) -> Counts:
+        raise KeyError("track")
+
+    def require_known(self, *_: Any) -> None: ...
+
+    def traffic(self) -> Traffic:
+        return Traffic(requests=0, audit_writes=0)
+
+
+@pytest.mark.parametrize(("answer", "action"), [(well, "hold"), (hung, "rollback")])
+def test_an_error_of_cutovers_own_in_counting_is_no_data_and_the_probe_is_judged_all_the_same(
+    answer: Answer, action: str
+) -> None:
+    sample = look(
+        EDGE,
+        Broken(),
+        PHASES[2],
+        rollout="r1",
+        since=BEGAN,
+        hold=60,
+        adapters={"stable": REAL, "candidate": REAL},
+        ask=lambda edge, **asked: probes(edge, **asked, transport=Edge(answer)),
+    )
+    judgement = sample.judged()
+
+    assert judgement.action == action
+    errors = gate(judgement, "errors")
+    assert (errors.outcome, errors.why) == (Outcome.NO_DATA, "an error of cutover's own: KeyError: 'track'")

@@ -87,10 +87,16 @@ def test_a_limit_that_is_none_is_refused(recorded: Path, limits: dict[str, float
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"), [('{"a": 1}\n', "line 1, is no sample"), ("{\n", "line 1, is no sample"), ("", "no samples")]
+    ("content", "complaint"),
+    [
+        (b'{"a": 1}\n', "line 1, is no sample"),
+        (b"{\n", "line 1, is no sample"),
+        (b"\xff\xfe\0", "line 1, is no sample"),
+        (b"", "no samples"),
+    ],
 )
-def test_a_file_of_something_else_is_refused_by_its_line(tmp_path: Path, text: str, complaint: str) -> None:
-    (tmp_path / SAMPLES).write_text(text)
+def test_a_file_of_something_else_is_refused_by_its_line(tmp_path: Path, content: bytes, complaint: str) -> None:
+    (tmp_path / SAMPLES).write_bytes(content)
 
     with pytest.raises(CutoverError, match=complaint):
         read(tmp_path / SAMPLES)

@@ -59,7 +59,7 @@ def free() -> int:
 def sessions(monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """Session Manager, in place of AWS's."""
     made = Sessions()
-    monkeypatch.setattr("boto3.client", lambda *_, **__: made)
+    monkeypatch.setattr("cutover.aws.client", lambda *_, **__: made)
     return made
 
 

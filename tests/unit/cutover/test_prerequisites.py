@@ -1,16 +1,13 @@
-"""`cutover preflight`: each prerequisite of the first day, there and missing, and the next step."""
+"""Each prerequisite of the first day, there and missing, and the next step."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cutover.commands.app import main
-from cutover.errors import NotReadyError
 from cutover.prerequisites.facts import Facts
 from cutover.prerequisites.made import CHANNEL
 from cutover.prerequisites.report import ORDER, Report, look
@@ -86,12 +83,19 @@ def both(*changes: Break) -> Break:
 
 
 NEVER_UP: Break = lambda day: setattr(day, "outputs", None)  # noqa: E731
+PUT = "secretsmanager describe_secret", *first_day.ANSWERS["secretsmanager describe_secret"]
 MISSING: list[tuple[str, Break, str, str]] = [
     (
         "environment",
         lambda day: day.patch.delenv("PULUMI_HOME"),
         "PULUMI_HOME is not set",
         "a shell without .local/env",
+    ),
+    (
+        "region",
+        setting("region", "cn-north-1"),
+        "that is partition aws-cn",
+        "a region of partition aws into Pulumi.prod",
     ),
     (
         "state",
@@ -148,7 +152,7 @@ MISSING: list[tuple[str, Break, str, str]] = [
             "sts get_caller_identity", {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/ada", "UserId": "A"}
         ),
         "user/ada is no role",
-        "assume-role",
+        f"take on the deployer's, aws sts assume-role --role-arn arn:aws:iam::{ACCOUNT}:role/web-next-deploy",
     ),
     (
         "operators",
@@ -157,9 +161,18 @@ MISSING: list[tuple[str, Break, str, str]] = [
             {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/guest/ada", "UserId": "A"},
         ),
         "role guest deploys and is not among operatorRoles",
-        "aws iam get-role --role-name guest",
+        "--role-session-name ME, or add its ARN to operatorRoles, aws iam get-role --role-name guest",
     ),
     ("operators", answer("iam get_role", "NoSuchEntity"), f"role {ROLES[0]} does not exist", "make role deployer"),
+    (
+        "operators",
+        both(
+            setting("operatorRoles", [f"arn:aws:iam::{ACCOUNT}:role/web-next-drift"]),
+            answer("iam get_role", "NoSuchEntity"),
+        ),
+        "role/web-next-drift does not exist",
+        "cutover bootstrap makes it, or correct operatorRoles",
+    ),
     (
         "operators",
         answer("iam get_role", role(f"arn:aws:iam::{ACCOUNT}:role/sso/deployer")),
@@ -217,6 +230,13 @@ MISSING: list[tuple[str, Break, str, str]] = [
     ("images", setting("rollout", {}), "rollout.watchImage is not set", "cutover image push"),
     ("images", answer("ecr batch_get_image", {"images": [], "failures": []}), "has no image sha256:aa", "image push"),
     ("images", answer("ecr batch_get_image", "AccessDeniedException"), "ECR does not answer", "image push"),
+    (
+        "way of ticks",
+        output("egress_addresses", ["198.51.100.21", "203.0.113.21", "203.0.113.22"]),
+        "a tick asks each track from 203.0.113.21, 203.0.113.22, and edge.trustedCallers does not have it",
+        "add 203.0.113.21/32, 203.0.113.22/32 to edge.trustedCallers in Pulumi.prod.yaml, commit, then cutover up",
+    ),
+    ("way of ticks", setting("edge.trustedCallers", []), "from 198.51.100.21, 198.51.100.22, and", "198.51.100.22/32"),
     ("balancer", output("traffic"), "there is none yet", "cutover up -s prod, with the images in its file"),
     ("balancer", NEVER_UP, "there is none yet", "cutover up -s prod"),
     (
@@ -255,6 +275,18 @@ MISSING: list[tuple[str, Break, str, str]] = [
         answer("secretsmanager describe_secret", {"VersionIdsToStages": {"v" * 32: ["AWSPREVIOUS"]}}),
         "web-next-prod/SLACK_WEBHOOK_URL has no value",
         '"Put a secret"',
+    ),
+    (
+        "credentials",
+        both(setting("executorAuth", "bearer"), answer(*PUT, {"VersionIdsToStages": {}})),
+        "web-next-prod/EXECUTOR_TOKEN has no value",
+        '"Put a secret"',
+    ),
+    (
+        "credentials",
+        both(setting("telemetry.headers", True), answer(*PUT, "ResourceNotFoundException")),
+        "web-next-prod/OTLP_HEADERS is not there",
+        "cutover up -s prod, which declares it",
     ),
     ("release", output("deployment_record"), "nothing is recorded", "cutover up -s prod, until it ends with GO"),
 ]
@@ -308,6 +340,9 @@ def test_each_need_comes_before_what_needs_it() -> None:
         (both(certified, NEVER_UP), "console's name", "a certificate for console.web-next.test"),
         (certificate(SubjectAlternativeNames=["console.web-next.test"]), "console's name", "a certificate for console"),
         (both(setting("database.access", "direct"), variable("PATH", "/nowhere")), "session plugin", "not needed"),
+        (both(setting("access.internal", True), setting("edge.trustedCallers", [])), "way of ticks", "not looked at"),
+        (both(output("egress_addresses"), setting("edge.trustedCallers", [])), "way of ticks", "not known: in a VPC"),
+        (setting("edge.trustedCallers", ["198.51.100.16/29"]), "way of ticks", "from 198.51.100.21, 198.51.100.22"),
         (setting("image", "public.ecr.aws/x/web-next@sha256:" + "a" * 64), "images", "not looked at"),
     ],
 )
@@ -331,57 +366,3 @@ def test_what_is_asked_for_has_the_names_that_the_program_gives(day: FirstDay) -
     assert asked["s3 get_bucket_versioning"] == {"Bucket": "state-of-web-next"}
     assert asked["kms describe_key"] == {"KeyId": "alias/state"}
     assert asked["ecr batch_get_image"]["imageIds"] == [{"imageDigest": "sha256:" + "f" * 64}]
-
-
-def test_the_command_prints_a_table_and_ends_with_the_first_step_that_is_missing(
-    day: FirstDay, capsys: pytest.CaptureFixture[str]
-) -> None:
-    day.answers["sns list_subscriptions_by_topic"] = [{"Subscriptions": []}]
-    day.answers["ecr batch_get_image"] = [{"images": [], "failures": []}]
-    day.write()
-
-    assert main(["preflight", "-s", "prod"]) == NotReadyError.exit_code
-    printed = capsys.readouterr()
-    assert len(printed.out.splitlines()) == len(ORDER)
-    assert "  miss  on-call           not confirmed: on-call@web-next.test\n" in printed.out
-    assert "  wait  release           for images\n" in printed.out
-    assert printed.err == (
-        "cutover: on-call: not confirmed: on-call@web-next.test; next: have each follow the link in the message that "
-        "AWS has sent it\n"
-    )
-
-
-def test_a_day_that_is_over_ends_with_what_comes_after_it(day: FirstDay, capsys: pytest.CaptureFixture[str]) -> None:
-    day.write()
-
-    assert main(["preflight", "-s", "prod"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("  all of the first day is there; next: cutover smoke")
-
-
-def test_machines_are_told_the_same_as_json(day: FirstDay, capsys: pytest.CaptureFixture[str]) -> None:
-    day.settings["image"] = "later"
-    day.write()
-
-    assert main(["preflight", "-s", "prod", "--json"]) == NotReadyError.exit_code
-    told = json.loads(capsys.readouterr().out)
-    assert (told["stack"], told["ready"]) == ("prod", False)
-    assert told["next"].startswith("cutover image push -s prod")
-    assert [one["name"] for one in told["prerequisites"]] == [one.name for one in ORDER]
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"runtime": "docker"}, "stack prod is on docker, and needs no account: make doctor looks at this machine"),
-        ({"base": "first", "track": "candidate"}, "stack prod is a candidate, on first: cutover preflight -s first"),
-    ],
-)
-def test_a_stack_without_a_first_day_on_aws_is_refused(
-    day: FirstDay, capsys: pytest.CaptureFixture[str], settings: dict[str, str], said: str
-) -> None:
-    day.settings |= settings
-    day.write()
-
-    assert main(["preflight", "-s", "prod"]) == 1
-    assert capsys.readouterr().err == f"cutover: {said}\n"
-    assert day.asked == []

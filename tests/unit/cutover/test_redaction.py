@@ -35,6 +35,17 @@ PLANTED = {
     "a password in JSON": '{"masterPassword": "Hush", "port": 5432}',
     "a password in JSON in JSON": r'{"_err": "{\"token\": \"Hush\"}"}',
     "a variable": "AWS_SECRET_ACCESS_KEY=Hush",
+    "a token of GitHub": "PARTNER ghp_hush0123456789abcdefghijklmnopqrstuv",
+    "a fine token of GitHub": "github_pat_11HUSH0123456789_abcdefghij",
+    "a token of GitLab": "glpat-hush0123456789abcdef",
+    "a token of npm": "npm_hush0123456789abcdefghijklmnopqrstuv",
+    "a token of Slack": "xoxb-hush-1234567890",
+    "a key of Stripe": "sk_live_hush51HxAbCdEfGh",
+    "a key of a model's API": "sk-proj-hush0123456789abcdef",
+    "a key of Google": "AIzahush0123456789abcdefghijklmnopqrstu",
+    "a JSON web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.hushsignature",
+    "a private key": "-----BEGIN RSA PRIVATE KEY-----\nhushhush\n-----END RSA PRIVATE KEY-----",
+    "a private key cut off": "-----BEGIN PRIVATE KEY-----\nhushhush",
 }
 
 HARMLESS = [
@@ -46,6 +57,8 @@ HARMLESS = [
     "build 240266080655aaaabbbbccccddddeeeeffff0000, sha256:" + "a1" * 32,
     "trace smoke-1f0c7a3c0e4f3a9a431d2f6c7b8a90 copied, countdown shown",
     "11 of 65 passed, the rest 429; refills at 60/min",
+    "type=aws:secretsmanager/secret:Secret",
+    "metadataOptions httpTokens=required, and httpTokens: optional",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,7 @@ PULUMI = """\
 #!/bin/sh
 printf '%s|%s|%s|%s\\n' "$*" "$PWD" "$PULUMI_BACKEND_URL" "${PULUMI_CONFIG_PASSPHRASE_FILE-unset}" >> "$CALLS"
 for word; do case $word in --cwd=*) cd "${word#--cwd=}" ;; esac; done
+case "$*" in "stack import"*) cp prod.json "$CALLS.imported" ;; esac
 [ ! -e Pulumi.prod.yaml ] || echo "encryptionsalt: made here" >> Pulumi.prod.yaml
 exit "${PULUMI_EXIT-0}"
 """
@@ -127,15 +129,30 @@ def test_a_candidate_is_previewed_on_the_kept_state_of_its_base(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (project / "Pulumi.canary.yaml").write_text("config:\n  web-next:base: prod\n")
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "prod.json").write_text(json.dumps(shape.KEPT))
     monkeypatch.setattr(shape, "BASES", tmp_path / "base")
+    told = {"account": "444455556666", "domain": "console.web-next.test"}
+    (project / "Pulumi.prod.yaml").write_text(
+        "config:\n" + "".join(f'  web-next:{key}: "{value}"\n' for key, value in told.items())
+    )
 
     assert main(["preview", "-s", "canary"]) == 0
+    assert json.loads((tmp_path / "calls.imported").read_text()) == {**shape.KEPT, **told}
     assert [call[0].partition(" --non-interactive")[0] for call in calls(project)] == [
         "stack init canary --no-select",
         "stack init prod --no-select",
-        f"stack import --stack prod --file {tmp_path / 'base' / 'prod.json'}",
+        "stack import --stack prod --file prod.json",
         "preview --stack=canary",
     ]
+
+
+def test_a_candidate_on_a_base_that_is_not_kept_is_refused_with_those_that_are(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "Pulumi.canary.yaml").write_text("config:\n  web-next:base: nosuch\n")
+    assert main(["preview", "-s", "canary"]) == 5
+    assert "web-next:base is nosuch: offline there are the outputs of prod alone" in capsys.readouterr().err
 
 
 def test_a_local_stack_that_was_never_brought_up_says_how(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

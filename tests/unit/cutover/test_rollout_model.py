@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cutover.rollout import machine, steps
+from cutover.rollout import machine, steps, way_back
 from cutover.rollout.effects import ConflictError, ReadRecord, SetWeight, Steps, TakeBack, WriteFlags, WriteRecord
 from cutover.rollout.phases import FlagValues
 from cutover.rollout.record import Record, State
@@ -156,9 +156,9 @@ def test_a_rollback_without_the_bucket_is_written_down_by_a_tick_anywhere() -> N
 
 def record_before_traffic(turn: int, _real: bool) -> Steps[Any]:
     """A rollback that writes the record, and then takes the traffic back."""
-    known = yield from steps._known(None)
+    known = yield from way_back._known(None)
     left: dict[str, None] = {}
-    back = yield from steps._write_back(machine.rolled_back(known, LAST, clock(turn)), LAST, clock(turn), left)
+    back = yield from way_back._write_back(machine.rolled_back(known, LAST, clock(turn)), LAST, clock(turn), left)
     yield TakeBack(known)
     return back if left else (yield from steps.put_in_force(back))
 
@@ -167,7 +167,7 @@ def raising_tick(turn: int, _real: bool) -> Steps[Any]:
     """A tick that sets the weight as the record says."""
     kept = yield ReadRecord()
     yield SetWeight(kept.record)
-    return (yield from steps.catch_up(clock(turn), LAST))
+    return (yield from way_back.catch_up(clock(turn), LAST))
 
 
 def impatient_change(turn: int, _real: bool) -> Steps[Any]:
@@ -194,7 +194,7 @@ def deaf_put(record: Record, *, anew: bool = False, tell: bool = False) -> Steps
 def traffic_before_flags(record: Record, left: dict[str, None]) -> Steps[None]:
     """A rise whose flags come after the traffic."""
     yield SetWeight(record)
-    yield from steps._flags(record, left)
+    yield from steps.write_flags(record, left)
 
 
 def flags_alone(record: Record, left: dict[str, None]) -> Steps[None]:
@@ -219,7 +219,7 @@ def flagless_rollback(turn: int, _real: bool) -> Steps[Any]:
     """A rollback that gives up where flags cannot be written, before the traffic."""
     kept = yield ReadRecord()
     yield WriteFlags("candidate", machine.rolled_back(kept.record, LAST, clock(turn)).flags("candidate"))
-    return (yield from steps.roll_back(LAST, clock(turn)))
+    return (yield from way_back.roll_back(LAST, clock(turn)))
 
 
 def always_anew(turn: Callable[[Record], Record], *, anew: bool = False) -> Steps[Any]:
@@ -246,7 +246,7 @@ WITH_VERB: Mapping[str, tuple[str, Any, str]] = {
 }
 WITH_STEP: Mapping[str, tuple[Any, str, Any, str]] = {
     "no second look at the record": (steps, "put_in_force", deaf_put, "the flags are not the record's"),
-    "nobody who lets tasks go": (steps, "_flags", flags_alone, "tasks are kept or let go otherwise"),
+    "nobody who lets tasks go": (steps, "write_flags", flags_alone, "tasks are kept or let go otherwise"),
     "no name on what a tick has seen first": (machine, "claimed", lambda record, _: record, "as nobody's"),
     "no delivery after a rollback": (Record, "flags", resting, "nobody delivers|to nobody"),
     "a hold that sets the weight": (steps, "change", always_anew, r"raises the weight to \d+ unasked"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cutover.errors import RefusedError, TrafficError, UnreachableError
-from cutover.rollout import effects, machine, steps
+from cutover.rollout import effects, machine, steps, way_back
 from cutover.rollout.effects import ConflictError, Effect, Run
 from cutover.rollout.record import Last, Record, State
 from cutover.traffic.split import Mark, Share
@@ -29,12 +29,12 @@ def world(state: State = State.CANARY, **other: Any) -> MemoryWorld:
 
 def roll_back(where: MemoryWorld, *, anyway: bool = False) -> tuple[steps.Turn, list[type[Effect]]]:
     run = Run(where)
-    turn = run(steps.roll_back(LAST, LATER, anyway=anyway))
+    turn = run(way_back.roll_back(LAST, LATER, anyway=anyway))
     return turn, [type(effect) for effect in run.done]
 
 
 def tick(where: MemoryWorld) -> Record | None:
-    return Run(where)(steps.catch_up(LATER, LAST))
+    return Run(where)(way_back.catch_up(LATER, LAST))
 
 
 def rise(where: MemoryWorld, to: State = State.STAGED) -> steps.Turn:
@@ -187,7 +187,7 @@ def overtaking(made: MemoryWorld, times: int) -> Callable[[Effect], object]:
     return meanwhile
 
 
-@pytest.mark.parametrize(("times", "left"), [(1, ()), (steps.TRIES - 1, ()), (steps.TRIES, ("record",))])
+@pytest.mark.parametrize(("times", "left"), [(1, ()), (way_back.TRIES - 1, ()), (way_back.TRIES, ("record",))])
 def test_a_rollback_is_written_over_whoever_was_quicker(times: int, left: tuple[str, ...]) -> None:
     made = world()
     made.meanwhile = overtaking(made, times)
@@ -208,7 +208,7 @@ def test_a_tick_that_sees_the_rollback_before_its_record_does_not_take_its_name(
             if isinstance(effect, effects.WriteRecord):
                 made.meanwhile = lambda _effect: None
                 own, made.copy = made.copy, copy
-                Run(made)(steps.catch_up(LATER, Last(by="watch", verb="tick")))
+                Run(made)(way_back.catch_up(LATER, Last(by="watch", verb="tick")))
                 made.copy = own
 
         made.meanwhile = watch
@@ -323,7 +323,7 @@ def test_a_tick_before_the_first_rollout_has_nothing_to_do() -> None:
 def test_a_tick_writes_down_what_the_edge_has_as_taken_back_in_the_name_of_who_did_it() -> None:
     for copy, by in ((machine.rolled_back(record(State.CANARY), LAST, LATER), "ada@desk"), (None, "watch")):
         made = world(copy=copy, weight=0, latched={record().id})
-        back = Run(made)(steps.catch_up(LATER, Last(by="watch", verb="tick")))
+        back = Run(made)(way_back.catch_up(LATER, Last(by="watch", verb="tick")))
         assert back == made.written
         assert back
         assert (back.state, back.last.by, made.told) == (State.ROLLED_BACK, by, [State.ROLLED_BACK])

@@ -80,6 +80,23 @@ def test_all_requests_of_a_command_have_one_time_between_them(socket_path: str) 
         engine.run("edge", "true")
 
 
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("ends", ["by its length", "with the connection"])
+def test_a_docker_that_answers_byte_by_byte_is_hung_up_on(socket_path: str, ends: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\n" + (b"Content-Length: 900\r\n\r\n" if ends == "by its length" else b"\r\n")
+
+    def dribble(connection: socket.socket) -> None:
+        connection.sendall(head)
+        for _ in range(30):
+            connection.sendall(b" ")
+            time.sleep(0.1)
+
+    began = time.monotonic()
+    with answering(socket_path, dribble), pytest.raises(engine.EngineError, match=r"nothing came within 0\.3 s"):
+        engine.run("edge", "true")
+    assert time.monotonic() - began < 1
+
+
 def test_a_machine_without_docker_and_an_answer_that_is_none_are_said(socket_path: str) -> None:
     with pytest.raises(engine.EngineError, match="No such file"):
         engine.run("edge", "true")

@@ -10,7 +10,8 @@ from typing import Any
 
 from policy.iam import Decision, Policy, Request, decide
 from tests.unit.infra.configs import ACCOUNT, REGION
-from tests.unit.infra.recorder import Recording, Registered
+from tests.unit.infra.parts import bootstrap
+from tests.unit.infra.recorder import Recording, Registered, arn_of
 
 Document = dict[str, Any]
 
@@ -74,11 +75,13 @@ def role_arn(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Documents by a name each; the names of those that a role has, by its ARN; the name of the one that a resource
-    has, by its ARN. `secrets` are the ARNs of the vault's entries by name, `aliases` those of its `key`, an ARN."""
+    """Documents by a name each; the names of those that a role has, by its ARN, and of its boundary; the name of the
+    one that a resource has, by its ARN. `secrets` are the ARNs of the vault's entries by name, `aliases` those of its
+    `key`, an ARN."""
 
     documents: Mapping[str, Document]
     of_role: Mapping[str, Sequence[str]]
+    boundaries: Mapping[str, str]
     of_resource: Mapping[str, str]
     secrets: Mapping[str, str]
     key: str
@@ -86,7 +89,12 @@ class Account:
 
     @classmethod
     def of(cls, declared: Recording) -> Account:
-        """The account of a captured stack."""
+        """The account of a captured stack, in which bootstrap has made the boundary."""
+        policies = {
+            arn_of(one.token, one.name, one.inputs): one
+            for recording in (bootstrap(), declared)
+            for one in recording.of("aws:iam/policy:Policy")
+        }
         key = declared.one("aws:kms/key:Key")
         arns = _arns(declared)
         documents = {named(one): document for one in declared.registered for document in written(one)}
@@ -100,10 +108,18 @@ class Account:
                 else:
                     of_resource[arn] = named(one)
         for one in declared.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment"):
-            of_role[role_arn(one.inputs["role"])].append(one.inputs["policyArn"])
+            made = policies.get(one.inputs["policyArn"])
+            of_role[role_arn(one.inputs["role"])].append(named(made) if made else one.inputs["policyArn"])
+        boundaries = {
+            role_arn(one.inputs["name"]): policies[one.inputs["permissionsBoundary"]]
+            for one in declared.of("aws:iam/role:Role")
+            if "permissionsBoundary" in one.inputs
+        }
+        bounds = {named(one): json.loads(one.inputs["policy"]) for one in boundaries.values()}
         return cls(
-            documents=documents | MANAGED | {"Key": OF_KMS},
+            documents=documents | bounds | MANAGED | {"Key": OF_KMS},
             of_role=of_role,
+            boundaries={arn: named(one) for arn, one in boundaries.items()},
             of_resource=of_resource | {arns["key", key.name]: "Key"},
             secrets={name: arn for (kind, name), arn in arns.items() if kind == "secret"},
             key=arns["key", key.name],
@@ -124,7 +140,13 @@ class Account:
         if theirs and not its:
             theirs = Policy(statements=[one for one in theirs.statements if not one.allows])
         everything = {**self.documents, "administrator": ADMINISTRATOR}
-        return decide(request, [_read(Policy.of_identity, everything[name]) for name in names], theirs)
+        bound = self.boundaries.get(str(request.principal.arn))
+        return decide(
+            request,
+            [_read(Policy.of_identity, everything[name]) for name in names],
+            theirs,
+            _read(Policy.of_identity, self.documents[bound]) if bound else None,
+        )
 
 
 HOLDERS = {

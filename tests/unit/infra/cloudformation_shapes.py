@@ -99,6 +99,11 @@ SHAPES: dict[str, Shape] = {
         },
     ),
     "elasticache/subnetGroup:SubnetGroup": Shape("AWS::ElastiCache::SubnetGroup", {"name": "CacheSubnetGroupName"}),
+    "iam/policy:Policy": Shape(
+        "AWS::IAM::ManagedPolicy",
+        {"name": "ManagedPolicyName", "policy": "PolicyDocument"},
+        documents=("policy",),
+    ),
     "iam/role:Role": Shape(
         "AWS::IAM::Role",
         {"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"},

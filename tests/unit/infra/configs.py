@@ -19,11 +19,13 @@ MACHINE = {
     "emulator": "http://10.213.7.1:4566",
     "network": "web-next-0a1b2c3d",
     "metricsNetwork": "metrics-web-next-0a1b2c3d",
+    "outsideNetwork": "outside-web-next-0a1b2c3d",
     "edgeAddress": "10.213.7.10",
     "stableAddress": "10.213.7.11",
     "executorAddress": "10.213.7.12",
     "candidateAddress": "10.213.7.13",
     "candidateWorkerAddress": "10.213.7.17",
+    "outsideAddress": "10.215.7.10",
     "readerAddress": "10.214.7.14",
     "prometheusAddress": "10.214.7.15",
     "edgePort": 8450,
@@ -70,9 +72,15 @@ FARGATE = {
 }
 """The configuration of a sound production stack, without a placeholder."""
 NAMES = Names(stack=STACK, account=ACCOUNT, region=REGION)
-_STATE = json.loads((Path(__file__).parents[3] / "offline/base/prod.json").read_text())
-BASE: dict[str, Any] = _STATE["deployment"]["resources"][0]["outputs"]
-"""The outputs of a base on fargate, on which a candidate is previewed offline."""
+_STATE = (Path(__file__).parents[3] / "offline/base/prod.json").read_text()
+for _placeholder, _key in (
+    ("111122223333", "account"),
+    ("console.example.com", "domain"),
+    ("https://executor.prod.example.com", "executorUrl"),
+):
+    _STATE = _STATE.replace(_placeholder, FARGATE[f"web-next:{_key}"])
+BASE: dict[str, Any] = json.loads(_STATE)["deployment"]["resources"][0]["outputs"]
+"""The outputs of a base on fargate, on which a candidate is previewed offline, in the place of FARGATE."""
 
 
 def changed(config: Mapping[str, str] = DOCKER, /, **changes: Any) -> dict[str, str]:

@@ -85,14 +85,17 @@ def program(config: Mapping[str, str]) -> None:
         runpy.run_path(str(PROGRAM))
 
 
-def bootstrap(github_provider: str = "true") -> Recording:
+def bootstrap(
+    github_provider: str = "true", region: str = REGION, hosted_zones: str = '["Z0123456789ABCDEFGHIJ"]'
+) -> Recording:
     """What the program declares that comes before every stack, in the account of the other configurations."""
 
     configuration = {
         "web-next:account": ACCOUNT,
-        "web-next:region": REGION,
+        "web-next:region": region,
         "web-next:repository": "ours/cutover",
         "web-next:githubProvider": github_provider,
+        "web-next:hostedZones": hosted_zones,
     }
 
     def program() -> None:
@@ -101,7 +104,7 @@ def bootstrap(github_provider: str = "true") -> Recording:
             patch.setattr(sys, "path", [*sys.path])
             runpy.run_path(str(BOOTSTRAP / "__main__.py"))
 
-    return recorded((BOOTSTRAP, github_provider), program)
+    return recorded((BOOTSTRAP, github_provider, region, hosted_zones), program)
 
 
 def arn_of(declared: Recording, token: str, name: str | None = None) -> str:

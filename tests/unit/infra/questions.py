@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 
 from policy.iam import Principal
@@ -42,7 +42,7 @@ def questions(account: Account, declared: Recording) -> list[Question]:
     """All of them."""
     return [
         *the_codes(account, declared),
-        *the_apps_bounds(account),
+        *the_apps_bounds(account, environments(declared)["stable"].get("VAULT_ENTRIES", "").split(",")),
         *to_start_tasks(declared),
         *outside(account),
         *the_operators(account),
@@ -78,10 +78,13 @@ def the_codes(account: Account, declared: Recording) -> Iterator[Question]:
                     yield may(who=APP, action=action, resource=resource, own=())
 
 
-def the_apps_bounds(account: Account) -> Iterator[Question]:
-    """What the app may not, some of it not even with every right of an administrator."""
+def the_apps_bounds(account: Account, entries: Collection[str]) -> Iterator[Question]:
+    """What the app may not, some of it not even with every right of an administrator. `entries` are the vault's that
+    it is told of; of another one its own rights know nothing."""
     for name, arn in account.secrets.items():
-        if name not in APP_SECRETS:
+        for unknown in {*aws_calls.ASKED_FOR.values()} - {*entries}:
+            yield may_not(who=APP, action="secretsmanager:GetSecretValue", resource=arn.replace(name, unknown))
+        if name not in APP_SECRETS and name not in entries:
             for own in (None, ALL_RIGHTS):
                 yield may_not(who=APP, action="secretsmanager:GetSecretValue", resource=arn, own=own)
     for context in (
@@ -117,7 +120,7 @@ def to_start_tasks(declared: Recording) -> Iterator[Question]:
             arn = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{repository or 'of-others'}"
             yield Question(who=EXECUTION, action=action, resource=arn, allowed=bool(repository))
     groups = {one["logConfiguration"]["options"]["awslogs-group"] for one in containers}
-    for group in (*sorted(groups), declared.outputs["slots"]["candidate"]["log_group"], None):
+    for group in (*sorted(groups), *declared.outputs["slots"]["candidate"]["logs"].values(), None):
         for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
             arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group or '/of/others'}:log-stream:app/app/1"
             yield Question(who=EXECUTION, action=action, resource=arn, allowed=group is not None)

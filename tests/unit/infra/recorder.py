@@ -69,7 +69,8 @@ def record(program: Callable[[], object], into: Recording | None = None) -> Reco
     """
     recording = into or Recording()
     monitor = _Monitor(recording)
-    asyncio.set_event_loop(asyncio.new_event_loop())  # whatever ran before may have ended the thread's
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # whatever ran before may have ended the thread's
     set_root_resource(None)  # type: ignore[arg-type] # without the outputs of the program before
     pulumi.runtime.set_mocks(monitor.mocks, project="web-next", stack=STACK, preview=False, monitor=monitor)
 
@@ -88,9 +89,29 @@ def record(program: Callable[[], object], into: Recording | None = None) -> Reco
             run()
         finally:
             gc.enable()
+            _forget(loop, monitor)
     return recording
 
 
+def _forget(loop: asyncio.AbstractEventLoop, monitor: _Monitor) -> None:
+    """Lets go of what a program made.
+
+    Else some thousand finished tasks of each program stay for good, and every event loop that a later test starts
+    looks through all of them.
+    """
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_default_executor())  # each of its threads has a loop of its own
+    loop.close()
+    asyncio.set_event_loop(_BETWEEN)
+    monitor.resources.clear()
+    set_root_resource(None)  # type: ignore[arg-type]
+
+
+_BETWEEN = asyncio.new_event_loop()
+"""Where outputs wait that a test makes without a program: for good, as nothing runs it."""
 _RECORDED: dict[Hashable, bytes] = {}
 
 
@@ -178,6 +199,7 @@ def arn_of(token: str, name: str, inputs: Mapping[str, Any]) -> str:
     real = {
         "aws:lb/targetGroup:TargetGroup": f"{balancing}:targetgroup/{name}/1",
         "aws:lb/listener:Listener": f"{balancing}:listener/app/lb/1/{name}",
+        "aws:iam/policy:Policy": f"arn:aws:iam::{ACCOUNT}:policy/{inputs.get('name')}",
         "aws:iam/role:Role": f"arn:aws:iam::{ACCOUNT}:role/{inputs.get('name')}",
     }
     return real.get(token, f"arn:aws:mock:{REGION}:{ACCOUNT}:{token.rpartition(':')[2]}/{name}")

@@ -222,6 +222,9 @@ ROWS: dict[str, Row] = {
         shaped=_listener,
     ),
     "aws:lb/listenerRule:ListenerRule": Row(service="elbv2", operation="CreateRule", shaped=_rule),
+    "aws:iam/policy:Policy": Row(
+        service="iam", operation="CreatePolicy", names={"name": "PolicyName", "policy": "PolicyDocument"}
+    ),
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": Row(
         service="iam", operation="CreateOpenIDConnectProvider", names={"clientIdLists": "ClientIDList"}
     ),

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.monitoring import RUNWAY_METRIC
+from infra.runtime.fargate.balancer import TRACKS
 from infra.runtime.fargate.work import DEAD, OLDEST, PENDING, SPOOLED
+from outputs.log_figures import LogFigure
 from tests.unit.infra.configs import FARGATE, changed
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording, identity
@@ -27,7 +29,12 @@ WATCHED = {
     "LoadBalancer": "balancer",
     "ServiceName": "worker",
 }
-SAID_BY = {RUNWAY_METRIC: "upkeep", **dict.fromkeys((OLDEST, DEAD, PENDING), "worker"), SPOOLED: "app"}
+SAID_BY = {
+    RUNWAY_METRIC: "upkeep",
+    **dict.fromkeys((OLDEST, DEAD, PENDING), "worker"),
+    SPOOLED: "app",
+    **{figure.of(track): "tracks" for figure in LogFigure for track in TRACKS},
+}
 """Who writes the line of which a filter makes a metric without dimensions."""
 OUTSIDE = {"192.0.2.0/26": "clients", "192.0.2.128/26": "machines", "198.51.100.0/24": "callers"}
 SERVED_BY = {"secretsmanager": "vault", "kms": "key", "s3": "evidence", "ssm": "flags"}

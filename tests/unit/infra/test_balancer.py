@@ -37,7 +37,7 @@ def test_https_always_leads_to_both_slots_and_later_weights_are_left_alone(prod:
     assert weights(listener.inputs) == {"stable": 100, "candidate": 0}
     assert listener.ignore_changes == ("defaultActions", "tags", "tagsAll")
     assert listener.inputs["defaultActions"][0]["forward"]["stickiness"]["enabled"] is False, "at 0 nobody is kept"
-    assert listener.inputs["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-2021-06"
+    assert listener.inputs["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
     http = prod.one(LISTENER, "balancer-http").inputs
     assert http["defaultActions"][0]["redirect"] == {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"}
 

@@ -10,6 +10,8 @@ from infra.base import BaseError, BaseOutputs
 from outputs.schema import AppliedSchema
 from outputs.traffic import DockerTraffic
 from tests.support.edge_double import TARGET
+from tests.unit.infra import configs
+from tests.unit.infra.parts import run
 
 WHOLE: dict[str, Any] = {
     "edge_url": "https://localhost:8450",
@@ -59,3 +61,34 @@ def test_a_base_of_another_revision_is_refused_by_what_is_wrong_with_it() -> Non
 
     with pytest.raises(BaseError, match=r"an output of base prod was put out by another .*edge\.burst: Field required"):
         BaseOutputs.read("prod", {**WHOLE, "smoke_target": target})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "own", "its"),
+    [
+        ("account", "999999999999", "999999999999", configs.ACCOUNT),
+        ("region", "eu-west-1", "eu-west-1", configs.REGION),
+        ("domain", "other.web-next.test", "https://other.web-next.test", "https://console.web-next.test"),
+        ("executorUrl", "https://other.test", "https://other.test", "https://executor.web-next.test"),
+    ],
+)
+def test_a_candidate_that_says_another_place_than_its_base_is_refused_with_both(
+    key: str, value: str, own: str, its: str
+) -> None:
+    known = configs.without(configs.FARGATE, "zones", "operatorRoles")
+    candidate = configs.changed(known, track="candidate", base="prod")
+    like = BaseOutputs.read("prod", configs.BASE)
+    moved = configs.settings(candidate, **{key: value})
+
+    assert like.shared_with(configs.settings(candidate)) is like
+    with pytest.raises(BaseError, match=f"{key} is {own}, the base has {its}(;|: a candidate .*set them alike)"):
+        like.shared_with(moved)
+    with pytest.raises(BaseError, match=f"{key} is {own}"):
+        run({**candidate, f"web-next:{key}": value})
+
+
+def test_a_candidate_of_another_runtime_than_its_base_is_refused() -> None:
+    candidate = configs.settings(track="candidate", base="local")
+
+    with pytest.raises(BaseError, match=r"runtime is docker, the base has fargate; .*: a candidate shares these"):
+        BaseOutputs.read("local", configs.BASE).shared_with(candidate)

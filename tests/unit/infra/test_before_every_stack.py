@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pulumi
 import pytest
 import yaml
 
+from bootstrap.roles import ROLES
 from cutover.prerequisites.facts import Facts
 from cutover.prerequisites.report import look
 from policy.iam import Principal
@@ -40,6 +42,11 @@ def test_all_of_it_is_made_in_the_one_account_and_region_that_the_file_names() -
     assert {one.provider.partition("::")[0] for one in declared.registered if one.token.startswith("aws:")} != {""}
 
 
+def test_a_region_of_another_partition_is_refused_before_anything_is_declared() -> None:
+    with pytest.raises(pulumi.RunError, match="region is us-gov-west-1: that is partition aws-us-gov"):
+        bootstrap(region="us-gov-west-1")
+
+
 def test_its_outputs_are_the_backend_and_the_secrets_provider_that_preflight_asks_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +75,7 @@ def test_an_identity_provider_that_the_account_has_already_is_not_made_again() -
 
     without = bootstrap("false")
     assert without.of(provider) == []
-    assert len(without.of("aws:iam/role:Role")) == 2
+    assert len(without.of("aws:iam/role:Role")) == len(ROLES)
 
 
 def test_the_state_is_reached_from_its_account_and_over_tls_alone() -> None:
@@ -91,4 +98,5 @@ def test_the_committed_file_names_an_account_that_the_provider_refuses_and_prods
 
     assert own.pop("web-next:githubProvider") is True
     assert own.pop("web-next:repository").startswith("example/")
+    assert own.pop("web-next:hostedZones") == [prod["web-next:fargate"]["hostedZoneId"]]
     assert own == {key: prod[key] for key in ("web-next:account", "web-next:region")}

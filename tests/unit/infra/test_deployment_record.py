@@ -27,6 +27,7 @@ EDGE = {
     "authority": "ca.pem",
     "rate_per_minute": 60,
     "burst": 10,
+    "hsts": "max-age=31536000",
     "config": "c",
 }
 EDGE_READ = EDGE | {"most": 1, "firewall": None}

@@ -18,11 +18,18 @@ SET: dict[str, Any] = {
     "zones": ["eu-central-1b", "eu-central-1c"],
     "domain": "other.web-next.test",
     "executorUrl": "https://other.web-next.test",
+    "executorAuth": "bearer",
+    "telemetry.endpoint": "https://otel.web-next.test",
+    "outside": "true",
     "image": "sha256:" + "b" * 64,
     "buildSha": "fffffff",
     "version": "1.5.2",
     "edge.ratePerMinute": "61",
     "edge.burst": "11",
+    "edge.webhookRatePerMinute": "121",
+    "edge.webhookBurst": "61",
+    "edge.pagesPerMinute": "1201",
+    "edge.requests": "101",
     "edge.pinning": "none",
     "edge.trustedProxies": ["10.9.0.0/16"],
     "edge.trustedCallers": ["203.0.113.7/32"],
@@ -95,9 +102,21 @@ def test_the_digest_changes_with_any_setting(key: str) -> None:
 
 
 def test_those_are_all_the_settings_but_what_is_told_apart_below() -> None:
-    below = {"track", "base", "runtime", *(key for key in leaves() if key.startswith(("network.", "machine.")))}
+    below = {
+        "track",
+        "base",
+        "runtime",
+        "telemetry.headers",
+        *(key for key in leaves() if key.startswith(("network.", "machine."))),
+    }
 
     assert SET.keys() == leaves() - below
+
+
+def test_the_digest_changes_with_the_headers_of_a_collector() -> None:
+    endpoint = {"endpoint": "https://otel.web-next.test"}
+
+    assert settings(telemetry={**endpoint, "headers": True}).digest != settings(telemetry=endpoint).digest
 
 
 @pytest.mark.parametrize("key", sorted(NETWORK))
@@ -133,10 +152,13 @@ def test_the_digest_changes_with_any_fact_of_the_machine(key: str) -> None:
         "emulator": "http://10.9.9.9:1",
         "network": "n",
         "metricsNetwork": "m",
+        "outsideNetwork": "o",
         "edgeAddress": "10.9.9.9",
     }
     others |= {"stableAddress": "10.9.9.9", "executorAddress": "10.9.9.9"}
-    others |= {f"{part}Address": "10.9.9.9" for part in ("candidate", "candidateWorker", "reader", "prometheus")}
+    others |= {
+        f"{part}Address": "10.9.9.9" for part in ("candidate", "candidateWorker", "outside", "reader", "prometheus")
+    }
     others |= {f"{part}Image": "sha256:" + "d" * 64 for part in ("prometheus", "reader", "grafana")}
     others |= {"edgeImage": "sha256:" + "c" * 64, "doubleImage": "sha256:" + "c" * 64, "tlsFolder": "t"}
     other: Any = 9999 if key.endswith("Port") else others[key]

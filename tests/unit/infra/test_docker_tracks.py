@@ -22,6 +22,7 @@ BASE = without(DOCKER, "executorUrl")
 SLOT: dict[str, Any] = {
     "address": "10.213.7.13:3003",
     "worker": "10.213.7.17",
+    "outside": False,
     "environment": shared_environment(settings(BASE), NAMES, "candidate"),
     "files": {"volume": "files", "digest": "0123"},
 }
@@ -50,20 +51,34 @@ def test_another_release_replaces_its_own_containers_and_nothing_that_both_track
     assert {token for token, _ in differ} <= {CONTAINER, *AROUND}
 
 
-def test_a_candidate_is_an_app_and_a_worker_that_rests_at_the_slots_addresses() -> None:
+def placed(slot: dict[str, Any]) -> tuple[DockerProcesses, dict[str, Any], dict[str, Any]]:
+    """A candidate in the slot: what it is called, its app and its worker."""
     chosen = settings(BASE, track="candidate", base="local")
     made: list[DockerProcesses] = []
 
     def place() -> None:
-        slot = pulumi.Output.from_input(SLOT)
-        release = release_of(chosen, slot.apply(lambda known: known["environment"]), schema=7)
+        kept = pulumi.Output.from_input(slot)
+        release = release_of(chosen, kept.apply(lambda known: known["environment"]), schema=7)
         names = Names.of(chosen, "canary")
-        made.append(DockerCandidate("candidate", DockerCandidateArgs.of(chosen, names, release, slot)).processes)
+        made.append(DockerCandidate("candidate", DockerCandidateArgs.of(chosen, names, release, kept)).processes)
 
     app, worker = (one.inputs for one in record(place).of(CONTAINER))
+    return made[0], app, worker
 
-    assert (app["name"], worker["name"]) == (made[0].app, made[0].worker)
-    assert made[0].output() == {
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_candidate_has_a_way_out_where_its_base_has_one(outside: bool) -> None:
+    ways = ["outside-web-next-0a1b2c3d"] if outside else []
+    for container in placed({**SLOT, "outside": outside})[1:]:
+        assert [network["name"] for network in container["networksAdvanced"]] == ["web-next-0a1b2c3d", *ways]
+
+
+def test_a_candidate_is_an_app_and_a_worker_that_rests_at_the_slots_addresses() -> None:
+    chosen = settings(BASE, track="candidate", base="local")
+    made, app, worker = placed(SLOT)
+
+    assert (app["name"], worker["name"]) == (made.app, made.worker)
+    assert made.output() == {
         "runtime": "docker",
         "app": "web-next-canary-candidate-0a1b2c3d",
         "worker": "web-next-canary-worker-0a1b2c3d",

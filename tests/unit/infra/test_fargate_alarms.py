@@ -13,12 +13,18 @@ from typing import Any, cast
 
 import pytest
 
+from infra.runtime.fargate.balancer import TRACKS
+from infra.runtime.fargate.metrics import BY_EDGE
 from infra.runtime.fargate.work import DEAD, OLDEST, PENDING, SPOOLED
+from outputs.log_figures import LogFigure
 from outputs.release import Track
 from outputs.traffic import FargateTraffic
+from tests.support.filter_pattern import matches
+from tests.support.log_line import log_line
 from tests.unit.infra.configs import FARGATE, changed
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording
+from webnext.alerts import redis
 from webnext.alerts.outbox import Counts
 from webnext.alerts.queues import Depth
 from webnext.alerts.reconciler import Reconciler
@@ -36,7 +42,20 @@ ERRORS, REQUESTS, BALANCER, HOSTS = (
     "HTTPCode_ELB_5XX_Count",
     "HealthyHostCount",
 )
-WELL: Minute = {REQUESTS: 1000, HOSTS: 2, "TargetResponseTime": 0.2, SPOOLED: 0}
+FALLBACKS = {
+    "audit": LogFigure.MOCK_AUDIT,
+    "evidence": LogFigure.MOCK_EVIDENCE,
+    "queue": LogFigure.MOCK_QUEUE,
+    "guardrails": LogFigure.MOCK_GUARDRAILS,
+}
+AWAY = [figure for figure in LogFigure if figure.startswith("Away")]
+WELL: Minute = {
+    REQUESTS: 1000,
+    HOSTS: 2,
+    "TargetResponseTime": 0.2,
+    SPOOLED: 0,
+    **{figure.of("stable"): 0 for figure in (*FALLBACKS.values(), *AWAY)},
+}
 WORKS: Minute = {"RunningTaskCount": 1, OLDEST: 0, DEAD: 0, PENDING: 0}
 DEAD_MANS = ("no-ticks", "candidate-used")
 """The halves of the watch's alarm: test_fargate_watch.py."""
@@ -61,6 +80,8 @@ def value(alarm: Mapping[str, Any], minute: Minute) -> float | None:
         return minute.get(alarm["metricName"])
     *metrics, result = alarm["metricQueries"]
     known = {one["id"]: minute.get(one["metric"]["metricName"]) for one in metrics}
+    if result["expression"].split(" + ") == list(known):
+        return None if None in known.values() else sum(each or 0 for each in known.values())
     expression = re.sub(r"FILL\((\w+), (\d+)\)", lambda found: str(known[found[1]] or found[2]), result["expression"])
     if any(known[name] is None for name in re.findall(r"\b(?:errors|requests)\b", expression)):
         return None
@@ -79,7 +100,8 @@ def fires(alarm: Mapping[str, Any], minutes: Sequence[Minute]) -> bool:
     seen = [value(alarm, minute) for minute in minutes[-int(alarm["evaluationPeriods"]) :]]
     assert len(seen) == alarm["evaluationPeriods"]
     silence, threshold = alarm["treatMissingData"] == "breaching", alarm["threshold"]
-    return all(silence if each is None else beyond(each, threshold) for each in seen)
+    found = sum(silence if each is None else beyond(each, threshold) for each in seen)
+    return bool(found >= alarm.get("datapointsToAlarm", len(seen)))
 
 
 def heard(declared: Recording, *, stable: Minute = WELL, worker: Minute = WORKS) -> set[str]:
@@ -148,8 +170,43 @@ def test_what_a_worker_is_behind_with_is_heard(prod: Recording, figures: Minute,
     assert heard(prod, worker={**WORKS, **figures}) == names
 
 
-def test_a_spool_that_nobody_empties_is_heard(prod: Recording) -> None:
+def test_a_spool_that_nobody_empties_for_five_minutes_is_heard(prod: Recording) -> None:
     assert heard(prod, stable={**WELL, SPOOLED: 1}) == {"audit-spooled"}
+    assert fires(alarms(prod)["audit-spooled"], [WELL] * 5 + [{**WELL, SPOOLED: 1}] * 5)
+
+
+@pytest.mark.parametrize("adapter", FALLBACKS)
+def test_a_fallback_that_answers_in_five_minutes_of_ten_is_heard_on_either_track(prod: Recording, adapter: str) -> None:
+    for track in TRACKS:
+        alarm = alarms(prod)[f"{track}-fallback-{adapter}"]
+        once = {FALLBACKS[adapter].of(track): 1}
+        assert fires(alarm, [WELL] * 5 + [once] * 5)
+        assert fires(alarm, [once, {}] * 5), "who asks every other minute"
+        assert not fires(alarm, [WELL] * 6 + [once] * 4)
+    stable = {**WELL, FALLBACKS[adapter].of("stable"): 1}
+    assert heard(prod, stable=stable) == {f"stable-fallback-{adapter}"}
+
+
+def test_pushes_that_the_executor_keeps_are_heard(prod: Recording) -> None:
+    line = json.loads(log_line(uri="/api/audit/push", request_method="POST", status=200, mock="true"))
+    counted = {figure.of("stable"): 1 for figure, pattern in BY_EDGE.items() if matches(f"{{ {pattern} }}", line)}
+
+    assert heard(prod, stable={**WELL, **counted, REQUESTS: 1000}) == {"stable-fallback-audit"}
+
+
+@pytest.mark.parametrize("figure", AWAY)
+def test_whatever_does_not_answer_the_app_for_five_minutes_is_heard(prod: Recording, figure: LogFigure) -> None:
+    assert heard(prod, stable={**WELL, figure.of("stable"): 2}) == {"stable-away"}
+    assert fires(alarms(prod)["candidate-away"], [{each.of("candidate"): each == figure for each in AWAY}] * 10)
+
+
+@pytest.mark.parametrize("adapter", FALLBACKS)
+def test_a_mock_is_no_fallback(adapter: str) -> None:
+    declared = run(changed(FARGATE, adapters={adapter: "mock"}))
+
+    assert {name.rpartition("-")[2] for name in alarms(declared) if "-fallback-" in name} == FALLBACKS.keys() - {
+        adapter
+    }
 
 
 @pytest.mark.parametrize(("queue", "names"), [("production", {"alerts-late"}), ("mock", set())])
@@ -172,7 +229,7 @@ def test_the_figures_are_taken_out_of_the_lines_that_worker_and_app_write(
     caplog.set_level("INFO")
     queues = SimpleNamespace(depths=partial(answered, {"deliver": Depth(2, 1, 0, 7.5), "dlq": Depth(3, 0, 0, 90.0)}))
     outbox = SimpleNamespace(counts=partial(answered, Counts(pending=4, dead=3, oldest=oldest)))
-    asyncio.run(Reconciler(cast("Any", outbox), cast("Any", queues)).measure())
+    asyncio.run(Reconciler(cast("Any", outbox), cast("Any", queues), redis.dependency(1)).measure())
     asyncio.run(Replayer(cast("Any", Away()), cast("Any", None), cast("Any", Spool())).replay())
     line = written(caplog)
     filters = [one.inputs for one in prod.of(FILTER) if one.name.startswith("work-")]
@@ -185,8 +242,8 @@ def test_the_figures_are_taken_out_of_the_lines_that_worker_and_app_write(
     assert found == {OLDEST: says, DEAD: 3, PENDING: 4, SPOOLED: 2}
     groups = {(one["metricTransformation"]["name"], one["logGroupName"].rpartition("/")[2]) for one in filters}
     assert groups == {
-        *((name, part) for name in (OLDEST, DEAD, PENDING) for part in ("worker", "candidate")),
-        *((SPOOLED, part) for part in ("stable", "candidate")),
+        *((name, part) for name in (OLDEST, DEAD, PENDING) for part in ("stable-worker", "candidate-worker")),
+        *((SPOOLED, part) for part in ("stable-app", "candidate-app")),
     }, "whichever track delivers"
 
 
@@ -248,9 +305,10 @@ def test_each_track_is_watched_at_its_own_target_group_and_gates_go_by_the_same(
 def test_cloudwatch_is_told_which_one_query_of_a_formula_it_is(prod: Recording) -> None:
     formulas = [alarm["metricQueries"] for alarm in alarms(prod).values() if "metricQueries" in alarm]
 
-    assert len(formulas) == 3
+    assert len(formulas) == 5
     for queries in formulas:
-        assert [query["returnData"] for query in queries] == [False, False, True], "left out it would be true"
+        told = [query["returnData"] for query in queries]
+        assert told == [False] * (len(queries) - 1) + [True], "left out it would be true"
 
 
 def test_every_alarm_is_heard_when_it_fires_and_when_it_ends(prod: Recording) -> None:

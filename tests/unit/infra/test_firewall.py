@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,16 +40,52 @@ def test_the_firewall_lets_an_office_through_and_all_that_nginx_lets_through(
     assert rule >= chosen.most_edges * passed(limit, seconds=300)
 
 
+WEBHOOK = "/api/alerts/webhook"
+
+
 def limits(declared: Recording) -> dict[str | None, int]:
-    """What one address may send in 300 s, by the path; None for all together."""
+    """What one address may send in 300 s, by the path; None for all together, but for alerts."""
     found = {}
+    for limited, scope in rates(declared):
+        left_out = scope.get("notStatement", {}).get("statement", {}).get("byteMatchStatement", {})
+        assert left_out.get("searchString") in (None, WEBHOOK)
+        found[scope.get("byteMatchStatement", {}).get("searchString")] = int(limited["limit"])
+    return found
+
+
+def rates(declared: Recording) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each limit of an address, and which requests it is of."""
     for rule in declared.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]:
         if limited := rule["statement"].get("rateBasedStatement"):
             assert (limited["aggregateKeyType"], limited["evaluationWindowSec"]) == ("IP", 300)
             assert rule["action"]["block"]["customResponse"]["responseCode"] == 429
-            scope = limited.get("scopeDownStatement", {}).get("byteMatchStatement", {})
-            found[scope.get("searchString")] = int(limited["limit"])
-    return found
+            yield limited, limited.get("scopeDownStatement", {})
+
+
+def counts(scope: dict[str, Any], path: str) -> bool:
+    """Whether a limit of this scope counts, and blocks, a request of the path, which is written plainly."""
+    if left_out := scope.get("notStatement"):
+        return not counts(left_out["statement"], path)
+    match = scope.get("byteMatchStatement")
+    return match is None or bool(match["searchString"] == path)
+
+
+def test_an_alert_is_blocked_by_its_own_limit_alone_whatever_else_its_address_asks(prod: Recording) -> None:
+    held = [limited["limit"] for limited, scope in rates(prod) if counts(scope, WEBHOOK)]
+    other = [limited["limit"] for limited, scope in rates(prod) if counts(scope, "/api/guardrails/read")]
+
+    assert len(held) == 1, "seven tabs of an office must not have its critical alert refused"
+    assert other == [3000.0]
+    assert [limited["limit"] for limited, scope in rates(prod) if counts(scope, "/api/audit/list")] == [3000.0, 1500.0]
+
+
+@pytest.mark.parametrize("edge", [{}, {"webhookRatePerMinute": 600}, {"webhookRatePerMinute": 1, "webhookBurst": 0}])
+def test_alerts_that_nginx_lets_through_are_let_through_before(edge: dict[str, int]) -> None:
+    config = changed(FARGATE, edge=edge)
+    chosen = settings(config)
+    limit = Limit.of(chosen.edge.webhook_rate_per_minute, chosen.edge.webhook_burst)
+
+    assert limits(run(config))[WEBHOOK] >= max(10, chosen.most_edges * passed(limit, seconds=300))
 
 
 def passed(limit: Limit, *, seconds: int) -> int:
@@ -77,7 +115,7 @@ def test_what_costs_more_has_a_lower_limit_that_no_office_with_open_tabs_reaches
     assert limits(prod) == {
         None: 3000,
         "/api/audit/list": 1500,
-        "/api/alerts/webhook": 600,
+        WEBHOOK: 6 * (5 * 120 + 60 + 1),
         "/api/evidence/zip": 300,
         "/api/snapshot/export": 50,
     }
@@ -88,8 +126,8 @@ def test_what_costs_more_has_a_lower_limit_that_no_office_with_open_tabs_reaches
 
 def test_a_limited_path_is_known_in_each_spelling(prod: Recording) -> None:
     for rule in prod.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]:
-        scope = rule["statement"].get("rateBasedStatement", {}).get("scopeDownStatement", {}).get("byteMatchStatement")
-        if scope:
+        asked = rule["statement"].get("rateBasedStatement", {}).get("scopeDownStatement", {})
+        if scope := asked.get("notStatement", {}).get("statement", asked).get("byteMatchStatement"):
             assert (scope["positionalConstraint"], scope["fieldToMatch"]) == ("EXACTLY", {"uriPath": {}})
             kinds = [each["type"] for each in sorted(scope["textTransformations"], key=lambda each: each["priority"])]
             assert kinds == ["URL_DECODE", "NORMALIZE_PATH", "LOWERCASE"]

@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
-from infra.runtime.fargate.metrics import COUNTED
+from infra.runtime.fargate.metrics import BY_APP, BY_EDGE, COUNTED
+from infra.runtime.fargate.work import DEAD, OLDEST, PENDING, SPOOLED
 from outputs.log_figures import LogFigure
 from tests.support.filter_pattern import matches
 from tests.support.log_line import log_line
-from tests.unit.infra.configs import FARGATE
+from tests.unit.infra.configs import BASE, FARGATE, changed, without
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording
 from webnext import metrics
 from webnext.dependency import FAILURES, AwayError, Dependency
 from webnext.logs import JsonFormatter
+from webnext.vault import TTL, Vault
 
 REQUESTS, OTHERS, LIMITED, MOCK = LogFigure.REQUESTS, LogFigure.OTHERS, LogFigure.LIMITED, LogFigure.MOCK
 WRITES, ELSEWHERE = LogFigure.AUDIT_WRITES, LogFigure.AUDIT_ELSEWHERE
+GONE: Mapping[str, Any] = {"status": 499, "answered_by": "edge", "upstream_header_time": "-", "whole": "false"}
 PUSH: Mapping[str, Any] = {"uri": "/api/audit/push", "request_method": "POST"}
 
 
@@ -46,9 +51,13 @@ def counted(**values: Any) -> set[LogFigure]:
         ({"traffic": "health", "uri": "/healthz"}, set()),
         ({"status": 429, "answered_by": "edge"}, {REQUESTS, LIMITED}),
         ({"status": 429}, {REQUESTS, LIMITED, LogFigure.LIMITED_BY_APP}),
-        ({"status": 499, "request_time": 0.4, "answered_by": "edge"}, {REQUESTS, LogFigure.LEFT}),
-        ({"status": 499, "request_time": 0.9, "answered_by": "edge"}, {REQUESTS}),
-        ({"status": 499, "request_time": 0.1, "traffic": "smoke"}, {OTHERS, LogFigure.LEFT}),
+        ({**GONE, "request_time": 0.4, "upstream_response_time": ""}, {REQUESTS, LogFigure.LEFT}),
+        ({**GONE, "request_time": 0.9, "upstream_response_time": "0.900"}, {REQUESTS}),
+        ({**GONE, "request_time": 15.1, "upstream_response_time": "15.000"}, {REQUESTS}),
+        ({**GONE, "request_time": 1.9, "upstream_response_time": "0.899"}, {REQUESTS, LogFigure.LEFT}),
+        ({**GONE, "request_time": 0.1, "traffic": "smoke"}, {OTHERS, LogFigure.LEFT}),
+        ({**GONE, "status": 400, "request_time": 1.5, "upstream_response_time": ""}, {REQUESTS, LogFigure.LEFT}),
+        ({"status": 400, "upstream_response_time": ""}, {REQUESTS}),
         ({"mock": "true", "uri": "/api/audit/list"}, {REQUESTS, MOCK, LogFigure.MOCK_AUDIT}),
         ({"mock": "true", "uri": "/api/snapshot/export"}, {REQUESTS, MOCK, LogFigure.MOCK_AUDIT}),
         ({"mock": "true", "uri": "/api/evidence/zip"}, {REQUESTS, MOCK, LogFigure.MOCK_EVIDENCE}),
@@ -58,9 +67,13 @@ def counted(**values: Any) -> set[LogFigure]:
         ({"mock": "true", "uri": "/api/evidence/zip", "traffic": "smoke"}, {OTHERS}),
         (PUSH, {REQUESTS, WRITES}),
         ({**PUSH, "uri": "/api/signals"}, {REQUESTS, WRITES}),
-        ({**PUSH, "request_time": 0.1}, {REQUESTS, WRITES}),
-        ({**PUSH, "request_time": 0.101}, {REQUESTS, WRITES, LogFigure.AUDIT_SLOW}),
-        ({**PUSH, "mock": "true", "request_time": 5}, {REQUESTS, MOCK, LogFigure.MOCK_AUDIT, WRITES, ELSEWHERE}),
+        ({**PUSH, "request_time": 3.2, "upstream_header_time": "0.099"}, {REQUESTS, WRITES}),
+        ({**PUSH, "upstream_header_time": "0.100"}, {REQUESTS, WRITES, LogFigure.AUDIT_SLOW}),
+        ({**PUSH, "upstream_header_time": "2.000"}, {REQUESTS, WRITES, LogFigure.AUDIT_SLOW}),
+        (
+            {**PUSH, "mock": "true", "upstream_header_time": "5.000"},
+            {REQUESTS, MOCK, LogFigure.MOCK_AUDIT, WRITES, ELSEWHERE},
+        ),
         ({**PUSH, "status": 422}, {REQUESTS}),
         ({**PUSH, "traffic": "smoke"}, {OTHERS}),
     ],
@@ -70,7 +83,7 @@ def test_a_line_of_nginx_counts_for_what_it_is(values: dict[str, Any], figures: 
 
 
 def of(line: Mapping[str, Any]) -> list[LogFigure]:
-    return [figure for figure, pattern in COUNTED.items() if matches(f"{{ {pattern} }}", line)]
+    return [figure for figure, pattern in {**BY_EDGE, **BY_APP}.items() if matches(f"{{ {pattern} }}", line)]
 
 
 def failing(name: str, caplog: pytest.LogCaptureFixture, times: int) -> list[dict[str, Any]]:
@@ -112,6 +125,63 @@ def test_what_is_away_is_counted_by_its_name_from_lines_of_the_app(name: str, ca
     assert [of(line) for line in lines] == [[LogFigure(f"Away{name.capitalize()}")]]
 
 
+def test_flags_and_secrets_that_stay_as_they_were_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    now, values = [0.0], {"SecretString": "kept"}
+
+    def get_secret_value(*, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        if SecretId and values:
+            return values
+        raise ClientError({"Error": {"Code": "InternalServiceError"}}, "GetSecretValue")
+
+    client = SimpleNamespace(get_secret_value=get_secret_value)
+    vault = Vault("test/", lambda: cast("Any", client), lambda: now[0])
+    assert vault.read("A") == "kept"
+    values.clear()
+    now[0] += TTL
+    assert vault.read("A") == "kept"
+    [line] = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+
+    assert of(line) == [LogFigure.AWAY_SETTINGS]
+    assert of(failing("ssm", caplog, FAILURES)[-1]) == [LogFigure.AWAY_SETTINGS]
+
+
+def containers(declared: Recording) -> Iterator[tuple[str, str]]:
+    """The name of each container, and the group that it logs into."""
+    for task in declared.of("aws:ecs/taskDefinition:TaskDefinition"):
+        for one in json.loads(task.inputs["containerDefinitions"]):
+            yield one["name"], one["logConfiguration"]["options"]["awslogs-group"]
+
+
+def base_and_candidate() -> list[tuple[str, str]]:
+    """The containers of a base, and those of a candidate on it."""
+    base = run(FARGATE)
+    slot = base.outputs["slots"]["candidate"]
+    candidate = run(changed(without(FARGATE, "zones"), track="candidate", base="prod"))
+    groups = {BASE["slots"]["candidate"]["logs"][kind]: slot["logs"][kind] for kind in slot["logs"]}
+    return [*containers(base), *((name, groups[group]) for name, group in containers(candidate))]
+
+
+def test_what_a_container_logs_in_the_shape_of_another_counts_for_nothing(prod: Recording) -> None:
+    lines = {
+        "edge": [json.loads(log_line(**values)) for values in ({}, {"traffic": "smoke"}, {"status": 429}, PUSH)],
+        "app": [{"away": "postgres"}, {"autoPauses": 1}, {SPOOLED: 0}],
+        "worker": [{OLDEST: 0}, {DEAD: 0}, {PENDING: 0}],
+        "watch": [{"ticked": True}, {"routes": {"weight": 10}}],
+    }
+    filters = [one.inputs for one in prod.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
+    read = {
+        (container, kind)
+        for container, group in base_and_candidate()
+        for one in filters
+        if one["logGroupName"] == group
+        for kind, written in lines.items()
+        if any(matches(one["pattern"], line) for line in written)
+    }
+
+    assert read == {(kind, kind) for kind in lines}
+
+
 def test_every_figure_is_taken_from_each_tracks_log(prod: Recording) -> None:
     filters = [
         one.inputs
@@ -121,10 +191,12 @@ def test_every_figure_is_taken_from_each_tracks_log(prod: Recording) -> None:
     made = {(one["logGroupName"], one["metricTransformation"]["name"], one["pattern"]) for one in filters}
 
     assert made == {
-        (f"/ecs/web-next-test/{track}", figure.of(track), f"{{ {COUNTED[figure]} }}")
-        for figure in LogFigure
+        (f"/ecs/web-next-test/{track}-{kind}", figure.of(track), f"{{ {pattern} }}")
         for track in ("stable", "candidate")
+        for kind, figures in COUNTED.items()
+        for figure, pattern in figures.items()
     }
+    assert {figure for figures in COUNTED.values() for figure in figures} == {*LogFigure}
     assert len(filters) == len(made)
     assert {one["metricTransformation"]["defaultValue"] for one in filters} == {"0"}, "what never happened counts as 0"
     assert not [one for one in filters if "dimensions" in one["metricTransformation"]], "which excludes a default"

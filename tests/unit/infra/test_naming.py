@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from infra.naming import Names, bucket_problem, stack_problem
+from bootstrap.roles import ROLES
+from infra.naming import ACCOUNTS, ROLE_ENDS, Names, bucket_problem, stack_problem
 
 ACCOUNT = "111122223333"
 PROD = Names(stack="prod", account=ACCOUNT, region="eu-central-1")
@@ -93,6 +94,24 @@ def test_a_stack_of_which_names_can_be_made_is_taken(stack: str) -> None:
 )
 def test_a_stack_of_which_aws_would_refuse_names_is_refused(stack: str) -> None:
     assert "up to 24 lower-case letters" in (stack_problem(stack) or "")
+
+
+@pytest.mark.parametrize("stack", [*ROLES, "state"])
+def test_a_stack_that_would_have_a_name_of_the_accounts_own_is_refused(stack: str) -> None:
+    said = f"web-next-{stack} is the account's own, as are {', '.join(ACCOUNTS)}; choose another name"
+
+    assert stack_problem(stack) == said
+    assert stack_problem(f"{stack}-2") is None
+
+
+def test_the_accounts_own_names_are_those_that_bootstrap_gives() -> None:
+    assert set(ACCOUNTS) == {*ROLES, "state"}
+
+
+@pytest.mark.parametrize("end", ROLE_ENDS)
+def test_a_stack_that_is_called_as_another_stacks_role_is_refused(end: str) -> None:
+    assert stack_problem(f"prod{end}") == (f"web-next-prod{end} is a role of a stack prod; choose a name without {end}")
+    assert stack_problem(f"{end[1:]}-prod") is None
 
 
 def test_the_longest_stacks_names_are_within_awss_bounds() -> None:

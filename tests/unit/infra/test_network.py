@@ -114,9 +114,10 @@ def test_nobody_goes_out_but_to_what_lets_them_in_and_to_https() -> None:
     assert inside == {rule for rule in let_in(declared) if rule[1] not in ("endpoints", "balancer")}
 
 
+@pytest.mark.parametrize("collector", [None, "https://otel.web-next.test:4318", "https://otel.web-next.test:8443/otlp"])
 @pytest.mark.parametrize("address", ["https://executor.web-next.test", "https://executor.web-next.test:8443/v1"])
-def test_the_app_is_let_out_to_every_address_that_it_is_told(address: str) -> None:
-    declared = run(changed(FARGATE, executorUrl=address))
+def test_the_app_is_let_out_to_every_address_that_it_is_told(address: str, collector: str | None) -> None:
+    declared = run(changed(FARGATE, executorUrl=address, telemetry={"endpoint": collector} if collector else {}))
     out = {port for sender, receiver, port in let_out(declared) if (sender, receiver) == ("app", "0.0.0.0/0")}
     told = {
         urlsplit(variable["value"]).port or 443
@@ -127,8 +128,8 @@ def test_the_app_is_let_out_to_every_address_that_it_is_told(address: str) -> No
     }
 
     assert out == {443} | told
-    assert len(told) == 1
-    assert not [rule for rule in let_in(declared) if rule[2] == 8443], "the way back is the connection's own"
+    assert told == {urlsplit(one).port or 443 for one in (address, collector) if one}
+    assert not [rule for rule in let_in(declared) if rule[2] in (4318, 8443)], "the way back is the connection's own"
 
 
 def test_whoever_goes_out_to_https_is_let_into_the_endpoints_because_awss_names_lead_there() -> None:

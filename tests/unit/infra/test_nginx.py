@@ -17,6 +17,9 @@ from tests.support.edge_configs import beside_an_app, on_docker
 EDGES = pytest.mark.parametrize("config", [on_docker(), beside_an_app()], ids=["docker", "fargate"])
 
 
+FILES = '~ "^/(?!api/).+[.](css|ico|js|png|svg|woff2)$"'
+
+
 def lines(config: EdgeConfig) -> list[str]:
     return [line.strip() for line in render(config).splitlines()]
 
@@ -27,6 +30,17 @@ def test_the_edge_has_the_limit_that_is_configured(rate: int, burst: int) -> Non
 
     assert f"limit_req_zone $binary_remote_addr zone=api:10m rate={rate}r/m;" in told
     assert f"limit_req zone=api burst={burst} nodelay;" in told
+
+
+@EDGES
+def test_what_connections_take_at_most_fits_into_the_containers_memory(config: EdgeConfig) -> None:
+    told = dict(line.rstrip(";").split(maxsplit=1) for line in lines(config) if line.startswith(("worker_", "large_")))
+    open_ = int(told["worker_processes"]) * int(told["worker_connections"].partition(";")[0])
+    each = nginx.TLS_KIB if config.tls else nginx.PLAIN_KIB
+
+    assert open_ * each <= (config.memory - nginx.TMP_MIB - nginx.BESIDE_MIB) * 1024
+    assert open_ // nginx.WORKERS > 2000, "of one client, in one worker"
+    assert told["large_client_header_buffers"] == "2 8k", "what the figures were measured with"
 
 
 def test_the_edge_of_a_machine_ends_tls_and_a_tasks_does_not() -> None:
@@ -41,7 +55,7 @@ def test_the_edge_of_a_machine_ends_tls_and_a_tasks_does_not() -> None:
 @EDGES
 def test_a_request_that_failed_on_one_track_is_never_tried_on_another(config: EdgeConfig) -> None:
     assert "proxy_next_upstream off;" in lines(config)
-    assert lines(config).count("proxy_pass http://$track;") == 2
+    assert lines(config).count("proxy_pass http://$chosen;") == (6 if config.tls else 5)
 
 
 @EDGES
@@ -65,7 +79,7 @@ def test_each_of_a_hundred_buckets_has_one_percent() -> None:
 def test_without_a_split_the_track_is_the_tasks_own() -> None:
     told = lines(beside_an_app("candidate"))
 
-    assert "set $track candidate;" in told
+    assert "set $chosen candidate;" in told
     assert not [line for line in told if "split_clients" in line or "web_next_bucket" in line or "$pinned" in line]
 
 
@@ -134,6 +148,7 @@ def test_what_a_record_says_of_the_edge_changes_with_its_configuration() -> None
         config=hashlib.sha256(render(on_docker()).encode()).hexdigest(),
         most=6,
         firewall=300,
+        hsts="max-age=0",
     )
     assert first.config != second.config
 
@@ -154,11 +169,26 @@ def test_the_playbooks_directives_are_there(config: EdgeConfig, directive: str) 
 
 
 @EDGES
-def test_the_limit_stands_in_the_api_location_only(config: EdgeConfig) -> None:
-    told = lines(config)
+def test_each_location_that_leads_to_the_app_has_the_limit_of_its_kind(config: EdgeConfig) -> None:
+    told = re.findall(r"location ([^{@]+) \{\s+(?:if [^}]*\}\s+)?(limit_req [^;]*);", render(config))
 
-    assert sum(line.startswith("limit_req ") for line in told) == 1
-    assert told[told.index("limit_req zone=api burst=10 nodelay;") - 1] == "location /api/ {"
+    assert dict(told) == {
+        "/api/": "limit_req zone=api burst=10 nodelay",
+        "= /api": "limit_req zone=api burst=10 nodelay",
+        "= /api/alerts/webhook": "limit_req zone=webhook burst=60 nodelay",
+        **dict.fromkeys(("/", FILES), "limit_req zone=pages burst=100 nodelay"),
+    }
+
+
+@EDGES
+def test_the_expressions_of_the_maps_are_compiled(config: EdgeConfig) -> None:
+    assert "pcre_jit on;" in [line.partition("  #")[0] for line in render(config).splitlines()]
+
+
+def test_strict_transport_is_said_of_a_domain_and_taken_back_from_localhost() -> None:
+    assert 'add_header Strict-Transport-Security "max-age=31536000" always;' in lines(beside_an_app())
+    assert 'add_header Strict-Transport-Security "max-age=0" always;' in lines(on_docker())
+    assert (beside_an_app().hsts, on_docker().hsts) == ("max-age=31536000", "max-age=0")
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(60, 1), (120, 1), (45, 2), (1, 60)])

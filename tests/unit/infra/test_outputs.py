@@ -28,6 +28,7 @@ EDGE = {
     "config": str,
     "most": int,
     "firewall": int,
+    "hsts": str,
 }
 SCHEMA = {"version": int, "digest": str}
 RELEASE = {"track": str, "image": str, "build_sha": str, "version": str, "adapters": TEXTS, "digest": str}
@@ -88,7 +89,13 @@ ON_DOCKER = ANY_STABLE | {
     "smoke_target": target(runtime=str, app=str, worker=str),
     "slots": {
         "stable": {"address": str},
-        "candidate": {"address": str, "worker": str, "environment": TEXTS, "files": {"volume": str, "digest": str}},
+        "candidate": {
+            "address": str,
+            "worker": str,
+            "outside": bool,
+            "environment": TEXTS,
+            "files": {"volume": str, "digest": str},
+        },
     },
     "traffic": {"runtime": str, "container": str, "folder": str},
 }
@@ -103,7 +110,7 @@ ON_FARGATE = ANY_STABLE | {
             "target_group": str,
             "execution_role": str,
             "task_role": str,
-            "log_group": str,
+            "logs": {"edge": str, "app": str, "worker": str},
             "ready_alarm": str,
             "scaling": {"least": int, "most": int, "label": str},
             "edge": {
@@ -111,6 +118,7 @@ ON_FARGATE = ANY_STABLE | {
                 "server_name": str,
                 "rate_per_minute": int,
                 "burst": int,
+                "limits": {"webhook_per_minute": int, "webhook_burst": int, "pages_per_minute": int, "requests": int},
                 "trusted_proxies": [str],
                 "trusted_callers": [str],
                 "access": {"console": [str], "webhook": [str], "audit_push": [str]},

@@ -34,7 +34,6 @@ def test_every_committed_stack_file_is_among_those() -> None:
 
 
 UNREAL: list[tuple[str, Any]] = [
-    ("account", "111122223333"),
     ("domain", "example.com"),
     ("domain", "console.example.com"),
     ("executorUrl", "https://executor.prod.example.com/x"),
@@ -46,7 +45,6 @@ UNREAL: list[tuple[str, Any]] = [
     ("access.clients", ["203.0.113.0/24"]),
     ("fargate.hostedZoneId", f"Z{'0' * 20}"),
     ("alarmTargets", ["real@web-next.test", "on-call@example.com"]),
-    ("operatorRoles", ["arn:aws:iam::111122223333:role/deployer"]),
     ("rollout.watchImage", f"cutover@sha256:{'0' * 64}"),
 ]
 
@@ -56,8 +54,14 @@ def test_a_placeholder_is_found_by_its_key(key: str, value: Any) -> None:
     assert placeholders(settings(FARGATE, **at(key, value))) == {key: json.dumps(value)}
 
 
+def test_the_accounts_is_found_with_the_roles_which_are_of_it() -> None:
+    unreal: dict[str, Any] = {"account": "111122223333", "operatorRoles": ["arn:aws:iam::111122223333:role/deployer"]}
+
+    assert placeholders(settings(FARGATE, **unreal)) == {key: json.dumps(value) for key, value in unreal.items()}
+
+
 def test_every_placeholder_is_among_those() -> None:
-    assert {key for key, _ in UNREAL} == set(PLACEHOLDERS)
+    assert {key for key, _ in UNREAL} | {"account", "operatorRoles"} == set(PLACEHOLDERS)
 
 
 @pytest.mark.parametrize("domain", ["console.web-next.test", "best-example.com", "myexample.com", "example.community"])

@@ -18,8 +18,8 @@ HOLDS = ("web-next:data:", "web-next:security:", "web-next:storage:", "web-next:
 """The components that hold data, secrets and records, or carry them, by the start of their types."""
 OTHER_STACK = {"track", "base", "runtime", "account", "region"}
 """Settings that make another stack of this one: nothing stays as it is."""
-APART = ("machine.", "network.", "adapters.", "fargate.hostedZoneId", "fargate.certificateArn")
-"""Sections and keys of which not each is changed here, or, as the machine, none."""
+APART = ("machine.", "outside", "network.", "adapters.", "fargate.hostedZoneId", "fargate.certificateArn")
+"""Sections and keys of which not each is changed here, or, as the machine and its way out, none."""
 RECORD = "BucketObjectv2 deployment: content"
 """It names whatever is declared, so it changes each time."""
 Shape = dict[str, dict[str, Any]]
@@ -97,6 +97,7 @@ def test_another_runtime_touches_neither_data_nor_secrets() -> None:
     assert {line for line in differences if line[0] not in "+-" and not line.startswith("aws aws: ")} - {RECORD} == {
         "BucketCorsConfiguration evidence: corsRules[0].allowedOrigins",
         "Role app: assumeRolePolicy",
+        "Role app: permissionsBoundary",
         "Schema schema: access.emulator",
         "UpdateGuard release: told.emulator",
         "postgresql audit-roles: sslmode",

@@ -21,7 +21,7 @@ from tests.unit.infra.recorder import Recording
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 GUARD = "pulumi-python:dynamic/web-next:UpdateGuard"
-OWN = {SCHEMA, GUARD, "pulumi-python:dynamic/web-next:EdgeFiles"}
+OWN = {SCHEMA, GUARD, "pulumi-python:dynamic/web-next:EdgeFiles", "pulumi-python:dynamic/web-next:Pids"}
 TUNNEL = changed(FARGATE, database={"access": "tunnel"})
 DOUBLE = without(DOCKER, "executorUrl")
 EVERY = pytest.mark.parametrize("config", [DOUBLE, TUNNEL], ids=["docker with a double", "fargate with a bastion"])
@@ -46,11 +46,13 @@ TOKENS = {
     "web-next:fargate:Registry",
     "web-next:fargate:Runtime",
     "web-next:fargate:StandingAlarms",
+    "web-next:fargate:TaskLogs",
     "web-next:fargate:TrackMetrics",
     "web-next:fargate:Watch",
     "web-next:fargate:WorkMetrics",
     "web-next:network:Bastion",
     "web-next:network:Network",
+    "web-next:network:OwnVpc",
     "web-next:operations:Monitoring",
     "web-next:security:AppRole",
     "web-next:security:Vault",

@@ -73,17 +73,17 @@ def test_those_mistakes_mended_are_taken() -> None:
 
 
 def test_placeholders_are_refused_by_an_up_before_anything_is_declared() -> None:
-    heading, line = refusal(changed(FARGATE, account="111122223333"))
+    heading, line = refusal(changed(FARGATE, domain="console.example.com"))
 
     assert heading == "1 problem(s) in this stack's settings:"
-    assert line == 'web-next:account = "111122223333": a placeholder; put the real value there'
+    assert line == 'web-next:domain = "console.example.com": a placeholder; put the real value there'
 
 
 def test_a_preview_names_placeholders_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     monkeypatch.setattr(pulumi.log, "warn", said.append)
-    config = changed(FARGATE, account="111122223333", database={"access": "later"})
+    config = changed(FARGATE, domain="console.example.com", database={"access": "later"})
     declared = record(lambda: program(config))
 
     assert declared.one("aws:rds/instance:Instance").protect

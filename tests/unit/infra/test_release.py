@@ -13,6 +13,7 @@ from infra import release
 from infra.flags import Flags, FlagsArgs
 from infra.release import Release, digest_of, environment_of, release_of, shared_environment
 from infra.settings.keys import Settings
+from outputs.release import Track
 from tests.unit.infra.configs import DOCKER, FARGATE, NAMES, settings, without
 from tests.unit.infra.recorder import record
 from webnext.settings import FlagValues
@@ -72,6 +73,19 @@ def test_a_release_tells_the_app_the_playbooks_plain_settings() -> None:
         "ADAPTER_QUEUE": "production",
         "ADAPTER_GUARDRAILS": "production",
     }
+
+
+@pytest.mark.parametrize("track", ["stable", "candidate"])
+def test_an_app_is_told_where_spans_go_and_which_more_secrets_the_vault_has_and_none_of_them(track: Track) -> None:
+    asked = settings(executorAuth="bearer", telemetry={"endpoint": "https://otel.web-next.test", "headers": "true"})
+    plain, more = (shared_environment(one, NAMES, track) for one in (settings(), asked))
+
+    assert dict(more.items() - plain.items()) == {
+        "VAULT_ENTRIES": "EXECUTOR_TOKEN,OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "https://otel.web-next.test",
+    }
+    assert list(suspicious(more)) == []
+    assert AppSettings.from_environment(more).vault_entries == ("EXECUTOR_TOKEN", "OTLP_HEADERS")
 
 
 @pytest.mark.parametrize("adapter", ["audit", "evidence", "queue", "guardrails"])

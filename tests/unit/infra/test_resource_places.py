@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from infra import providers
-from offline.emulator.admission import SERVED
+from offline.emulator.served import SERVED
 from offline.machine import ROOT
 from offline.standins.aws import PACKAGE
 from offline.standins.kind import Kind

@@ -53,6 +53,15 @@ def test_each_only_to_what_is_its_own() -> None:
     assert {statement["Effect"] for statement in found.values()} == {"Allow"}
 
 
+def test_the_app_reads_an_entry_that_the_settings_ask_for_and_no_other() -> None:
+    asked = settings(FARGATE, executorAuth="bearer")
+    declared = record(lambda: AppRole("app", AppRoleArgs.of(asked, NAMES)))
+    document = json.loads(declared.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+    (secrets,) = (one for one in document["Statement"] if one["Sid"] == "Secrets")
+
+    assert secrets["Resource"] == [NAMES.secret_arns(one) for one in (*APP_SECRETS, "EXECUTOR_TOKEN")]
+
+
 def test_the_app_lists_its_own_objects_alone_and_is_told_of_a_missing_one() -> None:
     # StringLike would deny what S3 asks before it says 404: whether the caller may list, without a prefix.
     assert statements()["Listing"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["evidence/*", "spool/*"]}}

@@ -10,14 +10,15 @@ import pytest
 from pydantic import BaseModel
 
 from cutover.schema import authorities
-from infra.settings import rules
+from infra.settings import belonging, reach, rules
 from infra.settings.keys import Settings
 from infra.settings.rules import broken
+from tests.unit.infra import belonging_cases, outside_cases
 from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, IMAGE, MACHINE, STACK, changed, settings, without
 
 ROOT = Path(__file__).parents[3]
 CANDIDATE = changed(FARGATE, track="candidate", base="prod")
-IDS = {f"{tier}SubnetIds": ["subnet-0a", "subnet-0b"] for tier in ("app", "data", "public")}
+IDS = {f"{tier}SubnetIds": [f"subnet-{n}a", f"subnet-{n}b"] for n, tier in enumerate(("app", "data", "public"))}
 ZONE = {"hostedZoneId": "Z0123456789ABCDEFGHIJ"}
 EXISTING = {"vpcId": "vpc-0a", **IDS}
 
@@ -54,9 +55,8 @@ KEPT: list[dict[str, str]] = [
     changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720, "wafRequests": 1866}),
     changed(FARGATE, database={"storage": "100", "maxStorage": "110"}),
     changed(FARGATE, image="later", edge={"image": "later"}),
-    without(DOCKER, "executorUrl"),
-    changed(DOCKER, executorUrl="http://executor.web-next.test:8080"),
-    without(changed(FARGATE, adapters={"guardrails": "mock"}), "executorUrl"),
+    *outside_cases.KEPT,
+    *belonging_cases.KEPT,
     changed(FARGATE, backupWindow="23:30-00:30", maintenanceWindow="sun:00:30-sun:01:30"),
     changed(FARGATE, backupWindow="01:00-02:00", maintenanceWindow="sun:23:30-mon:00:30"),
 ]
@@ -133,12 +133,6 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             "network.dataSubnetIds has 0: name two or more of the VPC, in different zones",
             "network.publicSubnetIds has 0: name two or more of the VPC, in different zones",
         ],
-    ),
-    "a VPC with ranges": (
-        changed(
-            FARGATE, network={**EXISTING, "dataSubnets": ["10.42.0.0/26"]}, edge={"trustedProxies": ["10.9.0.0/20"]}
-        ),
-        ["network has vpcId and ranges of subnets: in an existing VPC name subnets by id, and remove the ranges"],
     ),
     "a balancer at addresses that nobody knows": (
         changed(FARGATE, network=EXISTING),
@@ -248,22 +242,27 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             for tier in ("app", "data", "public")
         ],
     ),
-    "guardrails from nowhere": (
-        without(changed(FARGATE, adapters={"audit": "mock"}), "executorUrl"),
-        ["executorUrl is not set: real guardrails come from there; set it, or set adapters.guardrails to mock"],
-    ),
-    "an executor without TLS": (
-        changed(FARGATE, executorUrl="http://executor.web-next.test:8080"),
-        [
-            'executorUrl is "http://executor.web-next.test:8080": on fargate it must be https; the way to the executor '
-            "leaves the VPC, and the console's page may not ask http"
-        ],
-    ),
+    **outside_cases.BROKEN,
+    **belonging_cases.BROKEN,
     "a region whose database nobody could verify": (
         changed(FARGATE, region="il-central-1", zones=["il-central-1a", "il-central-1b"]),
         [
             "region is il-central-1: cutover/schema/rds.pem has no authority of RDS there, so nobody could verify the "
             f"database; choose one of {', '.join(sorted(authorities.regions()))}, or add the region's to the file"
+        ],
+    ),
+    "a region of the government's partition": (
+        changed(FARGATE, region="us-gov-west-1", zones=["us-gov-west-1a", "us-gov-west-1b"]),
+        [
+            "region is us-gov-west-1: that is partition aws-us-gov, and names, service hosts and instance classes here "
+            "are those of partition aws alone; choose a region of aws, such as eu-central-1"
+        ],
+    ),
+    "a region of China's partition, on a machine too": (
+        changed(DOCKER, region="cn-north-1"),
+        [
+            "region is cn-north-1: that is partition aws-cn, and names, service hosts and instance classes here are "
+            "those of partition aws alone; choose a region of aws, such as eu-central-1"
         ],
     ),
     "storage that cannot grow": (
@@ -370,7 +369,7 @@ STOOD_IN_FOR = {"account", "region"}
 """Keys whose stand-in serves a rule as well as the real value: shape and length are the same."""
 
 
-@pytest.mark.parametrize("rule", rules._RULES, ids=lambda rule: rule.find.__name__)
+@pytest.mark.parametrize("rule", [*rules.RULES, *reach.RULES, *belonging.RULES], ids=lambda rule: rule.find.__name__)
 def test_a_rule_needs_what_it_reads_and_is_left_out_for_nothing_else(rule: Any) -> None:
     seen: set[str] = set()
     for config in [*KEPT, *(config for config, _ in BROKEN.values())]:

@@ -13,7 +13,7 @@ from infra.dashboard import grafana_dashboard
 from infra.nginx import FOLDER as EDGE_FOLDER
 from infra.nginx import LINES, WEIGHTS, render
 from infra.release import environment_of, release_of, shared_environment
-from infra.runtime.docker.edge import FILE_BYTES, LINES_MIB
+from infra.runtime.docker.edge import FILE_BYTES, LINES_MIB, MEMORY_MIB
 from infra.runtime.docker.files import FOLDER, aws_config
 from infra.runtime.docker.runtime import DockerRuntime, DockerRuntimeArgs
 from outputs.panels import PANELS
@@ -24,7 +24,7 @@ from tests.unit.infra.recorder import record
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
 EDGE_FILES = "pulumi-python:dynamic/web-next:EdgeFiles"
-DOUBLE = without(DOCKER, "executorUrl")
+DOUBLE = changed(without(DOCKER, "executorUrl"), executorAuth="bearer")
 PROCESSES = {"stable": 3003, "worker": 3003, "executor": 3010}
 """The containers that run the service's image, and the ports on which they say how they are."""
 OTHERS = {"edge": 8443, "reader": 3903, "prometheus": 9090}
@@ -51,7 +51,7 @@ def test_a_container_has_no_privilege_it_does_not_need(name: str) -> None:
     assert container["capabilities"]["drops"] == ["ALL"]
     assert container["securityOpts"] == ["no-new-privileges:true"]
     assert not container.get("privileged")
-    assert container["memory"] <= 256
+    assert container["memory"] <= (640 if name == "edge" else 256)
     assert container["image"].startswith("sha256:")
     assert container["restart"] == "unless-stopped"
     assert container["readOnly"] is True
@@ -99,7 +99,8 @@ def test_app_and_worker_have_the_releases_environment_and_the_executor_where_it_
     assert "EDGE_PEERS=10.213.7.10" in environments["stable"]
     assert "NEXT_PUBLIC_EXECUTOR_URL=http://10.213.7.12:3010" in environments["stable"]
     machines = {
-        f"{key}={shared[key]}" for key in ("ENVIRONMENT", "NEXT_PUBLIC_EXECUTOR_URL", "S3_REGION", "VAULT_PREFIX")
+        f"{key}={shared[key]}"
+        for key in ("ENVIRONMENT", "NEXT_PUBLIC_EXECUTOR_URL", "S3_REGION", "VAULT_ENTRIES", "VAULT_PREFIX")
     }
     assert environments["executor"] & released == machines
     assert environments["executor"] - environments["stable"] == {"DOUBLE_DATA=/var/lib/web-next-executor"}
@@ -161,9 +162,53 @@ def test_what_is_reached_by_others_stands_at_its_fixed_address_and_the_worker_an
         "stable": [("web-next-0a1b2c3d", "10.213.7.11")],
         "worker": [("web-next-0a1b2c3d", None)],
         "executor": [("web-next-0a1b2c3d", "10.213.7.12")],
-        "edge": [("web-next-0a1b2c3d", "10.213.7.10")],
+        "edge": [("web-next-0a1b2c3d", "10.213.7.10"), ("outside-web-next-0a1b2c3d", "10.215.7.10")],
         "watch": [],
     }
+
+
+NEAR = {"telemetry": {"endpoint": "http://10.213.7.1:4318"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "leave"),
+    [
+        (DOUBLE, False),
+        (changed(DOUBLE, **NEAR), False),
+        (changed(DOUBLE, outside=True), True),
+        (changed(DOUBLE, telemetry={"endpoint": "http://10.214.7.1:4318"}), True),
+        (changed(DOUBLE, telemetry={"endpoint": "https://otel.web-next.test"}), True),
+        (changed(DOUBLE, executorUrl="https://executor.web-next.test"), True),
+        (changed(DOUBLE, executorUrl="http://10.213.7.30:8080"), False),
+    ],
+    ids=[
+        "nobody",
+        "a collector here",
+        "it is set",
+        "another network",
+        "a collector",
+        "an executor",
+        "an executor here",
+    ],
+)
+def test_app_and_worker_leave_the_clones_network_where_somebody_they_call_is_not_on_it(
+    config: dict[str, str], leave: bool
+) -> None:
+    declared = run(config)
+    for name in ("stable", "worker"):
+        container = declared.one(CONTAINER, name).inputs
+        assert ("outside-web-next-0a1b2c3d" in [each["name"] for each in container["networksAdvanced"]]) is leave
+        assert container.get("dns", []) == ([] if leave else ["127.0.0.1"]), "a name is a way out too"
+
+
+def test_nobody_else_leaves_it_and_what_is_on_several_networks_passes_nothing_on() -> None:
+    declared = run(changed(DOUBLE, outside=True))
+    running = {one.name: one.inputs for one in declared.of(CONTAINER) if "networksAdvanced" in one.inputs}
+    outside = {name for name, each in running.items() if "outside-web-next-0a1b2c3d" in str(each["networksAdvanced"])}
+
+    assert outside == {"edge", "stable", "worker"}
+    assert running["executor"]["dns"] == ["127.0.0.1"]
+    assert all(each["sysctls"] == {"net.ipv4.ip_forward": "0"} for each in running.values())
 
 
 def test_reader_and_prometheus_listen_on_the_metrics_network_alone_where_no_process_of_the_service_is() -> None:
@@ -183,7 +228,7 @@ def test_the_log_is_memory_that_the_edge_writes_and_the_reader_reads() -> None:
     assert mounts(edge)[LINES] == (volume["name"], True)
     assert mounts(reader)[LINES] == (volume["name"], False)
     assert 2 * FILE_BYTES < LINES_MIB * 2**20, "the file that begins is there before the old one is gone"
-    assert edge["memory"] >= 128 + LINES_MIB, "what is written is the edge's memory"
+    assert edge["memory"] == MEMORY_MIB + LINES_MIB, "what is written is the edge's memory"
 
 
 def test_everything_is_found_by_the_clones_label_and_nothing_shares_a_name() -> None:
@@ -231,13 +276,13 @@ def test_processes_wait_for_their_files_and_are_made_anew_when_these_change(tmp_
         assert before[name].inputs["envs"] == after[name].inputs["envs"]
 
 
-def test_the_edge_reads_its_configuration_from_a_volume_and_its_key_from_a_mount() -> None:
+def test_the_edge_reads_its_configuration_from_a_volume_and_mounts_no_key_but_its_own() -> None:
     declared = run(DOUBLE)
     container = declared.one(CONTAINER, "edge").inputs
 
     assert "uploads" not in container
     assert mounts(container) == {
-        "/etc/nginx/tls": ("a folder", False),
+        **{f"/etc/nginx/tls/edge.{kind}": ("a folder", False) for kind in ("key", "pem")},
         EDGE_FOLDER: ("web-next-test-edge-0a1b2c3d", True),
         LINES: ("web-next-test-edge-lines-0a1b2c3d", True),
     }
@@ -268,7 +313,7 @@ def test_the_edge_stands_before_both_slots_and_knows_who_calls_from_this_machine
     edge = found[0].edge
 
     assert edge.upstreams == {"stable": "10.213.7.11:3003", "candidate": "10.213.7.13:3003"}
-    assert edge.trusted_callers == ["10.213.7.1"]
+    assert edge.trusted_callers == ["10.215.7.1"]
     assert edge.lines == f"{LINES}/lines"
     assert found[0].metrics_url == "http://127.0.0.1:9097"
     assert found[0].receiver == "http://10.213.7.12:3010"

@@ -85,6 +85,20 @@ def test_rules_are_judged_although_other_values_are_wrong() -> None:
     ]
 
 
+def test_a_value_or_key_of_any_size_and_form_is_one_short_line() -> None:
+    (long,) = problems(changed(account="9" * 1_000_000))
+    (deep,) = problems({**DOCKER, "web-next:edge": "[" * 100_000})
+    (name,) = problems(changed(domain=".".join(["a" * 60] * 5)))
+    (broken,) = problems({**DOCKER, "web-next:foo\nbar\x1b[31m": "1"})
+
+    assert long.startswith('web-next:account = "999')
+    assert "… of 1000002 characters: it must be an account id" in long
+    assert deep.startswith('web-next:edge = "[[[')
+    assert len(deep) < 500
+    assert name.endswith("it must be a DNS name in lower case, without scheme or port")
+    assert broken.startswith("web-next:foo\\nbar\\u001b[31m: unknown key")
+
+
 def test_rules_about_a_wrong_value_wait_until_it_is_right() -> None:
     assert problems(changed(FARGATE, zones=["x"], backupWindow="now")) == [
         'web-next:backupWindow = "now": it must be HH:MM-HH:MM in UTC',
@@ -240,17 +254,17 @@ def test_a_stack_without_an_image_is_noted_with_what_comes_next_and_needs_no_com
 
 
 def test_placeholders_are_named_in_a_preview_and_refused_all_at_once_by_an_up() -> None:
-    unreal = settings(FARGATE, account="111122223333", domain="console.example.com")
+    unreal = settings(FARGATE, executorUrl="https://executor.example.com", domain="console.example.com")
 
     assert notes_on(unreal, preview=True) == [
-        "up will refuse this stack's placeholders, put the real values there: account, domain"
+        "up will refuse this stack's placeholders, put the real values there: domain, executorUrl"
     ]
     with pytest.raises(SettingsError) as refused:
         notes_on(unreal, preview=False)
     assert str(refused.value).splitlines() == [
         "2 problem(s) in this stack's settings:",
-        '  web-next:account = "111122223333": a placeholder; put the real value there',
         '  web-next:domain = "console.example.com": a placeholder; put the real value there',
+        '  web-next:executorUrl = "https://executor.example.com": a placeholder; put the real value there',
     ]
 
 

@@ -185,6 +185,7 @@ def test_pages_of_the_console_alone_may_upload(config: dict[str, str], origin: s
 
     assert rule["allowedOrigins"] == [origin]
     assert rule["allowedMethods"] == ["GET", "PUT"]
+    assert rule["allowedHeaders"] == ["content-type", "if-none-match"]
 
 
 def test_the_evidence_bucket_has_the_name_that_is_set() -> None:

@@ -14,7 +14,7 @@ RANGES = [
     IPv4Network((int(IPv4Network(block).network_address) + offset * 2 ** (32 - prefix), prefix))
     for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
     for prefix in range(LARGEST, SPLITTABLE + 1)
-    for offset in range(3)
+    for offset in range(min(3, 2 ** (prefix - LARGEST)))
 ]
 CIDR = IPv4Network("10.42.0.0/16")
 

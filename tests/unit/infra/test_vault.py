@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from infra.vault import APP_SECRETS, CHANNEL, Vault, VaultArgs
-from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, without
+from tests.unit.infra.configs import ACCOUNT, DOCKER, FARGATE, NAMES, OPERATORS, changed, without
 from tests.unit.infra.parts import Parts, run
 from tests.unit.infra.recorder import Recording, record
 
@@ -136,6 +136,26 @@ def test_without_a_double_the_webhooks_entry_is_empty_locally_too() -> None:
     declared = run(DOCKER)
 
     assert "SLACK_WEBHOOK_URL" not in {version.name for version in declared.of(SECRET_VERSION)}
+
+
+ASKED = {"executorAuth": "bearer", "telemetry": {"endpoint": "https://otel.web-next.test", "headers": True}}
+
+
+def test_an_entry_that_the_settings_ask_for_is_the_apps_and_its_value_is_put_there_by_somebody_else() -> None:
+    declared = run(changed(FARGATE, **ASKED))
+    asked = {"EXECUTOR_TOKEN", "OTLP_HEADERS"}
+
+    assert {secret.name for secret in declared.of(SECRET)} == ENTRIES | asked
+    assert [readers(declared)[entry] for entry in asked] == [[NAMES.app_role_arn, *OPERATORS]] * 2
+    assert not asked & {version.name for version in declared.of(SECRET_VERSION)}
+
+
+def test_the_doubles_token_is_made_and_one_that_comes_later_is_kept() -> None:
+    first = run(changed(without(DOCKER, "executorUrl"), **ASKED)).one(SECRET_VERSION, "EXECUTOR_TOKEN")
+
+    assert first.inputs["secretString"] == "generated-executor-token"
+    assert "secretString" in first.secrets
+    assert first.ignore_changes == ("secretString",)
 
 
 def test_every_entry_of_the_stack_can_be_found_in_its_outputs() -> None:

@@ -12,6 +12,7 @@ from cutover.traffic import MOUNTED as ASKED
 from infra.nginx import FOLDER, WEIGHTS
 from infra.runtime.docker import watch
 from infra.runtime.docker.watch import CODE, MOUNTED, PROJECT, code_digest
+from outputs import emulator
 from tests.unit.infra.configs import DOCKER, without
 from tests.unit.infra.parts import run
 
@@ -29,6 +30,7 @@ def test_it_watches_the_base_and_shows_its_heartbeat_where_prometheus_looks(cont
     assert container["command"] == [
         f"{Path(sys.prefix).resolve()}/bin/python",
         *("-m", "cutover", "watch", "-s", "test", "--listen", "10.214.7.1:9097"),
+        *("--asker", "10.214.7.15"),
     ]
     assert container["workingDir"] == str(PROJECT)
     assert container["healthcheck"]["tests"][-1] == "</dev/tcp/10.214.7.1/9097"
@@ -46,17 +48,17 @@ def test_it_writes_to_the_edges_volume_and_its_reports_alone(container: dict[str
     assert WEIGHTS.startswith(f"{FOLDER}/")
 
 
-def test_it_reads_python_packages_code_and_one_certificate(container: dict[str, Any]) -> None:
+def test_it_reads_python_packages_code_one_certificate_and_the_key_of_the_emulator(container: dict[str, Any]) -> None:
     read = {each["hostPath"] for each in container["volumes"] if each.get("readOnly")}
     environment, authority = Path(sys.prefix).resolve(), PROJECT / "tests/unit/infra/tls/ca.pem"
 
     assert read == {
-        *map(str, (sys.base_prefix, environment, authority)),
+        *map(str, (sys.base_prefix, environment, authority, emulator.FILE)),
         *(str(PROJECT / folder) for folder in CODE),
     }
 
 
-def test_it_has_no_docker_no_pulumi_and_no_key(container: dict[str, Any]) -> None:
+def test_it_has_no_docker_no_pulumi_and_no_key_of_the_edge_or_the_databases(container: dict[str, Any]) -> None:
     names = {entry.partition("=")[0] for entry in container["envs"]}
     paths = {each.get("hostPath", "") for each in container["volumes"]}
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from offline.stackfile import DEFAULTS
 from policy.resources import ID_INPUTS, UNKNOWN, Resource, Stack
 from tests.support.prod_shape import UNKNOWN_BEFORE_UP
 from tests.unit.infra.configs import ACCOUNT, BASE, DOCKER, FARGATE, REGION, changed, without
@@ -17,6 +18,8 @@ from tests.unit.infra.recorder import Recording, Registered, identity
 
 PROD = changed(FARGATE, database={"access": "tunnel"})
 LOCAL = without(DOCKER, "executorUrl")
+REHEARSED = changed(LOCAL, mayDestroy=DEFAULTS["web-next:mayDestroy"])
+"""As `make up` writes it."""
 CANARY = changed(without(FARGATE, "zones"), track="candidate", base="prod")
 
 
@@ -85,8 +88,13 @@ def local() -> Stack:
 
 
 @cache
+def rehearsed() -> Stack:
+    return stack_of(run(REHEARSED), "local", REHEARSED)
+
+
+@cache
 def account() -> Stack:
     return stack_of(bootstrap(), "account", {})
 
 
-OWN = (prod, canary, local, account)
+OWN = (prod, canary, local, rehearsed, account)

@@ -95,6 +95,34 @@ CASES = [
         unknown=hide("BucketLifecycleConfiguration evidence", "rules"),
     ),
     Case(
+        rule="uploads-closed",
+        at="evidence",
+        bad=[
+            rewrite("BucketPolicy evidence", "policy", "s3:GetObjectVersion", "s3:GetObjectAcl"),
+            rewrite("BucketPolicy evidence", "policy", "ArnNotEquals", "ArnEquals"),
+            rewrite("BucketPolicy evidence", "policy", '"Sid": "NobodyElse", "Effect": "Deny"', '"Effect": "Allow"'),
+        ],
+        unknown=hide("BucketPolicy evidence", "policy"),
+    ),
+    Case(
+        rule="uploads-expire",
+        at="evidence",
+        bad=[
+            gone("BucketLifecycleConfiguration evidence"),
+            drop("BucketLifecycleConfiguration evidence", "rules.0.expiration"),
+            put("BucketLifecycleConfiguration evidence", "rules.0.status", "Disabled"),
+            drop("BucketLifecycleConfiguration evidence", "rules.2.noncurrentVersionExpiration"),
+            drop("BucketLifecycleConfiguration evidence", "rules.2"),
+        ],
+        unknown=hide("BucketLifecycleConfiguration evidence", "rules"),
+    ),
+    Case(
+        rule="uploads-expire",
+        at="access-logs",
+        bad=[gone("BucketLifecycleConfiguration access-logs")],
+        unknown=hide("BucketLifecycleConfiguration access-logs", "rules"),
+    ),
+    Case(
         rule="s3-locked",
         at="records",
         bad=[
@@ -291,7 +319,7 @@ CASES = [
             rewrite(
                 "Role preview",
                 "assumeRolePolicy",
-                ', "token.actions.githubusercontent.com:sub": "repo:ours/cutover:pull_request"',
+                ',"token.actions.githubusercontent.com:sub":["repo:ours/cutover:pull_request"]',
                 "",
             ),
             rewrite("Role preview", "assumeRolePolicy", "repo:ours/cutover:pull_request", "repo:ours/*:pull_request"),

@@ -1,4 +1,4 @@
-"""Cases of the rules on nginx's file: lines taken away or weakened, in a task's environment and on a machine."""
+"""Cases of the rules on nginx: lines of its file taken away or weakened, and others beside its own in its log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tests.unit.policy import captured
 from tests.unit.policy.case import Case
-from tests.unit.policy.changes import Change, gone, hide, rewrite, told, untold
+from tests.unit.policy.changes import Change, gone, hide, put, rewrite, told, untold
 
 IN_A_TASK, ON_A_MACHINE = ("TaskDefinition stable", "containerDefinitions"), ("EdgeFiles edge", "config")
 
@@ -51,6 +51,11 @@ CASES = [
         ("zone=api:10m", "zone=api:16k"),
         ("rate=60r/m", "rate=6000r/m"),
         ("burst=10 nodelay", "burst=1000 nodelay"),
+        ("rate=120r/m", "rate=6000r/m"),
+        ("burst=60 nodelay", "burst=1000 nodelay"),
+        ("rate=1200r/m", "rate=60000r/m"),
+        ("limit_conn requests 100;", ""),
+        ("limit_req zone=pages", "# limit_req zone=pages"),
         ("limit_req_status 429", "limit_req_status 503"),
         ("    limit_req_status 429;", ""),
         ("limit_req zone=api burst=10 nodelay;", ""),
@@ -95,7 +100,12 @@ CASES = [
     *at_both(
         "edge-tls",
         ("listen", "ssl_protocols TLSv1; listen"),
-        machine=[here("8443 ssl", "8443"), here("ssl_protocols TLSv1.2", "ssl_protocols TLSv1.1 TLSv1.2")],
+        machine=[
+            here("8443 ssl", "8443"),
+            here("ssl_protocols TLSv1.2", "ssl_protocols TLSv1.1 TLSv1.2"),
+            here("ssl_ciphers ", "ssl_ciphers ECDHE-RSA-AES128-SHA256:"),
+            here("ssl_ciphers ", "# ssl_ciphers "),
+        ],
     ),
     *at_both(
         "edge-hides-and-guards",
@@ -104,7 +114,11 @@ CASES = [
         ('proxy_set_header X-Web-Next-Track "";', ""),
         ("X-Forwarded-For $remote_addr", "X-Forwarded-For $proxy_add_x_forwarded_for"),
         ("proxy_next_upstream off", "proxy_next_upstream error"),
-        ("client_max_body_size 1m", "client_max_body_size 0"),
+        ("client_max_body_size 256k", "client_max_body_size 0"),
+        ("client_max_body_size 256k", "client_max_body_size 1m"),
+        ("absolute_redirect off", "absolute_redirect on"),
+        ("error_page 400 414", "error_page 414"),
+        machine=[here("client_max_body_size 16k;"), here("client_max_body_size 16k", "client_max_body_size 256k")],
     ),
     *at_both(
         "edge-logged",
@@ -112,5 +126,31 @@ CASES = [
         ("limit_req zone=api", "access_log off; limit_req zone=api"),
         ("flush=100ms;", "flush=100ms if=$asked;"),
         ('"status":$status,', ""),
+    ),
+    Case(
+        rule="containers-logs-apart",
+        at="stable",
+        bad=[
+            rewrite(*IN_A_TASK, "/stable-edge", "/stable-app"),
+            rewrite(*IN_A_TASK, "/stable-app", "/stable-worker"),
+            rewrite("TaskDefinition worker", "containerDefinitions", "/stable-worker", "/stable-edge"),
+        ],
+        unknown=hide("TaskDefinition worker", "containerDefinitions"),
+    ),
+    Case(
+        rule="containers-logs-apart",
+        at="candidate",
+        stack=captured.canary,
+        bad=[rewrite("TaskDefinition candidate", "containerDefinitions", "/candidate-edge", "/candidate-app")],
+        unknown=hide("TaskDefinition candidate", "containerDefinitions"),
+    ),
+    Case(
+        rule="containers-logs-apart",
+        at="tracks-stable-EdgeRequests",
+        bad=[
+            put("LogMetricFilter tracks-stable-EdgeRequests", "logGroupName", "/ecs/web-next-test/stable-app"),
+            rewrite(*IN_A_TASK, "/stable-app", "/stable-edge"),
+        ],
+        unknown=hide("LogMetricFilter tracks-stable-EdgeRequests", "logGroupName"),
     ),
 ]

@@ -15,6 +15,7 @@ DATABASE_RULE, BALANCER_RULE = (
     "SecurityGroupIngressRule network-balancer-from-198.51.100.0-24-443",
 )
 ACCESS = "web-next:access"
+ALERTS_SCOPE = "rules.1.statement.rateBasedStatement.scopeDownStatement.byteMatchStatement"
 
 CASES = [
     Case(
@@ -127,8 +128,19 @@ CASES = [
         bad=[
             rewrite("TaskDefinition stable", CONTAINERS, '"name": "VERSION", "value"', '"name": "REDIS_URL", "value"'),
             rewrite("TaskDefinition stable", CONTAINERS, '"name": "VERSION", "value"', '"name": "API_KEY", "value"'),
+            rewrite(
+                "TaskDefinition stable",
+                CONTAINERS,
+                '"name": "VERSION", "value"',
+                '"name": "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "value"',
+            ),
             rewrite("TaskDefinition stable", CONTAINERS, '"value": "1.5.1"', '"value": "https://me:pass@there.test"'),
             rewrite("TaskDefinition stable", CONTAINERS, '"value": "1.5.1"', '"value": "AKIAIOSFODNN7EXAMPLE"'),
+            rewrite("TaskDefinition stable", CONTAINERS, '"value": "1.5.1"', '"value": "sk_live_51HxAbCdEfGhIj"'),
+            rewrite("TaskDefinition stable", CONTAINERS, '"python3", "-ISc"', '"sh", "-c", "DB_PASSWORD=hunter2 x"'),
+            rewrite(
+                "TaskDefinition stable", CONTAINERS, '"python3", "-ISc"', '"x", "--api-key sk-0123456789abcdefghij"'
+            ),
         ],
         unknown=hide("TaskDefinition stable", CONTAINERS),
     ),
@@ -143,7 +155,7 @@ CASES = [
         rule="containers-bounded-and-logged",
         at="stable",
         bad=[
-            rewrite("TaskDefinition stable", CONTAINERS, '"memory": 192, ', ""),
+            rewrite("TaskDefinition stable", CONTAINERS, '"memory": 256, ', ""),
             rewrite("TaskDefinition stable", CONTAINERS, '"logConfiguration"', '"notConfigured"'),
         ],
         unknown=hide("TaskDefinition stable", CONTAINERS),
@@ -219,6 +231,7 @@ CASES = [
         bad=[
             put("Listener balancer-https", "sslPolicy", "ELBSecurityPolicy-2016-08"),
             put("Listener balancer-https", "sslPolicy", "ELBSecurityPolicy-TLS13-1-2-Ext1-2021-06"),
+            put("Listener balancer-https", "sslPolicy", "ELBSecurityPolicy-TLS13-1-2-2021-06"),
             drop("Listener balancer-https", "sslPolicy"),
             put("Listener balancer-https", "protocol", "HTTP"),
         ],
@@ -272,6 +285,9 @@ CASES = [
         at="firewall",
         bad=[
             drop("WebAcl firewall", "rules.0"),
+            drop("WebAcl firewall", "rules.1"),
+            drop("WebAcl firewall", "rules.0.statement.rateBasedStatement.scopeDownStatement"),
+            rewrite("WebAcl firewall", f"{ALERTS_SCOPE}.searchString", "webhook", "queue"),
             put("WebAcl firewall", "rules.0.action", {"count": {}}),
             put("WebAcl firewall", "rules.0.statement.rateBasedStatement.limit", 2_000_000.0),
             put("WebAcl firewall", "rules.0.statement.rateBasedStatement.aggregateKeyType", "CONSTANT"),
@@ -303,6 +319,19 @@ CASES = [
             ("balancer-stable", ["tracks-stable-errors", "tracks-stable-slow"], "metricQueries"),
             ("balancer-https", ["standing-stable-hosts"], "treatMissingData"),
             ("worker", ["standing-worker-tasks"], "treatMissingData"),
+        )
+    ),
+    *(
+        Case(
+            rule="alarms-every-way-down",
+            at=f"tracks-stable-{figure}",
+            bad=[gone(f"MetricAlarm tracks-stable-{alarm}")],
+            unknown=hide(f"MetricAlarm tracks-stable-{alarm}", what),
+        )
+        for figure, alarm, what in (
+            ("EdgeMockAudit", "fallback-audit", "metricName"),
+            ("EdgeMockGuardrails", "fallback-guardrails", "metricName"),
+            ("AwaySettings", "away", "metricQueries"),
         )
     ),
     Case(

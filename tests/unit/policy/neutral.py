@@ -31,6 +31,7 @@ NEUTRAL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             *("allocatedStorage", "applyImmediately", "backupWindow", "instanceClass", "maintenanceWindow"),
             *("multiAz", "storageType", "performanceInsightsEnabled", "performanceInsightsRetentionPeriod"),
         ),
+        "aws:iam/role:Role": ("maxSessionDuration",),
         "aws:scheduler/schedule:Schedule": ("flexibleTimeWindow", "scheduleExpression"),
     },
     "which resources belong together: an update fails, or tests/unit/infra does, where they do not": {

@@ -37,5 +37,5 @@ def test_our_own_file_is_read_whole(config: object) -> None:
     assert {"split_clients"} & {one.name for one in tree.all("split_clients")} == (
         {"split_clients"} if config == on_docker() else set()
     )
-    assert len(list(tree.all("location"))) >= 8
+    assert len(list(tree.all("location"))) >= 7
     assert len(list(tree.all("proxy_set_header"))) >= 7

@@ -10,8 +10,11 @@ import pytest
 from policy import exceptions
 from policy.resources import Stack
 from policy.verdict import judge
+from tests.unit.infra.configs import changed
+from tests.unit.infra.parts import run
 from tests.unit.policy import captured
-from tests.unit.policy.captured import OWN
+from tests.unit.policy.captured import OWN, REHEARSED
+from tests.unit.policy.changes import Change, put, told
 
 
 @pytest.mark.parametrize("stack", OWN, ids=lambda one: one.__name__)
@@ -20,6 +23,31 @@ def test_no_rule_has_anything_against_our_own_stacks_and_none_is_unchecked(stack
 
     assert [str(one) for one, _ in verdict.findings] == []
     assert [str(one) for one in verdict.unchecked] == []
+
+
+@pytest.mark.parametrize("config", [captured.PROD, captured.LOCAL], ids=["prod", "local"])
+def test_nor_has_one_against_secrets_that_are_shown_to_others(config: dict[str, str]) -> None:
+    asked = {"executorAuth": "bearer", "telemetry": {"endpoint": "https://otel.web-next.test:4318", "headers": True}}
+    config = changed(config, **asked)
+    verdict = judge(captured.stack_of(run(config), "test", config), date.today())
+
+    assert [str(one) for one, _ in verdict.findings] == []
+    assert [str(one) for one in verdict.unchecked] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (put("Bucket evidence", "forceDestroy", True), "s3-versioned"),
+        (put("Instance audit", "deletionProtection", False), "rds-kept"),
+        (put("Secret REDIS_URL", "recoveryWindowInDays", 0.0), "secrets-own-key-and-kept"),
+    ],
+)
+def test_what_may_go_on_a_machine_is_a_finding_on_aws_whatever_its_file_says(change: Change, rule: str) -> None:
+    told_so = told("web-next:mayDestroy", REHEARSED["web-next:mayDestroy"])
+    verdict = judge(told_so(change(captured.prod())), date.today())
+
+    assert [one.rule.id for one in verdict.against] == [rule]
 
 
 def test_a_first_preview_of_prod_leaves_nothing_unchecked() -> None:

@@ -8,19 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from policy.exceptions import KEPT, Allowance, ExceptionsError, read
+from policy.exceptions import KEPT, ExceptionsError, read
 from policy.verdict import Enforcement, EnforcementError, judge
 from tests.unit.policy import captured
+from tests.unit.policy.allowances import RULE, TODAY, allowance
 from tests.unit.policy.changes import gone, hide, put
 
-TODAY = date(2026, 11, 29)
 OPEN = put("BucketPublicAccessBlock evidence", "blockPublicAcls", False)
-RULE = "s3-public-access-blocked"
-
-
-def allowance(**changes: object) -> Allowance:
-    told = {"rule": RULE, "resource": "evidence", "stacks": "prod", "reason": "asked for", "owner": "platform"}
-    return Allowance(**{**told, "expires": TODAY, **changes})  # type: ignore[arg-type]
 
 
 def test_an_exception_lets_its_rule_stand_until_its_date() -> None:
@@ -49,16 +43,70 @@ def test_an_exception_is_for_one_rule_resource_and_stack(other: dict[str, str]) 
     assert RULE in [one.rule.id for one in verdict.against]
 
 
-def test_an_exception_without_a_reason_or_an_owner_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "exceptions.toml"
-    file.write_text(
-        '[[exception]]\nrule = "s3-tls-only"\nresource = "x"\nstacks = "*"\nreason = ""\nexpires = 2027-01-01\n'
-    )
+ENTRY = (
+    '[[exception]]\nrule = "s3-tls-only"\nresource = "evidence"\nstacks = "prod"\nreason = "asked for"\n'
+    'owner = "platform"\nexpires = 2027-01-01\n'
+)
+MALFORMED = {
+    "another table": ("[rule]\n", "has rule; it has a list"),
+    "one table": (ENTRY.replace("[[exception]]", "[exception]"), "a list of [[exception]] alone"),
+    "no owner": (ENTRY.replace('owner = "platform"\n', ""), "expires; each has expires, owner, "),
+    "a key more": (ENTRY + 'ticket = "1"\n', "ticket; each has expires, owner, "),
+    "an empty reason": (ENTRY.replace("asked for", ""), "entry 1 has reason = ''; it is one line that says something"),
+    "a blank reason": (ENTRY.replace("asked for", "  "), "entry 1 has reason = '  '; it is one line"),
+    "a reason of two lines": (ENTRY.replace("asked for", "a\\nb"), "entry 1 has reason = 'a\\nb'; it is one line"),
+    "an owner that is a number": (ENTRY.replace('"platform"', "7"), "entry 1 has owner = 7; it is one line"),
+    "a list of stacks": (ENTRY.replace('"prod"', '["prod"]'), "entry 1 has stacks = ['prod']; it is one line"),
+    "a rule that is none": (ENTRY.replace("tls-only", "tls"), "rule = 's3-tls'; name a rule of docs/policy.md"),
+    "a runtime that is none": (ENTRY.replace('"prod"', '"runtime:fargat"'), "name stacks, or one of runtime:docker"),
+    "a day in quotes": (ENTRY.replace("2027-01-01", '"2027-01-01"'), "it is a day, such as 2027-01-31, without quotes"),
+    "a moment": (ENTRY.replace("2027-01-01", "2027-01-01T00:00:00"), "it is a day, such as 2027-01-31"),
+    "one twice": (ENTRY * 2, "entry 2 has s3-tls-only of evidence once more"),
+}
 
-    with pytest.raises(
-        ExceptionsError, match="entry 1 has rule, resource, stacks, reason, expires; each has expires, o"
-    ):
+
+@pytest.mark.parametrize(("text", "said"), MALFORMED.values(), ids=MALFORMED)
+def test_an_exception_that_says_too_little_or_nothing_that_is_meant_is_refused_in_a_line(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "exceptions.toml"
+    file.write_text(text)
+
+    with pytest.raises(ExceptionsError) as refused:
         read(file)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_without_exceptions_has_none(tmp_path: Path) -> None:
+    (tmp_path / "exceptions.toml").write_text("")
+
+    assert read(tmp_path / "exceptions.toml") == []
+
+
+def test_an_exception_for_more_than_a_year_is_a_finding() -> None:
+    stack = OPEN(captured.prod())
+
+    assert judge(stack, TODAY, allowances=[allowance(expires=date(2027, 11, 30))]).against == []
+    (finding,) = judge(stack, TODAY, allowances=[allowance(expires=date(2027, 12, 1))]).against
+    assert str(finding).startswith(f"evidence: the exception from {RULE} ends on 2027-12-01, and 366 days are the most")
+
+
+def test_an_exception_for_what_is_not_in_its_stack_is_a_finding() -> None:
+    (finding,) = judge(captured.prod(), TODAY, allowances=[allowance(resource="evidnce")]).against
+
+    assert f"an exception from {RULE} is for evidnce, which is not here" in str(finding)
+    assert judge(captured.canary(), TODAY, allowances=[allowance(resource="evidnce")]).against == []
+    assert judge(captured.prod(), TODAY, allowances=[allowance(resource="evidnce", stacks="*")]).against == []
+
+
+def test_a_rule_that_less_is_asked_of_on_aws_is_told_and_on_a_machine_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "enforcement.toml"
+    file.write_text(f'[stack.prod]\n{RULE} = "disabled"\n')
+    (told,) = judge(OPEN(captured.prod()), TODAY, enforcement=Enforcement.read(file)).findings
+
+    assert (told[0].rule, told[0].seen, told[1]) == (KEPT, f"enforcement.toml has {RULE} disabled", "advisory")
+    assert judge(captured.local(), TODAY).findings == []
 
 
 def test_a_level_is_a_stacks_own_or_its_runtimes_or_mandatory(tmp_path: Path) -> None:
@@ -78,6 +126,15 @@ def test_a_level_of_no_rule_and_no_level_are_refused(wrong: str, tmp_path: Path)
     file.write_text(f"[runtime.docker]\n{wrong}\n")
 
     with pytest.raises(EnforcementError, match=r"name a rule of docs/policy.md"):
+        Enforcement.read(file)
+
+
+@pytest.mark.parametrize("wrong", ["[stacks.prod]\n", "stack = 1\n", '[stack]\nprod = "disabled"\n'])
+def test_a_file_of_levels_in_another_form_is_refused(wrong: str, tmp_path: Path) -> None:
+    file = tmp_path / "enforcement.toml"
+    file.write_text(wrong)
+
+    with pytest.raises(EnforcementError):
         Enforcement.read(file)
 
 

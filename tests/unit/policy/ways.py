@@ -43,6 +43,12 @@ def more(value: Any) -> Way:
     return lambda there: [(f"+ {value}", [*there, value])]
 
 
+def actions(text: str) -> Iterator[tuple[str, Any]]:
+    """Every action in place of those that a statement allows. What else a statement says of those who deploy is taken
+    away, part by part, in tests/unit/infra/test_deployer.py."""
+    return (each for each in statements(text) if each[0].endswith(" Action *"))
+
+
 def statements(text: str) -> Iterator[tuple[str, Any]]:
     """Each statement of a policy away where it denies, and wider in each of its parts where it allows."""
     document = json.loads(text)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cutover.review.drift import drifted
+from cutover.review.drift import Drifted, drifted
 from cutover.review.properties import UNKNOWN
 from cutover.review.steps import Preview, Step, read
 from cutover.review.verdict import Verdict
@@ -78,7 +79,7 @@ def test_of_two_json_documents_only_what_differs_is_said_whatever_their_order_an
         )
     )
     (row,) = [line for line in changed.splitlines() if line.startswith("| update")]
-    assert row == '| update | BucketPolicy | one | `policy.Statement[Allow].Action` | ["s3:PutObject"] → — |'
+    assert row == '| update | BucketPolicy | one | `policy.Statement[Allow].Action` | `["s3:PutObject"]` → — |'
 
 
 def test_what_is_computed_or_follows_is_folded_and_no_row() -> None:
@@ -94,7 +95,7 @@ def test_a_secret_that_changes_is_named_and_never_told() -> None:
     text = shown(
         update({"password": SECRET}, {"password": SECRET}, type="aws:rds/instance:Instance", touched=("password",))
     )
-    assert "| update | Instance | one | `password` | [secret] → [secret] |" in text
+    assert "| update | Instance | one | `password` | `[secret]` → `[secret]` |" in text
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,96 @@ def test_a_secret_in_plain_is_in_neither_comment_nor_json(value: Any, op: str) -
     said = reviewed(Preview(steps=(sides[op],), errors=(f"no way to {value}",) if "://" in str(value) else ()))
     assert "hunter2secret" not in said.comment + said.json
     assert json.loads(said.json)["changes"]
+
+
+HOSTILE = [
+    "@everyone look",
+    "<img src=x onerror=alert(1)>",
+    "[click](https://evil.example)",
+    "https://evil.example/login",
+    "<!-- cutover review canary -->",
+    "x | **y** | `z`",
+    "x \\| @everyone",
+    "```\n</details>\n# @everyone",
+    "x\n\n**Dangers**: none\n- [x] ok",
+    "closes #1",
+    "GH-1",
+    "\u202edrowssap\u202c @everyone",
+    "<details>",
+]
+"""What does something in a comment, wherever it stands."""
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("where", ["name", "key", "value", "tag", "danger", "error", "policy", "type", "drift"])
+def test_foreign_text_is_code_wherever_it_comes_from_and_ends_no_line_cell_or_fence(where: str, text: str) -> None:
+    change = update(
+        {"a": "b", "tags": {}},
+        {"a": text if where == "value" else "c"}
+        | ({text: "d"} if where == "key" else {})
+        | ({"tags": {"t": text}} if where == "tag" else {}),
+        type=f"aws:x/y:{text}" if where == "type" else "aws:x/y:Kind",
+    )
+    if where == "name":
+        change = replace(change, urn=f"urn:pulumi:prod::web-next::k::{text}")
+    if where == "danger":
+        kind = "aws:s3/bucket:Bucket"
+        change = replace(change, op="replace", type=kind, keys=(text,), urn=f"urn:pulumi:prod::web-next::k::{text}")
+    verdict = Verdict(against=(f"{text}; about (rule)",)) if where == "policy" else None
+    drift = [Drifted(name=text, kind=text, gone=False, differs=(text, text))] if where == "drift" else None
+    said = reviewed(
+        Preview(steps=(change,), errors=(text,) if where == "error" else ()), policy=verdict, found=drift
+    ).comment
+    prose = re.sub(r"(?ms)^```.*?^```$", "", said)
+    prose = re.sub(r"(?<!`)`(?!`)[^`\n]+`(?!`)", "", prose.partition("\n")[2])
+    assert not re.search(r"@\w|<(?!/?details|/?summary|/?code)|\]\(|://|#\d|(?<!/)GH-|\[x\]|\u202e", prose), prose
+    assert prose.count("<details>") == prose.count("</details>") <= 1
+    assert prose.count("**Dangers**") == (where == "danger")
+    assert "".join(said.split("\n")).isprintable()
+    for row in said.splitlines():
+        assert not row.startswith("|") or row.count("|") == 6, row
+
+
+def test_what_is_too_much_for_a_screen_is_folded_and_the_dangers_go_first() -> None:
+    buckets = [
+        replace(update({"a": 1}, {}, op="delete", type="aws:s3/bucket:Bucket"), new=None, urn=f"u::b{number}")
+        for number in range(60)
+    ]
+    groups = [update({f"a{n}": 1}, {f"a{n}": 2}, type=f"aws:x/y:K{n}") for n in range(40)]
+    verdict = Verdict(against=tuple(f"one {n}; about (rule-{n})" for n in range(40)))
+    drift = [Drifted(name=f"d{n}", kind="Kind", gone=False, differs=("a", "b")) for n in range(40)]
+    errors = tuple(f"line {n}\nand {n}" for n in range(40))
+    for preview in (Preview(steps=(*buckets, *groups)), Preview(steps=(*buckets, *groups), errors=errors)):
+        said = reviewed(preview, policy=verdict, found=drift)
+        visible, _, folded = said.comment.partition("\n<details>")
+        assert len(visible.splitlines()) <= SCREEN
+        assert len(said.comment) < GITHUB
+        names = [one["name"] for one in json.loads(said.json)["dangers"]]
+        assert len(names) == 60
+        assert all(f"`{name}` is deleted" in visible or f"danger {name}: " in folded for name in names)
+    (few,) = [line for line in shown(*buckets).splitlines() if "Way back" in line]
+    assert "b2 and 57 more: what is lost" in few
+
+
+def test_a_policy_that_was_not_come_to_is_not_said_to_hold() -> None:
+    change = update({"a": 1}, {"a": 2})
+    failed = reviewed(Preview(steps=(change,), errors=("the pack cannot be read",)), policy=Verdict()).comment
+    assert "- **Policy**: not judged, since the preview fails\n" in failed
+    assert "- **Policy**: holds\n" in reviewed(Preview(steps=(change,)), policy=Verdict()).comment
+
+
+def test_what_the_policy_lets_stand_is_part_of_what_was_approved_in_any_order() -> None:
+    preview = read(events("log-days"))
+    told = [Verdict(), Verdict(advice=("a", "b")), Verdict(advice=("b", "a")), Verdict(advice=("a",))]
+    none, one, same, less = (reviewed(preview, policy=each).digest for each in told)
+    assert one == same
+    assert len({none, one, less}) == 3
+
+
+def test_a_value_that_is_not_shown_makes_another_change_all_the_same() -> None:
+    one, other = (reviewed(Preview(steps=(update({"token": "a"}, {"token": value}),))) for value in ("b", "c"))
+    assert one.comment.partition("<details>")[0] == other.comment.partition("<details>")[0]
+    assert one.digest != other.digest
 
 
 def test_what_was_approved_is_the_same_in_any_order_and_another_for_another_value() -> None:

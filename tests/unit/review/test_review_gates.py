@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,18 @@ from cutover.review.engine import compared
 from cutover.review.migrations import locks
 from cutover.review.steps import Preview, Step, read
 from cutover.review.verdict import verdict
+from cutover.stacks.outputs import Outputs
+from cutover.stacks.preflight import Preflight
 from tests.support.recorded_reviews import NAMES, events, reviewed
+from tests.unit.policy import captured
+from tests.unit.policy.changes import hide
+from tests.unit.policy.told import reports
 
-ADDRESS = "address/network-eu-central-1b@9c6b34b2"
+ADDRESS = "address/network-eu-central-1b@bcde0751"
 SOUND = [
     name
     for name in NAMES
-    if name not in ("broken", "migration", "new-log-group", "one-nat", "protected", "unencrypted")
+    if name not in ("broken", "log-days", "migration", "new-log-group", "one-nat", "protected", "unencrypted")
 ]
 
 
@@ -102,8 +109,21 @@ def test_a_preview_that_fails_is_red_and_says_why(prod: Path, capsys: pytest.Cap
     assert read([]).errors == ("the preview did not come to its end; run pulumi preview to see why",)
 
 
+def test_a_terminal_shows_what_fits_a_screen_and_a_file_all_of_it(
+    prod: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (prod / "recorded").write_text("replicas")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["review", "-s", "prod", "--comment", str(prod / "comment.md")]) == 0
+    shown = capsys.readouterr().out
+    assert "numCacheClusters" in shown
+    assert shown.endswith("\nevery property: --comment FILE\n")
+    assert "<details>" not in shown
+    assert "<details>" in (prod / "comment.md").read_text()
+
+
 def test_another_review_than_the_approved_one_is_red(prod: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (prod / "recorded").write_text("log-days")
+    (prod / "recorded").write_text("replicas")
     written = prod / "review.json"
     assert main(["review", "-s", "prod", "--json", str(written), "--comment", str(prod / "comment.md")]) == 0
     document = json.loads(written.read_text())
@@ -121,6 +141,28 @@ def test_drift_and_what_was_approved_are_never_judged_by_an_offline_shape(
     monkeypatch.setattr(engine, "has_state", lambda _: False)
     assert main(["review", "-s", "prod", *options]) == 6
     assert "the state of prod cannot be opened here, and nothing else will do" in capsys.readouterr().err
+
+
+def test_drift_is_looked_for_while_the_database_is_in_reach(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def reaching(known: Preflight) -> Iterator[None]:
+        seen.append(f"reaches {known.stack}'s, {known.config['web-next:database']['access']}")
+        yield
+        seen.append("leaves it")
+
+    def looked(*_: object) -> list[Any]:
+        seen.append("looks")
+        return events("nothing")
+
+    monkeypatch.setattr(Preflight, "reaching_the_database", reaching)
+    monkeypatch.setattr(engine, "outputs", lambda stack: Outputs(stack, {}))
+    monkeypatch.setattr(engine, "config", lambda _: {"web-next:database": {"access": "tunnel"}})
+    monkeypatch.setattr(engine, "_events", looked)
+
+    assert main(["review", "-s", "prod", "--drift"]) == 0
+    assert seen == ["reaches prod's, tunnel", "looks", "leaves it"]
 
 
 def test_a_pending_migration_is_linted_and_its_locks_are_named() -> None:
@@ -168,7 +210,12 @@ def test_the_locks_of_a_migration_are_those_that_postgres_takes(sql: str, expect
 @pytest.mark.parametrize(
     ("name", "base", "way"),
     [
-        ("log-days", None, "revert the commit, `cutover up -s prod`; 3 min, reckoned"),
+        (
+            "log-days",
+            None,
+            "none for log/90d-to-30d, objects/90d-to-30d: what is lost comes from a snapshot or a copy, "
+            "if there is one",
+        ),
         ("tags", None, "revert the commit, `cutover up -s prod`; 3 min, reckoned"),
         ("release", None, "revert the commit, `cutover up -s prod`; 10 min, reckoned"),
         ("larger-database", None, "revert the commit, `cutover up -s prod`; 30 min, reckoned"),
@@ -203,10 +250,13 @@ def test_the_pack_s_verdict_is_in_the_engine_s_events() -> None:
         "enforcementLevel": "mandatory",
     }
     summary = {"summaryEvent": {"result": "failed", "resourceChanges": {"same": 3}}}
-    others = [event | {"enforcementLevel": "advisory"}, event | {"policyName": "unchecked", "message": "later"}]
+    (later,) = reports(hide("SecretPolicy REDIS_URL", "policy")(captured.prod()))
+    told = {"policyName": later.policyName, "message": later.message, "enforcementLevel": "advisory"}
+    others = [event | {"enforcementLevel": "advisory"}, told]
     preview = read([*({"policyEvent": one} for one in (event, *others)), summary])
     assert preview.errors == ()
     found = verdict(preview.policy)
     assert found.against == found.advice == ("evidence: open; a bucket is closed: close it (s3-closed)",)
-    assert found.unchecked == ("later (unchecked)",)
+    (unchecked,) = found.unchecked
+    assert unchecked.startswith("REDIS_URL: unchecked, policy of REDIS_URL is not known yet; ")
     assert reviewed(preview, policy=found).red == ["policy: evidence: open (s3-closed)"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from tests.support.double import Client, running
 from tests.support.memory_audit import Call, MemoryAudit
 from webnext.alerts.mock import MockAlerts
 from webnext.app import create_app
@@ -69,3 +72,10 @@ def call(made: Made, services: Services) -> Call:
         return asyncio.run(exchange())
 
     return send
+
+
+@pytest.fixture
+def double(tmp_path: Path) -> Iterator[Client]:
+    """The executor's double, called without a socket, with its data in tmp_path."""
+    with running(tmp_path) as client:
+        yield client

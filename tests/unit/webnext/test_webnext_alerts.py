@@ -3,136 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
-from types import SimpleNamespace
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
+from bullmq import Worker
+from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError
 
 from tests.support.standing_in import in_request
-from webnext.alerts import redis, slack
+from webnext.alerts import consumer, production, redis
+from webnext.alerts.consumer import Consumer
+from webnext.alerts.letter import Letter
 from webnext.alerts.outbox import Counts, Row
-from webnext.alerts.production import ProductionAlerts
-from webnext.alerts.queues import Depth, Letter, attempt, letter_of
+from webnext.alerts.pace import Pace
+from webnext.alerts.production import LOOKED_UP, ProductionAlerts
+from webnext.alerts.queues import Depth
 from webnext.alerts.reconciler import Reconciler
-from webnext.alerts.slack import DeliveryError, Slack, message
 from webnext.alerts.worker import AlertWorker, Duty
+from webnext.contract.alerts import DeadLetter, DeadLettersAnswer
 from webnext.dependency import AwayError
 from webnext.flags import Flags
 from webnext.postgres import Postgres
 from webnext.settings import Settings
-from webnext.vault import Vault, VaultError
-
-WEBHOOK = "https://hooks.example.com/services/T0/B0/word"
+from webnext.vault import Vault
 
 
-class Secrets:
-    """A Secrets Manager that counts how often it is asked."""
-
-    def __init__(self, value: str | None = WEBHOOK) -> None:
-        self.value = value
-        self.asked = 0
-
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
-        self.asked += 1
-        return {"SecretString": self.value}
-
-
-def deliver(answer: Callable[[httpx.Request], Any], secrets: Secrets | None = None, times: int = 1) -> None:
-    async def run() -> None:
-        made = Slack(Vault("test/", lambda: secrets or Secrets()), httpx.MockTransport(answer))
-        try:
-            for _ in range(times):
-                await made.deliver({"text": "hello"}, "trace-0001")
-        finally:
-            await made.close()
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize(
-    ("alert", "text"),
-    [
-        (
-            {"title": "Drawdown", "severity": "critical", "text": "0.19"},
-            "*[critical] Drawdown*\n0.19\ntrace trace-0001",
-        ),
-        ({"title": "Drawdown", "message": "0.19"}, "*Drawdown*\n0.19\ntrace trace-0001"),
-        ({"text": "0.19"}, "0.19\ntrace trace-0001"),
-        ({"severity": "info", "value": 3}, '*[info]*\n{"severity": "info", "value": 3}\ntrace trace-0001'),
-        ({"title": 7, "text": ["a"]}, "*7*\n['a']\ntrace trace-0001"),
-    ],
-)
-def test_a_message_says_what_people_read_first(alert: dict[str, Any], text: str) -> None:
-    assert message(alert, "trace-0001") == {"text": text}
-
-
-@pytest.mark.parametrize("mention", ["<!channel>", "<!here|here>", "<@U123>", "<https://example.com|click>"])
-@pytest.mark.parametrize("place", ["title", "severity", "text", "message", "other"])
-def test_a_message_mentions_nobody(place: str, mention: str) -> None:
-    assert "<" not in message({place: mention}, mention)["text"]
-
-
-def test_a_message_is_bounded() -> None:
-    alert = {"title": "&" * 1000, "severity": "&" * 1000, "text": "&" * 100_000}
-    assert len(message(alert, "&" * 1000)["text"]) < 40_000 / 2
-
-
-def test_a_success_is_a_delivery() -> None:
-    seen = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append((str(request.url), json.loads(request.content)))
-        return httpx.Response(200)
-
-    deliver(answer)
-    assert seen == [(WEBHOOK, {"text": "hello\ntrace trace-0001"})]
-
-
-@pytest.mark.parametrize("status", [301, 400, 404, 429, 500])
-def test_any_other_status_is_a_failed_attempt(status: int) -> None:
-    with pytest.raises(DeliveryError, match=f"^answered with status {status}$"):
-        deliver(lambda _: httpx.Response(status))
-
-
-def test_a_revoked_address_is_read_again() -> None:
-    secrets = Secrets()
-    for status, asked in ((500, 1), (404, 2)):
-        secrets.asked = 0
-
-        async def run(status: int = status) -> None:
-            made = Slack(Vault("test/", lambda: secrets), httpx.MockTransport(lambda _: httpx.Response(status)))
-            for _ in range(2):
-                with pytest.raises(DeliveryError):
-                    await made.deliver({"text": "hello"}, "")
-            await made.close()
-
-        asyncio.run(run())
-        assert secrets.asked == asked
-
-
-def _refused(request: httpx.Request) -> httpx.Response:
-    raise httpx.ConnectError(f"{request.url} is away")
-
-
-@pytest.mark.parametrize("secret", [WEBHOOK, "http://[", "no address", None])
-def test_whatever_fails_is_a_failed_attempt_that_does_not_tell_the_address(secret: str | None) -> None:
-    with pytest.raises(DeliveryError) as failed:
-        deliver(_refused, Secrets(secret))
-    assert "services" not in str(failed.value)
-
-
-def test_an_answer_that_takes_too_long_is_a_failed_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hang(_: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(60)
-        return httpx.Response(200)
-
-    monkeypatch.setattr(slack, "SECONDS", 0.05)
-    with pytest.raises(DeliveryError, match=r"^no answer within 0\.05 s$"):
-        deliver(hang)
+def no_secrets() -> Any:
+    raise AssertionError("no secret is needed")
 
 
 def test_an_address_of_redis_has_user_token_port_and_database() -> None:
@@ -162,26 +62,6 @@ def test_no_address_of_redis_is_quoted(url: str) -> None:
     assert "word" not in str(refused.value)
 
 
-def job(data: Any, stacktrace: list[str], reason: str | None = None) -> Any:
-    return SimpleNamespace(id="1", data=data, stacktrace=stacktrace, failedReason=reason, timestamp=5)
-
-
-def test_a_job_of_ours_is_its_alert() -> None:
-    entry = attempt("no answer")
-    found = letter_of(job({"alert": {"text": "a"}, "traceId": "t"}, [entry, entry]))
-    assert (found.alert, found.trace_id, found.created) == ({"text": "a"}, "t", 5)
-    assert [list(error) for error in found.errors] == [["at", "error"]] * 2
-
-
-@pytest.mark.parametrize(
-    ("data", "alert"), [({"text": "a"}, {"text": "a"}), ({"alert": 1}, {"alert": 1}), (5, {"text": "5"})]
-)
-def test_any_other_job_is_an_alert_as_a_whole(data: Any, alert: dict[str, Any]) -> None:
-    found = letter_of(job(data, ["Error: boom\n    at file:1"], "boom"))
-    assert (found.alert, found.errors) == (alert, [{"at": None, "error": "Error: boom"}])
-    assert letter_of(job(data, [], "stalled")).errors == [{"at": None, "error": "stalled"}]
-
-
 class Stub:
     """An outbox or queues that notes every call, and fails while `away`."""
 
@@ -206,21 +86,35 @@ class Stub:
 
 @pytest.fixture
 def outbox() -> Stub:
-    return Stub(counts=Counts(4, 2, 9.5), purge={"a", "b"})
+    return Stub(counts=Counts(4, 2, 9.5), purge={"a", "b"}, waiting=["a", "b", "c", "d"])
 
 
 @pytest.fixture
 def queues() -> Stub:
     depths = {"deliver": Depth(1, 2, 3, 8.0), "dlq": Depth(7, 0, 0, 9.0)}
-    return Stub(depths=depths, dead_ids={"b", "c"}, revive=True)
+    letter = Letter("a", {"text": "a"}, "t", [], 5)
+    return Stub(depths=depths, dead_ids=["c", "b"], revive=letter, whereabouts=["open", "completed", "dead", "open"])
 
 
 @pytest.fixture
 def alerts(outbox: Stub, queues: Stub) -> ProductionAlerts:
-    vault = Vault("test/", Secrets)
+    vault = Vault("test/", no_secrets)
     made = ProductionAlerts(Settings(), vault, Postgres(vault))
     made._outbox, made._queues = outbox, queues  # type: ignore[assignment]
     return made
+
+
+def reconciler(outbox: Stub, queues: Stub) -> Reconciler:
+    return Reconciler(outbox, queues, redis.dependency(1))  # type: ignore[arg-type]
+
+
+def answering(answer: Any) -> Callable[..., Any]:
+    async def call(*_: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return call
 
 
 POSTGRES_AWAY, REDIS_AWAY = AwayError("postgres", "gone"), ConnectionError("gone")
@@ -269,16 +163,119 @@ def test_counts_are_redis_then_the_outboxs_then_none(alerts: ProductionAlerts, o
     assert in_request(run) == ([(6, 7, 8.0, False), (4, 2, 9.5, True), (0, 0, None, True)], "redis")
 
 
-def test_a_dead_letter_is_put_back_even_while_postgres_is_away(
+def test_what_waits_in_the_outbox_alone_is_counted_with_what_is_queued(alerts: ProductionAlerts, queues: Stub) -> None:
+    queues._answers["whereabouts"] = ["open", None, None, "open"]
+    answer = asyncio.run(alerts.counts())
+    assert (answer.pending, answer.waiting, answer.active, answer.delayed) == (8, 3, 2, 3)
+    assert (answer.oldestSec, answer.mock) == (9.5, False)
+
+
+def test_of_more_rows_than_are_looked_up_those_that_are_not_queued_count(
+    alerts: ProductionAlerts, outbox: Stub
+) -> None:
+    outbox._answers["counts"] = Counts(LOOKED_UP + 100, 0, 9.5)
+    assert asyncio.run(alerts.counts()).pending == LOOKED_UP + 100
+
+
+def test_counts_without_the_outbox_are_a_fallbacks(alerts: ProductionAlerts, outbox: Stub) -> None:
+    outbox.away = POSTGRES_AWAY
+    answer, away = in_request(alerts.counts)
+    assert (answer.pending, answer.mock, away) == (6, True, "postgres")
+
+
+@pytest.mark.parametrize("gone", ["outbox", "queues"])
+def test_the_queue_is_well_when_both_take_a_write(
+    alerts: ProductionAlerts, outbox: Stub, queues: Stub, gone: str
+) -> None:
+    asyncio.run(alerts.ping())
+    assert (outbox.called, queues.called) == (["prove"], ["prove"])
+    outbox.away, queues.away = (POSTGRES_AWAY, None) if gone == "outbox" else (None, REDIS_AWAY)
+    with pytest.raises(AwayError, match="postgres" if gone == "outbox" else "redis") as away:
+        asyncio.run(alerts.ping())
+    assert away.value.since
+
+
+def test_the_queue_is_not_well_while_redis_alone_keeps_alerts(alerts: ProductionAlerts, outbox: Stub) -> None:
+    outbox.away = POSTGRES_AWAY
+    asyncio.run(alerts.accept({"text": "a"}, "t"))
+    outbox.away = None
+    with pytest.raises(AwayError, match="gone"):
+        asyncio.run(alerts.ping())
+    asyncio.run(alerts.accept({"text": "a"}, "t"))
+    asyncio.run(alerts.ping())
+
+
+def test_a_dead_letter_that_got_an_id_of_its_own_gets_a_row_of_its_own(
     alerts: ProductionAlerts, outbox: Stub, queues: Stub
 ) -> None:
-    assert asyncio.run(alerts.retry("a")) == 1
+    queues._answers["revive"] = Letter("a-1", {"text": "a"}, "t", [], 5)
+    assert asyncio.run(alerts.retry(["a"])) == (["a"], 0)
+    assert outbox.calls == [("add", ("a-1", {"text": "a"}, "t")), ("reopened", ([],))]
+
+
+def test_dead_letters_are_put_back_even_while_postgres_is_away(
+    alerts: ProductionAlerts, outbox: Stub, queues: Stub
+) -> None:
+    assert asyncio.run(alerts.retry(["a"])) == (["a"], 0)
     assert outbox.calls == [("reopened", (["a"],))]
     outbox.away = POSTGRES_AWAY
-    assert asyncio.run(alerts.retry("a")) == 1
+    assert asyncio.run(alerts.retry(["a"])) == (["a"], 0)
     queues.away = REDIS_AWAY
     with pytest.raises(AwayError):
-        asyncio.run(alerts.retry("a"))
+        asyncio.run(alerts.retry(["a"]))
+
+
+def test_all_dead_letters_are_put_back_the_oldest_first_and_a_second_apart(
+    alerts: ProductionAlerts, queues: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asyncio.run(alerts.retry(None)) == (["b", "c"], 0)
+    assert queues.calls[1:] == [("revive", ("b", 0.0)), ("revive", ("c", 1.0))]
+    monkeypatch.setattr(production, "RETRIED", 1)
+    assert asyncio.run(alerts.retry(None)) == (["b"], 1)
+
+
+def test_what_is_put_back_before_redis_goes_away_is_said(
+    alerts: ProductionAlerts, queues: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def revive(job_id: str, _: float) -> Letter:
+        if job_id == "b":
+            return Letter("b", {}, "", [], 5)
+        raise REDIS_AWAY
+
+    monkeypatch.setattr(queues, "revive", revive, raising=False)
+    assert asyncio.run(alerts.retry(None)) == (["b"], 1)
+
+
+def test_dead_letters_are_redis_then_the_outboxs_then_none(
+    alerts: ProductionAlerts, outbox: Stub, queues: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answers(of: Stub, answer: Any) -> None:
+        monkeypatch.setattr(of, "dead_letters", answering(answer), raising=False)
+
+    error = {"at": "2026-03-02T09:30:00.000+00:00", "error": "answered with status 500"}
+    answers(queues, (1, [Letter("a", {"title": "Drawdown"}, "t", [error] * 3, 5)]))
+    answers(outbox, (7, [Row("b", {"value": 1}, "", "dead", [], 5)]))
+    assert asyncio.run(alerts.dead_letters(0, 50)) == DeadLettersAnswer(
+        total=1,
+        items=[
+            DeadLetter(
+                id="a",
+                title="Drawdown",
+                attempts=3,
+                lastError="answered with status 500",
+                diedAt=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+                traceId="t",
+            )
+        ],
+        mock=False,
+    )
+    answers(queues, REDIS_AWAY)
+    found, away = in_request(lambda: alerts.dead_letters(0, 50))
+    [item] = found.items
+    assert (found.total, found.mock, away) == (7, True, "redis")
+    assert (item.id, item.title, item.attempts, item.lastError, item.diedAt) == ("b", '{"value": 1}', 0, None, None)
+    answers(outbox, POSTGRES_AWAY)
+    assert asyncio.run(alerts.dead_letters(0, 50)) == DeadLettersAnswer(total=0, items=[], mock=True)
 
 
 def test_purging_needs_both_and_begins_with_the_rows(alerts: ProductionAlerts, outbox: Stub, queues: Stub) -> None:
@@ -295,38 +292,72 @@ def test_purging_needs_both_and_begins_with_the_rows(alerts: ProductionAlerts, o
 @pytest.mark.parametrize(
     ("outcome", "where", "done"),
     [
-        (None, None, ("queues", "enqueue")),
-        (None, "open", None),
-        (None, "completed", ("outbox", "delivered")),
-        (None, "dead", ("outbox", "dead")),
-        ("dead", None, ("queues", "restore")),
-        ("dead", "open", ("outbox", "reopened")),
-        ("dead", "completed", ("outbox", "delivered")),
-        ("dead", "dead", None),
+        (None, None, ["enqueue"]),
+        (None, "open", []),
+        (None, "completed", ["delivered"]),
+        (None, "dead", ["dead"]),
+        ("dead", None, ["restore"]),
+        ("dead", "open", ["reopened"]),
+        ("dead", "completed", ["reopened", "delivered"]),
+        ("dead", "dead", []),
     ],
 )
-def test_a_row_is_settled_by_where_its_job_is(outcome: Any, where: Any, done: tuple[str, str] | None) -> None:
+def test_a_row_is_settled_by_where_its_job_is(outcome: Any, where: Any, done: list[str]) -> None:
     row = Row("a", {"text": "a"}, "t", outcome, [], 5)
     outbox = Stub(claim=[row])
     letter = Letter("a", {"text": "a"}, "t", [{"at": None, "error": "boom"}], 5)
     queues = Stub(failed=[], whereabouts=[where], letter=letter)
-    asyncio.run(Reconciler(outbox, queues).reconcile())  # type: ignore[arg-type]
-    acts = [("outbox", name) for name in outbox.called if name != "claim"]
-    acts += [("queues", name) for name in queues.called if name in ("enqueue", "restore")]
-    assert acts == ([done] if done else [])
+    asyncio.run(reconciler(outbox, queues).reconcile())
+    acts = [name for name in outbox.called if name != "claim"]
+    assert acts + [name for name in queues.called if name in ("enqueue", "restore")] == done
 
 
 def test_rows_are_not_claimed_while_redis_is_away() -> None:
     outbox, queues = Stub(), Stub()
     queues.away = REDIS_AWAY
     with pytest.raises(AwayError):
-        asyncio.run(Reconciler(outbox, queues).reconcile())  # type: ignore[arg-type]
+        asyncio.run(reconciler(outbox, queues).reconcile())
     assert outbox.calls == []
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"web_next_{name}", labels)
+
+
+def test_what_waits_is_measured_by_the_outbox_while_redis_is_away(outbox: Stub, queues: Stub) -> None:
+    measure = reconciler(outbox, queues).measure
+    asyncio.run(measure())
+    assert gauge("queue_oldest_job_age_seconds", queue="deliver") == 9.5, "of both the older one"
+    outbox._answers["counts"], queues.away = Counts(7, 0, 60.0), REDIS_AWAY
+    asyncio.run(measure())
+    assert (gauge("outbox_pending"), gauge("queue_oldest_job_age_seconds", queue="deliver")) == (7, 60)
+
+
+@pytest.mark.parametrize(
+    ("error", "renewed"), [(ConnectionError("gone"), True), (RuntimeError("a script is wrong"), False)]
+)
+def test_a_consumer_that_cannot_look_for_jobs_is_at_it_only_while_redis_is_known_to_be_away(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, renewed: bool
+) -> None:
+    async def fails(*_: Any) -> None:
+        raise error
+
+    async def run() -> bool:
+        client = redis.client(Vault("test/", no_secrets), None)
+        made = Consumer(client, redis.dependency(1), None, Pace(), *[None] * 3)  # type: ignore[arg-type]
+        made.seen = 0.0
+        with suppress(RuntimeError):
+            await made.getNextJob("token")
+        return made.seen > 0
+
+    monkeypatch.setattr(Worker, "getNextJob", fails)
+    monkeypatch.setattr(consumer, "AWAY_SECONDS", 0)
+    assert asyncio.run(run()) is renewed
 
 
 def test_a_duty_that_hangs_or_is_given_up_is_named() -> None:
     async def run() -> None:
-        vault = Vault("test/", Secrets)
+        vault = Vault("test/", no_secrets)
         worker = AlertWorker(Settings(), Flags(Settings()), vault, Postgres(vault))
         hung = asyncio.Event()
 
@@ -351,12 +382,3 @@ def test_a_duty_that_hangs_or_is_given_up_is_named() -> None:
         await worker.stop()
 
     asyncio.run(run())
-
-
-def test_a_missing_secret_is_said_by_its_name() -> None:
-    class Missing:
-        def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
-            raise VaultError(f"secret {SecretId} cannot be read: it is missing")
-
-    with pytest.raises(DeliveryError, match="test/SLACK_WEBHOOK_URL cannot be read"):
-        deliver(lambda _: httpx.Response(200), Missing())  # type: ignore[arg-type]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.support.double import Client, running
+from tests.support.double import Client
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.mock import MockAudit
@@ -21,12 +19,6 @@ from webnext.settings import Settings
 
 PUSH, LIST = "/api/audit/push", "/api/audit/list"
 ENTRY = {"action": "deploy", "result": "ok", "traceId": "trace-0001"}
-
-
-@pytest.fixture
-def double(tmp_path: Path) -> Iterator[Client]:
-    with running(tmp_path) as made:
-        yield made
 
 
 def process(executor: httpx.AsyncBaseTransport) -> MockAudit:
@@ -63,6 +55,7 @@ def test_what_a_mock_took_is_the_executors_and_the_next_process_lists_it(double:
     assert pushed == {"ok": True, "id": "k-1", "_mock": True, "via": "executor"}
     assert listed["_mock"] is of_one["_mock"] is True
     assert [item["action"] for item in listed["items"]] == ["other", "deploy"]
+    assert [item["actor"] for item in listed["items"]] == ["127.0.0.1"] * 2
     assert [item["id"] for item in of_one["items"]] == ["k-1"]
     assert counted("web_next_audit_inserts_total", store="executor") == before + 2
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from tests.support.memory_audit import MemoryAudit
 from webnext import metrics
+from webnext.bucket import MAX_BYTES
 from webnext.dependency import AwayError
 from webnext.evidence import cleanup
 from webnext.evidence.cleanup import Cleaned, clean
@@ -140,6 +141,24 @@ def test_metadata_shares_the_fate_of_its_evidence_even_on_the_next_page(audit: M
     ]
 
 
+def test_what_is_larger_than_evidence_may_be_goes_however_young_and_is_audited(audit: MemoryAudit) -> None:
+    store = Store(
+        {
+            "evidence/a/1.zip": (0, MAX_BYTES + 1),
+            "evidence/a/1.zip.json": (0, 1),
+            "evidence/a/2.zip": (0, MAX_BYTES),
+            "evidence/a/3.zip": (31, 1),
+            "spool/audit/4": (0, MAX_BYTES + 1),
+        }
+    )
+
+    cleaned(store, audit)
+
+    assert sorted(store.objects) == ["evidence/a/2.zip", "spool/audit/4"]
+    [row] = audit.rows
+    assert (row.details["objects"], row.details["tooLarge"], row.actor) == (3, 1, "web-next")
+
+
 def test_a_dry_run_counts_and_deletes_nothing(audit: MemoryAudit) -> None:
     store = Store({"evidence/a/1.zip": (31, 10)})
     before = metrics.CLEANED.labels("dry_run")._value.get()
@@ -194,6 +213,7 @@ def test_what_was_done_is_audited_and_logged(audit: MemoryAudit, caplog: pytest.
         "objects": 1,
         "bytes": 10,
         "oldest": (NOW - timedelta(days=31)).isoformat(),
+        "tooLarge": 0,
         "failed": 1,
         "more": False,
         "refusals": ["AccessDenied"],

@@ -165,6 +165,29 @@ def test_a_cancelled_caller_cancels_the_work(redis: Dependency) -> None:
     assert ended
 
 
+def test_calls_beside_have_a_breaker_of_their_own_and_are_refused_where_the_thing_is_away(
+    redis: Dependency, clock: Clock
+) -> None:
+    async def run() -> None:
+        beside = redis.beside()
+        for _ in range(FAILURES):
+            await fails(beside)
+        assert (beside.is_open, redis.is_open, up()) == (True, False, 1)
+        assert await redis.call(answer) == "PONG"
+
+        beside = redis.beside()
+        for _ in range(FAILURES):
+            await fails(redis)
+        assert "not tried" in await fails(beside, answer)
+
+        clock.now += PAUSE_SECONDS
+        for _ in range(FAILURES):
+            await fails(beside)
+        assert await redis.call(answer) == await beside.call(answer) == "PONG", "what is back is back for both"
+
+    asyncio.run(run())
+
+
 def test_an_error_without_a_message_is_named_by_its_type() -> None:
     assert one_line(TimeoutError()) == "TimeoutError"
 

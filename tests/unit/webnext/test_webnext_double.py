@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.double import ENTRY, Client, post, running
+from tests.support.double import ENTRY, ZIP, Client, post, running
 from webnext.audit.own import own_key
-from webnext.contract import AuditEntryV1
+from webnext.contract.audit import AuditEntryV1
 from webnext.dependency import AwayError
-from webnext.double.journal import KEPT, Journal, forward
+from webnext.double.journal import KEPT, Journal, Waiting, forward
 from webnext.double.objects import MAX_BYTES, SECONDS, Objects
 from webnext.double.receiver import KEPT as MESSAGES
 from webnext.double.receiver import REFUSALS
 from webnext.double.store import Store
-from webnext.processes import executor
 from webnext.services import KeyReusedError
-from webnext.settings import Settings
-
-ZIP = {"content-type": "application/zip"}
-
-
-@pytest.fixture
-def double(tmp_path: Path) -> Iterator[Client]:
-    with running(tmp_path) as client:
-        yield client
 
 
 def path_of(url: str) -> str:
@@ -169,16 +156,16 @@ class Target:
     """Where the journal is forwarded to: keeps an entry once for each key, `away` after a number of calls."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, tuple[AuditEntryV1, str]] = {}
+        self.kept: dict[str, tuple[AuditEntryV1, str, str | None]] = {}
         self.away_after: int | None = None
         self.reused: set[str] = set()
 
-    async def append(self, entry: AuditEntryV1, trace_id: str, key: str) -> object:
-        if key in self.reused:
-            raise KeyReusedError(key)
+    async def append(self, one: Waiting) -> object:
+        if one.key in self.reused:
+            raise KeyReusedError(one.key)
         if len(self.kept) == self.away_after:
             raise AwayError("postgres", "connection refused")
-        self.kept[key] = entry, trace_id
+        self.kept[one.key] = one.entry, one.trace_id, one.actor
         return None
 
 
@@ -189,7 +176,7 @@ def with_journal(folder: Path, now: datetime, keys: list[str], target: Target) -
         store = Store(folder)
         journal = Journal(store, clock=lambda: now)
         for key in keys:
-            await journal.take(AuditEntryV1(action=key, result="ok", details={"n": 1}), "trace-0001", key)
+            await journal.take(AuditEntryV1(action=key, result="ok", details={"n": 1}), "trace-0001", key, "192.0.2.1")
         with contextlib.suppress(AwayError):
             await forward(journal, target.append)
         waiting, listed = await journal.waiting(), await journal.newest(500)
@@ -211,7 +198,7 @@ def test_what_waits_is_forwarded_in_order_as_it_came_and_stays_listed(tmp_path: 
     assert with_journal(tmp_path, NOW, [], target) == ([], ["c", "b", "a"])
 
     assert list(target.kept) == ["a", "b", "c"]
-    assert target.kept["a"] == (AuditEntryV1(action="a", result="ok", details={"n": 1}), "trace-0001")
+    assert target.kept["a"] == (AuditEntryV1(action="a", result="ok", details={"n": 1}), "trace-0001", "192.0.2.1")
 
 
 def test_more_than_a_batch_is_forwarded(tmp_path: Path) -> None:
@@ -262,6 +249,10 @@ def test_evidence_is_put_and_got_at_its_own_addresses(double: Client) -> None:
     assert answer.content == body
     assert answer.headers["content-type"] == "application/zip"
     assert archived == {"metadataKey": f"{grant['key']}.json", "sizeBytes": len(body)}
+    again = {"key": grant["key"], "runId": "run-1"}
+    assert post(double, "/evidence/archive", again) == archived
+    assert double.post("/evidence/archive", json=again | {"metadata": {"a": 1}}).status_code == 409
+    assert post(double, "/evidence/archive", again) == archived, "it is as it was"
 
 
 def test_addresses_begin_with_the_executors_own_where_it_is_set(tmp_path: Path) -> None:
@@ -382,95 +373,3 @@ def test_few_messages_and_few_wishes_are_kept(double: Client) -> None:
         post(double, "/alerts/receive", message("trace-9999", str(number)))
     kept = [words for words, _ in received(double)]
     assert kept == [str(number) for number in reversed(range(MESSAGES))]
-
-
-# Nonsense
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status"),
-    [
-        ("/double/breach", {"guardrail": "maxNonsense"}, 422),
-        ("/double/breach", {"value": 0.15}, 422),
-        ("/double/breach", {"strategyId": "s-99"}, 422),
-        ("/double/breach", {"value": "much"}, 422),
-        ("/strategies/pause", {}, 422),
-        ("/strategies/pause", {"breachId": "b-1", "strategyIds": []}, 404),
-        ("/strategies/pause", {"breachId": "b 1", "strategyIds": []}, 422),
-        ("/strategies/promote", {"batchId": "k-1", "strategyIds": []}, 404),
-        ("/audit/push", {"action": "", "result": "ok"}, 422),
-        ("/audit/push", {"action": "a", "result": "perhaps"}, 422),
-        ("/audit/push", {"action": "a\x00", "result": "ok"}, 422),
-        ("/audit/list", {"limit": 0}, 422),
-        ("/evidence/zip", {}, 422),
-        ("/evidence/zip", {"runId": "../x"}, 422),
-        ("/evidence/archive", {"key": "evidence/run/none.zip"}, 404),
-        ("/evidence/archive", {"key": "../etc/passwd"}, 422),
-        ("/alerts/receive", {"text": "\ud800"}, 422),
-        ("/alerts/receive", {"text": ""}, 422),
-        ("/alerts/receive", {"text": "x" * 40_001}, 422),
-        ("/alerts/receive", {"blocks": []}, 422),
-        ("/alerts/refuse", {"traceId": "trace-0001"}, 422),
-        ("/alerts/refuse", {"traceId": "a b c d e", "times": 1}, 422),
-        ("/alerts/refuse", {"traceId": "trace-0001", "times": -1}, 422),
-        ("/alerts/refuse", {"traceId": "trace-0001", "times": 101}, 422),
-        ("/alerts/received", {}, 405),
-        ("/nowhere", {}, 404),
-        ("/guardrails", {}, 405),
-    ],
-)
-def test_nonsense_is_refused_in_json_with_the_trace_id(double: Client, path: str, body: Any, status: int) -> None:
-    answer = double.post(path, content=json.dumps(body), headers={"X-Trace-ID": "trace-0001"})
-
-    assert answer.status_code == status
-    assert answer.json().keys() == {"_err", "traceId"}
-    assert answer.json()["traceId"] == answer.headers["x-trace-id"] == "trace-0001"
-
-
-@pytest.mark.parametrize(
-    "body", [b"{", b"[" * 100_000, b'{"value": 1e999}', b'{"value": NaN}', b"\xff", b"1" * 5000, b"[]", b'"x"']
-)
-@pytest.mark.parametrize(
-    "path", ["/double/breach", "/audit/push", "/alerts/receive", "/alerts/refuse", "/strategies/pause"]
-)
-def test_no_body_fails_the_double(double: Client, path: str, body: bytes) -> None:
-    answer = double.post(path, content=body)
-
-    assert answer.status_code < 500
-    assert answer.headers["content-type"] == "application/json"
-    assert double.get("/guardrails").status_code == double.get("/alerts/received").status_code == 200
-
-
-@pytest.mark.parametrize(
-    "query", ["", "?expires=x&signature=y", "?expires=-1&signature=" + "a" * 64, "?expires=9&signature=%C3%A9"]
-)
-@pytest.mark.parametrize("key", ["evidence/x.zip", "..%2F..%2Fetc%2Fpasswd", "%00", "%FF"])
-def test_no_address_fails_the_double(double: Client, key: str, query: str) -> None:
-    assert double.get(f"/evidence/objects/{key}{query}").status_code in (403, 422)
-    assert double.put(f"/evidence/objects/{key}{query}", content=b"", headers=ZIP).status_code in (403, 422)
-
-
-@pytest.mark.parametrize("host", ["a b", "evil.example/x", "user:word@host", "", "[::1"])
-def test_a_host_that_is_none_gets_no_address(double: Client, host: str) -> None:
-    answer = double.post("/evidence/zip", json={"runId": "run-1"}, headers={"host": host})
-
-    assert answer.status_code == 400
-
-
-def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    monkeypatch.setenv("DOUBLE_DATA", str(file / "data"))
-
-    with pytest.raises(SystemExit, match=r"web-next: DOUBLE_DATA is '.*file/data': .*mount a volume"):
-        executor.run(Settings())
-
-
-def test_a_store_that_fails_is_a_503(tmp_path: Path, double: Client) -> None:
-    with contextlib.closing(sqlite3.connect(tmp_path / "double.sqlite3")) as database:
-        database.execute("DROP TABLE journal")
-
-    answer = double.post("/audit/push", json=ENTRY)
-
-    assert answer.status_code == 503
-    assert answer.json()["_err"] == "store: no such table: journal"

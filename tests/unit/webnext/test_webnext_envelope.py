@@ -55,14 +55,46 @@ def test_a_body_above_the_limit_is_refused_and_one_at_the_limit_is_read(call: Ca
     assert len(audit.rows) == 1
 
 
-def test_a_browser_may_not_post_for_another_sites_page(call: Call, audit: MemoryAudit) -> None:
-    def push(site: str) -> int:
-        return call("POST", "/api/audit/push", content=ENTRY, headers={"sec-fetch-site": site}).status_code
+OWN, SIBLING = "http://web-next", "https://evil.web-next"
+BY_EDGE = {"x-forwarded-proto": "https"}
 
-    assert push("cross-site") == 403
-    assert push("same-origin") == 200
-    assert len(audit.rows) == 1
-    assert call("GET", "/api/healthz", headers={"sec-fetch-site": "cross-site"}).status_code == 200
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({}, 200),
+        ({"sec-fetch-site": "none"}, 200),
+        ({"sec-fetch-site": "same-origin", "origin": OWN}, 200),
+        ({"origin": "https://WEB-NEXT", **BY_EDGE}, 200),
+        ({"origin": "https://web-next:8452", "host": "web-next:8452", **BY_EDGE}, 200),
+        ({"origin": "https://[::1]:8452", "host": "[::1]:8452", **BY_EDGE}, 200),
+        ({"origin": OWN, **BY_EDGE}, 403),
+        ({"origin": "https://web-next"}, 403),
+        ({"origin": "https://web-next:1", **BY_EDGE}, 403),
+        ({"origin": "https://web-next:1", "host": "web-next:8452", **BY_EDGE}, 403),
+        ({"origin": "https://web-next", "host": "web-next:8452", **BY_EDGE}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site", "origin": SIBLING}, 403),
+        ({"sec-fetch-site": "same-site", "origin": OWN}, 403),
+        ({"sec-fetch-site": "same-origin", "origin": SIBLING}, 403),
+        ({"sec-fetch-site": ""}, 403),
+        ({"sec-fetch-site": "Same-Origin"}, 403),
+        *(
+            ({"origin": origin}, 403)
+            for origin in (SIBLING, "null", "", "http://web-next.evil", "http://web-next@evil", "http://[", "web-next")
+        ),
+        ({"origin": "http://web-next:1", "host": "web-next:2"}, 403),
+        ({"origin": "http://web-next", "host": ""}, 403),
+    ],
+)
+def test_a_page_of_another_origin_may_change_nothing(
+    call: Call, audit: MemoryAudit, said: dict[str, str], status: int
+) -> None:
+    answer = call("POST", "/api/audit/push", content=ENTRY, headers=said)
+
+    assert answer.status_code == status
+    assert len(audit.rows) == (status == 200)
+    assert call("GET", "/api/healthz", headers=said).status_code == 200
 
 
 def test_requests_are_counted_by_the_routes_template_and_strangers_paths_make_no_series(call: Call) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from webnext.contract import Breach
+from webnext.contract.guardrails import Breach
 from webnext.guardrails import rules
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)

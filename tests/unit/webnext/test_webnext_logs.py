@@ -44,6 +44,7 @@ PASSWORD = "-".join(["s3cr3t", "word"])
         f"cannot reach rediss://:{PASSWORD}@redis/0",
         f"host=db password={PASSWORD} dbname=audit",
         f"host=db password = '{PASSWORD}'",
+        f"Illegal header value b'Bearer {PASSWORD}'",
     ],
 )
 def test_credentials_are_taken_out_of_a_line(text: str) -> None:

@@ -16,7 +16,7 @@ from tests.support.memory_audit import MemoryAudit
 from webnext import context
 from webnext.app import create_app
 from webnext.assembly import services_for
-from webnext.contract import AuditEntryV1, ListAnswer, PushAnswer
+from webnext.contract.audit import AuditEntryV1, ListAnswer, PushAnswer
 from webnext.settings import Settings
 
 SIGNAL = {
@@ -42,6 +42,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("POST", "/api/evidence/zip", {"runId": "run-1"}),
     ("POST", "/api/evidence/archive", {"key": "evidence/run-1/a.zip"}),
     ("GET", "/api/alerts/queue", None),
+    ("GET", "/api/alerts/dlq", None),
     ("POST", "/api/alerts/queue", {"action": "retry", "jobId": "a"}),
     ("POST", "/api/alerts/queue", {"action": "purge_dlq"}),
     ("POST", "/api/alerts/webhook", {"text": "a"}),
@@ -60,7 +61,7 @@ class Fallback(MemoryAudit):
         await asyncio.gather(self._executor())
         return PushAnswer(id="key", mock=True, via="spool")
 
-    async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+    async def newest(self, limit: int, trace_id: str | None = None, after: str | None = None) -> ListAnswer:
         await asyncio.gather(self._executor())
         context.stand_in("postgres")
         return ListAnswer(mock=True, items=[])
@@ -126,6 +127,7 @@ def test_the_header_is_there_where_the_body_says_so_and_nowhere_else(mocks: ASGI
         ("POST", "/api/evidence/zip"),
         ("POST", "/api/evidence/archive"),
         ("GET", "/api/alerts/queue"),
+        ("GET", "/api/alerts/dlq"),
         ("POST", "/api/alerts/webhook"),
         ("GET", "/api/guardrails/read"),
         ("POST", "/api/snapshot/export"),

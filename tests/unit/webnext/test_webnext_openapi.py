@@ -11,13 +11,17 @@ import schemathesis
 from fastapi.routing import APIRoute
 
 from tests.support.memory_audit import Call, MemoryAudit
-from webnext import alerts, audit, evidence, guardrails, snapshot
+from webnext.alerts import routes as alerts
 from webnext.app import OPENAPI
+from webnext.audit import routes as audit
 from webnext.envelope import MAX_BODY
+from webnext.evidence import routes as evidence
+from webnext.guardrails import routes as guardrails
 from webnext.services import Services
+from webnext.snapshot import routes as snapshot
 
 NOUNS = (alerts, audit, evidence, guardrails, snapshot)
-"""The packages whose routers the application includes; what `webnext/app.py` adds itself is in STATUSES alone."""
+"""Those whose routers the application includes; what `webnext/app.py` adds itself is in STATUSES alone."""
 REFUSED = {"400", "403", "413", "422"}
 STATUSES = {
     ("get", "/api/healthz"): {"200"},
@@ -25,7 +29,8 @@ STATUSES = {
     ("post", "/api/audit/list"): {"200"} | REFUSED,
     ("post", "/api/signals"): {"200", "409", "503"} | REFUSED,
     ("post", "/api/evidence/zip"): {"200", "503"} | REFUSED,
-    ("post", "/api/evidence/archive"): {"200", "404", "503"} | REFUSED,
+    ("post", "/api/evidence/archive"): {"200", "404", "409", "503"} | REFUSED,
+    ("get", "/api/alerts/dlq"): {"200", "422"},
     ("get", "/api/alerts/queue"): {"200"},
     ("post", "/api/alerts/queue"): {"200", "404", "503"} | REFUSED,
     ("post", "/api/alerts/webhook"): {"202", "503"} | REFUSED,

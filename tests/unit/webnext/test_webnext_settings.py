@@ -30,6 +30,7 @@ def test_every_variable_is_read() -> None:
             "VERSION": "1.5.1",
             "ENVIRONMENT": "production",
             "VAULT_PREFIX": "web-next-local/",
+            "VAULT_ENTRIES": "OTLP_HEADERS,EXECUTOR_TOKEN",
             "S3_BUCKET": "evidence",
             "S3_REGION": "eu-central-1",
             "NEXT_PUBLIC_EXECUTOR_URL": "https://executor.example.com:8443/base?x=1",
@@ -52,6 +53,7 @@ def test_every_variable_is_read() -> None:
         version="1.5.1",
         environment="production",
         vault_prefix="web-next-local/",
+        vault_entries=("OTLP_HEADERS", "EXECUTOR_TOKEN"),
         executor_url="https://executor.example.com:8443",
         s3_bucket="evidence",
         s3_region="eu-central-1",
@@ -75,6 +77,7 @@ def test_all_problems_are_reported_at_once_with_the_value_seen() -> None:
         Settings.from_environment(
             {
                 "VAULT_PREFIX": "no-slash",
+                "VAULT_ENTRIES": "EXECUTOR_TOKEN,REDIS_URL",
                 "NEXT_PUBLIC_EXECUTOR_URL": "ftp://x",
                 "FEATURE_AUTO_PAUSE": "10 %",
                 "EVIDENCE_CLEANUP_DRY_RUN": "yes",
@@ -88,7 +91,8 @@ def test_all_problems_are_reported_at_once_with_the_value_seen() -> None:
     message = str(caught.value)
     assert "\n" not in message
     for part in (
-        "VAULT_PREFIX is 'no-slash'",
+        "VAULT_PREFIX is 'no-slash': it must be a name that ends in '/', for example web-next-prod/",
+        "VAULT_ENTRIES is 'EXECUTOR_TOKEN,REDIS_URL': Input should be 'EXECUTOR_TOKEN' or 'OTLP_HEADERS'",
         "NEXT_PUBLIC_EXECUTOR_URL is 'ftp://x'",
         "FEATURE_AUTO_PAUSE is '10 %'",
         "EVIDENCE_CLEANUP_DRY_RUN is 'yes'",
@@ -120,3 +124,12 @@ def test_a_flag_outside_0_to_1_is_refused(share: str) -> None:
 def test_an_executor_address_that_could_bend_the_content_security_policy_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="NEXT_PUBLIC_EXECUTOR_URL"):
         Settings.from_environment({"NEXT_PUBLIC_EXECUTOR_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:word@executor", "http://user:a/word@executor", "http://[word@", "user:word@x"]
+)
+def test_credentials_in_an_address_are_not_told(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"NEXT_PUBLIC_EXECUTOR_URL is '\*\*\*@.*': it must be an http") as caught:
+        Settings.from_environment({"NEXT_PUBLIC_EXECUTOR_URL": url})
+    assert "word" not in str(caught.value)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gc
 import io
 import json
 import re
@@ -18,7 +19,9 @@ from starlette.types import Message
 from tests.support.memory_audit import Call, MemoryAudit
 from webnext import metrics
 from webnext.app import create_app
-from webnext.contract import AuditItem, Breach, GuardrailsAnswer, ListAnswer, QueueAnswer
+from webnext.contract.alerts import QueueAnswer
+from webnext.contract.audit import AuditItem, ListAnswer
+from webnext.contract.guardrails import Breach, GuardrailsAnswer
 from webnext.dependency import AwayError
 from webnext.services import Services
 from webnext.snapshot import stream
@@ -94,7 +97,7 @@ def test_it_begins_with_the_playbooks_lines_and_ends_with_the_number_of_rows(cal
     assert lines[4] == "# Period: 24 hours"
     assert lines[-2:] == ["# Rows: 2", ""]
     _, [first, second] = file(answer.text)
-    assert list(first) == ["ts", "id", "action", "result", "strategyId", "traceId", "details"]
+    assert list(first) == ["ts", "id", "action", "result", "strategyId", "traceId", "actor", "details"]
     assert (first["id"], first["strategyId"], first["details"]) == ("1", "", "")
     assert (second["strategyId"], second["traceId"], json.loads(second["details"])) == (
         "s-1",
@@ -137,7 +140,7 @@ def test_flags_guardrails_and_queue_are_shown_and_marked_where_a_fallback_answer
 
 def test_without_the_audit_log_the_fallbacks_entries_of_the_period_are_given_and_marked(services: Services) -> None:
     class Away(MemoryAudit):
-        async def newest(self, limit: int, trace_id: str | None = None) -> ListAnswer:
+        async def newest(self, limit: int, trace_id: str | None = None, after: str | None = None) -> ListAnswer:
             assert limit == 500
             old = item(1, ts=datetime.now(UTC) - timedelta(hours=25))
             return ListAnswer(mock=True, items=[item("new"), item("older"), old])
@@ -337,22 +340,11 @@ def test_a_rows_time_is_as_wide_on_the_second_as_between(call: Call, audit: Memo
     assert "2026-01-01T00:00:00.000007Z" in text
 
 
-def test_no_more_than_two_exports_read_at_a_time(services: Services) -> None:
-    source = Source(300, details={"text": "x" * 1000})
-
-    async def export() -> None:
-        app = create_app(replace(services, audit=source))
-        clients = [Client() for _ in range(8)]
-        await asyncio.gather(*(app(scope(), client.receive, client.send) for client in clients))
-        assert len({client.bytes for client in clients}) == 1
-
-    asyncio.run(export())
-
-    assert (source.most_open, source.closed) == (2, 8)
-
-
 def peak(services: Services, rows: int) -> tuple[int, int]:
-    """The most memory held while so many rows are exported, and the bytes of the file."""
+    """The most memory held while so many rows are exported, and the bytes of the file.
+
+    What other tests left is no garbage of this one's: beside much of it Python collects seldom, and what is held grows.
+    """
 
     async def export() -> int:
         client = Client()
@@ -361,12 +353,15 @@ def peak(services: Services, rows: int) -> tuple[int, int]:
         assert source.closed == 1
         return client.bytes
 
+    gc.collect()
+    gc.freeze()
     tracemalloc.start()
     try:
         size = asyncio.run(export())
         return tracemalloc.get_traced_memory()[1], size
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
 
 
 def test_memory_does_not_grow_with_the_rows(services: Services) -> None:

@@ -1,9 +1,11 @@
-"""Text that UTF-8 cannot write or Postgres cannot hold, wherever a caller may put text: refused, and never a 500."""
+"""Text that UTF-8 cannot write or Postgres cannot hold, wherever a caller may put text: refused, and never a 500. An
+alert is taken without it (test_webnext_webhook.py)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 
 from tests.support.memory_audit import Call, MemoryAudit
 from webnext.alerts.slack import message
+from webnext.app import OPENAPI
 from webnext.dependency import AwayError
 from webnext.executor import Executor
 
@@ -25,6 +28,7 @@ SIGNAL = {
     "audit": {"traceId": "t", "buildSha": "b"},
 }
 KEY = "evidence/run-1/a.zip"
+WEBHOOK = "/api/alerts/webhook"
 BODIES: dict[str, list[dict[str, Any]]] = {
     "/api/audit/push": [
         *(ENTRY | {name: "x?"} for name in ("action", "result", "version", "strategyId", "traceId", "timestamp")),
@@ -45,12 +49,10 @@ BODIES: dict[str, list[dict[str, Any]]] = {
         *({"key": KEY} | {name: "x?"} for name in ("key", "runId", "jobId", "sha256", "metadata", "unknown")),
         {"key": KEY, "metadata": {"x?": {"x?": "x?"}}},
     ],
-    "/api/alerts/webhook": [
-        *({name: "x?"} for name in ("title", "severity", "text", "message", "other", "x?")),
-        {"other": {"x?": ["x?"]}},
-    ],
     "/api/alerts/queue": [
         {"action": "retry", "jobId": "x?"},
+        {"action": "retry_some", "jobIds": ["x?"]},
+        {"action": "retry_all", "by": "x?"},
         {"action": "x?"},
         {"action": "purge_dlq", "jobId": "x?"},
         {"action": "purge_dlq", "x?": 1},
@@ -71,11 +73,75 @@ def test_text_that_nothing_can_hold_is_refused_in_every_place(
     assert audit.rows == []
 
 
+def documented(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each route that takes a body, with text at each property that the document names, and at one that it does not."""
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if body := operation.get("requestBody"):
+                schema = body["content"]["application/json"]["schema"]
+                yield from ((path, {"unknown": "x?"}), (path, {"x?": 1}))
+                yield from ((path, one) for one in texts(schema, document["components"]["schemas"]))
+
+
+def texts(schema: Any, schemas: Any) -> Iterator[dict[str, Any]]:
+    """A body for each property of a schema, however deep, with nothing but a text there."""
+    named = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    for each in named.get("anyOf", []):
+        yield from texts(each, schemas)
+    for name, inner in named.get("properties", {}).items():
+        yield {name: "x?"}
+        yield from ({name: below} for below in texts(inner, schemas))
+
+
+@pytest.mark.parametrize("bad", [HALF, NUL], ids=["half a pair", "NUL"])
+def test_such_text_is_refused_for_itself_at_every_property_of_every_route_and_in_an_alert_taken(
+    call: Call, bad: str
+) -> None:
+    """Whatever else is missing there: a route or a property that is added is held to it too."""
+    places = list(documented(call("GET", OPENAPI).json()))
+    wrong = []
+    for path, body in places:
+        answer = call("POST", path, content=json.dumps(body).replace("?", json.dumps(bad)[1:-1]))
+        refused = answer.status_code == 422 and "a NUL or half a surrogate pair" in answer.json()["_err"]
+        if answer.status_code != 202 if path == WEBHOOK else not refused:
+            wrong.append((path, body, answer.status_code, answer.text[:100]))
+
+    assert wrong == []
+    assert {path for path, _ in places} == {*BODIES, WEBHOOK}
+    assert len(places) >= 50
+
+
 @pytest.mark.parametrize("path", BODIES)
 def test_half_a_pair_that_is_written_as_bytes_is_refused_too(call: Call, path: str) -> None:
     content = json.dumps(BODIES[path][0]).encode().replace(b"?", HALF.encode(errors="surrogatepass"))
 
     assert call("POST", path, content=content).status_code in (400, 422)
+
+
+NUMBERS_OF_NOTHING = ["1e999", "-1e999", "NaN", "-Infinity", "1" + "0" * 309, "-1" + "0" * 4000, "1" + "0" * 5000]
+
+
+@pytest.mark.parametrize("number", NUMBERS_OF_NOTHING, ids=lambda number: f"{number[:9]}-{len(number)}")
+@pytest.mark.parametrize("path", BODIES)
+def test_a_number_that_no_reader_can_hold_is_refused_in_every_place(
+    call: Call, audit: MemoryAudit, path: str, number: str
+) -> None:
+    for body in BODIES[path]:
+        content = json.dumps(body).replace(': "x?"', f": {number}").replace('["x?"]', f"[{number}]")
+        if number in content:
+            assert call("POST", path, content=content).status_code in (400, 422), content
+    assert audit.rows == []
+
+
+@pytest.mark.parametrize("deep", [34, 960, 120_000])
+@pytest.mark.parametrize("path", BODIES)
+def test_a_deep_body_is_refused_wherever_it_is_deep(call: Call, audit: MemoryAudit, path: str, deep: int) -> None:
+    objects = min(deep, 40_000)
+    for nested in ("[" * deep + "]" * deep, '{"a":' * objects + "1" + "}" * objects):
+        for name in ("unknown", "details", "metadata", "jobId", "by"):
+            content = json.dumps(BODIES[path][0] | {name: "x"}).replace(f'"{name}": "x"', f'"{name}": {nested}')
+            assert call("POST", path, content=content.replace("x?", "x")).status_code in (400, 422), (name, nested[:9])
+    assert audit.rows == []
 
 
 @pytest.mark.parametrize("name", ["idempotency-key", "x-trace-id", "user-agent", "traceparent", "if-none-match"])

@@ -4,82 +4,43 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support import fence
+from tests.support.collector import Collector, collecting
 
 ROOT = Path(__file__).parents[3]
 PARENT = "0af7651916cd43dd8448eb211c80319c"
+PAGE = "5e1f" * 8
+"""A trace id as the edge makes them."""
 PROCESS = f"""
-import asyncio, httpx
-from opentelemetry import trace
+import os
+from tests.support.double import Client
 from webnext import tracing
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.settings import Settings
 
 settings = Settings(build_sha="4f2c1d9", version="1.5.1", environment="test")
-tracing.configure(settings)
-
-async def main():
-    app = httpx.ASGITransport(app=create_app(services_for(settings)))
-    async with httpx.AsyncClient(transport=app, base_url="http://web-next") as client:
-        headers = {{"x-trace-id": "page-1234", "traceparent": "00-{PARENT}-b7ad6b7169203331-01"}}
-        await client.post("/api/audit/list", json={{}}, headers=headers)
-        await client.get("/nowhere/at/all")
-
-asyncio.run(main())
-provider = trace.get_tracer_provider()
-getattr(provider, "shutdown", lambda: None)()
+services = services_for(settings)
+tracing.configure(settings, services.vault)
+with Client(create_app(services)) as client:
+    headers = {{"x-trace-id": "page-1234", "traceparent": "00-{PARENT}-b7ad6b7169203331-01"}}
+    client.request("POST", "/api/audit/list", json={{}}, headers=headers)
+    client.request("GET", "/dashboard", headers={{"x-trace-id": "{PAGE}"}})
+    client.request("GET", "/healthz", headers={{"x-trace-id": "not-32-hex"}})
+    client.get("/nowhere/at/all")
+os._exit(0)  # as a signal ends it
 """
 
 
-class Collector:
-    def __init__(self) -> None:
-        self.requests: list[ExportTraceServiceRequest] = []
-
-    @property
-    def spans(self) -> dict[str, tuple[str, str, dict[str, str], str]]:
-        """Span's name → tracer's name, its version, the attributes as text, the trace's id."""
-        found = {}
-        for request in self.requests:
-            for resource in request.resource_spans:
-                for scope in resource.scope_spans:
-                    for span in scope.spans:
-                        attributes = {
-                            each.key: each.value.string_value or str(each.value.int_value) for each in span.attributes
-                        }
-                        found[span.name] = (scope.scope.name, scope.scope.version, attributes, span.trace_id.hex())
-        return found
-
-
 @pytest.fixture
-def collector() -> Iterator[tuple[Collector, str]]:
-    received = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/v1/traces"
-            body = self.rfile.read(int(self.headers["content-length"]))
-            received.requests.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield received, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def collector() -> Iterator[Collector]:
+    with collecting() as made:
+        yield made
 
 
 def run(**environment: str) -> None:
@@ -94,35 +55,37 @@ def run(**environment: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_spans_are_exported_by_the_tracer_web_next_versioned_by_the_build(collector: tuple[Collector, str]) -> None:
-    received, endpoint = collector
+def test_spans_are_exported_by_the_tracer_web_next_before_its_process_ends(collector: Collector) -> None:
+    run(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
 
-    run(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
-
-    name, version, attributes, trace = received.spans["POST /api/audit/list"]
-    assert (name, version) == ("web-next", "4f2c1d9")
-    assert attributes["web_next.trace_id"] == "page-1234"
-    assert attributes["http.response.status_code"] == "200"
-    assert trace == PARENT, "the caller's trace goes on"
-    resource = {
-        each.key: each.value.string_value for each in received.requests[0].resource_spans[0].resource.attributes
-    }
-    assert resource["service.name"] == "web-next"
-    assert resource["deployment.environment.name"] == "test"
+    assert len(collector.spans) == 4, "one for each request"
+    listed = collector.named("POST /api/audit/list")
+    assert (listed.tracer, listed.version) == ("web-next", "4f2c1d9")
+    assert listed.attributes["web_next.trace_id"] == "page-1234"
+    assert listed.attributes["http.response.status_code"] == "200"
+    assert listed.resource["service.name"] == "web-next"
+    assert listed.resource["deployment.environment.name"] == "test"
 
 
-def test_a_path_that_no_route_takes_does_not_name_a_span(collector: tuple[Collector, str]) -> None:
-    received, endpoint = collector
+def test_a_trace_is_the_callers_else_has_the_id_that_people_copy_where_that_has_the_form_of_one(
+    collector: Collector,
+) -> None:
+    run(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
 
-    run(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{endpoint}/v1/traces")
+    assert collector.named("POST /api/audit/list").trace == PARENT
+    assert collector.named("GET /dashboard").trace == PAGE
+    assert collector.named("GET /healthz").attributes["web_next.trace_id"] == "not-32-hex"
+    assert len({one.trace for one in collector.spans}) == 4
 
-    assert "GET other" in received.spans
-    assert not any("nowhere" in name for name in received.spans)
+
+def test_a_path_that_no_route_takes_does_not_name_a_span(collector: Collector) -> None:
+    run(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces")
+
+    assert collector.named("GET other")
+    assert not any("nowhere" in one.name for one in collector.spans)
 
 
-def test_without_an_endpoint_nothing_is_exported(collector: tuple[Collector, str]) -> None:
-    received, _ = collector
-
+def test_without_an_endpoint_nothing_is_exported(collector: Collector) -> None:
     run()
 
-    assert received.requests == []
+    assert collector.asked == 0

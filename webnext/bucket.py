@@ -1,4 +1,4 @@
-"""The evidence bucket, call by call. Everything here blocks: callers use a thread."""
+"""A bucket of S3, call by call: of evidence, and of what waits to be audited. All of it blocks: use a thread."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ REFUSED_REFRESH_SECONDS = 10 * 60
 """How long they work while no new credentials can be had: with less than this left botocore signs nothing."""
 
 LOCK_SECONDS = 1.0
+PAGE = 1000
+"""Keys that are listed at a time."""
 
 _PROBE = f"{PREFIX}.probe"
 """A key that no grant makes. Asking for it needs the right to get objects, and nothing else."""
@@ -65,9 +67,10 @@ class Bucket:
     ClientError where it refuses.
     """
 
-    def __init__(self, name: str, region: str | None) -> None:
+    def __init__(self, name: str, region: str | None, limits: Config = aws.LIMITS) -> None:
         self._name = name
         self._region = region
+        self._config = limits.merge(_SIGNING)
         self._lock = threading.Lock()
         self._connected: tuple[Any, Any] | None = None
 
@@ -82,13 +85,13 @@ class Bucket:
                 raise BrokenError(str(error)) from error
 
     def sign(self, key: str, size: int | None = None) -> Grant:
-        """Sign the PUT, with content type and where it is given the size in bytes, and apart from it the GET."""
+        """Sign the PUT, with content type, that it is new and the size in bytes if given; apart from it the GET."""
         client, credentials = self._connect()
         ends_soon = getattr(credentials, "refresh_needed", None)  # those of an account's user have no end
         seconds = REFUSED_REFRESH_SECONDS if ends_soon and ends_soon(GRANT_SECONDS) else GRANT_SECONDS
         ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         where = {"Bucket": self._name, "Key": key}
-        put = where | {"ContentType": CONTENT_TYPE} | ({"ContentLength": size} if size else {})
+        put = where | {"ContentType": CONTENT_TYPE, "IfNoneMatch": "*"} | ({"ContentLength": size} if size else {})
         return Grant(
             client.generate_presigned_url("put_object", Params=put, ExpiresIn=seconds),
             client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds),
@@ -110,25 +113,45 @@ class Bucket:
             raise BrokenError(str(error)) from error
         return Uploaded(found["ContentLength"], found["ETag"].strip('"'), found.get("VersionId"))
 
-    def read(self, key: str) -> bytes:
-        """Return an object's bytes."""
+    def read(self, key: str) -> bytes | None:
+        """Return an object's bytes, None where there is none."""
         client, _ = self._connect()
-        with _broken():
-            content: bytes = client.get_object(Bucket=self._name, Key=key)["Body"].read()
-            return content
-
-    def write(self, key: str, content: bytes, *, only_new: bool) -> bool:
-        """Put a JSON object; False where `only_new` and there is one."""
-        client, _ = self._connect()
-        condition = {"IfNoneMatch": "*"} if only_new else {}
         try:
             with _broken():
-                client.put_object(Bucket=self._name, Key=key, Body=content, ContentType="application/json", **condition)
+                content: bytes = client.get_object(Bucket=self._name, Key=key)["Body"].read()
         except ClientError as error:
-            if only_new and _code(error) in ("PreconditionFailed", "ConditionalRequestConflict"):
+            if _code(error) == "NoSuchKey":
+                return None
+            raise
+        return content
+
+    def page(self, prefix: str, token: str | None) -> tuple[list[str], str | None]:
+        """Return the keys right below a prefix, PAGE at most, the oldest first, and what the next page goes on by."""
+        client, _ = self._connect()
+        after = {"ContinuationToken": token} if token else {}
+        with _broken():
+            page = client.list_objects_v2(Bucket=self._name, Prefix=prefix, Delimiter="/", MaxKeys=PAGE, **after)
+        found = sorted(page.get("Contents", []), key=lambda each: each["LastModified"])
+        return [each["Key"] for each in found], page.get("NextContinuationToken")
+
+    def write(self, key: str, content: bytes, *, only_new: bool = True) -> bool:
+        """Put a JSON object; False where `only_new` and there is one."""
+        client, _ = self._connect()
+        given = {"Body": content, "ContentType": "application/json"} | ({"IfNoneMatch": "*"} if only_new else {})
+        try:
+            with _broken():
+                client.put_object(Bucket=self._name, Key=key, **given)
+        except ClientError as error:
+            if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict"):
                 return False
             raise
         return True
+
+    def remove(self, key: str) -> None:
+        """Delete an object. A bucket that keeps versions forgets it when they expire."""
+        client, _ = self._connect()
+        with _broken():
+            client.delete_object(Bucket=self._name, Key=key)
 
     def _connect(self) -> tuple[Any, Any]:
         # Looking for credentials may hang for a minute: the threads that wait for it must not be all there are.
@@ -137,8 +160,7 @@ class Bucket:
         try:
             if self._connected is None:
                 session = aws.session()
-                config = aws.LIMITS.merge(_SIGNING)
-                client = session.client("s3", region_name=self._region, config=config)
+                client = session.client("s3", region_name=self._region, config=self._config)
                 self._connected = client, session.get_credentials()
             self._connected[1].get_frozen_credentials()  # renews them where their end is near
         except ClientError as error:  # STS's refusal; it must not pass for an answer of S3
