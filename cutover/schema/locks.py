@@ -57,22 +57,23 @@ def patiently(
         pass
     pause = _FIRST_PAUSE
     said = False
-    while True:
-        time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter
-        pause = min(pause * 2, _LONGEST_PAUSE)
-        try:
-            with _Watch(connection) as watch:
+    with _Watch(connection) as watch:
+        while True:
+            time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            watch.blockers = []
+            try:
                 return attempt()
-        except psycopg.errors.LockNotAvailable:
-            blockers = ", ".join(watch.blockers) or "a session that is gone again"
-        if time.monotonic() > give_up:
-            raise MigrationError(
-                f"{name} did not get its locks for {seconds:g} s and was rolled back: {blockers} has them; "
-                "let it end or end it, then run again"
-            )
-        if not said:
-            report(f"{name} waits for {blockers}; it is tried again for {seconds:g} s")
-            said = True
+            except psycopg.errors.LockNotAvailable:
+                blockers = ", ".join(watch.blockers) or "a session that is gone again"
+            if time.monotonic() > give_up:
+                raise MigrationError(
+                    f"{name} did not get its locks for {seconds:g} s and was rolled back: {blockers} has them; "
+                    "let it end or end it, then run again"
+                )
+            if not said:
+                report(f"{name} waits for {blockers}; it is tried again for {seconds:g} s")
+                said = True
 
 
 class _Watch:
@@ -82,11 +83,12 @@ class _Watch:
         self.blockers: list[str] = []
         self._info = connection.info
         self._pid = connection.info.backend_pid
-        self._over = threading.Event()
+        self._looks, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._look)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._looks.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,11 +100,14 @@ class _Watch:
 
         try:
             with psycopg.connect(self._info.dsn, password=self._info.password, autocommit=True) as connection:
+                self._looks.set()
                 while not self._over.wait(0.02):
                     rows = connection.execute(_BLOCKERS, (self._pid,)).fetchall()
                     self.blockers = [_session(*row) for row in rows] or self.blockers
         except psycopg.Error:
             return
+        finally:
+            self._looks.set()
 
 
 def _session(pid: int, user: str | None, application: str | None, since: object, query: str | None) -> str:

@@ -140,7 +140,8 @@ def reds(standing: System, healthy: Run) -> dict[str, Run]:
         wait_for(lambda: not measured(target))
         runs[NO_REDIS] = smoke(standing, target, image=OTHER_IMAGE)
     wait_for(standing.well)
-    with edge(standing, r"s/^( +[0-9.]+) 1;$/\1 0;/", r"s/^( +[0-9.]+) 0;$/\1 1;/"):
+    address = r"( +([0-9]+\.){3}[0-9]+)"  # of the callers whose pin is honoured
+    with edge(standing, rf"s/^{address} 1;$/\1 0;/", rf"s/^{address} 0;$/\1 1;/"):
         runs[NO_PIN] = smoke(standing, target, track="candidate")
     return runs
 

@@ -117,8 +117,8 @@ def test_from_the_clones_network_nothing_of_this_machine_is_reached_but_its_gate
             docker("network", "connect", machine.outside_network, app)
         reached, next_hop = attempts(app, listeners)
 
-    default = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-    beside = {default, str(IPv4Network(machine.metrics_subnet)[1]), str(IPv4Network(machine.outside_subnet)[1])}
+    default = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}")
+    beside = {str(IPv4Network(subnet)[1]) for subnet in (default, machine.metrics_subnet, machine.outside_subnet)}
     assert beside < {*listeners} - {machine.gateway}
     closed = leaves == "not"
     assert reached == {machine.gateway} if closed else reached >= {*listeners}, "the emulator is on the gateway"

@@ -23,7 +23,7 @@ def test_no_alert_is_lost_while_redis_fails(stack: Stack, tmp_path: Path, fault:
     ends = {"pause": stack.redis.unpause, "kill": stack.redis.start, "lose": stack.redis.create}[fault]
     with stack.worker(tmp_path):
         load = under_load(stack, (1, getattr(stack.redis, fault)), (3, ends))
-        assert load.statuses == {202}
+        assert load.taken
         assert load.mocks == 0, "the outbox had them all"
         settled(stack, load)
         wait_until(lambda: closed(stack), "the rows")
@@ -34,7 +34,7 @@ def test_no_alert_is_lost_while_postgres_fails(stack: Stack, tmp_path: Path, fau
     ends = {"pause": stack.postgres.unpause, "kill": stack.postgres.start}[fault]
     with stack.worker(tmp_path):
         load = under_load(stack, (1, getattr(stack.postgres, fault)), (4, ends))
-        assert load.statuses == {202}
+        assert load.taken
         assert 0 < load.mocks < len(load.accepted), "Redis stood in, then the outbox was back"
         settled(stack, load)
         wait_until(lambda: closed(stack), "the rows", 60)
@@ -49,7 +49,7 @@ def test_with_both_away_nothing_is_accepted_and_what_was_is_not_lost(stack: Stac
             (3, stack.redis.start),
             (0, stack.postgres.start),
         )
-        assert load.statuses == {202, 503}
+        assert load.statuses.keys() == {202, 503}
         settled(stack, load)
         wait_until(lambda: closed(stack), "the rows", 60)
 
@@ -83,7 +83,7 @@ def test_a_webhook_that_fails_for_a_while_leaves_deliveries_and_dead_letters(sta
 
     with stack.worker(tmp_path):
         load = under_load(stack, (1, status(500)), (5, status(200)))
-        assert load.statuses == {202}
+        assert load.taken
         settled(stack, load)
     assert stack.redis("LLEN", "bull:alerts:dlq:wait") > 0
     assert stack.sink.accepted

@@ -26,6 +26,7 @@ from webnext.audit.replay import Replayer
 from webnext.audit.spool import BAD, PREFIX, Spool
 from webnext.audit.writer import Writer
 from webnext.contract.audit import AuditEntryV1
+from webnext.dependency import AwayError
 from webnext.executor import Executor
 from webnext.postgres import Postgres
 from webnext.settings import Settings
@@ -215,7 +216,10 @@ class Ground:
             await audit.open()
         else:
             await postgres.open()
-            await anext(place.pages())  # as the replayer does first of all: it makes the client
+            try:  # as the replayer does first of all: it makes the client; a call is short for that on a busy machine
+                await anext(place.pages())
+            except AwayError:
+                await anext(place.pages())
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://web-next", timeout=30
         ) as http:

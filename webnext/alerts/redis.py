@@ -138,6 +138,12 @@ class _Connection(Connection):
             await self.disconnect(nowait=True)
         await super().connect()  # type: ignore[no-untyped-call]
 
+    async def disconnect(self, nowait: bool = False, *args: Any, **kwargs: Any) -> None:
+        """Cut where nobody waits for its end: the farewell of TLS would leave it open until the server answers."""
+        if nowait and self._writer:
+            self._writer.transport.abort()
+        await super().disconnect(nowait, *args, **kwargs)
+
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:
             answer = await super().read_response(*args, **kwargs)
