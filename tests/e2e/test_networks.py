@@ -1,4 +1,4 @@
-"""Where the processes of a stack that is up get to: the app to its own network alone, whoever listens elsewhere."""
+"""Where the processes of a stack that is up get to, the app to its own network alone, and what of it others reach."""
 
 from __future__ import annotations
 
@@ -35,3 +35,16 @@ def test_this_machine_reaches_the_edge_and_what_measures_by_their_ports(standing
     assert httpx.get(f"{outputs['edge_url']}/dashboard", verify=False, trust_env=False).status_code == 200
     assert httpx.get(f"{outputs['metrics_url']}/-/ready", trust_env=False).status_code == 200
     assert standing.well()
+
+
+def test_of_the_service_the_edge_alone_is_published_and_on_loopback_only(standing: System) -> None:
+    bindings = [each for ports in standing.container("edge").ports.values() for each in ports or []]
+    assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
+    for part in ("stable", "worker", "executor"):
+        assert not [ports for ports in standing.container(part).ports.values() if ports]
+
+
+def test_the_edge_presents_the_certificate_of_the_local_authority(standing: System) -> None:
+    url = standing.outputs()["edge_url"]
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(url, trust_env=False)

@@ -1,4 +1,5 @@
-"""The verdict follows what really runs: NO-GO while something is broken, GO once it is repaired, then quiet.
+"""One system from nothing to nothing, as a person meets it: what is refused gets one clear line and leaves the state
+intact; the verdict is NO-GO while something is broken and GO once it is repaired.
 
 The tests tell one story and run in order, on one system.
 """
@@ -8,36 +9,166 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import docker
 import httpx
 import pytest
 
-from tests.support.system import System, wait_for
+from tests.support.system import Done, System, candidate_of, wait_for
 
 pytestmark = pytest.mark.e2e
 
+LIMIT = "limit_req zone={{ zone }}"
 
-def test_a_first_up_without_the_limiter_is_a_no_go_and_records_nothing(system: System) -> None:
-    system.template(lambda text: text.replace("limit_req zone={{ zone }}", "# limit_req zone={{ zone }}"))
 
-    done = system.up(code=3)
+def pulumi_processes(group: int) -> list[int]:
+    """The CLI processes started under a process group."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            is_cli = entry.name.isdigit() and (entry / "comm").read_text().strip() == "pulumi"
+            if is_cli and os.getpgid(int(entry.name)) == group:
+                found.append(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
 
+
+def test_outputs_of_a_stack_that_was_never_brought_up_are_one_line(system: System) -> None:
+    done = system.run("python", "-m", "cutover", "outputs", "-s", system.stack, code=5)
+    assert done.last_line.endswith(f"bring it up first, cutover up -s {system.stack}")
+
+
+def test_an_unknown_setting_is_refused_with_the_closest_key_and_nothing_is_created(system: System) -> None:
+    system.set("retentionDay", "30")
+    system.set("edge", {"burst": -1})
+    done = system.up(code=1)
+    system.unset("retentionDay")
+    system.unset("edge")
+    assert "web-next:retentionDay: unknown key; did you mean 'retentionDays'?" in done.last_line
+    assert "web-next:edge.burst = -1" in done.last_line
+    assert "Traceback" not in done.text
+    assert system.resources() == []
+
+
+def test_without_its_base_a_candidate_is_refused_in_one_line(system: System) -> None:
+    candidate = candidate_of(system)
+    done = candidate.up(code=None)
+
+    assert done.code != 0
+    assert f"base {system.stack}" in done.last_line
+    assert "Traceback" not in done.text
+
+
+def test_a_wrong_passphrase_is_one_line_and_leaves_the_state_as_it_was(system: System) -> None:
+    before = system.state_text()
+    (system.folder / "passphrase").write_text("another")
+    done = system.up(code=6)
+    (system.folder / "passphrase").write_text(system.passphrase)
+    assert "passphrase" in done.last_line
+    assert "Traceback" not in done.text
+    assert system.state_text() == before
+
+
+def test_a_cli_killed_in_the_middle_of_up_leaves_a_lock(system: System) -> None:
+    lines: list[str] = []
+    with system.start(*system.up_command) as running:
+        assert running.stdout
+        for line in running.stdout:
+            lines.append(line)
+            if "aws:kms:Key" in line:
+                break
+        killed = pulumi_processes(running.pid)
+        for process in killed:
+            os.kill(process, signal.SIGKILL)
+        running.communicate(timeout=60)
+    assert killed, f"no CLI was running after: {''.join(lines)}"
+    assert running.returncode != 0
+    assert list(system.locks), "the killed run left no lock, so it was not killed in the middle"
+
+
+def test_the_next_up_removes_the_lock_and_names_a_port_that_is_taken_in_one_line(system: System) -> None:
+    port = system.setting("machine")["edgePort"]
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", port))
+        squatter.listen()
+        done = system.up(code=1)
+    assert "lock of a run that was killed is removed" in done.text
+    assert f"127.0.0.1:{port}" in done.last_line
+    assert "already" in done.last_line
+    assert "Traceback" not in done.text
+
+
+@pytest.fixture(scope="module")
+def first(system: System) -> tuple[Done, Done]:
+    """The first up that gets to its end, of an edge without the limiter, and another that was begun meanwhile."""
+    system.template(lambda text: text.replace(LIMIT, f"# {LIMIT}"))
+    with system.start(*system.up_command, "--refresh") as running:
+        wait_for(lambda: bool(system.locks))
+        other = system.up(code=None)
+        text, _ = running.communicate(timeout=200)
+    return Done(running.returncode, text), other
+
+
+def test_a_first_up_without_the_limiter_is_a_no_go_and_records_nothing(
+    system: System, first: tuple[Done, Done]
+) -> None:
+    done, _ = first
+
+    assert done.code == 3
     assert "PASS     Health" in done.text
     assert "FAIL     Rate limit" in done.text
     assert "NO-GO" in done.last_line
     assert "deployment_record" not in system.pulumi("stack", "output", "--json").text
 
 
-def test_once_the_limiter_is_back_the_next_up_is_a_go(system: System) -> None:
-    system.template(lambda text: text.replace("# limit_req zone={{ zone }}", "limit_req zone={{ zone }}"))
+def test_its_lock_is_respected_and_what_the_killed_run_had_begun_is_settled(
+    system: System, first: tuple[Done, Done]
+) -> None:
+    _, other = first
 
+    assert other.code == 4
+    assert f"stack {system.stack} is being changed by process" in other.last_line
+    assert "pending_operations" not in system.pulumi("stack", "export").text.replace('"pending_operations": null', "")
+
+
+def test_a_migration_that_fails_is_named_and_leaves_nothing_behind(system: System) -> None:
+    count = len(list((system.folder / "migrations").glob("*.sql")))
+    broken = system.folder / "migrations" / f"{count + 1:03}_broken.sql"
+    broken.write_text("CREATE TABLE half (id int); SELECT no_such_function();")
+    try:
+        done = system.up(code=7)
+    finally:
+        broken.unlink()
+    assert f"{broken.name} failed and was rolled back" in done.last_line
+    assert "no_such_function" in done.last_line
+    with system.connect("AUDIT_DB_OWNER_URL") as owner:
+        assert owner.execute("SELECT to_regclass('half')").fetchone() == (None,)
+
+
+def test_with_the_limiter_back_and_postgres_away_the_next_is_a_no_go_that_names_postgres_alone(system: System) -> None:
+    system.template(lambda text: text.replace(f"# {LIMIT}", LIMIT))
+    database = system.container("audit")
+    database.pause()
+    system.set("version", "1.5.2")
+    try:
+        done = system.up(code=3)
+    finally:
+        database.unpause()
+    assert "FAIL     Audit Postgres" in done.text
+    assert "PASS     Rate limit" in done.text
+
+
+def test_once_postgres_is_back_the_next_up_tries_again_and_is_a_go_with_the_change(system: System) -> None:
     done = system.up()
 
-    assert done.verdict.startswith("GO  web-next")
+    assert done.verdict.startswith("GO  web-next 1.5.2")
     assert "NO-GO" not in done.text
+    assert system.outputs()["release"]["version"] == "1.5.2"
 
 
 def test_a_newcomers_first_alert_is_delivered_to_the_stacks_own_receiver(system: System) -> None:
@@ -49,30 +180,6 @@ def test_a_newcomers_first_alert_is_delivered_to_the_stacks_own_receiver(system:
     wait_for(lambda: bool(httpx.get(answer, timeout=10, trust_env=False).json()["items"]))
     (message,) = httpx.get(answer, timeout=10, trust_env=False).json()["items"]
     assert (message["taken"], message["text"]) == (True, "*hello*\ntrace newcomer-0001")
-
-
-def test_then_there_is_nothing_to_change_and_the_world_matches_the_state(system: System) -> None:
-    system.pulumi("preview", "--expect-no-changes")
-    system.pulumi("refresh", "--preview-only", "--expect-no-changes")
-
-
-def test_a_change_while_postgres_is_away_is_a_no_go_that_names_it(system: System) -> None:
-    database = system.container("audit")
-    database.pause()
-    system.set("version", "1.5.2")
-    try:
-        done = system.up(code=3)
-    finally:
-        database.unpause()
-    assert "FAIL     Audit Postgres" in done.text
-    assert "PASS     Rate limit" in done.text
-    assert "Audit Postgres" in done.text
-
-
-def test_once_postgres_is_back_the_next_up_tries_again_and_is_a_go_with_the_change(system: System) -> None:
-    done = system.up()
-    assert done.verdict.startswith("GO  web-next 1.5.2")
-    assert system.outputs()["release"]["version"] == "1.5.2"
 
 
 def test_a_target_that_is_none_is_refused_in_a_line(system: System) -> None:
@@ -138,19 +245,6 @@ def test_the_outputs_carry_the_names_of_the_contract(system: System) -> None:
     assert outputs["schema"]["version"] == len(list((system.folder / "migrations").glob("*.sql")))
 
 
-def test_the_edge_is_published_on_loopback_only(system: System) -> None:
-    bindings = [each for ports in system.container("edge").ports.values() for each in ports or []]
-    assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
-    for part in ("stable", "worker", "executor"):
-        assert not [ports for ports in system.container(part).ports.values() if ports]
-
-
-def test_the_edge_presents_the_certificate_of_the_local_authority(system: System) -> None:
-    url = system.outputs()["edge_url"]
-    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(url, trust_env=False)
-
-
 def test_an_edited_migration_is_refused_by_name_and_changes_nothing(system: System) -> None:
     migration = system.folder / "migrations" / "001_audit_log.sql"
     original, before = migration.read_bytes(), system.state_text()
@@ -162,20 +256,6 @@ def test_an_edited_migration_is_refused_by_name_and_changes_nothing(system: Syst
     assert "001_audit_log.sql was edited after it was applied" in done.last_line
     assert "Traceback" not in done.last_line
     assert system.state_text() == before
-
-
-def test_a_migration_that_fails_leaves_nothing_behind_and_the_next_up_goes_on(system: System) -> None:
-    count = len(list((system.folder / "migrations").glob("*.sql")))
-    broken = system.folder / "migrations" / f"{count + 1:03}_broken.sql"
-    broken.write_text("CREATE TABLE half (id int); SELECT no_such_function();")
-    try:
-        done = system.up(code=7)
-    finally:
-        broken.unlink()
-    assert f"{broken.name} failed and was rolled back" in done.last_line
-    assert "no_such_function" in done.last_line
-    system.pulumi("up", "--yes", "--skip-preview", "--refresh")
-    wait_for(system.well)
 
 
 def test_a_changed_limit_changes_the_edge_and_nothing_below_it(system: System) -> None:
