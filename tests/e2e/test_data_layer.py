@@ -46,6 +46,11 @@ def touched(system: System) -> list[tuple[str, str, str]]:
     return [(each["urn"], each.get("id", ""), each["modified"]) for each in system.resources()]
 
 
+def jobs(system: System) -> set[str]:
+    """The names of the upkeep's jobs."""
+    return {job["name"] for job in json.loads(migrate(system, "status").text)["upkeep"]["jobs"]}
+
+
 def test_the_schema_is_what_the_migrations_promise_and_its_upkeep_is_scheduled(standing: System) -> None:
     assert json.loads(migrate(standing, "verify").text) == {"ok": True, "differences": []}
     status = json.loads(migrate(standing, "status").text)
@@ -117,42 +122,8 @@ def test_redis_answers_over_tls_to_the_token_in_the_vault_and_to_nobody_else(sta
     assert ask("PING")[0].startswith("-NOAUTH")
 
 
-def test_a_planted_secret_is_found_nowhere_but_in_the_vault(standing: System) -> None:
+def test_the_world_matches_the_state_and_a_secret_that_was_put_out_of_band_is_no_drift(standing: System) -> None:
     standing.vault().put_secret_value(SecretId=f"web-next-{standing.stack}/SLACK_WEBHOOK_URL", SecretString=PLANTED)
-    urls = ("AUDIT_DB_MASTER_URL", "AUDIT_DB_OWNER_URL", "AUDIT_DB_URL", "AUDIT_DB_READER_URL", "REDIS_URL")
-    planted = {PLANTED, standing.secret("EXECUTOR_TOKEN")}
-    planted |= {str(urlsplit(standing.secret(name)).password) for name in urls}
-    assert len(planted) == 7
-    standing.set("version", "1.5.9")
-    printed = {
-        "preview": standing.pulumi("preview", "--diff").text,
-        "up": standing.up("--refresh").text,
-        "outputs": standing.run(sys.executable, "-m", "cutover", "outputs", "-s", standing.stack).text,
-        "export": standing.pulumi("stack", "export").text,
-        "history": standing.pulumi("stack", "history", "--json").text,
-        "migrate": migrate(standing, "status").text,
-    }
-    places = {**printed, "state": standing.state_text()}
-    reports = [path for path in (standing.folder / ".local" / "smoke").rglob("*") if path.is_file()]
-    places["reports"] = "".join(path.read_text(errors="replace") for path in reports)
-    engine = docker.from_env()
-    for container in engine.containers.list(all=True, filters={"label": standing.machine.label}):
-        places[f"{container.name}: settings"] = json.dumps(container.attrs)
-        places[f"{container.name}: log"] = container.logs().decode(errors="replace")
-        if container.status == "running":
-            environments = "for each in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $each; done; printenv"
-            places[f"{container.name}: environment"] = container.exec_run(["sh", "-c", environments]).output.decode()
-            image = container.image
-            places[f"{container.name}: image"] = json.dumps([image.attrs, image.history()])
-    assert sum(name.endswith(": environment") for name in places) == 9, (
-        "the service's three, edge, what measures and watches, and data"
-    )
-    for place, text in places.items():
-        assert text.strip() or place.endswith(": log"), f"nothing to look at in {place}"
-        assert not [one for one in planted if one in text], f"a secret is in {place}"
-
-
-def test_a_secret_that_was_put_out_of_band_is_no_drift(standing: System) -> None:
     standing.pulumi("refresh", "--preview-only", "--expect-no-changes")
     assert changed(standing) == set()
     assert standing.secret("SLACK_WEBHOOK_URL") == PLANTED
@@ -162,12 +133,7 @@ def test_a_retention_changes_the_schema_and_the_record_alone_and_schedules_its_j
     standing.set("auditRetentionMonths", "24")
     assert changed(standing) == {"schema", "deployment"}
     standing.update()
-    jobs = {job["name"] for job in json.loads(migrate(standing, "status").text)["upkeep"]["jobs"]}
-    assert "audit-retention" in jobs
-    standing.unset("auditRetentionMonths")
-    standing.update()
-    jobs = {job["name"] for job in json.loads(migrate(standing, "status").text)["upkeep"]["jobs"]}
-    assert "audit-retention" not in jobs
+    assert "audit-retention" in jobs(standing)
 
 
 def test_a_job_that_somebody_removed_is_drift_and_is_put_back(standing: System) -> None:
@@ -222,26 +188,65 @@ def test_every_problem_of_the_settings_and_the_migrations_is_refused_at_once(sta
     assert touched(standing) == before
 
 
-def test_what_holds_data_is_not_destroyed_or_replaced_until_it_is_named(standing: System) -> None:
-    standing.set("mayDestroy", [])
+def test_without_a_retention_its_job_is_gone(standing: System) -> None:
+    standing.set("mayDestroy", [])  # what the next test needs, in the same update
+    standing.unset("auditRetentionMonths")
     standing.update()
+    assert "audit-retention" not in jobs(standing)
+
+
+def test_what_holds_data_is_not_destroyed_or_replaced_until_it_is_named(standing: System) -> None:
+    before = standing.state_text()
+    standing.set("evidenceBucket", f"evidence-{standing.stack}-anew")
     try:
-        before = standing.state_text()
-        standing.set("evidenceBucket", f"evidence-{standing.stack}-anew")
         replaced = standing.up(code=1)
-        standing.unset("evidenceBucket")
-        unchanged = standing.state_text() == before
-        destroyed = standing.pulumi("destroy", "--yes", code=None)
-        untouched = standing.state_text() == before
-        kept = {each["urn"].rsplit("::", 1)[-1] for each in standing.resources() if each.get("protect")}
     finally:
-        standing.set("mayDestroy", ["audit", "evidence", "records", "vault"])
-        standing.up()
+        standing.unset("evidenceBucket")
     assert "evidence is protected" in replaced.last_line
     assert "web-next:mayDestroy" in replaced.last_line
-    assert unchanged, "a refused update changes nothing"
+    assert standing.state_text() == before, "a refused update changes nothing"
+
+    destroyed = standing.pulumi("destroy", "--yes", code=None)
     assert destroyed.code != 0
     assert "protect" in destroyed.text
-    assert untouched, "a refused destroy destroys nothing"
+    assert standing.state_text() == before, "a refused destroy destroys nothing"
+
+    kept = {each["urn"].rsplit("::", 1)[-1] for each in standing.resources() if each.get("protect")}
     assert {"audit", "evidence", "records", "vault", "audit_owner", "audit-roles", "AUDIT_DB_URL"} <= kept
-    assert not [each for each in standing.resources() if each.get("protect")]
+
+
+def test_a_planted_secret_is_found_nowhere_but_in_the_vault(standing: System) -> None:
+    assert standing.secret("SLACK_WEBHOOK_URL") == PLANTED
+    urls = ("AUDIT_DB_MASTER_URL", "AUDIT_DB_OWNER_URL", "AUDIT_DB_URL", "AUDIT_DB_READER_URL", "REDIS_URL")
+    planted = {PLANTED, standing.secret("EXECUTOR_TOKEN")}
+    planted |= {str(urlsplit(standing.secret(name)).password) for name in urls}
+    assert len(planted) == 7
+    standing.set("mayDestroy", ["audit", "evidence", "records", "vault"])
+    standing.set("version", "1.5.9")
+    printed = {
+        "preview": standing.pulumi("preview", "--diff").text,
+        "up": standing.up("--refresh").text,
+        "outputs": standing.run(sys.executable, "-m", "cutover", "outputs", "-s", standing.stack).text,
+        "export": standing.pulumi("stack", "export").text,
+        "history": standing.pulumi("stack", "history", "--json").text,
+        "migrate": migrate(standing, "status").text,
+    }
+    places = {**printed, "state": standing.state_text()}
+    reports = [path for path in (standing.folder / ".local" / "smoke").rglob("*") if path.is_file()]
+    places["reports"] = "".join(path.read_text(errors="replace") for path in reports)
+    engine = docker.from_env()
+    for container in engine.containers.list(all=True, filters={"label": standing.machine.label}):
+        places[f"{container.name}: settings"] = json.dumps(container.attrs)
+        places[f"{container.name}: log"] = container.logs().decode(errors="replace")
+        if container.status == "running":
+            environments = "for each in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $each; done; printenv"
+            places[f"{container.name}: environment"] = container.exec_run(["sh", "-c", environments]).output.decode()
+            image = container.image
+            places[f"{container.name}: image"] = json.dumps([image.attrs, image.history()])
+    assert sum(name.endswith(": environment") for name in places) == 9, (
+        "the service's three, edge, what measures and watches, and data"
+    )
+    for place, text in places.items():
+        assert text.strip() or place.endswith(": log"), f"nothing to look at in {place}"
+        assert not [one for one in planted if one in text], f"a secret is in {place}"
+    assert not [each for each in standing.resources() if each.get("protect")], "all of it is named"
