@@ -42,9 +42,19 @@ def on_the_candidate(running: Rollouts, since: float) -> int:
     return sum(each.track == "candidate" for each in running.load.between(since, time.time()))
 
 
-def test_the_traffic_comes_back_while_everything_else_is_away(running: Rollouts, tmp_path: Path) -> None:
+def test_with_postgres_frozen_it_is_held_and_comes_back_while_everything_else_is_away(
+    running: Rollouts, tmp_path: Path
+) -> None:
     running.to("canary")
+    with paused(running.system.container("audit")):
+        done = running.wait(expected=(HELD,))
+
     known = running.record
+    assert "postgres" in done.last_line
+    assert known.state is State.CANARY, "nobody is to blame"
+    assert known.hold
+    assert running.weight == 10
+
     with all_else_away(running, tmp_path) as called:
         done = running.cutover("rollback", "--why", "the desk sees stale prices", expected=(UNFINISHED,))
         since = time.time()
@@ -63,43 +73,31 @@ def test_the_traffic_comes_back_while_everything_else_is_away(running: Rollouts,
     assert not (running.system.folder / ".local" / "rollout" / running.base / "journal.json").exists()
 
 
-def test_the_traffic_comes_back_while_an_update_runs(running: Rollouts, tmp_path: Path) -> None:
+def test_what_the_runbooks_first_page_says_is_so_and_the_traffic_comes_back_while_an_update_runs(
+    running: Rollouts, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "runbook.md").read_text().partition("## How to read the rest")[0]
+    told = re.findall(r"```console\n\$ cutover (\S+) (.*)\n((?:.*\n)+?)```", page)
+    assert [verb for verb, _, _ in told] == ["status", "rollback", "status"]
     running.to("canary")
+
     with updating(running, tmp_path) as update:
-        running.cutover("rollback")
-        assert update.poll() is None, "the update ended before the rollback did"
-        since = time.time()
+        for verb, words, expected in told:
+            said = running.cutover(verb, *shlex.split(words.replace("-s STACK", ""))).text
+            if verb == "rollback":
+                assert update.poll() is None, "the update ended before the rollback did"
+                since = time.time()
+            lines = "".join(
+                ".*\n(?:.*\n)*?" if line.strip() == "…" else _pattern(line) for line in expected.splitlines()
+            )
+            said = said.replace(f" {running.base}", " STACK")
+            assert re.fullmatch(lines, said), f"{verb} said\n{said}\nwhere the runbook has\n{expected}"
         time.sleep(2)
         assert on_the_candidate(running, since) == 0
 
 
-def test_the_runbooks_first_page_is_what_the_commands_say(running: Rollouts) -> None:
-    page = (ROOT / "docs" / "runbook.md").read_text().partition("## How to read the rest")[0]
-    running.to("canary")
-    told = re.findall(r"```console\n\$ cutover (\S+) (.*)\n((?:.*\n)+?)```", page)
-
-    assert [verb for verb, _, _ in told] == ["status", "rollback", "status"]
-    for verb, words, expected in told:
-        given = shlex.split(words.replace("-s STACK", ""))
-        said = running.cutover(verb, *given).text.replace(f" {running.base}", " STACK")
-        lines = "".join(".*\n(?:.*\n)*?" if line.strip() == "…" else _pattern(line) for line in expected.splitlines())
-        assert re.fullmatch(lines, said), f"{verb} said\n{said}\nwhere the runbook has\n{expected}"
-
-
 def _pattern(line: str) -> str:
     return ".*".join(re.escape(part) for part in line.split("…")) + "\n"
-
-
-def test_with_postgres_frozen_nobody_is_to_blame_and_it_is_held(running: Rollouts) -> None:
-    running.to("canary")
-    with paused(running.system.container("audit")):
-        done = running.wait(expected=(HELD,))
-
-    assert "postgres" in done.last_line
-    assert running.record.state is State.CANARY
-    assert running.record.hold
-    assert running.weight == 10
-    running.clean()
 
 
 def test_a_candidate_that_hangs_is_taken_back_by_a_gate(running: Rollouts) -> None:
