@@ -6,7 +6,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from cutover.errors import CutoverError, RefusedError, UnreachableError
 from cutover.rollout import effects
@@ -15,6 +15,7 @@ from cutover.rollout.record import Record, State
 from cutover.rollout.status import Routes, Status
 from tests.support.rollout_model import CONFLICT, NONE, BaseUp, Model, Went, World, verbs
 
+T = TypeVar("T")
 Verb = Callable[[int, bool], Steps[Any]]
 RAISING = ("canary", "staged", "production", "finish", "resume")
 QUIET = (effects.ReadCopy, effects.KeepCopy, effects.ReadJournal, effects.WriteDown, effects.Answers)
@@ -46,11 +47,26 @@ class Place(NamedTuple):
 
 
 class System(NamedTuple):
-    """One state: the world, the controllers, how many verbs were begun."""
+    """One state: the world and the controllers, by their numbers, and how many verbs were begun."""
 
-    world: World
-    controllers: tuple[Controller, ...]
+    world: int
+    controllers: tuple[int, ...]
     turns: int = 1
+
+
+@dataclass
+class Numbered(Generic[T]):
+    """Values, each known by one number: few worlds make many states, and numbers are compared at no cost."""
+
+    values: list[T] = field(default_factory=list)
+    _numbers: dict[T, int] = field(default_factory=dict)
+
+    def number(self, value: T) -> int:
+        """The value's number: the next, if it is new."""
+        number = self._numbers.setdefault(value, len(self.values))
+        if number == len(self.values):
+            self.values.append(value)
+        return number
 
 
 class BrokenError(AssertionError):
@@ -59,13 +75,20 @@ class BrokenError(AssertionError):
 
 @dataclass
 class Explorer:
-    """Explores. `seen` counts the states, `met` how often each thing happened that an invariant is about."""
+    """Explores. `seen` counts the states, `met` in how many ways each thing happened that an invariant is about: what
+    one controller does in a world is the same whatever the others are about, and is looked at once."""
 
     model: Model
     verbs: Mapping[str, Verb] = field(default_factory=verbs)
     seen: int = 0
     met: Counter[str] = field(default_factory=Counter)
+    _worlds: Numbered[World] = field(default_factory=Numbered)
+    _controllers: Numbered[Controller] = field(default_factory=Numbered)
     _places: dict[Any, Place] = field(default_factory=dict)
+    _quiet: dict[int, bool] = field(default_factory=dict)
+    _outcomes: dict[tuple[int, int], list[tuple[str, int, int]]] = field(default_factory=dict)
+    _events: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
+    _held: set[tuple[int, frozenset[int], bool]] = field(default_factory=set)
     _settled: set[tuple[World, int]] = field(default_factory=set)
     _taken_back: set[tuple[World, int]] = field(default_factory=set)
 
@@ -96,59 +119,84 @@ class Explorer:
                 gc.enable()
 
     def _explore(self, start: World, machines: tuple[int, ...], each: int, allowed: tuple[str, ...]) -> None:
-        first = System(start, tuple(Controller(machine, each) for machine in machines))
-        before: dict[System, tuple[System, str] | None] = {first: None}
+        number = self._controllers.number
+        first = System(self._worlds.number(start), tuple(number(Controller(machine, each)) for machine in machines))
+        before: dict[System, tuple[System, str, str] | None] = {first: None}
         queue = [first]
         apart = len(set(machines)) == len(machines)
         for system in queue:
             try:
                 self._hold(system)
-                for what, after in self._successors(system, apart, allowed or tuple(self.verbs)):
+                for who, what, after in self._successors(system, apart, allowed or tuple(self.verbs)):
                     if not apart:
                         after = after._replace(controllers=tuple(sorted(after.controllers)))
                     if after not in before:
-                        before[after] = (system, what)
+                        before[after] = (system, who, what)
                         queue.append(after)
             except BrokenError as broken:
                 raise BrokenError("\n".join([*_way(system, before), str(broken)])) from None
         self.seen += len(queue)
 
-    def _successors(self, system: System, apart: bool, allowed: tuple[str, ...]) -> Iterator[tuple[str, System]]:
-        world = system.world
-        places = [self._place(each) if each.verb else None for each in system.controllers]
-        quiet = [at for at, place in enumerate(places) if place and isinstance(place.effect, QUIET)] if apart else []
-        for at in quiet[:1] or range(len(places)):
-            controller, place = system.controllers[at], places[at]
-            if place is None:
-                if controller.left:
-                    for verb in allowed:
-                        begun = Controller(controller.machine, controller.left - 1, verb, system.turns, world.real)
-                        yield f"{at} begins {verb}", _with(system, at, begun)._replace(turns=system.turns + 1)
-                continue
-            assert place.effect is not None
-            for went in self.model.do(place.effect, world, controller.machine, controller.half):
-                after = _accepting(went.world)
-                self._check(controller, place, went, world)
-                onward = _answered(controller, went)
-                yield (
-                    f"{at} {controller.verb}: {type(place.effect).__name__} {went.answer}",
-                    _with(system, at, self._rested(onward, after))._replace(world=after),
-                )
-            if world.deaths:
-                died = world._replace(deaths=world.deaths - 1, disturbed=True)
-                yield (
-                    f"{at} dies",
-                    _with(system, at, Controller(controller.machine, controller.left))._replace(world=died),
-                )
+    def _successors(self, system: System, apart: bool, allowed: tuple[str, ...]) -> Iterator[tuple[str, str, System]]:
+        """Who does what, and the state after it."""
+        world, controllers, turns = system
+        quiet = [at for at, each in enumerate(controllers) if self._is_quiet(each)] if apart else []
+        for at in quiet[:1] or range(len(controllers)):
+            controller = self._controllers.values[controllers[at]]
+            if controller.verb:
+                for what, after, onward in self._outcomes_of(world, controllers[at]):
+                    yield f"{at} ", what, System(after, _put(controllers, at, onward), turns)
+            elif controller.left:
+                real = self._worlds.values[world].real
+                for verb in allowed:
+                    begun = Controller(controller.machine, controller.left - 1, verb, turns, real)
+                    onward = self._controllers.number(begun)
+                    yield f"{at} begins ", verb, System(world, _put(controllers, at, onward), turns + 1)
         if quiet:
             return
+        for what, after in self._events_of(world):
+            yield "", what, System(after, controllers, turns)
+
+    def _is_quiet(self, number: int) -> bool:
+        """Whether what a controller does next is seen by nobody else."""
+        if number not in self._quiet:
+            controller = self._controllers.values[number]
+            self._quiet[number] = bool(controller.verb) and isinstance(self._place(controller).effect, QUIET)
+        return self._quiet[number]
+
+    def _outcomes_of(self, in_world: int, number: int) -> list[tuple[str, int, int]]:
+        """What a controller that runs a verb may do next in a world: the world and the controller after each."""
+        if (in_world, number) in self._outcomes:
+            return self._outcomes[in_world, number]
+        world, controller, outcomes = self._worlds.values[in_world], self._controllers.values[number], []
+        place = self._place(controller)
+        assert place.effect is not None
+        for went in self.model.do(place.effect, world, controller.machine, controller.half):
+            after = _accepting(went.world)
+            self._check(controller, place, went, world)
+            onward = self._rested(_answered(controller, went), after)
+            what = f"{controller.verb}: {type(place.effect).__name__} {went.answer}"
+            outcomes.append((what, self._worlds.number(after), self._controllers.number(onward)))
+        if world.deaths:
+            died = self._worlds.number(world._replace(deaths=world.deaths - 1, disturbed=True))
+            outcomes.append(("dies", died, self._controllers.number(Controller(controller.machine, controller.left))))
+        self._outcomes[in_world, number] = outcomes
+        return outcomes
+
+    def _events_of(self, number: int) -> list[tuple[str, int]]:
+        """What may happen in a world without a controller, and the world after each."""
+        if number in self._events:
+            return self._events[number]
+        world, events = self._worlds.values[number], []
         for landed in self.model.landed(world):
             self.met["a late write landed" if landed.bucket != world.bucket else "a late write was refused"] += 1
-            yield "a late write lands", system._replace(world=landed)
+            events.append(("a late write lands", landed))
         for other in self.model.outages(world):
-            yield f"the bucket {'goes away' if other.away else 'is back'}", system._replace(world=other)
+            events.append((f"the bucket {'goes away' if other.away else 'is back'}", other))
         if world.accepted and not world.weight and self.model.delivers(world):
-            yield "all is delivered", system._replace(world=world._replace(accepted=False))
+            events.append(("all is delivered", world._replace(accepted=False)))
+        self._events[number] = numbered = [(what, self._worlds.number(after)) for what, after in events]
+        return numbered
 
     def _place(self, controller: Controller) -> Place:
         """Where its steps are: they are run again with the answers that they were given."""
@@ -226,7 +274,12 @@ class Explorer:
 
     def _hold(self, system: System) -> None:
         """The invariants of a state."""
-        world, idle = system.world, all(not each.verb for each in system.controllers)
+        controllers = [self._controllers.values[each] for each in system.controllers]
+        machines, idle = frozenset(each.machine for each in controllers), not any(each.verb for each in controllers)
+        if (system.world, machines, idle) in self._held:
+            return
+        self._held.add((system.world, machines, idle))
+        world = self._worlds.values[system.world]
         record = self.model.record(world.bucket)
         if record and record.weight != world.weight:
             self.met["the record says another weight than what routes"] += 1
@@ -236,7 +289,7 @@ class Explorer:
             self._hold_agreeing(world, "without any fault")
             if record and record.state is State.ROLLED_BACK and record.last.verb == "tick":
                 raise BrokenError(f"a rollback is written down as nobody's: {self._said(world)}")
-        for machine in {each.machine for each in system.controllers}:
+        for machine in machines:
             alone = _at_rest(world, machine)
             if (alone, machine) not in self._taken_back:
                 self._taken_back.add((alone, machine))
@@ -361,17 +414,16 @@ def _answered(controller: Controller, went: Went) -> Controller:
     return controller._replace(answers=(*controller.answers, went.answer), half=0)
 
 
-def _with(system: System, at: int, controller: Controller) -> System:
-    controllers = (*system.controllers[:at], controller, *system.controllers[at + 1 :])
-    return system._replace(controllers=controllers)
+def _put(controllers: tuple[int, ...], at: int, controller: int) -> tuple[int, ...]:
+    return (*controllers[:at], controller, *controllers[at + 1 :])
 
 
-def _way(system: System, before: Mapping[System, tuple[System, str] | None]) -> list[str]:
+def _way(system: System, before: Mapping[System, tuple[System, str, str] | None]) -> list[str]:
     """What was done, step by step, to come to a state."""
     way: list[str] = []
     while step := before[system]:
-        system, what = step
-        way.insert(0, what)
+        system, who, what = step
+        way.insert(0, who + what)
     return way
 
 

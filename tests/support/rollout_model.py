@@ -134,7 +134,7 @@ class Model:
     def do(self, effect: Effect | BaseUp, world: World, at: int, half: int) -> Iterator[Went]:
         """Every outcome of the effect, done by machine `at`; the one without a fault is the first."""
         may_fail = world.faults > 0
-        failed = world._replace(faults=world.faults - 1, disturbed=True)
+        failed = world._replace(faults=world.faults - 1, disturbed=True) if may_fail else world
         match effect:
             case effects.ReadRecord() | effects.WriteRecord() if world.away:
                 yield Went(("error", AWAY), world)
