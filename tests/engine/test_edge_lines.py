@@ -67,7 +67,7 @@ def file(edge: Edge) -> str:
 
 
 def test_a_burst_of_3000_is_counted_to_the_last_one_while_the_file_is_begun_anew(ground: Ground) -> None:
-    edge = ground.edge(file_bytes=200_000)
+    edge = ground.edge(file_bytes=100_000)
     read, first = ground.reader(), file(edge)
     for _ in range(3):
         burst(edge.port, 3000, "/own-404")
@@ -82,7 +82,7 @@ def test_a_burst_of_3000_is_counted_to_the_last_one_while_the_file_is_begun_anew
 
 
 def test_a_reader_that_starts_late_or_again_reads_the_file_from_its_beginning(ground: Ground) -> None:
-    edge = ground.edge(file_bytes=200_000)
+    edge = ground.edge(file_bytes=100_000)
     burst(edge.port, 500, "/own-404")
     first = ground.reader()
     settled(first, 500, 'status="404"')
@@ -106,7 +106,7 @@ def test_a_reader_that_starts_late_or_again_reads_the_file_from_its_beginning(gr
 
 
 def test_lines_that_a_full_memory_has_no_room_for_show_and_the_edge_answers_on(ground: Ground) -> None:
-    edge = ground.edge(size="400k", file_bytes=200_000)
+    edge = ground.edge(size="200k", file_bytes=100_000)
     read = ground.reader()
     burst(edge.port, 3000, "/own-404")
     wait_until(lambda: read.total("web_next_edge_lost_lines") > 0, "the loss", SHOWS)
@@ -128,7 +128,7 @@ def test_lines_that_a_full_memory_has_no_room_for_show_and_the_edge_answers_on(g
 
 
 def test_lines_that_the_reader_slept_through_show(ground: Ground) -> None:
-    edge = ground.edge(file_bytes=50_000)
+    edge = ground.edge(file_bytes=25_000)
     read = ground.reader()
     settled(read, 1)
     pause(read.id)
@@ -276,7 +276,7 @@ class Prometheus:
 @pytest.fixture
 def measured(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, Prometheus]]:
     """An edge with a small memory, and Prometheus that asks its reader."""
-    edge = ground.edge(size="1m", file_bytes=10**9)
+    edge = ground.edge(size="512k", file_bytes=10**9)
     ground.reader("--network", edge.network, "--network-alias", "reader")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     nobody = "127.0.0.1:1"

@@ -107,7 +107,7 @@ def test_a_forwarded_address_is_believed_of_trusted_proxies_alone() -> None:
 
 
 def test_the_log_is_in_memory_too_where_somebody_reads_it_and_is_held_against_what_was_answered() -> None:
-    assert "access_log /var/log/edge/lines edge buffer=16k flush=100ms;" in lines(on_docker())
+    assert "access_log /var/log/edge/lines edge_counted buffer=16k flush=100ms;" in lines(on_docker())
     assert "access_log /dev/stdout edge buffer=4k flush=100ms;" in lines(on_docker())
     assert lines(on_docker()).count("stub_status;") == 1
     assert not [line for line in lines(beside_an_app()) if "/var/log" in line or "stub_status" in line]
