@@ -3,7 +3,6 @@ line in the log, a place in the metrics, a span."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
@@ -16,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from opentelemetry import trace
 from prometheus_client import Histogram
 from pydantic_core import from_json
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webnext import context, metrics, tracing
@@ -118,7 +118,7 @@ class Envelope:
         except Exception:
             log.exception("request failed")
             if not status:
-                await _refuse(send_with_headers, 500, "internal error")
+                await _refuse(500, "internal error")(scope, receive, send_with_headers)
         finally:
             seconds = time.monotonic() - started
             route = context.route()
@@ -137,7 +137,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         if _is_foreign(headers):
-            await _refuse(send, 403, "another origin's page may not do this")
+            await _refuse(403, "another origin's page may not do this")(scope, receive, send)
             return
         body = b""
         while True:
@@ -146,7 +146,7 @@ class Envelope:
                 return
             body += message.get("body", b"")
             if len(body) > MAX_BODY:
-                await _refuse(send, 413, f"body is larger than {MAX_BODY} bytes")
+                await _refuse(413, f"body is larger than {MAX_BODY} bytes")(scope, receive, send)
                 return
             if not message.get("more_body"):
                 break
@@ -154,7 +154,7 @@ class Envelope:
         if fit := self._fitting.get(scope["path"]):
             body = fit(body)
         elif crowded(body):
-            await _refuse(send, 422, f"body holds more than {MAX_VALUES} values")
+            await _refuse(422, f"body holds more than {MAX_VALUES} values")(scope, receive, send)
             return
         given = [(name, value) for name, value in scope["headers"] if name not in _OF_THE_BODY]
         scope["headers"] = [*given, _JSON, (b"content-length", str(len(body)).encode())]
@@ -200,11 +200,8 @@ def _log(fields: dict[str, object]) -> None:
         log.handle(record)
 
 
-async def _refuse(send: Send, status: int, why: str) -> None:
-    body = json.dumps({"_err": why, "traceId": context.trace_id.get()}).encode()
-    headers = [_JSON, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _refuse(status: int, why: str) -> Response:
+    return JSONResponse({"_err": why, "traceId": context.trace_id.get()}, status)
 
 
 def _is_mock(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:

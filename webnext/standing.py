@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -27,25 +28,24 @@ class Standing:
         self._clock = clock
         self._fallen: dict[str, _Fallen] = {}
 
-    def fell(self, use: str, away: AwayError) -> None:
-        """Say that something stands in for what is away, in this use and in the answer to the request."""
-        context.stand_in(away.dependency)
-        before = self._fallen.get(use)
-        self._fallen[use] = _Fallen(before.since if before else datetime.now(UTC), self._clock(), away)
-
-    def held(self, use: str) -> None:
-        """Say that the adapter did this use itself."""
-        self._fallen.pop(use, None)
+    @contextmanager
+    def use(self, kind: str) -> Iterator[None]:
+        """Whether the adapter does itself what the block does. AwayError, which passes through, says that something
+        stands in for what is away, in this kind of use and in the answer to the request."""
+        try:
+            yield
+        except AwayError as away:
+            context.stand_in(away.dependency)
+            before = self._fallen.get(kind)
+            self._fallen[kind] = _Fallen(before.since if before else datetime.now(UTC), self._clock(), away)
+            raise
+        self._fallen.pop(kind, None)
 
     async def prove(self, proof: Callable[[], Awaitable[object]]) -> None:
         """Return when `proof`, which writes where users write, succeeds, and no kind of use within REMEMBERED_SECONDS
         was left to a fallback. Raises AwayError otherwise, with since when."""
-        try:
+        with suppress(AwayError), self.use("proof"):
             await proof()
-        except AwayError as away:
-            self.fell("proof", away)
-        else:
-            self.held("proof")
         oldest = self._clock() - REMEMBERED_SECONDS
         self._fallen = {use: each for use, each in self._fallen.items() if each.at >= oldest}
         if self._fallen:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bullmq import Job, Worker
+from bullmq import Job, Queue, Worker
 from bullmq.custom_errors import UnrecoverableError
 from bullmq.redis_connection import loadScript
 from opentelemetry.trace import Tracer
@@ -36,8 +36,6 @@ AWAY_SECONDS = 0.5
 """Between two looks while Redis is away."""
 GRACE_SECONDS = 8.0
 """For deliveries that have begun when it is to stop."""
-HELD = 2**53 - 1
-"""What BullMQ counts in a queue that is held: more than any limiter allows."""
 
 log = logging.getLogger("webnext.alerts")
 
@@ -83,6 +81,7 @@ class Consumer(Worker):  # type: ignore[misc]
         self._redis = redis
         self._slack = slack
         self._pace = pace
+        self._queue = Queue(DELIVER, {"connection": client, "prefix": PREFIX})
         self._give_back = client.register_script(loadScript("moveJobFromActiveToWait-9.lua"))
         self._delivered = delivered
         self._died = died
@@ -158,7 +157,7 @@ class Consumer(Worker):  # type: ignore[misc]
         log.info("alert %s waits, and all others with it, for %.3g s: %s", job.id, seconds, why)
         names = ("active", "wait", "stalled", "paused", "meta", "limiter", "prioritized", "marker", "events")
         try:
-            await self.client.set(self.keys["limiter"], HELD, px=math.ceil(1000 * seconds))
+            await self._queue.rateLimit(math.ceil(1000 * seconds))
             await self._give_back([self.keys[name] for name in names], [job.id, token, self.backend.toKey(job.id)])
         except (RedisError, OSError) as error:
             log.warning("alert %s waits until its lock ends: %s", job.id, one_line(error))

@@ -1,4 +1,4 @@
-"""An alert as a job of either queue has it, with what went wrong at each attempt."""
+"""An alert as a job of either queue and its row in the outbox have it, with what went wrong at each attempt."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from webnext.contract.base import replaced
 
 
 class Letter(NamedTuple):
-    """What a job is about; `errors` are {"at", "error"} for each failed attempt, `created` in milliseconds."""
+    """What a job is about; `errors` are {"at", "error"} for each failed attempt, `created` in milliseconds since 1970.
+    `dead` is whether a row counts it as a dead letter."""
 
     id: str
     alert: dict[str, Any]
     trace_id: str
     errors: list[dict[str, Any]]
     created: int
+    dead: bool = False
 
 
 def attempt(error: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 from psycopg.types.json import Jsonb
 
+from webnext.alerts.letter import Letter
 from webnext.postgres import SECONDS, Postgres
 
 LEASE_SECONDS = 10
@@ -20,7 +21,8 @@ UPDATE alert_outbox SET check_at = now() + make_interval(secs => CASE WHEN outco
 WHERE id IN (
     SELECT id FROM alert_outbox WHERE closed_at IS NULL AND check_at <= now()
     ORDER BY check_at LIMIT %s FOR UPDATE SKIP LOCKED)
-RETURNING id, payload, trace_id, outcome, errors, (extract(epoch FROM created_at) * 1000)::bigint"""
+RETURNING id, payload, trace_id, coalesce(errors, '[]'), (extract(epoch FROM created_at) * 1000)::bigint,
+          outcome IS NOT NULL"""
 _DELIVERED = "UPDATE alert_outbox SET outcome = 'delivered', closed_at = now() WHERE id = ANY(%s) AND outcome IS NULL"
 _DEAD = """
 INSERT INTO alert_outbox (id, payload, trace_id, outcome, errors, check_at)
@@ -34,24 +36,14 @@ _PURGED = "UPDATE alert_outbox SET outcome = 'purged', closed_at = now() WHERE o
 _PROOF = "INSERT INTO alert_outbox (id, payload) VALUES ('web-next proof ' || pg_backend_pid(), '{}')"
 _WAITING = "SELECT id FROM alert_outbox WHERE closed_at IS NULL AND outcome IS NULL ORDER BY created_at LIMIT %s"
 _DEAD_LETTERS = """
-SELECT id, payload, trace_id, outcome, errors, (extract(epoch FROM created_at) * 1000)::bigint, count(*) OVER ()
+SELECT id, payload, trace_id, coalesce(errors, '[]'), (extract(epoch FROM created_at) * 1000)::bigint, true,
+       count(*) OVER ()
 FROM alert_outbox WHERE closed_at IS NULL AND outcome = 'dead'
 ORDER BY errors -> -1 ->> 'at' DESC NULLS LAST, id OFFSET %s LIMIT %s"""
 _COUNTS = """
 SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'dead'),
        extract(epoch FROM now() - min(created_at) FILTER (WHERE outcome IS NULL))::float8
 FROM alert_outbox WHERE closed_at IS NULL"""
-
-
-class Row(NamedTuple):
-    """An open row; `outcome` is None while its alert waits or is in work. `created` is in milliseconds since 1970."""
-
-    id: str
-    alert: dict[str, Any]
-    trace_id: str
-    outcome: Literal["dead"] | None
-    errors: list[dict[str, Any]]
-    created: int
 
 
 class Counts(NamedTuple):
@@ -68,22 +60,23 @@ class Outbox:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    async def add(self, job_id: str, alert: dict[str, Any], trace_id: str, *, seconds: float = SECONDS) -> None:
+    async def add(self, letter: Letter, *, seconds: float = SECONDS) -> None:
         """Write a new alert's row. After a time-out it may be there all the same."""
-        await self._postgres.run(_ADD, (job_id, Jsonb(alert), trace_id), seconds=seconds)
+        await self._postgres.run(_ADD, (letter.id, Jsonb(letter.alert), letter.trace_id), seconds=seconds)
 
-    async def claim(self, limit: int) -> list[Row]:
+    async def claim(self, limit: int) -> list[Letter]:
         """Return open rows whose time to be looked at has come, the longest overdue first; no other worker gets
         them for LEASE_SECONDS, or DEAD_LEASE_SECONDS."""
-        return [_row(*row) for row in await self._postgres.run(_CLAIM, (LEASE_SECONDS, DEAD_LEASE_SECONDS, limit))]
+        return [Letter(*row) for row in await self._postgres.run(_CLAIM, (LEASE_SECONDS, DEAD_LEASE_SECONDS, limit))]
 
     async def delivered(self, ids: Collection[str]) -> None:
         """Close the rows of delivered alerts. That of a dead letter stays open: another job may have its id."""
         await self._postgres.run(_DELIVERED, (list(ids),))
 
-    async def dead(self, job_id: str, alert: dict[str, Any], trace_id: str, errors: Sequence[dict[str, Any]]) -> None:
+    async def dead(self, letter: Letter) -> None:
         """Say of an open row that its alert is a dead letter, and why; an alert that has no row gets one."""
-        await self._postgres.run(_DEAD, (job_id, Jsonb(alert), trace_id, Jsonb(list(errors)), DEAD_LEASE_SECONDS))
+        kept = letter.id, Jsonb(letter.alert), letter.trace_id, Jsonb(letter.errors)
+        await self._postgres.run(_DEAD, (*kept, DEAD_LEASE_SECONDS))
 
     async def reopened(self, ids: Collection[str]) -> None:
         """Say of dead letters that they are tried again."""
@@ -97,10 +90,10 @@ class Outbox:
         """The ids of alerts not delivered yet, the oldest first."""
         return [job_id for (job_id,) in await self._postgres.run(_WAITING, (limit,))]
 
-    async def dead_letters(self, offset: int, limit: int) -> tuple[int, list[Row]]:
+    async def dead_letters(self, offset: int, limit: int) -> tuple[int, list[Letter]]:
         """How many dead letters there are, 0 beyond the last, and a page of them, the newest first."""
         rows = await self._postgres.run(_DEAD_LETTERS, (offset, limit))
-        return (rows[0][-1] if rows else 0), [_row(*row[:-1]) for row in rows]
+        return (rows[0][-1] if rows else 0), [Letter(*row[:-1]) for row in rows]
 
     async def prove(self, seconds: float) -> None:
         """Return when a row can be written, and was taken back."""
@@ -110,7 +103,3 @@ class Outbox:
         """Count the open rows."""
         [row] = await self._postgres.run(_COUNTS)
         return Counts(*row)
-
-
-def _row(number: str, alert: dict[str, Any], trace_id: str, outcome: Any, errors: Any, created: int) -> Row:
-    return Row(number, alert, trace_id, outcome, errors or [], created)

@@ -14,7 +14,7 @@ from typing import Any
 
 from webnext.alerts import redis
 from webnext.alerts.letter import Letter
-from webnext.alerts.outbox import Counts, Outbox, Row
+from webnext.alerts.outbox import Counts, Outbox
 from webnext.alerts.queues import DELIVER, DLQ, Depth, Queues
 from webnext.contract.alerts import AlertAnswer, DeadLetter, DeadLettersAnswer, QueueAnswer, headline, short
 from webnext.dependency import AwayError, or_away
@@ -76,12 +76,10 @@ class ProductionAlerts:
         letter = Letter(str(uuid.uuid4()), alert, trace_id, [], int(time.time() * 1000))
         kept = True
         try:
-            await self._outbox.add(letter.id, alert, trace_id, seconds=ACCEPT_SECONDS)
-        except AwayError as away:
+            with self._standing.use("accept"):
+                await self._outbox.add(letter, seconds=ACCEPT_SECONDS)
+        except AwayError:
             kept = False
-            self._standing.fell("accept", away)
-        else:
-            self._standing.held("accept")
         try:
             await self._redis.call(
                 lambda: self._queues.enqueue(letter), seconds=REDIS_SECONDS if kept else LAST_RESORT_SECONDS
@@ -100,10 +98,9 @@ class ProductionAlerts:
         if isinstance(rows, Counts) and rows.pending and not isinstance(depths, AwayError):
             missing = await or_away(self._missing(rows.pending, depths[DELIVER].total))
         away = [each for each in (depths, rows, missing) if isinstance(each, AwayError)]
-        if away:
-            self._standing.fell("counts", away[0])
-        else:
-            self._standing.held("counts")
+        with suppress(AwayError), self._standing.use("counts"):
+            if away:
+                raise away[0]
         rows = Counts(0, 0, None) if isinstance(rows, AwayError) else rows
         if isinstance(depths, AwayError):
             return _answer(Depth(rows.pending, 0, 0, rows.oldest), rows.dead, mock=True)
@@ -122,17 +119,11 @@ class ProductionAlerts:
         async def queued(start: int, count: int) -> tuple[int, list[Letter]]:
             return await self._redis.call(lambda: self._queues.dead_letters(start, count))
 
-        try:
-            answer = await _page(queued, offset, limit)
-        except AwayError as away:
-            self._standing.fell("dead letters", away)
-            try:
-                answer = await _page(self._outbox.dead_letters, offset, limit)
-            except AwayError:
-                answer = DeadLettersAnswer(total=0, items=[], mock=True)
-            return answer.model_copy(update={"mock": True})
-        self._standing.held("dead letters")
-        return answer
+        with suppress(AwayError), self._standing.use("dead letters"):
+            return await _page(queued, offset, limit)
+        with suppress(AwayError):
+            return (await _page(self._outbox.dead_letters, offset, limit)).model_copy(update={"mock": True})
+        return DeadLettersAnswer(total=0, items=[], mock=True)
 
     async def retry(self, ids: Sequence[str] | None) -> tuple[list[str], int]:
         every = (await self._redis.call(self._queues.dead_ids))[::-1] if ids is None else ids
@@ -144,7 +135,7 @@ class ProductionAlerts:
                     moved[job_id] = letter.id == job_id
                     if not moved[job_id]:  # another alert has its id meanwhile, and its row will end with that
                         with suppress(AwayError):
-                            await self._outbox.add(letter.id, letter.alert, letter.trace_id)
+                            await self._outbox.add(letter)
         except AwayError:
             if not moved:
                 raise
@@ -182,7 +173,7 @@ def _answer(deliver: Depth, dead: int, *, mock: bool) -> QueueAnswer:
 
 
 async def _page(
-    read: Callable[[int, int], Awaitable[tuple[int, Sequence[Letter | Row]]]], offset: int, limit: int
+    read: Callable[[int, int], Awaitable[tuple[int, Sequence[Letter]]]], offset: int, limit: int
 ) -> DeadLettersAnswer:
     """A page of what `read(offset, limit)` has, a few at a time."""
     total, items = 0, list[DeadLetter]()
@@ -194,7 +185,7 @@ async def _page(
     return DeadLettersAnswer(total=total, items=items, mock=False)
 
 
-def _dead_letter(found: Letter | Row) -> DeadLetter:
+def _dead_letter(found: Letter) -> DeadLetter:
     last = found.errors[-1] if found.errors else {}
     try:
         died = datetime.fromisoformat(str(last.get("at")))

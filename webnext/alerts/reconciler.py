@@ -9,7 +9,7 @@ from functools import partial
 
 from webnext import metrics
 from webnext.alerts.letter import Letter
-from webnext.alerts.outbox import Outbox, Row
+from webnext.alerts.outbox import Outbox
 from webnext.alerts.queues import BATCH, DELIVER, DLQ, Queues, Whereabouts
 from webnext.dependency import AwayError, Dependency
 
@@ -45,7 +45,7 @@ class Reconciler:
         letter = await self._redis.call(lambda: self._queues.bury(job_id))
         if letter:
             log.warning("alert %s is a dead letter: %s", letter.id, _last(letter))
-            await self._outbox.dead(letter.id, letter.alert, letter.trace_id, letter.errors)
+            await self._outbox.dead(letter)
 
     async def measure(self) -> None:
         """Set the gauges, and log them; while Redis is away, those that the outbox knows. Raises AwayError."""
@@ -62,30 +62,28 @@ class Reconciler:
         metrics.QUEUE_OLDEST.labels(DELIVER).set(oldest)
         metrics.say(oldestAlertSeconds=oldest, deadLetters=dead, outboxPending=counts.pending)
 
-    async def _settle(self, rows: list[Row]) -> None:
+    async def _settle(self, rows: list[Letter]) -> None:
         found = await self._redis.call(lambda: self._queues.whereabouts([row.id for row in rows]))
-        groups: dict[tuple[str | None, Whereabouts | None], list[Row]] = defaultdict(list)
+        groups: dict[tuple[bool, Whereabouts | None], list[Letter]] = defaultdict(list)
         for row, where in zip(rows, found, strict=True):
-            groups[row.outcome, where].append(row)
-        for (outcome, where), group in groups.items():
+            groups[row.dead, where].append(row)
+        for (dead, where), group in groups.items():
             ids = [row.id for row in group]
-            if where in ("open", "completed") and outcome == "dead":
+            if where in ("open", "completed") and dead:
                 await self._outbox.reopened(ids)
             if where == "completed":
                 await self._outbox.delivered(ids)
-            elif where == "dead" and outcome is None:
+            elif where == "dead" and not dead:
                 for row in group:
                     await self._dead(row)
             elif where is None:
                 log.info("%d alerts were missing in Redis and are queued again", len(group))
-                letters = [Letter(row.id, row.alert, row.trace_id, row.errors, row.created) for row in group]
-                add = self._queues.restore if outcome == "dead" else self._queues.enqueue
-                await self._redis.call(partial(add, *letters))
+                await self._redis.call(partial(self._queues.restore if dead else self._queues.enqueue, *group))
 
-    async def _dead(self, row: Row) -> None:
+    async def _dead(self, row: Letter) -> None:
         letter = await self._redis.call(lambda: self._queues.letter(row.id))
         if letter:
-            await self._outbox.dead(row.id, row.alert, row.trace_id, letter.errors)
+            await self._outbox.dead(row._replace(errors=letter.errors))
 
 
 def _last(letter: Letter) -> str:

@@ -68,18 +68,14 @@ class ProductionAudit:
             self._spool.close()
 
     async def append(self, entry: AuditEntryV1, trace_id: str, key: str | None = None) -> PushAnswer:
-        """Keep one entry, once for each `key`, within SECONDS.
-
-        Raises AwayError where nothing could keep it, KeyReusedError where `key` is another entry's, UnstorableError.
-        """
+        """Within SECONDS. Raises UnstorableError too."""
         began = time.monotonic()
         key = key or own_key(secrets.token_hex(16))
         try:
-            written = await self._writer.append(row_of(entry, trace_id, key, actor=actor_of(entry)))
-        except AwayError as away:
-            self._standing.fell("push", away)
+            with self._standing.use("push"):
+                written = await self._writer.append(row_of(entry, trace_id, key, actor=actor_of(entry)))
+        except AwayError:
             return await self._fall_back(entry, trace_id, key, began + SECONDS)
-        self._standing.held("push")
         if written.fresh:
             inserts, seconds = _figures(context.traffic.get())
             inserts.inc()
@@ -87,26 +83,18 @@ class ProductionAudit:
         return PushAnswer(id=written.id)
 
     async def newest(self, limit: int, trace_id: str | None = None, after: str | None = None) -> ListAnswer:
-        """The newest entries, of one trace where it is given, from Postgres, else the executor, else none. Those
-        `after` a list are Postgres' alone."""
-        try:
+        """From Postgres, else the executor, else none. Those `after` a list are Postgres' alone."""
+        with suppress(AwayError), self._standing.use("list"):
             items, more = await self._log.newest(limit, trace_id, after)
-        except AwayError as away:
-            self._standing.fell("list", away)
-        else:
-            self._standing.held("list")
             return ListAnswer(mock=False, items=items, next=more)
-        try:
+        with suppress(AwayError):
             return ListAnswer(mock=True, items=[] if after else await self._proxy.newest(limit, trace_id))
-        except AwayError:
-            return ListAnswer(mock=True, items=[])
+        return ListAnswer(mock=True, items=[])
 
     def since(self, hours: int) -> AsyncIterator[AuditItem]:
-        """Every entry of the last hours, oldest first, read as it is consumed. Raises AwayError, midway too."""
         return self._log.since(hours)
 
     async def ping(self) -> None:
-        """Return when Postgres takes an entry, and took what it was given last. Raises AwayError within a second."""
         await self._standing.prove(self._log.prove)
 
     async def _fall_back(self, entry: AuditEntryV1, trace_id: str, key: str, deadline: float) -> PushAnswer:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webnext import context
@@ -69,22 +71,16 @@ class StraightPush:
             await self._app(scope, receive, send)
             return
         key = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
-        try:
+        entry = None
+        with suppress(ValidationError):
             entry = AuditEntryV1.model_validate_json(scope[BODY])
-        except ValidationError:
-            await self._app(scope, receive, send)
-            return
-        if key is not None and not _KEY.match(key):
+        if entry is None or (key is not None and not _KEY.match(key)):
             await self._app(scope, receive, send)
             return
         scope["route"] = _ROUTE
         try:
             answer = await self._keep(entry, key.decode() if key else None)
+            response = Response(answer.model_dump_json(), media_type="application/json")
         except tuple(self._handlers) as error:
             response = await self._handlers[type(error)](Request(scope), error)
-            await response(scope, receive, send)
-            return
-        body = answer.model_dump_json().encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await response(scope, receive, send)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,8 @@ MOST = 100
 READ = {"title": 500, "severity": 50, "text": 3000, "message": 3000}
 """What people read of an alert, and how many characters of each."""
 
+_BRACKET = re.compile(rb"%b|[][{}]" % STRING, re.DOTALL)
+
 
 class Alert(Request):
     """An alert to deliver: any JSON object that is not empty; `title`, `severity` and `text` or `message` are what
@@ -35,52 +37,48 @@ class Alert(Request):
         """In the place of what every other request is refused by: who sends an alert gives up on a 4xx."""
         if not isinstance(value, dict) or not value:
             raise ValueError("an alert is a JSON object with at least one key")
-        return _cut(replaced(value))
+        return replaced(value)
 
 
 def fitting(body: bytes) -> bytes:
-    """The body of an alert as every reader of JSON can take it, cut where it is too much; a small one, and one that is
-    no JSON, as it is. What it takes in memory to know is free again when it returns."""
-    if len(body) <= _DIGITS and body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
-        return body
-    try:
-        return _fitting(body)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return _fitting(_tamed(body))
-    except ValueError:
-        return body
+    """The body of an alert as every reader of JSON can take it, cut where it is too much; one that is no JSON as it is.
+    What it takes in memory to know is free again when it returns."""
+    with suppress(ValueError):
+        try:
+            return _fitting(body)
+        except RecursionError:
+            return _fitting(_shallow(body))
+    return body
 
 
 def _fitting(body: bytes) -> bytes:
-    alert = json.loads(body)
+    alert, size = json.loads(body, parse_int=_integer), len(body)
     if not isinstance(alert, dict):
         return b"[]"  # it is refused, and need not be read again
-    cut = _read(alert) | {"cutFrom": len(body)} if crowded(body) else _cut(replaced(alert))
-    return json.dumps(cut).encode()
+    if not crowded(body):
+        alert = replaced(alert)
+        size = size_of(alert)
+        if size <= MAX_ALERT:
+            return json.dumps(alert).encode()
+    return json.dumps(_read(alert) | {"cutFrom": size}).encode()
 
 
-_DIGITS = sys.int_info.default_max_str_digits
-"""Of more digits Python reads no integer."""
-_UNREADABLE = re.compile(rb"%b|[][{}]|(?<![0-9.eE+-])-?[0-9]{%d,}+(?![.eE])" % (STRING, _DIGITS + 1), re.DOTALL)
+def _integer(digits: str) -> int | str:
+    """Text where there are more digits than MAX_NUMBER has: Python reads no integer of very many."""
+    return int(digits) if len(digits) <= 310 else digits
 
 
-def _tamed(body: bytes) -> bytes:
-    """The body with no number that json does not read, and nested no deeper than it follows."""
+def _shallow(body: bytes) -> bytes:
+    """The body nested no deeper than json follows: what is deeper is a number, for which replaced() has a sign."""
     depth, begin, kept = 0, 0, list[bytes]()
-    for found in _UNREADABLE.finditer(body):
-        match found[0][:1]:
-            case b"[" | b"{":
-                depth += 1
-                if depth == MAX_DEPTH + 2:
-                    kept += body[begin : found.start()], b"0"  # for which replaced() has a sign
-            case b"]" | b"}":
-                depth -= 1
-                if depth == MAX_DEPTH + 1:
-                    begin = found.end()
-            case first if first != b'"' and depth < MAX_DEPTH + 2:
-                kept += body[begin : found.start()], b'"%b"' % found[0]
+    for found in _BRACKET.finditer(body):
+        if found[0] in b"[{":
+            depth += 1
+            if depth == MAX_DEPTH + 2:
+                kept += body[begin : found.start()], b"0"
+        elif found[0] in b"]}":
+            depth -= 1
+            if depth == MAX_DEPTH + 1:
                 begin = found.end()
     return b"".join((*kept, body[begin:]))
 
@@ -101,11 +99,6 @@ def headline(alert: Mapping[str, Any]) -> str:
     """What an alert is called: its title, else its text, else all of it."""
     found = next((alert[name] for name in ("title", "text", "message") if alert.get(name)), alert)
     return short(text_of(found), 200)
-
-
-def _cut(alert: dict[str, Any]) -> dict[str, Any]:
-    size = size_of(alert)
-    return alert if size <= MAX_ALERT else _read(alert) | {"cutFrom": size}
 
 
 def _read(alert: dict[str, Any]) -> dict[str, Any]:

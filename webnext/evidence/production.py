@@ -63,8 +63,7 @@ class S3Evidence:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ping(self) -> None:
-        """Return when S3 answers, or did so within FRESH_SECONDS, and answered at its last use. Raises AwayError within
-        PROBE_SECONDS."""
+        """Takes an answer within FRESH_SECONDS for one of now. Raises AwayError within PROBE_SECONDS."""
         await self._standing.prove(self._reached)
 
     async def _reached(self) -> None:
@@ -72,16 +71,14 @@ class S3Evidence:
             await asyncio.shield(self._probing())
 
     async def grant(self, request: EvidenceRequest) -> EvidenceAnswer:
-        """Addresses for one zip, the executor's (`mock`) while S3 is away. Raises AwayError where both are."""
         key = new_key(request.runId or request.jobId or "")
         try:
-            await self._reached()
-            put, get, ends = await self._call(lambda: self._bucket.sign(key, request.sizeBytes))
+            with self._standing.use("use"):
+                await self._reached()
+                put, get, ends = await self._call(lambda: self._bucket.sign(key, request.sizeBytes))
         except AwayError as away:
-            self._standing.fell("use", away)
             body = request.model_dump(exclude_none=True)
             return await self._fall_back("/evidence/zip", body, EvidenceAnswer, {}, away)
-        self._standing.held("use")
         return EvidenceAnswer(uploadUrl=put, downloadUrl=get, key=key, expiresAt=ends, mock=False)
 
     async def archive(self, request: ArchiveRequest, trace_id: str) -> ArchiveAnswer:
@@ -91,17 +88,14 @@ class S3Evidence:
         An object that only the executor can have granted, or any while S3 is away, is the executor's to archive.
         """
         try:
-            await self._reached()
-            found = await self._call(lambda: self._bucket.head(request.key))
-            if found is not None:
-                kept = await self._keep(request, found, trace_id)
-                self._standing.held("use")
-                return kept
-            missing = NotUploadedError(f"there is no object {request.key}: PUT it to the uploadUrl first")
+            with self._standing.use("use"):
+                await self._reached()
+                found = await self._call(lambda: self._bucket.head(request.key))
+                if found is not None:
+                    return await self._keep(request, found, trace_id)
         except AwayError as away:
-            self._standing.fell("use", away)
             return await self._archive_there(request, away)
-        self._standing.held("use")
+        missing = NotUploadedError(f"there is no object {request.key}: PUT it to the uploadUrl first")
         if _OWN_NAME.search(request.key):
             raise missing
         try:

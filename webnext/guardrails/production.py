@@ -24,22 +24,18 @@ class ProductionGuardrails:
         self._standing = Standing()
 
     async def open(self) -> None:
-        """Start the autopilot."""
         self._autopilot.start()
 
     async def close(self) -> None:
-        """Stop the autopilot, its turn finished."""
         await self._autopilot.stop()
 
     async def read(self) -> GuardrailsAnswer:
         away = None
         try:
-            await self._desk.guardrails(READ_SECONDS)
+            with self._standing.use("read"):
+                await self._desk.guardrails(READ_SECONDS)
         except AwayError as error:
             away = str(error)
-            self._standing.fell("read", error)
-        else:
-            self._standing.held("read")
         known = self._desk.last
         return GuardrailsAnswer(
             mock=bool(away),

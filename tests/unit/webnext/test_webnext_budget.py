@@ -14,7 +14,6 @@ import pytest
 from tests.support.double import ENTRY, post, running
 from webnext.alerts import redis
 from webnext.alerts.letter import Letter
-from webnext.alerts.outbox import Row
 from webnext.alerts.production import ProductionAlerts
 from webnext.alerts.reconciler import Reconciler
 from webnext.audit.mock import MockAudit
@@ -74,7 +73,7 @@ def test_the_worker_has_few_alerts_of_the_outbox_in_memory_at_a_time() -> None:
     class Outbox:
         async def claim(self, limit: int) -> list[Any]:
             claimed.append(limit)
-            return [Row("a", {}, "", None, [], 5)] * limit if len(claimed) < 3 else []
+            return [Letter("a", {}, "", [], 5)] * limit if len(claimed) < 3 else []
 
     class Queues:
         async def failed(self, _: int) -> list[str]:

@@ -30,6 +30,11 @@ async def cannot_write() -> None:
     raise AWAY
 
 
+def falls(standing: Standing, kind: str) -> None:
+    with pytest.raises(AwayError), standing.use(kind):
+        raise AWAY
+
+
 def why_not(standing: Standing, proof: object = writes) -> AwayError | None:
     try:
         asyncio.run(standing.prove(proof))  # type: ignore[arg-type]
@@ -55,17 +60,19 @@ def test_one_that_takes_none_is_not_and_says_since_when_it_does_not() -> None:
 
 def test_a_use_that_was_left_to_a_fallback_counts_until_the_adapter_does_it_itself() -> None:
     standing = Standing()
-    standing.fell("push", AWAY)
-    standing.held("list")
+    falls(standing, "push")
+    with standing.use("list"):
+        pass
     assert str(why_not(standing)) == "postgres: refused"
-    standing.held("push")
+    with standing.use("push"):
+        pass
     assert why_not(standing) is None
 
 
 def test_a_fallback_that_nobody_used_for_a_while_is_forgotten() -> None:
     clock = Clock()
     standing = Standing(clock)
-    standing.fell("push", AWAY)
+    falls(standing, "push")
     clock.now += REMEMBERED_SECONDS
     assert why_not(standing)
     clock.now += 1
@@ -74,7 +81,7 @@ def test_a_fallback_that_nobody_used_for_a_while_is_forgotten() -> None:
 
 def test_what_fell_is_counted_by_what_was_away_for_it() -> None:
     async def use() -> None:
-        Standing().fell("push", AWAY)
+        falls(Standing(), "push")
 
     assert in_request(use) == (None, "postgres")
 
