@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -76,13 +75,12 @@ class Bucket:
 
     def probe(self) -> None:
         """Return when S3 answers for this bucket, whether or not the probe's key is one that it would show."""
-        client, _ = self._connect()
-        try:
-            with _broken():
-                client.get_object(Bucket=self._name, Key=_PROBE)["Body"].close()
+        try:  # without the right to list S3 hides what is missing
+            found = self._ask("get_object", but=("NoSuchKey", "AccessDenied"), Key=_PROBE)
         except ClientError as error:
-            if _code(error) not in ("NoSuchKey", "AccessDenied"):  # without the right to list S3 hides what is missing
-                raise BrokenError(str(error)) from error
+            raise BrokenError(str(error)) from error
+        if found:
+            found["Body"].close()
 
     def sign(self, key: str, size: int | None = None) -> Grant:
         """Sign the PUT, with content type, that it is new and the size in bytes if given; apart from it the GET."""
@@ -100,58 +98,52 @@ class Bucket:
 
     def head(self, key: str) -> Uploaded | None:
         """Return what is under the key, None where there is nothing, or nothing that the role may see."""
-        client, _ = self._connect()
         try:
-            with _broken():
-                found = client.head_object(Bucket=self._name, Key=key)
+            found = self._ask("head_object", but=("404",), Key=key)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
-                self.probe()  # the answer to a HEAD does not say whether it was the key or the credentials
-                return None
-            if _code(error) == "404":
-                return None
-            raise BrokenError(str(error)) from error
-        return Uploaded(found["ContentLength"], found["ETag"].strip('"'), found.get("VersionId"))
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+                raise BrokenError(str(error)) from error
+            self.probe()  # the answer to a HEAD does not say whether it was the key or the credentials
+            return None
+        return (
+            None
+            if found is None
+            else Uploaded(found["ContentLength"], found["ETag"].strip('"'), found.get("VersionId"))
+        )
 
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, None where there is none."""
-        client, _ = self._connect()
-        try:
-            with _broken():
-                content: bytes = client.get_object(Bucket=self._name, Key=key)["Body"].read()
-        except ClientError as error:
-            if _code(error) == "NoSuchKey":
-                return None
-            raise
-        return content
+        found = self._ask("get_object", but=("NoSuchKey",), Key=key)
+        return bytes(found["Body"].read()) if found else None
 
     def page(self, prefix: str, token: str | None) -> tuple[list[str], str | None]:
         """Return the keys right below a prefix, PAGE at most, the oldest first, and what the next page goes on by."""
-        client, _ = self._connect()
         after = {"ContinuationToken": token} if token else {}
-        with _broken():
-            page = client.list_objects_v2(Bucket=self._name, Prefix=prefix, Delimiter="/", MaxKeys=PAGE, **after)
+        page = self._ask("list_objects_v2", Prefix=prefix, Delimiter="/", MaxKeys=PAGE, **after)
         found = sorted(page.get("Contents", []), key=lambda each: each["LastModified"])
         return [each["Key"] for each in found], page.get("NextContinuationToken")
 
     def write(self, key: str, content: bytes, *, only_new: bool = True) -> bool:
         """Put a JSON object; False where `only_new` and there is one."""
-        client, _ = self._connect()
         given = {"Body": content, "ContentType": "application/json"} | ({"IfNoneMatch": "*"} if only_new else {})
-        try:
-            with _broken():
-                client.put_object(Bucket=self._name, Key=key, **given)
-        except ClientError as error:
-            if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict"):
-                return False
-            raise
-        return True
+        there = ("PreconditionFailed", "ConditionalRequestConflict")
+        return self._ask("put_object", but=there, Key=key, **given) is not None
 
     def remove(self, key: str) -> None:
         """Delete an object. A bucket that keeps versions forgets it when they expire."""
+        self._ask("delete_object", Key=key)
+
+    def _ask(self, operation: str, *, but: Sequence[str] = (), **parameters: Any) -> Any:
+        """What S3 answers, None where it refuses with one of the codes `but`."""
         client, _ = self._connect()
-        with _broken():
-            client.delete_object(Bucket=self._name, Key=key)
+        try:
+            return getattr(client, operation)(Bucket=self._name, **parameters)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                raise BrokenError(str(error)) from error
+            if error.response["Error"]["Code"] in but:
+                return None
+            raise
 
     def _connect(self) -> tuple[Any, Any]:
         # Looking for credentials may hang for a minute: the threads that wait for it must not be all there are.
@@ -174,17 +166,3 @@ class Bucket:
 def new_key(subject: str) -> str:
     """Return a key for a run's or job's next zip: in the order of their making, and never made twice."""
     return f"{PREFIX}{subject}/{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}.zip"
-
-
-@contextmanager
-def _broken() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-            raise BrokenError(str(error)) from error
-        raise
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response["Error"]["Code"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from webnext import aws
 from webnext.dependency import AwayError, Dependency, one_line
-from webnext.vault import Vault, VaultError
+from webnext.vault import CONFIRM_SECONDS, Vault, VaultError, moved
 
 Statement = LiteralString | bytes
 T = TypeVar("T")
@@ -31,10 +30,6 @@ LEND_SECONDS = 0.1
 """How long to wait for a connection before looking whether making one has failed."""
 FRESH_SECONDS = 0.05
 """A connection is lent without a test where it was given back less than this ago and none has broken since."""
-CONFIRM_SECONDS = 5.0
-"""How old the comparison of a connection's address with the vault's may be. The vault keeps its own for 50 s, so an
-address that was put there is in use within 60 s, as the contract has it, on connections that were made before too."""
-CONFIRM_LIMIT = 0.5
 LIFE_SECONDS = 300.0
 """How old a connection may get: a server that was replaced is left within this time, whatever nobody noticed of it."""
 CONNECTIONS = 10
@@ -185,17 +180,8 @@ class Postgres:
             await _give_up(connection, "the session may only read")
         if connection.confirmed < now - CONFIRM_SECONDS:
             connection.confirmed = now
-            await self._confirm(connection)
-
-    async def _confirm(self, connection: _Connection) -> None:
-        """Closes it and raises OperationalError where the vault has another address. A vault that does not answer
-        changes nothing."""
-        try:
-            current = await asyncio.wait_for(self.address(), CONFIRM_LIMIT)
-        except (VaultError, TimeoutError):
-            return
-        if current != connection.address:
-            await _give_up(connection, "the vault has another address by now")
+            if await moved(self.address, connection.address):
+                await _give_up(connection, "the vault has another address by now")
 
     async def _take(self) -> _Connection:
         failures, deadline = self.failures, time.monotonic() + SECONDS

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,11 +17,26 @@ TTL = 50.0
 """Seconds for which a secret is served from memory, and between two tries while the vault is away: after a rotation
 the new value is in use within 60 s, as the contract has it."""
 
+CONFIRM_SECONDS = 5.0
+"""How old the comparison of a connection's address with the vault's may be: an address that was put there is in use
+within 60 s on connections that were made before too."""
+CONFIRM_LIMIT = 0.5
+
+A = TypeVar("A")
+
 log = logging.getLogger("webnext.vault")
 
 
 class VaultError(Exception):
     """A secret could not be read; the message names the secret and the cause, never a value."""
+
+
+async def moved(address: Callable[[], Awaitable[A]], known: A) -> bool:
+    """Whether the vault has another address by now than a connection's; where it does not answer it has none."""
+    try:
+        return await asyncio.wait_for(address(), CONFIRM_LIMIT) != known
+    except (VaultError, TimeoutError):
+        return False
 
 
 class Vault:

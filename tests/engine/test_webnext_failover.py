@@ -112,7 +112,7 @@ def test_a_redis_that_only_reads_is_away_and_what_it_did_not_take_is_counted(que
 
 
 def test_connections_to_redis_follow_the_vaults_address(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert vault.TTL + redis.CONFIRM_SECONDS < 60
+    assert vault.TTL + vault.CONFIRM_SECONDS < 60
     monkeypatch.setattr(vault, "TTL", 1.0)
     monkeypatch.setattr(redis, "CONFIRM_SECONDS", 1.0)
 

@@ -20,7 +20,7 @@ from redis.exceptions import AuthenticationError, ConnectionError, RedisError, R
 
 from webnext import aws
 from webnext.dependency import Dependency
-from webnext.vault import Vault, VaultError
+from webnext.vault import CONFIRM_SECONDS, Vault, VaultError, moved
 
 SECRET = "REDIS_URL"  # noqa: S105  (the secret's name)
 
@@ -30,10 +30,6 @@ BLOCK_SECONDS = 1
 """How long a blocking command may wait for something to happen; below COMMAND_SECONDS."""
 LIFE_SECONDS = 300.0
 """How old a connection may get: a server that was replaced is left within this time, whatever nobody noticed of it."""
-CONFIRM_SECONDS = 5.0
-"""How old the comparison of a connection's address with the vault's may be. The vault keeps its own for 50 s, so an
-address that was put there is in use within 60 s, as the contract has it, on connections that were made before too."""
-CONFIRM_LIMIT = 0.5
 PROVEN_SECONDS = 1.0
 """How long a connection counts as one to a primary: a replica goes on answering what reads, with what was."""
 PROOF = "bull:alerts:proof"
@@ -91,7 +87,7 @@ def client(vault: Vault, ca_file: str | None) -> Redis:
 
 
 def parse(url: str, ca_file: str | None) -> Address:
-    """Return the address that `url` means. Raises ConnectionError, which never quotes it, where it means none."""
+    """Return the address that `url` means. Raises VaultError, which never quotes it, where it means none."""
     try:
         parts = urlsplit(url)
         database = int(parts.path.strip("/") or 0)
@@ -99,7 +95,7 @@ def parse(url: str, ca_file: str | None) -> Address:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ConnectionError(f"secret {SECRET} is no address: it must be rediss://:TOKEN@HOST:PORT/0")
+        raise VaultError(f"secret {SECRET} is no address: it must be rediss://:TOKEN@HOST:PORT/0")
     return Address(
         host=parts.hostname,
         port=port,
@@ -162,8 +158,12 @@ class _Connection(Connection):
 
     async def _is_good(self) -> bool:
         now = time.monotonic()
-        if now - self._made > LIFE_SECONDS or await self._moved():
+        if now - self._made > LIFE_SECONDS:
             return False
+        if now - self._confirmed > CONFIRM_SECONDS:
+            self._confirmed = now
+            if await moved(self._address, self._to):
+                return False
         try:
             if now - self._proven > PROVEN_SECONDS:
                 await self._prove()
@@ -177,16 +177,6 @@ class _Connection(Connection):
         with suppress(ResponseError):  # any other refusal is for those to see whom it concerns
             await self.read_response()
         self._proven = time.monotonic()
-
-    async def _moved(self) -> bool:
-        """Whether the vault has another address by now; a vault that does not answer has none."""
-        if time.monotonic() - self._confirmed < CONFIRM_SECONDS:
-            return False
-        self._confirmed = time.monotonic()
-        try:
-            return await asyncio.wait_for(self._address(), CONFIRM_LIMIT) != self._to
-        except (VaultError, RedisError, TimeoutError):
-            return False
 
     async def _connect(self) -> None:
         self._to = now = await self._address()

@@ -80,34 +80,33 @@ class Desk:
 
     async def guardrails(self, seconds: float | None = None) -> Guardrails:
         """The guardrails as they are now, within `seconds` where given."""
-        self.last = _parsed(Guardrails, "/guardrails", await self._executor.get("/guardrails", seconds=seconds))
+        self.last = await self._ask(Guardrails, "/guardrails", seconds=seconds)
         return self.last
 
     async def live(self) -> list[str]:
         """The ids of the live strategies."""
-        strategies = _parsed(_Strategies, "/strategies", await self._executor.get("/strategies"))
+        strategies = await self._ask(_Strategies, "/strategies")
         return [strategy.id for strategy in strategies.items if strategy.state == "live"]
 
     async def pause(self, breach_id: str, strategies: list[str]) -> list[str]:
         """Pause strategies; the ids that the first call for this breach paused."""
         body = {"breachId": breach_id, "strategyIds": strategies}
-        return _parsed(_Paused, "/strategies/pause", await self._executor.post("/strategies/pause", body)).paused
+        return (await self._ask(_Paused, "/strategies/pause", body)).paused
 
     async def pending(self) -> Batch | None:
         """The batch that waits to be promoted."""
-        return _parsed(_Batches, "/batches", await self._executor.get("/batches")).pending
+        return (await self._ask(_Batches, "/batches")).pending
 
     async def promote(self, batch_id: str, strategies: list[str]) -> list[str]:
         """Make paper strategies live; the ids that the first call for this batch promoted."""
         body = {"batchId": batch_id, "strategyIds": strategies}
-        return _parsed(
-            _Promoted, "/strategies/promote", await self._executor.post("/strategies/promote", body)
-        ).promoted
+        return (await self._ask(_Promoted, "/strategies/promote", body)).promoted
 
-
-def _parsed(model: type[M], path: str, answer: dict[str, Any]) -> M:
-    try:
-        return model.model_validate(answer)
-    except ValidationError as error:
-        where = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
-        raise AwayError("executor", f"{path} answered another shape: {where}") from error
+    async def _ask(self, model: type[M], path: str, body: Any = None, seconds: float | None = None) -> M:
+        by = self._executor
+        answer = await (by.post(path, body) if body else by.get(path, seconds=seconds))
+        try:
+            return model.model_validate(answer)
+        except ValidationError as error:
+            where = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
+            raise AwayError("executor", f"{path} answered another shape: {where}") from error

@@ -28,7 +28,7 @@ from webnext.dependency import AwayError
 from webnext.flags import Flags
 from webnext.postgres import Postgres
 from webnext.settings import Settings
-from webnext.vault import Vault
+from webnext.vault import Vault, VaultError
 
 
 def no_secrets() -> Any:
@@ -57,7 +57,7 @@ def test_rediss_is_verified() -> None:
 
 @pytest.mark.parametrize("url", ["", "word", "http://word:6379", "redis://", "rediss://word:port", "redis://h/word"])
 def test_no_address_of_redis_is_quoted(url: str) -> None:
-    with pytest.raises(ConnectionError, match=r"^secret REDIS_URL is no address: ") as refused:
+    with pytest.raises(VaultError, match=r"^secret REDIS_URL is no address: ") as refused:
         redis.parse(url, None)
     assert "word" not in str(refused.value)
 

@@ -11,10 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from webnext import postgres
 from webnext.dependency import AwayError
 from webnext.postgres import Postgres
-from webnext.vault import VaultError
+from webnext.vault import CONFIRM_SECONDS, VaultError
 
 OLD, NEW = "postgresql://audit_writer@db/audit", "postgresql://audit_writer_2@db/audit"
 
@@ -54,8 +53,9 @@ def checked(vault: Vault, **has: Any) -> Connection:
 
 def test_one_whose_address_is_another_by_now_is_closed_because_the_pool_would_keep_it() -> None:
     connection = Connection()
+    connection.used = time.monotonic() + 60
     with pytest.raises(psycopg.OperationalError, match="another address"):
-        asyncio.run(Postgres(Vault(NEW))._confirm(connection))  # type: ignore[arg-type]
+        asyncio.run(Postgres(Vault(NEW))._check(connection))  # type: ignore[arg-type]
 
     assert connection.closed
 
@@ -69,7 +69,7 @@ def test_one_that_is_the_vaults_or_of_which_the_vault_says_nothing_in_time_is_ke
 
 def test_what_was_compared_a_moment_ago_is_not_compared_again() -> None:
     assert not checked(Vault(NEW), confirmed=time.monotonic()).closed
-    assert postgres.CONFIRM_SECONDS < 10
+    assert CONFIRM_SECONDS < 10
 
 
 def test_one_whose_session_may_only_read_is_closed_though_it_answers() -> None:
