@@ -105,11 +105,9 @@ class Bucket:
                 raise BrokenError(str(error)) from error
             self.probe()  # the answer to a HEAD does not say whether it was the key or the credentials
             return None
-        return (
-            None
-            if found is None
-            else Uploaded(found["ContentLength"], found["ETag"].strip('"'), found.get("VersionId"))
-        )
+        if found is None:
+            return None
+        return Uploaded(found["ContentLength"], found["ETag"].strip('"'), found.get("VersionId"))
 
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, None where there is none."""

@@ -21,6 +21,7 @@ from offline.emulator.admission import DATABASES, Admission, Receive, Send, answ
 from offline.emulator.containers import Containers
 from offline.emulator.databases import Databases
 from offline.emulator.durable import Durable, TornError
+from offline.emulator.operations import LOOKING
 from offline.emulator.patching import patch
 from offline.emulator.rights import Rights
 from offline.emulator.served import caller, narrow
@@ -100,8 +101,9 @@ class Gate:
 def _changes_state(scope: Any) -> bool:
     """False for what surely only reads: by its method, or by the action in its header."""
     target = dict(scope.get("headers", ())).get(b"x-amz-target", b"").rpartition(b".")[2]
-    reads = target.startswith((b"Get", b"List", b"Describe", b"BatchGet"))
-    return scope.get("method") in ("POST", "PUT", "DELETE", "PATCH") and not reads
+    return scope.get("method") in ("POST", "PUT", "DELETE", "PATCH") and not target.decode("latin-1").startswith(
+        LOOKING
+    )
 
 
 if __name__ == "__main__":

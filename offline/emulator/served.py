@@ -9,27 +9,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from offline.emulator.operations import Asked
+from offline.emulator.operations import CHANGING, Asked
 from offline.emulator.patching import patch
 from offline.emulator.refusal import Answer, NotAdmittedError
 from offline.emulator.rights import Rights
 from offline.emulator.sessions import Caller
 
-SERVED = (
-    "cloudwatch",
-    "cloudwatch_logs",
-    "ec2",
-    "elasticache",
-    "iam",
-    "imds",
-    "kms",
-    "rds",
-    "s3",
-    "secretsmanager",
-    "sns",
-    "ssm",
-    "sts",
-)
+SERVED = tuple(sorted({*CHANGING, "imds"}))
 """The emulator's modules that local stacks need. None runs a caller's code, or a container of a caller's choice."""
 
 Handler = Callable[..., Awaitable[Any]]

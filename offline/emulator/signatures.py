@@ -27,7 +27,7 @@ _CREDENTIAL = re.compile(
 )
 _HEADER = re.compile(
     ALGORITHM
-    + r" Credential=(?P<credential>[^,\s]+), *SignedHeaders=(?P<signed>[^,\s]+), *Signature=(?P<signature>\w+)"
+    + r" Credential=(?P<Credential>[^,\s]+), *SignedHeaders=(?P<SignedHeaders>[^,\s]+), *Signature=(?P<Signature>\w+)"
 )
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -53,40 +53,29 @@ class Claim:
         in_query = "X-Amz-Signature" in asked
         if "authorization" not in headers and not in_query:
             return None
-        stated = _HEADER.fullmatch(headers.get("authorization", "")) if not in_query else None
-        credential = _CREDENTIAL.fullmatch(stated["credential"] if stated else asked.get("X-Amz-Credential", ""))
+        if not in_query:  # the same, by the same names
+            stated = _HEADER.fullmatch(headers["authorization"])
+            told = {name.title(): value for name, value in headers.items() if name.startswith("x-amz-")}
+            asked = told | {f"X-Amz-{name}": value for name, value in stated.groupdict().items()} if stated else {}
+        credential = _CREDENTIAL.fullmatch(asked.get("X-Amz-Credential", ""))
         if not credential or ("authorization" in headers and in_query):
             raise NotAdmittedError(f"the signature is not of {ALGORITHM}", "IncompleteSignature")
-        if stated:
-            payload = headers.get("x-amz-content-sha256")
-            if (
-                payload
-                and not re.fullmatch("[0-9a-f]{64}", payload)
-                and (payload, credential["service"]) != (UNSIGNED, "s3")
-            ):
-                raise NotAdmittedError(
-                    f"x-amz-content-sha256 is {payload[:40]!r}: a hash of the body", "IncompleteSignature"
-                )
-            return cls(
-                credential=credential,
-                token=headers.get("x-amz-security-token"),
-                signed=stated["signed"].split(";"),
-                signature=stated["signature"],
-                stamp=headers.get("x-amz-date", ""),
-                seconds=None,
-                payload=payload,
-                query=query,
-            )
-        if credential["service"] != "s3" or asked.get("X-Amz-Algorithm") != ALGORITHM:
+        of_s3 = credential["service"] == "s3"
+        if in_query and not (of_s3 and asked.get("X-Amz-Algorithm") == ALGORITHM):
             raise NotAdmittedError("an address is signed for S3 alone", "IncompleteSignature")
+        payload = UNSIGNED if in_query else asked.get("X-Amz-Content-Sha256")
+        if payload and not re.fullmatch("[0-9a-f]{64}", payload) and not (of_s3 and payload == UNSIGNED):
+            raise NotAdmittedError(
+                f"x-amz-content-sha256 is {payload[:40]!r}: a hash of the body", "IncompleteSignature"
+            )
         return cls(
             credential=credential,
             token=asked.get("X-Amz-Security-Token"),
             signed=asked.get("X-Amz-SignedHeaders", "").split(";"),
             signature=asked["X-Amz-Signature"],
             stamp=asked.get("X-Amz-Date", ""),
-            seconds=int(re.sub(r"\D.*", "", asked.get("X-Amz-Expires", "")[:6]) or 0),
-            payload=UNSIGNED,
+            seconds=int(re.sub(r"\D.*", "", asked.get("X-Amz-Expires", "")[:6]) or 0) if in_query else None,
+            payload=payload,
             query="&".join(pair for pair in query.split("&") if not pair.startswith("X-Amz-Signature=")),
         )
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from offline.emulator.operations import CHANGING, Asked
+from offline.emulator.operations import Asked
 from offline.emulator.refusal import NotAdmittedError
-from offline.emulator.served import SERVED
 
 
 def of_s3(method: str, path: str, **query: str) -> Asked:
@@ -68,7 +67,3 @@ def test_what_looks_and_what_stacks_change_is_answered_by_its_name(asked: Asked,
 def test_whatever_else_changes_something_calls_elsewhere_or_is_no_operation_is_refused(asked: Asked) -> None:
     with pytest.raises(NotAdmittedError, match="is not answered: local stacks change things by"):
         asked.require_used()
-
-
-def test_only_what_is_served_can_be_changed() -> None:
-    assert CHANGING.keys() == {*SERVED} - {"imds"}
