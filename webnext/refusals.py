@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -14,21 +12,15 @@ from webnext import context
 from webnext.contract.base import ErrorAnswer, UnavailableAnswer
 from webnext.dependency import AwayError
 from webnext.openapi import DocumentedAPI
+from webnext.services import CallerError
 
 RETRY_SECONDS = 5
 """What Retry-After says where nothing could take a request: longer than the breakers wait."""
 
 
-def install(app: FastAPI, statuses: Mapping[type[Exception], int] | None = None) -> None:
-    """Have `app` answer every exception in the contract's shapes; `statuses` are those of its own exceptions, whose
-    messages are for callers to read."""
-
-    async def refuse(_: Request, error: Exception) -> Response:
-        status = next(status for kind, status in (statuses or {}).items() if isinstance(error, kind))
-        return _error(status, str(error))
-
-    for kind in statuses or {}:
-        app.add_exception_handler(kind, refuse)
+def install(app: FastAPI) -> None:
+    """Have `app` answer every exception in the contract's shapes."""
+    app.add_exception_handler(CallerError, _callers)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(AwayError, _unavailable)
@@ -46,6 +38,11 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if error.status_code == 405 and isinstance(request.app, DocumentedAPI):
         headers["allow"] = request.app.allowed(request.url.path) or headers["allow"]
     return _error(error.status_code, error.detail, headers)
+
+
+async def _callers(_: Request, error: Exception) -> Response:
+    assert isinstance(error, CallerError)
+    return _error(error.status, str(error))
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

@@ -18,6 +18,12 @@ from webnext.settings import Adapter, Settings
 from webnext.vault import Vault
 
 
+class CallerError(ValueError):
+    """What its caller has to change, who is answered `status` and the message."""
+
+    status = 422
+
+
 class Part(Protocol):
     """What all adapters have."""
 
@@ -67,8 +73,10 @@ class Audit(Part, Protocol):
         """Every entry of the last hours, oldest first, read as it is consumed. Raises AwayError, midway too."""
 
 
-class KeyReusedError(ValueError):
+class KeyReusedError(CallerError):
     """An idempotency key came back with another entry."""
+
+    status = 409
 
 
 class Evidence(Part, Protocol):
@@ -82,16 +90,22 @@ class Evidence(Part, Protocol):
         TooLargeError where the object had to be removed."""
 
 
-class NotUploadedError(ValueError):
+class NotUploadedError(CallerError):
     """There is no object under the key."""
 
+    status = 404
 
-class TooLargeError(ValueError):
+
+class TooLargeError(CallerError):
     """The object under the key is larger than evidence may be."""
 
+    status = 413
 
-class ArchivedError(ValueError):
+
+class ArchivedError(CallerError):
     """The object under the key has other metadata already."""
+
+    status = 409
 
 
 class Alerts(Part, Protocol):

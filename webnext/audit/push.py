@@ -9,19 +9,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webnext import context
 from webnext.audit.own import taken
-from webnext.audit.row import UnstorableError
 from webnext.contract.audit import AuditEntryV1, PushAnswer
 from webnext.contract.base import small
 from webnext.dependency import AwayError
 from webnext.envelope import BODY
-from webnext.services import KeyReusedError, Services
+from webnext.services import CallerError, Services
 
 PATH = "/api/audit/push"
 KEY = r"^[!-~]{1,200}$"
@@ -34,22 +32,17 @@ _ROUTE = SimpleNamespace(path=PATH)
 def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable[PushAnswer]]:
     """Return the function that keeps a caller's entry, once for each of the caller's keys.
 
-    It raises AwayError where nothing can keep the entry, and HTTPException where the caller has to change it.
+    It raises AwayError where nothing can keep the entry, and CallerError where the caller has to change it.
     """
 
     async def keep(entry: AuditEntryV1, key: str | None) -> PushAnswer:
         if claim := taken(entry):
-            raise HTTPException(422, claim)
+            raise CallerError(claim)
         try:
             small(entry.stored_details)
         except ValueError as error:
-            raise HTTPException(422, f"details: {error}") from None
-        try:
-            return await services.audit.append(entry, context.trace_id.get() or "", key)
-        except KeyReusedError as error:
-            raise HTTPException(409, str(error)) from error
-        except UnstorableError as error:
-            raise HTTPException(422, str(error)) from error
+            raise CallerError(f"details: {error}") from None
+        return await services.audit.append(entry, context.trace_id.get() or "", key)
 
     return keep
 
@@ -64,7 +57,7 @@ class StraightPush:
     def __init__(self, app: ASGIApp, services: Services, handlers: Mapping[Any, Callable[..., Any]]) -> None:
         self._app = app
         self._keep = keeper(services)
-        self._handlers = {error: handlers[error] for error in (AwayError, HTTPException)}
+        self._handlers = {error: handlers[error] for error in (AwayError, CallerError)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") != PATH or scope["method"] != "POST":
@@ -82,5 +75,6 @@ class StraightPush:
             answer = await self._keep(entry, key.decode() if key else None)
             response = Response(answer.model_dump_json(), media_type="application/json")
         except tuple(self._handlers) as error:
-            response = await self._handlers[type(error)](Request(scope), error)
+            handle = next(each for kind, each in self._handlers.items() if isinstance(error, kind))
+            response = await handle(Request(scope), error)
         await response(scope, receive, send)

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from webnext.audit.own import ACCEPTED_AT
 from webnext.contract.audit import AuditEntryV1, AuditItem
+from webnext.services import CallerError
 
 
-class UnstorableError(ValueError):
+class UnstorableError(CallerError):
     """Postgres cannot hold this entry's data, however often it is tried."""
 
 

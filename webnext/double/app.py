@@ -18,32 +18,19 @@ from webnext.aws import in_thread
 from webnext.dependency import every
 from webnext.double import routes
 from webnext.double.journal import Journal, Waiting, forward
-from webnext.double.objects import Objects, SignatureError, SizeError
+from webnext.double.objects import Objects
 from webnext.double.receiver import Receiver
 from webnext.double.store import Store
-from webnext.double.trading import NonsenseError, TradingDesk, UnknownError
+from webnext.double.trading import TradingDesk
 from webnext.envelope import Envelope
 from webnext.executor import Bearer
 from webnext.postgres import Postgres
-from webnext.services import ArchivedError, KeyReusedError, NotUploadedError, TooLargeError
 from webnext.settings import Settings
 from webnext.vault import VaultError
 
 FORWARD_SECONDS = 2.0
 CLOSED = ("/guardrails", "/strategies", "/batches", "/audit/", "/evidence/zip", "/evidence/archive")
 """What is the executor's own. What a test asks of the double, alerts, and addresses that are signed need no token."""
-
-_STATUSES: dict[type[Exception], int] = {
-    KeyReusedError: 409,
-    NonsenseError: 422,
-    UnknownError: 404,
-    NotUploadedError: 404,
-    ArchivedError: 409,
-    TooLargeError: 413,
-    SizeError: 400,
-    SignatureError: 403,
-    VaultError: 503,
-}
 
 
 def create_double(
@@ -61,7 +48,10 @@ def create_double(
     async def authorized(request: Request) -> None:
         nonlocal known
         if token and request.url.path.startswith(CLOSED):
-            known = known or await in_thread(token.read)
+            try:
+                known = known or await in_thread(token.read)
+            except VaultError as error:
+                raise HTTPException(503, str(error)) from error
             if not compare_digest(request.headers.get("authorization", "").encode(), known.encode()):
                 raise HTTPException(401, "Authorization does not show the token", {"WWW-Authenticate": "Bearer"})
 
@@ -87,7 +77,7 @@ def create_double(
         routes.alerts(Receiver(store)),
     ):
         app.include_router(router)
-    refusals.install(app, _STATUSES)
+    refusals.install(app)
     return _Envelope(app, settings)
 
 

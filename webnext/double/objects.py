@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 from webnext.contract.evidence import ArchiveRequest, EvidenceRequest
 from webnext.dependency import AwayError
-from webnext.services import ArchivedError, NotUploadedError, TooLargeError
+from webnext.services import ArchivedError, CallerError, NotUploadedError, TooLargeError
 
 SECONDS = 900
 """How long an address holds."""
@@ -25,12 +25,16 @@ MAX_BYTES = 100 * 2**20
 PATH = "/evidence/objects/"
 
 
-class SignatureError(ValueError):
+class SignatureError(CallerError):
     """The address was not made here, not for this method, or has expired."""
 
+    status = 403
 
-class SizeError(ValueError):
+
+class SizeError(CallerError):
     """The object does not have the size that was signed."""
+
+    status = 400
 
 
 class Objects:

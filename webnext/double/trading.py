@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from webnext.contract.guardrails import Breach
 from webnext.double.store import Store
+from webnext.services import CallerError
 
 THRESHOLDS = {"maxDrawdown": 0.15, "maxDailyLoss": 0.05, "maxExposure": 0.8}
 OVERSHOOT = 1.2
@@ -25,12 +26,14 @@ SHOWN = 50
 State = Literal["live", "paused", "paper"]
 
 
-class NonsenseError(ValueError):
+class NonsenseError(CallerError):
     """What was asked for contradicts the desk's state; the message says how."""
 
 
-class UnknownError(LookupError):
+class UnknownError(CallerError):
     """There is no breach, or no batch, of that id."""
+
+    status = 404
 
 
 class Batch(BaseModel):

@@ -8,7 +8,7 @@ from webnext import context
 from webnext.audit.own import audited
 from webnext.contract.base import ErrorAnswer, Responses, UnavailableAnswer
 from webnext.contract.evidence import ArchiveAnswer, ArchiveRequest, EvidenceAnswer, EvidenceRequest
-from webnext.services import ArchivedError, NotUploadedError, Services, TooLargeError
+from webnext.services import Services, TooLargeError
 
 
 def router(services: Services) -> APIRouter:
@@ -34,10 +34,6 @@ def router(services: Services) -> APIRouter:
         """Store the metadata of an uploaded zip beside it, once. A zip that is too large is removed."""
         try:
             return await services.evidence.archive(wanted, context.trace_id.get() or "")
-        except NotUploadedError as error:
-            raise HTTPException(404, str(error)) from error
-        except ArchivedError as error:
-            raise HTTPException(409, str(error)) from error
         except TooLargeError as error:
             await audited(services.audit, "evidence.too_large", {"key": wanted.key, "why": str(error)})
             raise HTTPException(422, str(error)) from error
