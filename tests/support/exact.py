@@ -21,22 +21,27 @@ def bounds(fails: Callable[[int, int], bool]) -> Iterator[int]:
         yield bad if of >= LEAST else of + 1
 
 
-def tripped(limit: float, share: float, points: int = 0) -> Iterator[tuple[float, float]]:
+def tripped(limit: float, share: float, points: int = 0) -> Iterator[tuple[float, dict[int, float]]]:
     """For 1, 2, … requests, each bad with the chance `share`: the chance that the gate has failed by then, looked at
-    after each; and the most that may be added to it however long it goes on."""
+    after each; and the chance of each count of bad ones with which it has not."""
     alive, gone = {0: 1.0}, 0.0
 
     def fails(bad: int, of: int) -> bool:
         return combined(evidence(limit, Tally(bad, of)), (), points) >= log(FAILS_AT)
 
-    for of, bound in enumerate(bounds(fails), 1):
+    for bound in bounds(fails):
         after: dict[int, float] = {}
         for bad, chance in alive.items():
             after[bad] = after.get(bad, 0.0) + chance * (1 - share)
             after[bad + 1] = after.get(bad + 1, 0.0) + chance * share
         alive = {bad: chance for bad, chance in after.items() if bad < bound and chance > NEGLIGIBLE}
         gone += sum(chance for bad, chance in after.items() if bad not in alive)
-        yield gone, sum(chance * exp(evidence(limit, Tally(bad, of))) for bad, chance in alive.items()) / FAILS_AT
+        yield gone, alive
+
+
+def yet(limit: float, of: int, alive: dict[int, float]) -> float:
+    """The most that may be added to the chance of failing after so many requests, however long it goes on."""
+    return sum(chance * exp(evidence(limit, Tally(bad, of))) for bad, chance in alive.items()) / FAILS_AT
 
 
 def median(limit: float, share: float, points: int = 0) -> int:
