@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pulumi.automation.events import DiagnosticEvent, EngineEvent, PolicyEvent, StepEventMetadata
+from pulumi.automation.events import DiagnosticEvent, EngineEvent, OpType, PolicyEvent, StepEventMetadata
 
 _QUIET = {"same", "refresh", "read"}
 _ECHO = "Program exited with non-zero exit code"
@@ -19,11 +19,13 @@ _COLOURS = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 
 @dataclass
 class Progress:
-    """Prints events as they come. `problems` keeps the errors, for whoever must name the cause."""
+    """Prints events as they come. `problems` keeps the errors, for whoever must name the cause; `changes` is how many
+    resources had what done to them, once it is."""
 
     write: Callable[[str], object] = lambda text: sys.stdout.write(text)
     clock: Callable[[], float] = time.monotonic
     problems: list[str] = field(default_factory=list)
+    changes: Mapping[OpType, int] = field(default_factory=dict)
     _begun: dict[str, float] = field(default_factory=dict)
     _judged: set[str] = field(default_factory=set)
     """What policies have said: a preview and its update say the same."""
@@ -39,6 +41,9 @@ class Progress:
             self._diagnose(event.diagnostic_event)
         elif event.policy_event:
             self._judge(event.policy_event)
+        elif event.summary_event:
+            counts = event.summary_event.resource_changes
+            self.changes = {kind: count for kind, count in counts.items() if count}
 
     def only_problems(self, event: EngineEvent) -> None:
         """Prints what is wrong, what a policy says, and nothing else: for a preview whose changes the update will

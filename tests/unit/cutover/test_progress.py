@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from pulumi.automation.events import EngineEvent
 
 from cutover.stacks.progress import Progress
 
@@ -47,3 +48,11 @@ def test_what_a_policy_says_is_a_line_with_its_name_said_once(level: str, word: 
 
     assert shown == [f"  {word:<8} policy s3-has-it: evidence: nothing; A bucket has it: declare it\n"]
     assert len(set(progress.problems)) == problems
+
+
+def test_what_was_done_to_resources_is_counted_by_the_updates_own_summary() -> None:
+    progress = Progress(write=lambda _: None)
+    for counts in ({"same": 9}, {"create": 7, "delete": 0, "same": 2}):
+        progress(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "summaryEvent": {"resourceChanges": counts}}))
+
+    assert progress.changes == {"create": 7, "same": 2}

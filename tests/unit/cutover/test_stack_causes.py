@@ -117,7 +117,7 @@ def test_pulumis_failures_become_one_line(
     def fail(**_: str) -> None:
         raise failed(said)
 
-    monkeypatch.setattr(auto, "create_or_select_stack", fail)
+    monkeypatch.setattr(auto, "LocalWorkspace", fail)
 
     with pytest.raises(CutoverError, match=text) as refused:
         outputs.outputs("local") if way == "outputs" else bring_up("local", refresh=False)

@@ -19,7 +19,7 @@ from cutover.errors import (
     StackMissingError,
     UnreachableError,
 )
-from cutover.stacks import outputs, project
+from cutover.stacks import outputs, project, update
 from cutover.stacks.bring_up import bring_up
 from tests.support.database_output import OUTPUT, SCHEMA
 from tests.support.pulumi_says import failed, lock
@@ -91,14 +91,14 @@ class Opened:
         if self.refuses:
             raise failed("")
 
-    def up(self, **options: Any) -> SimpleNamespace:
+    def up(self, **options: Any) -> None:
         self.asked.append("up")
         self.packs = options["policy_packs"]
-        return SimpleNamespace(summary=SimpleNamespace(resource_changes={"same": 3}))
 
 
 def opening(monkeypatch: pytest.MonkeyPatch, opened: Opened) -> Opened:
-    monkeypatch.setattr(auto, "create_or_select_stack", lambda **_: opened)
+    monkeypatch.setattr(auto, "LocalWorkspace", lambda **_: None)
+    monkeypatch.setattr(update, "_Stack", lambda *_: opened)
     return opened
 
 
@@ -107,6 +107,24 @@ def test_up_on_a_clean_stack_only_updates(backend: Path, monkeypatch: pytest.Mon
     bring_up("local", refresh=False)
 
     assert opened.asked == ["up"]
+
+
+def test_an_update_that_is_done_asks_pulumi_for_no_more(
+    backend: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli, asked = tmp_path / "bin" / "pulumi", tmp_path / "asked"
+    cli.parent.mkdir()
+    cli.write_text(
+        f"""#!/bin/sh
+echo $* >>{asked}
+case $* in version) echo v3.259.0 ;; *export*) echo '{{"version": 3, "deployment": {{}}}}' ;; esac
+"""
+    )
+    cli.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{cli.parent}:{os.environ['PATH']}")
+    bring_up("local", refresh=False)
+
+    assert " up " in asked.read_text().splitlines()[-1]
 
 
 def test_up_clears_what_a_killed_run_left_behind(backend: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
