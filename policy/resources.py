@@ -113,6 +113,16 @@ class Resource:
             raise NotKnownError(self, path)
         return values
 
+    def below(self, path: str) -> list[Any]:
+        """What is at a path and below it, known or not. It is asked once for each resource that may be named there."""
+        if path not in self._below:
+            self._below[path] = _at(self.inputs, path)
+        return self._below[path]
+
+    @cached_property
+    def _below(self) -> dict[str, list[Any]]:
+        return {}
+
     def document(self, path: str) -> Any:
         """The JSON at a path, None where there is none. Raises NotKnownError."""
         text = self.get(path)
@@ -174,7 +184,7 @@ class Stack:
         made_of = resource.refers.get(path.split(".")[0], frozenset())
         if target.urn in made_of:
             return True
-        values = _at(resource.inputs, path)
+        values = resource.below(path)
         if any(isinstance(one, str) and one in target.ids for one in values):
             return True
         if UNKNOWN in values and not made_of:

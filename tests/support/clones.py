@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from offline.bootstrap import objects
@@ -38,8 +40,18 @@ def clone() -> Iterator[Emulator]:
 
 
 def remove(root: Path) -> None:
-    """Ends the clone's emulator and removes its containers, volumes, network and folder."""
+    """Ends the clone's processes and removes its containers, volumes, network and folder."""
     if machine_file(root).exists():
         Emulator(Machine.load(root), root).stop()
+    for pid in processes(root):
+        os.kill(pid, signal.SIGKILL)
     objects.remove(root)
     shutil.rmtree(root)
+
+
+def processes(root: Path) -> Iterator[int]:
+    """What runs out of the clone's folder: a provider goes on when the update that started it is killed."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{root}/".encode() in (process / "cmdline").read_bytes():
+                yield int(process.name)

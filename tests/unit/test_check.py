@@ -53,6 +53,17 @@ def test_every_stage_runs_in_order_and_says_its_name_and_seconds(clone: Path) ->
     assert re.findall(r"^(\w+) +(?:said by python\n)?\d+\.\d s$", result.stdout, re.MULTILINE) == STAGES
 
 
+def test_a_machine_that_is_too_busy_for_mypys_workers_has_it_check_without_them(clone: Path) -> None:
+    mypy = clone / "bin" / "mypy"
+    refuses = "case $* in *workers*) echo 'Failed to establish connection with worker: No status file' && false;; esac"
+    mypy.write_text(f"{mypy.read_text()}{refuses}\n")
+    result = check(clone, "types")
+
+    assert result.returncode == 0
+    assert called(clone) == ["mypy", "mypy"]
+    assert "Failed" not in result.stdout
+
+
 def test_the_first_stage_that_fails_ends_it_with_what_its_command_says(clone: Path) -> None:
     (clone / "broken-mypy").touch()
     result = check(clone)

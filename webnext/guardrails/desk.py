@@ -103,8 +103,7 @@ class Desk:
         return (await self._ask(_Promoted, "/strategies/promote", body)).promoted
 
     async def _ask(self, model: type[M], path: str, body: Any = None, seconds: float | None = None) -> M:
-        by = self._executor
-        answer = await (by.post(path, body) if body else by.get(path, seconds=seconds))
+        answer = await (self._executor.post(path, body) if body else self._executor.get(path, seconds=seconds))
         try:
             return model.model_validate(answer)
         except ValidationError as error:
