@@ -35,6 +35,9 @@ PAGE = (
 OFTEN = 15
 """So many dashboards are one client, whose requests meet each fault."""
 EVIDENCE_BYTES = 200_000
+HANDS = 200
+"""Requests under way at most: a machine that is too slow for the clients makes them late, where more and more of them
+waited for a connection until the client did nothing but look for one."""
 
 Doing = Callable[[int], Coroutine[Any, Any, None]]
 
@@ -52,14 +55,14 @@ class Traffic:
 
     async def run(self) -> None:
         """Ask until it is over, and wait for the last answers."""
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        limits = httpx.Limits(max_connections=HANDS, max_keepalive_connections=50)
         async with (
             httpx.AsyncClient(base_url=self._app, timeout=20, limits=limits, trust_env=False) as app,
             httpx.AsyncClient(base_url=self._edge, timeout=20, verify=self._authority, trust_env=False) as edge,
             httpx.AsyncClient(timeout=20, trust_env=False) as store,
             asyncio.TaskGroup() as tasks,
         ):
-            self._http, self._store, self._tasks = app, store, tasks
+            self._http, self._store, self._tasks, self._hands = app, store, tasks, asyncio.Semaphore(HANDS)
             tasks.create_task(self._every(1 / ENTRIES_A_SECOND, self._push))
             tasks.create_task(self._every(BURST_SECONDS / BURST, self._alert, at_once=BURST))
             tasks.create_task(self._every(1.0, self._look))
@@ -74,12 +77,13 @@ class Traffic:
         self._over.set()
 
     async def _every(self, seconds: float, do: Doing, at_once: int = 1) -> None:
-        """Do it with a number that rises, at its time whether or not the one before has ended."""
+        """Do it with a number that rises, at its time whether or not the one before has ended, if there are HANDS."""
         began = time.monotonic()
         for number in count():
             if self._over.is_set():
                 return
-            self._tasks.create_task(do(number))
+            await self._hands.acquire()
+            self._tasks.create_task(do(number)).add_done_callback(lambda _: self._hands.release())
             due = began + (number + 1) // at_once * at_once * seconds
             while not self._over.is_set() and (left := due - time.monotonic()) > 0:
                 await asyncio.sleep(min(left, 0.5))
