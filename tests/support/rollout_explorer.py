@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from cutover.errors import CutoverError, RefusedError, UnreachableError
+from cutover.errors import CutoverError
 from cutover.rollout import effects
 from cutover.rollout.effects import ConflictError, Effect, Steps
-from cutover.rollout.record import Record, State
-from cutover.rollout.status import Routes, Status
-from tests.support.rollout_model import CONFLICT, NONE, BaseUp, Model, Went, World, verbs
+from cutover.rollout.record import State
+from tests.support.rollout_invariants import BrokenError, Invariants
+from tests.support.rollout_model import CONFLICT, BaseUp, Model, Went, World, verbs
 
 T = TypeVar("T")
 Verb = Callable[[int, bool], Steps[Any]]
@@ -69,10 +69,6 @@ class Numbered(Generic[T]):
         return number
 
 
-class BrokenError(AssertionError):
-    """An invariant does not hold; the message has the way there."""
-
-
 @dataclass
 class Explorer:
     """Explores. `seen` counts the states, `met` in how many ways each thing happened that an invariant is about: what
@@ -88,9 +84,9 @@ class Explorer:
     _quiet: dict[int, bool] = field(default_factory=dict)
     _outcomes: dict[tuple[int, int], list[tuple[str, int, int]]] = field(default_factory=dict)
     _events: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
-    _held: set[tuple[int, frozenset[int], bool]] = field(default_factory=set)
-    _settled: set[tuple[World, int]] = field(default_factory=set)
-    _taken_back: set[tuple[World, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._invariants = Invariants(self.model, self.met, self.alone)
 
     def alone(
         self, world: World, verb: str, at: int = 0, turn: int = 0, *, until: type | None = None, strict: bool = False
@@ -106,7 +102,9 @@ class Explorer:
             went = next(self.model.do(place.effect, world, at, controller.half))
             world, controller = _accepting(went.world), _answered(controller, went)
             if strict and world.accepted and not self.model.delivers(world):
-                raise BrokenError(f"{verb} leaves accepted alerts to nobody at {place.effect}: {self._said(world)}")
+                raise BrokenError(
+                    f"{verb} leaves accepted alerts to nobody at {place.effect}: {self._invariants.said(world)}"
+                )
 
     def explore(self, start: World, machines: tuple[int, ...], each: int = 1, allowed: tuple[str, ...] = ()) -> None:
         """Every state that controllers on these machines, each with `each` verbs, can come to. Raises BrokenError."""
@@ -243,6 +241,12 @@ class Explorer:
             raise BrokenError(f"tick fails although everything answers: {place.error!r}")
         return Controller(controller.machine, controller.left)
 
+    def _hold(self, system: System) -> None:
+        """The invariants of a state."""
+        controllers = [self._controllers.values[each] for each in system.controllers]
+        machines, idle = frozenset(each.machine for each in controllers), not any(each.verb for each in controllers)
+        self._invariants.hold(system.world, self._worlds.values[system.world], machines, idle)
+
     def _check(self, controller: Controller, place: Place, went: Went, world: World) -> None:
         """What may be done: who raises the weight, writes the record, or brings the base up."""
         effect, after = place.effect, went.world
@@ -272,140 +276,10 @@ class Explorer:
             if self.model.latch and not again and (world.weight != 100 or not (world.mark and world.mark.final)):
                 raise BrokenError("stable is replaced while it has traffic, or may be given it back")
 
-    def _hold(self, system: System) -> None:
-        """The invariants of a state."""
-        controllers = [self._controllers.values[each] for each in system.controllers]
-        machines, idle = frozenset(each.machine for each in controllers), not any(each.verb for each in controllers)
-        if (system.world, machines, idle) in self._held:
-            return
-        self._held.add((system.world, machines, idle))
-        world = self._worlds.values[system.world]
-        record = self.model.record(world.bucket)
-        if record and record.weight != world.weight:
-            self.met["the record says another weight than what routes"] += 1
-        if record and record.state is State.ROLLED_BACK and record.id not in world.latched:
-            raise BrokenError(f"the record says what is not so at the edge: {self._said(world)}")
-        if idle and not world.disturbed:
-            self._hold_agreeing(world, "without any fault")
-            if record and record.state is State.ROLLED_BACK and record.last.verb == "tick":
-                raise BrokenError(f"a rollback is written down as nobody's: {self._said(world)}")
-        for machine in machines:
-            alone = _at_rest(world, machine)
-            if (alone, machine) not in self._taken_back:
-                self._taken_back.add((alone, machine))
-                self._hold_way_back(alone, machine)
-                if record:
-                    self._hold_status(alone, record, machine)
-            if idle and not world.late and (alone, machine) not in self._settled:
-                self._settled.add((alone, machine))
-                self._hold_settling(alone, machine)
-
-    def _hold_way_back(self, world: World, machine: int) -> None:
-        """Rollback is possible, or refused for what the record or what routes says."""
-        record, copy = self.model.record(world.bucket), self.model.record(world.copies[machine])
-        for away in (False, True):
-            after, place = self.alone(world._replace(away=away), "rollback", machine, 90)
-            if place.error is None:
-                self.met[f"a rollback was possible{' without the bucket' if away else ''}"] += 1
-                if after.weight or (self._running(after) and not away):
-                    raise BrokenError(f"a rollback on {machine} leaves {self._said(after)}")
-                continue
-            known = copy if away else record or copy
-            final = known is None or not known.way_back or (world.mark is not None and world.mark.final)
-            named = (RefusedError, UnreachableError) if away and known is None else RefusedError
-            self.met["a rollback was refused by name"] += 1
-            if not (final and isinstance(place.error, named)):
-                raise BrokenError(f"a rollback on {machine} fails with {place.error!r}: {self._said(world)}")
-
-    def _hold_settling(self, world: World, machine: int) -> None:
-        """After two ticks with everything reachable, record, weight and flags agree, and somebody delivers."""
-        for turn in (91, 92):
-            before = world
-            world, place = self.alone(world, "tick", machine, turn)
-            if place.error:
-                raise BrokenError(f"tick on {machine} fails with {place.error!r}: {self._said(world)}")
-            if world.weight > before.weight:
-                raise BrokenError(f"tick raises the weight from {before.weight}: {self._said(world)}")
-            record = self.model.record(world.bucket)
-            if record and world.weight > record.weight:
-                raise BrokenError(f"after one tick the weight is above the record's: {self._said(world)}")
-            self.met["a tick lowered the weight"] += world.weight < before.weight
-            self.met["a tick wrote a rollback down"] += self._running(before) and not self._running(world)
-            self.met["a tick ended the draining"] += self._draining(before) and not self._draining(world)
-            self.met["a tick mended flags"] += world.flags != before.flags
-            self.met["a tick mended who keeps tasks"] += world.kept != before.kept
-        self._hold_agreeing(world, "after two ticks")
-        record = self.model.record(world.bucket)
-        if record and record.state.running:
-            self._hold_resuming(world, record, machine)
-
-    def _hold_agreeing(self, world: World, when: str) -> None:
-        """Record, weight, flags and tasks agree, and somebody delivers. The weight may be lower: who was to raise it
-        died."""
-        record = self.model.record(world.bucket)
-        if record and world.weight > record.weight:
-            raise BrokenError(f"{when} the weight is above the record's: {self._said(world)}")
-        if record and world.flags != tuple(self.model.flag(record.flags(track)) for track in ("candidate", "stable")):
-            raise BrokenError(f"{when} the flags are not the record's: {self._said(world)}")
-        if record and world.kept is not record.keeps_tasks:
-            raise BrokenError(f"{when} tasks are kept or let go otherwise than the record says: {self._said(world)}")
-        if world.accepted and not self.model.delivers(world):
-            raise BrokenError(f"{when} nobody delivers what was accepted: {self._said(world)}")
-
-    def _hold_status(self, world: World, record: Record, machine: int) -> None:
-        """Status tells what routes, and what it says to type does what it says."""
-        routes = Routes.of(self.model.split(world))  # type: ignore[arg-type]
-        status = Status.of(record, routes, record.since)
-        if status.routes.weight != world.weight:
-            raise BrokenError(f"status says {status.routes}: {self._said(world)}")
-        if world.weight == record.weight:
-            return
-        self.met["status told another weight than the record's"] += 1
-        verb = next((each for each in ("resume", "tick") if f"cutover {each}" in status.why), "tick")
-        after, place = self.alone(world, verb, machine, 94)
-        now = self.model.record(after.bucket)
-        if place.error or now is None or after.weight != now.weight:
-            raise BrokenError(f"status says {status.why!r}, and {verb} leaves {self._said(after)}")
-
-    def _hold_resuming(self, world: World, record: Record, machine: int) -> None:
-        """A running rollout goes on: resume gives it the weight that its record says."""
-        after, place = self.alone(world, "resume", machine, 93)
-        self.met["resume put the weight in force again"] += after.weight > world.weight
-        if place.error or after.weight != record.weight:
-            raise BrokenError(f"resume ends with {place.error!r} and {self._said(after)}")
-
-    def _running(self, world: World) -> bool:
-        record = self.model.record(world.bucket)
-        return record is not None and record.state.running
-
-    def _draining(self, world: World) -> bool:
-        record = self.model.record(world.bucket)
-        return record is not None and record.draining
-
-    def _said(self, world: World) -> str:
-        record = self.model.record(world.bucket)
-        flags = [self.model.flags[each].parameter() for each in world.flags]
-        return f"{record.state if record else 'no record'} at {world.weight} %, flags {flags}, {world}"
-
 
 def _accepting(world: World) -> World:
     """While it has traffic the candidate accepts."""
     return world if world.accepted or not world.weight else world._replace(accepted=True)
-
-
-def _at_rest(world: World, machine: int) -> World:
-    """What a verb that runs alone on a machine can tell of a world, without trouble: not what lies on others, nor what
-    may land."""
-    return world._replace(
-        copies=tuple(each if at == machine else NONE for at, each in enumerate(world.copies)),
-        journals=tuple(each if at == machine else () for at, each in enumerate(world.journals)),
-        late=frozenset(),
-        faults=0,
-        deaths=0,
-        outages=0,
-        away=False,
-        disturbed=False,
-    )
 
 
 def _answered(controller: Controller, went: Went) -> Controller:

@@ -13,7 +13,8 @@ from cutover.rollout.effects import ConflictError, ReadRecord, SetWeight, Steps,
 from cutover.rollout.phases import FlagValues
 from cutover.rollout.record import Record, State
 from outputs.release import Track
-from tests.support.rollout_explorer import STARTS, BrokenError, Explorer, started
+from tests.support.rollout_explorer import STARTS, Explorer, started
+from tests.support.rollout_invariants import BrokenError
 from tests.support.rollout_model import LAST, Model, clock, verbs
 
 ALL = tuple(STARTS)
