@@ -113,6 +113,16 @@ def test_the_log_is_in_memory_too_where_somebody_reads_it_and_is_held_against_wh
     assert not [line for line in lines(beside_an_app()) if "/var/log" in line or "stub_status" in line]
 
 
+def test_of_what_is_counted_nothing_is_a_callers_to_write() -> None:
+    counted = re.search(r"log_format edge_counted (.*?);\n", render(on_docker()), re.DOTALL)
+
+    assert counted
+    assert {*re.findall(r"\$(\w+)", counted[1])} == {
+        *("edge_instance", "track", "status", "answered_by", "mock", "traffic"),
+        *("upstream_response_time", "upstream_header_time"),
+    }
+
+
 @EDGES
 def test_what_the_gates_leave_out_is_believed_of_trusted_callers_alone(config: EdgeConfig) -> None:
     geos = {
