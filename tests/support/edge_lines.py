@@ -85,9 +85,9 @@ def _whoever() -> ssl.SSLContext:
 
 
 def raw(port: int, sent: bytes) -> None:
-    """Sends something, whole or not, and is gone when the answer begins or a second has passed."""
+    """Sends something, whole or not, and is gone when the answer begins or well over a second has passed."""
     with connected(port) as connection:
-        connection.settimeout(1)
+        connection.settimeout(1.5)
         connection.sendall(sent)
         with suppress(TimeoutError):
             connection.recv(1)
