@@ -19,7 +19,8 @@ from outputs.smoke import EdgeSummary
 
 SECONDS = 1.0
 _NOBODY = (502, 503)
-"""What an edge or a balancer says at once where there is nothing to send a request to."""
+"""What an edge or a balancer says at once where there is nothing to send a request to, the balancer in no track's name.
+Not 504, which both say of a release that is slow too."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ class Pinned:
             raise UnreachableError(f"{self.track} does not say what waits in its queues ({error!r})") from None
 
     def _get(self, path: str) -> tuple[int, bytes]:
-        """Status and body. Raises OSError and HTTPException, the latter too where another track has answered."""
+        """Status and body. Raises OSError and HTTPException, the latter too where neither the track has answered nor a
+        balancer that has nobody to ask."""
         http = HTTPConnection(urlsplit(self.edge.url).netloc)
         http.sock = connected(self.edge.url, self.edge.address, self.edge.authority, SECONDS)
         try:
             http.request("GET", path, headers={"User-Agent": USER_AGENT, TRACK_HEADER: self.track})
             with http.getresponse() as answer:
-                if answer.getheader(ANSWERED_BY_TRACK) != self.track:
-                    raise HTTPException(f"{path} was answered by another track")
+                by = answer.getheader(ANSWERED_BY_TRACK)
+                if by != self.track and not (by is None and answer.status in _NOBODY):
+                    raise HTTPException(f"{path} was answered by {by or 'nobody who names a track'}")
                 return answer.status, answer.read()
         finally:
             http.close()

@@ -61,7 +61,8 @@ class ListenerTraffic:
         tags, actions = self._tags(), self._actions()
         if mark:
             _require_newest(mark, weight, tags)
-            self._tag(MARK, f"{mark.rollout} {mark.revision} {'final' if mark.final else 'open'}")
+            if mark != _mark(tags):  # what is there already may be a newer one's by now
+                self._tag(MARK, f"{mark.rollout} {mark.revision} {'final' if mark.final else 'open'}")
         elif (in_force := _mark(tags)) and weight and not anyway:
             has = self._weight(actions)
             if weight > has and not (in_force.final and has == 0):

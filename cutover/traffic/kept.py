@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cutover.errors import TrafficError
+from cutover.errors import RefusedError, TrafficError
 from cutover.traffic.split import Share, TrafficSplit
 
 
@@ -22,12 +22,13 @@ class KeptShare:
     def put_back(self) -> str | None:
         """A clause that says what was put back, None where nothing had changed.
 
-        A rollout that was taken back meanwhile gets 0. Raises TrafficError when it cannot be set, and where somebody
-        else's turn came between, whose weight nobody here knows.
+        A rollout that was taken back meanwhile gets 0, up to the last moment: set under the mark in force, the split
+        looks at the latch again. Raises TrafficError when it cannot be set, and where somebody else's turn came
+        between, whose weight nobody here knows.
         """
         before, now = self._before, self.split.get()
         wanted = before.weight
-        if now.taken_back != before.taken_back:
+        if now.taken_back != before.taken_back or (now.mark and now.mark.rollout in now.taken_back):
             wanted = 0
         elif now.mark != before.mark:
             raise TrafficError(
@@ -36,5 +37,8 @@ class KeptShare:
             )
         if now.weight == wanted:
             return None
-        self.split.set(wanted, anyway=True)
+        try:
+            self.split.set(wanted, now.mark, anyway=True)
+        except RefusedError:  # somebody was quicker, and what it is now says who
+            return self.put_back()
         return f"the update gave the candidate {now.weight} %: it has {wanted} % again"

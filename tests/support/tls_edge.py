@@ -34,12 +34,16 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def tls_edge(folder: Path, names: str = f"DNS:{NAME}") -> Iterator[EdgeSummary]:
-    """The edge, reached at 127.0.0.1, with a certificate for `names`, for the block."""
+def tls_edge(
+    folder: Path,
+    names: str = f"DNS:{NAME}",
+    handler: type[http.server.BaseHTTPRequestHandler] = _Answer,
+) -> Iterator[EdgeSummary]:
+    """The edge, reached at 127.0.0.1, with a certificate for `names`, for the block; `handler` answers."""
     certificate(folder, names)
     told = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     told.load_cert_chain(folder / "edge.pem", folder / "edge.key")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         port = server.server_port
         server.socket = told.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)

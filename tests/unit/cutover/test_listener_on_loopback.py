@@ -221,6 +221,43 @@ def test_what_an_update_sends_of_the_action_is_put_back(
     assert split.get() == Share(weight=10, mark=MINE)
 
 
+@pytest.mark.parametrize("before", range(12))
+def test_an_update_undoes_no_rollback_whichever_of_its_calls_that_overtakes(
+    account: LoopbackAws, made: dict[str, str], split: ListenerTraffic, before: int
+) -> None:
+    split.set(50, MINE)
+    slow = interrupted(split, before, lambda: split.take_back("r7"))
+    kept = KeptShare(slow)
+    kept.look()
+    account.client("elbv2").modify_listener(
+        ListenerArn=split.listener, DefaultActions=[forward({made["stable"]: 100, made["candidate"]: 0})]
+    )
+
+    kept.put_back()
+
+    assert is_back(split)
+
+
+@pytest.mark.parametrize(("before", "weight"), [(4, 50), (8, 50), (9, 10)])
+def test_an_update_takes_no_mark_from_a_turn_that_overtakes_it(
+    account: LoopbackAws, made: dict[str, str], split: ListenerTraffic, before: int, weight: int
+) -> None:
+    split.set(10, MINE)
+    newer = replace(MINE, revision=5)
+    kept = KeptShare(interrupted(split, before, lambda: split.set(50, newer)))
+    kept.look()
+    account.client("elbv2").modify_listener(
+        ListenerArn=split.listener, DefaultActions=[forward({made["stable"]: 100, made["candidate"]: 0})]
+    )
+
+    if weight == 50:
+        with pytest.raises(TrafficError, match="has 50 %, and a rollout went on meanwhile"):
+            kept.put_back()
+    else:  # between the look and the weight: it falls, which status tells
+        kept.put_back()
+    assert split.get() == Share(weight=weight, mark=newer)
+
+
 def test_a_listener_that_leads_elsewhere_or_is_gone_is_told_apart(
     account: LoopbackAws, made: dict[str, str], split: ListenerTraffic
 ) -> None:

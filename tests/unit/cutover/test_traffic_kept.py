@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from cutover.errors import TrafficError
+from cutover.errors import RefusedError, TrafficError
 from cutover.traffic import KeptShare
 from cutover.traffic.split import Mark, Share
 
@@ -17,12 +17,16 @@ BEFORE = Share(weight=10, mark=Mark(rollout="r7", revision=4), taken_back=frozen
 class Split:
     share: Share = BEFORE
     set_to: list[tuple[int, bool]] = field(default_factory=list)
+    overtaken_by: Share | None = None
 
     def get(self) -> Share:
         return self.share
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
-        assert mark is None, "the mark in force stays"
+        assert mark == self.share.mark, "the mark in force stays, and its latch is looked at"
+        if self.overtaken_by:
+            self.share, self.overtaken_by = self.overtaken_by, None
+            raise RefusedError("it was taken back")
         self.set_to.append((weight, anyway))
 
     def take_back(self, rollout: str | None = None) -> None:
@@ -55,6 +59,20 @@ def test_a_split_that_no_update_touched_is_left_alone() -> None:
 @pytest.mark.parametrize(("weight", "set_to"), [(50, [(0, True)]), (0, [])])
 def test_a_rollout_that_was_taken_back_meanwhile_gets_nothing(weight: int, set_to: list[tuple[int, bool]]) -> None:
     split, _ = after(replace(BEFORE, weight=weight, taken_back=frozenset({"r7"})))
+
+    assert split.set_to == set_to
+
+
+@pytest.mark.parametrize(("weight", "set_to"), [(50, [(0, True)]), (0, [])])
+def test_a_rollout_that_was_taken_back_at_the_last_moment_gets_nothing(
+    weight: int, set_to: list[tuple[int, bool]]
+) -> None:
+    split = Split()
+    kept = KeptShare(split)
+    kept.look()
+    split.share = replace(BEFORE, weight=0)
+    split.overtaken_by = replace(BEFORE, weight=weight, taken_back=frozenset({"r7"}))
+    kept.put_back()
 
     assert split.set_to == set_to
 

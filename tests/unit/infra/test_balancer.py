@@ -69,8 +69,8 @@ class Split:
     def get(self) -> Share:
         return Share(weight=self.weight)
 
-    def set(self, weight: int, *, anyway: bool) -> None:
-        assert anyway
+    def set(self, weight: int, mark: None, *, anyway: bool) -> None:
+        assert (mark, anyway) == (None, True)
         self.weight = weight
 
 
