@@ -42,6 +42,14 @@ def one_line(text: str) -> str:
     return line
 
 
+Despite = Annotated[
+    str | None,
+    typer.Option(
+        "--despite-freeze", parser=one_line, metavar="REASON", help="goes on in a freeze; the reason is recorded"
+    ),
+]
+
+
 def verbatim(title: str, *lines: str) -> str:
     """A paragraph of a help text whose lines stay as they are."""
     return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cutover.commands.command import Command, Stack, one_line, verbatim
+from cutover.commands.command import Command, Despite, Stack, one_line, verbatim
 from cutover.commands.waiting import Wait, ended, follow
 from cutover.errors import CutoverError, RefusedError, UnreachableError
 from cutover.rollout.record import State
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from outputs.smoke import SmokeTarget
 
 By = Annotated[str | None, typer.Option("--by", parser=one_line, metavar="NAME", help="who does it; else user@machine")]
-Despite = Annotated[
-    str | None,
-    typer.Option(
-        "--despite-freeze", parser=one_line, metavar="REASON", help="goes on in a freeze; the reason is recorded"
-    ),
-]
 FRESH_HOURS = 24
 """A pack that is older is smoked anew."""
 

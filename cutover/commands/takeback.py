@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cutover.commands.command import AsJson, Command, Stack, one_line, verbatim
+from cutover.commands.command import AsJson, Command, Despite, Stack, one_line, verbatim
 from cutover.commands.waiting import Wait
 
 By = Annotated[str | None, typer.Option("--by", parser=one_line, metavar="NAME", help="who does it; else user@machine")]
@@ -71,13 +71,17 @@ def resume(
     cleanup: Annotated[
         bool, typer.Option("--cleanup", help="only have the clean-up jobs delete again, after a rollback too")
     ] = False,
+    despite_freeze: Despite = None,
     by: By = None,
 ) -> None:
-    """Go on with a phase that was held: it begins anew, and counts what comes from now on."""
+    """Go on with a phase that was held: it begins anew, and counts what comes from now on.
+
+    A weight that was lowered by hand rises again, unless a freeze or the candidate stands against it.
+    """
     from cutover.commands.waiting import ended
     from cutover.rollout.opening import opened
 
-    ended(opened(stack, by=by).resume(cleanup=cleanup))
+    ended(opened(stack, by=by).resume(cleanup=cleanup, despite=despite_freeze))
 
 
 def tick(

@@ -67,11 +67,7 @@ class Controller:
         machine.risen(record, to, last, self.now())
         if record.phase:
             self._require_passed(record)
-        frozen = self.frozen(self.now())
-        if frozen and not despite:
-            raise HeldError(f"no weight may rise now: {frozen}; --despite-freeze REASON goes on, and is recorded")
-        self._require_no_other_way()
-        self.ready(record, to)
+        self._require_may_rise(record, to, despite)
         turn = self._run(steps.change(lambda now: machine.risen(_same(now, record), to, last, self.now())))
         self._require_routed(_come_to(to, turn).record)
         return turn
@@ -89,6 +85,7 @@ class Controller:
         record, last = self._required(), Last(by=self.by, verb="finish", why=despite)
         if record.state is not State.FINISHING:
             return self.rise(State.FINISHING, "finish", despite=despite).record
+        self._require_may_rise_again(record, despite)
         again = steps.change(lambda now: machine.resumed(_same(now, record), last, self.now()), anew=True)
         return _come_to(State.FINISHING, self._run(again)).record
 
@@ -117,12 +114,18 @@ class Controller:
         last = Last(by=self.by, verb="hold", why=why)
         return _running(self._run(steps.change(lambda now: machine.held(now, why, last))))
 
-    def resume(self, *, cleanup: bool = False) -> Turn:
-        """Goes on with the phase, begun anew; with `cleanup` only has the clean-up jobs delete again."""
-        last = Last(by=self.by, verb="resume", why="clean-up jobs delete again" if cleanup else None)
+    def resume(self, *, cleanup: bool = False, despite: str | None = None) -> Turn:
+        """Goes on with the phase, begun anew; with `cleanup` only has the clean-up jobs delete again.
+
+        Where the weight has fallen meanwhile it rises, and that raises what `rise` does but for gates.
+        """
+        last = Last(by=self.by, verb="resume", why="clean-up jobs delete again" if cleanup else despite)
         if cleanup:
             return self._run(steps.change(lambda now: machine.cleaning(now, last)))
-        return _running(self._run(steps.change(lambda now: machine.resumed(now, last, self.now()), anew=True)))
+        record = self._required()
+        self._require_may_rise_again(record, despite)
+        again = steps.change(lambda now: machine.resumed(_same(now, record), last, self.now()), anew=True)
+        return _running(self._run(again))
 
     def tick(self) -> Ticked:
         """One step of whoever watches: catches up, looks at the gates, and holds or takes back where they say so."""
@@ -165,11 +168,22 @@ class Controller:
             )
         raise HeldError(f"the gates of {record.state} have not passed: {judgement.why}; see cutover status")
 
-    def _require_no_other_way(self) -> None:
-        """Raises RefusedError where something leads to a track whatever the weight is."""
+    def _require_may_rise(self, record: Record, to: State, despite: str | None) -> None:
+        """Raises HeldError in a freeze, unless `despite` says why; RefusedError where something leads to a track
+        whatever the weight is, or the candidate is not ready."""
+        frozen = self.frozen(self.now())
+        if frozen and not despite:
+            raise HeldError(f"no weight may rise now: {frozen}; --despite-freeze REASON goes on, and is recorded")
         share: Share = self.world.do(ReadWeight())
         if share.beside:
             raise RefusedError(f"no weight may rise: {'; '.join(share.beside)}")
+        self.ready(record, to)
+
+    def _require_may_rise_again(self, record: Record, despite: str | None) -> None:
+        """The same where what routes has less than the record says, which so would rise."""
+        share: Share = self.world.do(ReadWeight())
+        if share.weight < record.weight:
+            self._require_may_rise(record, record.state, despite)
 
     def _require_routed(self, record: Record) -> None:
         """Raises TrafficError where what routes, read back, is not what the record says."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -10,7 +12,7 @@ import pytest
 from cutover.errors import CutoverError, HeldError, RefusedError, RolledBackError, TrafficError
 from cutover.gates.judgement import Judgement
 from cutover.gates.result import GateResult, Outcome
-from cutover.rollout import controller, effects
+from cutover.rollout import controller, effects, machine
 from cutover.rollout.controller import Controller
 from cutover.rollout.effects import ConflictError, Effect, WriteRecord
 from cutover.rollout.record import Record, State
@@ -269,6 +271,67 @@ def test_resuming_begins_the_phase_anew() -> None:
     resumed = made.control.resume().record
 
     assert (resumed.hold, resumed.extended, resumed.since) == (None, False, NOW)
+
+
+STANDS: Mapping[str, Callable[[Desk], object]] = {
+    "a freeze": lambda made: setattr(made, "frozen", "US market hours"),
+    "a candidate that is not ready": lambda made: setattr(made, "unready", "it has no running task"),
+    "another way to a track": lambda made: setattr(made.world, "beside", ("a rule leads to candidate",)),
+}
+VERBS: Mapping[str, Callable[[Controller], object]] = {
+    **{str(to): lambda control, to=to: control.rise(to, str(to)) for to in machine.UPWARD},  # type: ignore[misc]
+    "finishing": lambda control: control.finishing(),
+    "finish": lambda control: control.finish(),
+    "resume": lambda control: control.resume(),
+    "resume --cleanup": lambda control: control.resume(cleanup=True),
+    "hold": lambda control: control.hold("wait"),
+    "rollback": lambda control: control.roll_back(None),
+    "tick": lambda control: control.tick(),
+    "sign": lambda control: control.sign("pack", ["ada"], None),
+}
+
+
+@pytest.mark.parametrize("says", [PASSED, ERRORS], ids=["passed", "failed"])
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("stands", STANDS)
+def test_while_something_stands_against_a_rise_no_verb_raises_the_weight_in_any_state(
+    stands: str, verb: str, says: Judgement
+) -> None:
+    for state in State:
+        for weight in {0, 5, record(state).weight}:
+            for hold in (None, "asked"):
+                made = desk(state, says, hold=hold)
+                made.world.weight = weight
+                STANDS[stands](made)
+                with contextlib.suppress(CutoverError):
+                    VERBS[verb](made.control)
+
+                assert made.world.weight <= weight, (state, weight, hold)
+
+
+@pytest.mark.parametrize("stands", STANDS)
+def test_what_stands_against_a_rise_keeps_nobody_from_resuming_at_the_weight_that_is_routed(stands: str) -> None:
+    made = desk(State.STAGED, hold="Postgres was away")
+    STANDS[stands](made)
+
+    assert made.control.resume().record.hold is None
+    assert made.world.weight == 50
+
+
+def test_a_weight_that_fell_rises_again_when_nothing_stands_against_it_or_for_a_reason() -> None:
+    made = desk(State.STAGED, hold="asked")
+    made.world.weight = 0
+    made.frozen = "month end, until 2026-12-01 00:00 UTC"
+    with pytest.raises(HeldError, match="no weight may rise now: month end, .* --despite-freeze REASON goes on"):
+        made.control.resume()
+    assert made.world.written
+    assert made.world.written.hold == "asked"
+
+    resumed = made.control.resume(despite="the desk agrees").record
+    assert (made.world.weight, resumed.last.why) == (50, "the desk agrees")
+    made.world.weight, made.frozen = 0, None
+    made.control.resume()
+    assert made.world.weight == 50
 
 
 def test_the_clean_up_is_freed_after_a_rollback_and_nothing_else_is() -> None:
