@@ -322,7 +322,7 @@ def test_a_weight_that_fell_rises_again_when_nothing_stands_against_it_or_for_a_
     made = desk(State.STAGED, hold="asked")
     made.world.weight = 0
     made.frozen = "month end, until 2026-12-01 00:00 UTC"
-    with pytest.raises(HeldError, match="no weight may rise now: month end, .* --despite-freeze REASON goes on"):
+    with pytest.raises(HeldError, match=r"no weight may rise now: month end, .* --despite-freeze REASON goes on"):
         made.control.resume()
     assert made.world.written
     assert made.world.written.hold == "asked"
