@@ -53,6 +53,7 @@ def change(turn: Callable[[Record], Record], *, anew: bool = False) -> Steps[Tur
     """The record that follows from the one in the bucket, written on its condition and put in force.
 
     A turn into another state sets the weight, and one that begins its state `anew`; every other may only lower it.
+    People are told of another state, and of a hold, a reason more of it, and its end.
     Raises what `turn` refuses, ConflictError when another was quicker, UnreachableError when the record or the flags of
     a rise cannot be read or written, TrafficError when the weight cannot be set.
     """
@@ -61,7 +62,7 @@ def change(turn: Callable[[Record], Record], *, anew: bool = False) -> Steps[Tur
     if record.revision != kept.record.revision:
         yield from _write(record, kept)
     turned = record.state is not kept.record.state
-    return (yield from put_in_force(record, anew=anew or turned, tell=turned))
+    return (yield from put_in_force(record, anew=anew or turned, tell=turned or record.hold != kept.record.hold))
 
 
 def put_in_force(record: Record, *, anew: bool = False, tell: bool = False) -> Steps[Turn]:

@@ -220,6 +220,9 @@ def test_what_is_not_the_candidates_fault_holds(says: Judgement) -> None:
     assert ticked.record
     assert (ticked.record.state, ticked.record.hold) == (State.STAGED, says.why)
     assert made.world.weight == 50
+    assert made.world.told == [State.STAGED]
+    made.control.tick()
+    assert made.world.told == [State.STAGED], "once, not each minute"
     with pytest.raises(HeldError, match="is held in staged"):
         made.control.rise(State.PRODUCTION, "production")
 
@@ -263,6 +266,30 @@ def test_over_a_one_way_migration_a_failed_gate_holds() -> None:
     assert made.control.tick().record
     assert made.world.written
     assert (made.world.written.state, made.world.written.hold) == (State.STAGED, "3 of 20 requests are errors")
+
+
+def test_people_are_told_of_a_hold_of_each_reason_more_and_of_its_end() -> None:
+    made = desk(State.CANARY)
+    told: list[str | None] = []
+    made.world.meanwhile = lambda effect: told.append(effect.record.hold) if isinstance(effect, effects.Tell) else None
+
+    made.control.hold("orders are late")
+    made.control.hold("the desk asks to wait")
+    made.control.hold("orders are late")
+    made.control.resume()
+    made.control.resume()
+
+    assert told == ["orders are late", "orders are late; ada: the desk asks to wait", None]
+
+
+def test_a_hold_that_nobody_was_told_of_is_told_by_the_next_tick() -> None:
+    made = desk(State.CANARY, judgement(Outcome.NO_DATA))
+    made.world.away = (effects.Tell,)
+    assert made.control.tick().left == ("notice",)
+    made.world.away = ()
+
+    assert made.control.tick().left == ()
+    assert made.world.told == [State.CANARY]
 
 
 def test_resuming_begins_the_phase_anew() -> None:
