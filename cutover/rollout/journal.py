@@ -1,4 +1,5 @@
-"""The journal: what a turn of the rollout could not reach, on this machine, for `tick` to go on with."""
+"""The journal: what a turn of the rollout could not reach, for `tick` to go on with; on this machine, or in the bucket
+for ticks that have none."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from cutover.errors import CutoverError
+from cutover.evidence.bucket import ExistsError, RecordsBucket
 from outputs.shape import OutputError, Shape
 
 FILE = "journal.json"
@@ -33,6 +36,10 @@ class Entry(Shape):
     def read(cls, text: str | bytes) -> Self:
         """Raises ValueError when the text is none of this revision's form."""
         return cls.from_output(json.loads(text))
+
+    def text(self) -> str:
+        """What `read` reads."""
+        return json.dumps(self.output(), indent=2) + "\n"
 
 
 @dataclass(frozen=True)
@@ -60,11 +67,43 @@ class Journal:
             else:
                 draft = self.folder / f".{FILE}"
                 with draft.open("w") as file:
-                    file.write(json.dumps(entry.output(), indent=2) + "\n")
+                    file.write(entry.text())
                     file.flush()
                     os.fsync(file.fileno())
                 draft.replace(self.folder / FILE)
             os.fsync(folder)
+
+
+@dataclass(frozen=True)
+class BucketJournal:
+    """The journal in the records bucket: an entry without anything left stays, as nobody deletes there."""
+
+    bucket: RecordsBucket = field(repr=False)
+
+    def read(self) -> Entry | None:
+        """What is left; None where nothing is, or what is there cannot be read."""
+        with contextlib.suppress(CutoverError):
+            return self._found()[0]
+        return None
+
+    def write(self, entry: Entry) -> None:
+        """As `Journal.write`. Each version is kept for months: what is there already is not written. Raises what the
+        bucket does."""
+        while True:
+            there, etag = self._found()
+            if there == entry or (there and there.revision > entry.revision):
+                return
+            with contextlib.suppress(ExistsError):  # another tick's was first
+                self.bucket.replace(FILE, entry.text().encode(), etag)
+                return
+
+    def _found(self) -> tuple[Entry | None, str | None]:
+        found = self.bucket.read(FILE)
+        if found is None:
+            return None, None
+        with contextlib.suppress(ValueError, OutputError):
+            return Entry.read(found[0]), found[1]
+        return None, found[1]
 
 
 @contextmanager

@@ -21,12 +21,20 @@ from cutover.smoke.finding import now
 
 if TYPE_CHECKING:
     from cutover.gates.judgement import Judgement
+    from cutover.rollout.journal import BucketJournal
     from cutover.rollout.status import Status
 
 
-def opened(stack: str, *, by: str | None = None, targets: Targets | None = None, folder: Path = LOCAL) -> Controller:
-    """The controller of a stack, which keeps what it sees in `folder`; without `targets`, where its newest record there
-    says.
+def opened(
+    stack: str,
+    *,
+    by: str | None = None,
+    targets: Targets | None = None,
+    folder: Path = LOCAL,
+    journal: BucketJournal | None = None,
+) -> Controller:
+    """The controller of a stack, which keeps what it sees in `folder`, its journal too where no other is given; without
+    `targets`, where its newest record there says.
 
     Only where there is none, Pulumi is asked. Raises what the outputs do.
     """
@@ -37,7 +45,7 @@ def opened(stack: str, *, by: str | None = None, targets: Targets | None = None,
     return Controller(
         stack=stack,
         by=by or whoever(),
-        world=RealWorld(copy, targets),
+        world=RealWorld(copy, targets, journal),
         judge=lambda record: _judged(copy, record),
         frozen=lambda at: _frozen(stack, at),
         ready=_ready,

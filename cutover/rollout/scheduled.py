@@ -1,4 +1,5 @@
-"""A tick on no machine of anybody's: it finds the rollout in the records bucket, and all that it leaves is its line."""
+"""A tick on no machine of anybody's: it finds the rollout in the records bucket, and what the tick before it could not
+reach; all that it leaves elsewhere is its line."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 from cutover import aws
 from cutover.errors import NotPreparedError
 from cutover.evidence.bucket import RecordsBucket
-from cutover.rollout.effects import ReadJournal
+from cutover.rollout.journal import BucketJournal
 from cutover.rollout.opening import opened
 from cutover.rollout.record import Targets
 from cutover.rollout.status import Routes, Status
@@ -30,18 +31,18 @@ def tick(stack: str, bucket: str) -> str:
     region = os.environ.get(REGION)
     if not region:
         raise NotPreparedError(f"{REGION} is not set: with --records it must name the region of {bucket}")
-    kept = Store(RecordsBucket(bucket, aws.client("s3", aws.Account(region=region)))).read()
-    status = _ticked(stack, kept.record.targets) if kept else None
+    records = RecordsBucket(bucket, aws.client("s3", aws.Account(region=region)))
+    kept = Store(records).read()
+    status = _ticked(stack, kept.record.targets, BucketJournal(records)) if kept else None
     return json.dumps({"ticked": True, "stack": stack, **(status.output() if status else {})})
 
 
-def _ticked(stack: str, targets: Targets) -> Status | None:
+def _ticked(stack: str, targets: Targets, journal: BucketJournal) -> Status | None:
     with TemporaryDirectory() as folder:
-        control = opened(stack, by=BY, targets=targets, folder=Path(folder))
+        control = opened(stack, by=BY, targets=targets, folder=Path(folder), journal=journal)
         ticked = control.tick()
         if ticked.record is None:
             return None
         world = control.world
         assert isinstance(world, RealWorld)
-        left = world.do(ReadJournal())
-        return Status.of(ticked.record, Routes.of(world.split), control.now(), ticked.judgement, left)
+        return Status.of(ticked.record, Routes.of(world.split), control.now(), ticked.judgement, ticked.left)

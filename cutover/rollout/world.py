@@ -10,7 +10,7 @@ from cutover.aws import HURRIED
 from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout import effects
 from cutover.rollout.flags import Flags
-from cutover.rollout.journal import Entry, Journal
+from cutover.rollout.journal import BucketJournal, Entry, Journal
 from cutover.rollout.notice import tell
 from cutover.rollout.pinned import Pinned
 from cutover.rollout.record import Record, Targets
@@ -22,10 +22,12 @@ from cutover.traffic.split import Mark, TrafficSplit
 
 @dataclass(frozen=True)
 class RealWorld:
-    """Effects on the base stack `copy.stack`, at the places that its outputs or its newest record name."""
+    """Effects on the base stack `copy.stack`, at the places that its outputs or its newest record name. Its journal is
+    beside the copy, unless another is given."""
 
     copy: Copy
     targets: Targets = field(repr=False)
+    journal: BucketJournal | None = None
 
     def do(self, effect: effects.Effect) -> Any:
         """What the effect gives. Raises the CutoverError that it fails with; what answers does so within 3 s."""
@@ -69,8 +71,8 @@ class RealWorld:
         return Store(RecordsBucket.of(self.targets.places, HURRIED))
 
     @cached_property
-    def _journal(self) -> Journal:
-        return Journal(self.copy.folder)
+    def _journal(self) -> Journal | BucketJournal:
+        return self.journal or Journal(self.copy.folder)
 
 
 def mark_of(record: Record) -> Mark:

@@ -15,6 +15,7 @@ import pytest
 from cutover import aws
 from cutover.gates.judgement import Judgement
 from cutover.rollout import opening, scheduled
+from cutover.rollout.journal import FILE
 from cutover.rollout.pinned import Pinned
 from cutover.rollout.record import KEY, Record, Releases, State
 from infra.naming import Names
@@ -37,14 +38,16 @@ class Call:
 
 @dataclass
 class OnAws:
-    """A base stack on AWS: its rollout's `record`, None before the first, the candidate's `weight`, the listener's
-    `tags` and `rules`, the services whose tasks are `kept`, and what the gates say. `said` is what the channel was
-    told, `calls` all that AWS was asked."""
+    """A base stack on AWS: its rollout's `record`, None before the first, the candidate's `weight`, what the `journal`
+    of the bucket has, the listener's `tags` and `rules`, the services whose tasks are `kept`, and what the gates say.
+    `said` is what the channel was told that is not `silent`, `calls` all that AWS was asked."""
 
     patch: pytest.MonkeyPatch
     names: Names
     record: Record | None = None
     weight: int = 0
+    journal: bytes | None = None
+    silent: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     rules: list[dict[str, Any]] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
@@ -122,8 +125,11 @@ class OnAws:
     def _of(self, operation: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
         match operation:
             case "GetObject":
-                text = self.record and self.record.text().encode()
-                return {"Body": io.BytesIO(text), "ETag": '"e"'} if text and given["Key"] == KEY else None
+                kept = {KEY: self.record and self.record.text().encode(), FILE: self.journal}[given["Key"]]
+                return {"Body": io.BytesIO(kept), "ETag": '"e"'} if kept else None
+            case "PutObject" if given["Key"] == FILE:
+                self.journal = given["Body"]
+                return {"ETag": '"e"'}
             case "PutObject":
                 assert given["Key"] == KEY
                 self.record = Record.read(given["Body"])
@@ -165,6 +171,8 @@ class OnAws:
         return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
 
     def _told(self, _url: str, *, json: Mapping[str, str], **_: Any) -> httpx.Response:
+        if self.silent:
+            return httpx.Response(503)
         self.said.append(json["text"])
         return httpx.Response(200)
 

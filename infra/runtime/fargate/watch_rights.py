@@ -9,13 +9,13 @@ from infra.naming import Names
 from infra.vault import CHANNEL
 
 Statement = dict[str, Any]
-RECORD = "rollout.json"
-"""As `cutover.rollout.record` has it."""
+RECORD, JOURNAL = "rollout.json", "journal.json"
+"""As `cutover.rollout.record` and `journal` have them."""
 
 
 def watch_permissions(names: Names) -> list[Statement]:
-    """The statements of what ticks: the rollout's record, the share of the traffic, the flags, whether tasks are kept,
-    what the gates see, and the message to the channel."""
+    """The statements of what ticks: the rollout's record and journal, the share of the traffic, the flags, whether
+    tasks are kept, what the gates see, and the message to the channel."""
     here = f"{names.region}:{names.account}"
     records = f"arn:aws:s3:::{names.bucket('records')}"
     parameters = names.flags_parameters.output().values()
@@ -24,7 +24,7 @@ def watch_permissions(names: Names) -> list[Statement]:
         "StringEquals": {"kms:ViaService": f"secretsmanager.{names.region}.amazonaws.com"},
     }
     return [
-        _allow("Record", ["s3:GetObject", "s3:PutObject"], f"{records}/{RECORD}"),
+        _allow("Record", ["s3:GetObject", "s3:PutObject"], [f"{records}/{each}" for each in (RECORD, JOURNAL)]),
         # Only whoever may list is told that there is no record yet; others are refused.
         _allow("Listing", ["s3:ListBucket"], records),
         # Looks at load balancers name none: AWS has no rights for one of them.

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,21 @@ def test_a_gate_that_fails_takes_the_candidate_back_and_people_are_told(prod: On
         "errors",
     )
     assert len(prod.said) == 1
+
+
+@pytest.mark.parametrize(("says", "state"), [("FAILED", "rolled_back"), ("AWAY", "canary")])
+def test_what_the_channel_does_not_take_a_later_tick_tells_and_once(prod: OnAws, says: str, state: str) -> None:
+    prod.says = {"FAILED": FAILED, "AWAY": replace(WAITS, outcome=Outcome.NO_DATA)}[says]
+    prod.begun(State.CANARY)
+    prod.silent = True
+    assert [line(prod)["left"] for _ in range(3)] == [["notice"]] * 3
+    written = [call.parameters["Key"] for call in prod.calls if call.operation == "PutObject"]
+    assert written.count("journal.json") == 1, "each version of an object is kept for months"
+    prod.silent = False
+
+    assert [line(prod)["left"] for _ in range(3)] == [[]] * 3
+    (said,) = prod.said
+    assert said.startswith(f"*web-next prod: {state.replace('_', ' ')}*")
 
 
 def test_what_was_taken_back_and_not_written_down_is_written_down(prod: OnAws) -> None:
