@@ -47,7 +47,7 @@ def client(service: str, where: Where, patience: Patience = PATIENT) -> Any:
     """A boto3 client that waits long for nobody, nor for whoever says who asks. What the emulator is asked goes by no
     proxy, signed with the clone's key. Without a region the environment has one.
 
-    Raises NotPreparedError where that key is not there.
+    Raises NotPreparedError where that key is not there, or the environment's profile is none.
     """
     local = {}
     if where.emulator:
@@ -56,8 +56,15 @@ def client(service: str, where: Where, patience: Patience = PATIENT) -> Any:
             "aws_access_key_id": where.account,
             "aws_secret_access_key": _secret(),
         }
+    from botocore.exceptions import BotoCoreError
+
     config = _config(patience, {} if where.emulator else None)
-    return _session().client(service, region_name=where.region or None, config=config, **local)
+    try:
+        return _session().client(service, region_name=where.region or None, config=config, **local)
+    except BotoCoreError as error:
+        raise NotPreparedError(
+            f"there is no client of {service} ({error}): look at AWS_PROFILE and AWS_REGION"
+        ) from None
 
 
 def _secret() -> str:

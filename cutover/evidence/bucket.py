@@ -31,7 +31,8 @@ class ExistsError(Exception):
 class RecordsBucket:
     """The bucket `name` through a client of S3.
 
-    Every call raises UnreachableError when nobody answers, CutoverError when it is refused.
+    Every call raises UnreachableError when nobody answers, and when S3 does not do it: it is throttled or broken, or
+    takes the credentials no more. What was to be written may then be there all the same.
     """
 
     name: str
@@ -124,8 +125,9 @@ class RecordsBucket:
             code = error.response["Error"]["Code"]
             if code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
                 raise ExistsError(self.at(key)) from None
-            raise CutoverError(
-                f"{self.at(key)}: S3 answered {code} ({error.response['Error'].get('Message')})"
+            raise UnreachableError(
+                f"{self.at(key)}: S3 answered {code} ({error.response['Error'].get('Message')}): try again, and where "
+                "it refuses, look at who you are, aws sts get-caller-identity"
             ) from None
         except BotoCoreError as error:
-            raise CutoverError(f"{self.at(key)}: {error}; the credentials are those of the environment") from None
+            raise UnreachableError(f"{self.at(key)}: {error}; the credentials are those of the environment") from None

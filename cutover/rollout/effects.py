@@ -28,7 +28,8 @@ class Kept:
 
 @dataclass(frozen=True)
 class ReadRecord:
-    """The record in the bucket as Kept, None where there is none. Fails with UnreachableError."""
+    """The record in the bucket as Kept, None where there is none. Fails with UnreachableError, and with CutoverError
+    where what is there is none."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class ReadCopy:
 
 @dataclass(frozen=True)
 class KeepCopy:
-    """Keeps the record on this machine, unless the copy there is newer."""
+    """Keeps the record on this machine, unless the copy there is newer. Fails with UnreachableError."""
 
     record: Record
 
@@ -105,7 +106,8 @@ class Tell:
 
 @dataclass(frozen=True)
 class WriteDown:
-    """Has the journal say what could not be reached, for `tick` to go on with; nothing is left where that is empty."""
+    """Has the journal say what could not be reached, for `tick` to go on with; nothing is left where that is empty.
+    Fails with UnreachableError."""
 
     record: Record
     left: tuple[str, ...]

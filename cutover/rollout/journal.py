@@ -15,6 +15,7 @@ from typing import Self
 
 from cutover.errors import CutoverError
 from cutover.evidence.bucket import ExistsError, RecordsBucket
+from cutover.rollout.store import writing
 from outputs.shape import OutputError, Shape
 
 FILE = "journal.json"
@@ -50,15 +51,17 @@ class Journal:
 
     def read(self) -> Entry | None:
         """What is left; None where nothing is, or what is there cannot be read."""
-        with contextlib.suppress(FileNotFoundError, ValueError, OutputError):
+        with contextlib.suppress(OSError, ValueError, OutputError):
             return Entry.read((self.folder / FILE).read_bytes())
         return None
 
     def write(self, entry: Entry) -> None:
         """Writes the entry down so that it outlives a crash of the machine; an entry without anything left removes the
-        file. A newer one that is there stays, whatever an older turn has left or done."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder) as folder:
+        file. A newer one that is there stays, whatever an older turn has left or done.
+
+        Raises UnreachableError where the folder cannot be written.
+        """
+        with writing(self.folder), _locked(self.folder) as folder:
             there = self.read()
             if there and there.revision > entry.revision:
                 return
@@ -108,7 +111,8 @@ class BucketJournal:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[int]:
-    """The folder as a descriptor, which no other process has locked meanwhile."""
+    """The folder, made where it is missing, as a descriptor that no other process has locked meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

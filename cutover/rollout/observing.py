@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from outputs.release import Adapter, Track
 
 def judged(record: Record, source: Source, folder: Path) -> Judgement:
     """What the gates say now of the record's phase, by what a source has; the record must be in one. The sample is kept
-    in `folder`. An error of cutover's own is no data, and why: while the candidate has users somebody must hold it.
+    in `folder`, where that can be written. An error of cutover's own is no data, and why: while the candidate has users
+    somebody must hold it.
 
     Raises CutoverError as the source does.
     """
@@ -41,7 +43,8 @@ def _looked(record: Record, source: Source, folder: Path) -> Judgement:
         hold=record.phase.hold * (2 if record.extended else 1),
         adapters=adapters_of(record.releases),
     )
-    sample.append_to(folder)
+    with suppress(OSError):  # the page, which comes after the tick, fails on the same disk, and is told
+        sample.append_to(folder)
     return sample.judged()
 
 

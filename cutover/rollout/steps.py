@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cutover.errors import NoRolloutError, RefusedError, UnreachableError
+from cutover.errors import CutoverError, NoRolloutError, RefusedError, UnreachableError
 from cutover.rollout import machine
 from cutover.rollout.effects import (
     KeepCopy,
@@ -29,8 +29,8 @@ from cutover.traffic.split import Share
 from outputs.release import Track
 
 TRACKS: tuple[Track, ...] = ("candidate", "stable")
-RECORD, FLAGS, TASKS, NOTICE = "record", "flags", "tasks", "notice"
-"""What the journal may name; flags with their track after a space."""
+RECORD, COPY, FLAGS, TASKS, NOTICE, JOURNAL = "record", "copy", "flags", "tasks", "notice", "journal"
+"""What a turn may leave, and the journal names unless it is itself left; flags with their track after a space."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def put_in_force(record: Record, *, anew: bool = False, tell: bool = False) -> S
     while True:
         try:
             now = yield from current()
-        except UnreachableError:
+        except CutoverError:
             left[RECORD] = None
             break
-        yield KeepCopy(now.record)
+        yield from keep(now.record, left)
         if now.record.revision == record.revision:
             break
         record, refused = now.record, None
@@ -104,7 +104,15 @@ def current() -> Steps[Kept]:
 
 def _write(record: Record, kept: Kept | None) -> Steps[None]:
     yield WriteRecord(record, kept.etag if kept else None)
-    yield KeepCopy(record)
+    yield from keep(record, {})
+
+
+def keep(record: Record, left: dict[str, None]) -> Steps[None]:
+    """The copy on this machine; where it cannot be kept it is noted as left."""
+    try:
+        yield KeepCopy(record)
+    except CutoverError:
+        left[COPY] = None
 
 
 def _set(record: Record, left: dict[str, None]) -> Steps[RefusedError | None]:
@@ -148,11 +156,11 @@ def write_flags(record: Record, left: dict[str, None]) -> Steps[None]:
     for track in TRACKS:
         try:
             yield WriteFlags(track, record.flags(track))
-        except UnreachableError:
+        except CutoverError:
             left[f"{FLAGS} {track}"] = None
     try:
         yield KeepTasks(record)
-    except UnreachableError:
+    except CutoverError:
         left[TASKS] = None
 
 
@@ -162,8 +170,11 @@ def ended(record: Record, left: dict[str, None], *, tell: bool) -> Steps[Turn]:
     if tell or NOTICE in journal:
         try:
             yield Tell(record)
-        except UnreachableError:
+        except CutoverError:
             left[NOTICE] = None
     if journal or left:
-        yield WriteDown(record, tuple(left))
+        try:
+            yield WriteDown(record, tuple(left))
+        except CutoverError:
+            left[JOURNAL] = None
     return Turn(record, tuple(left))

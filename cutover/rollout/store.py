@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cutover.errors import CutoverError
+from cutover.errors import CutoverError, UnreachableError
 from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.rollout.effects import ConflictError, Kept
 from cutover.rollout.record import KEY, Record
 from outputs.shape import OutputError
 
 LOCAL = Path(".local/rollout")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Raises UnreachableError where what is written in this machine's folder cannot be, on a full disk for one."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreachableError(f"{folder} cannot be written ({error}): make room, or look whose it is") from None
 
 
 @dataclass(frozen=True)
@@ -29,20 +39,30 @@ class Copy:
         return self.root / self.stack
 
     def read(self) -> Record | None:
-        """The copy; None where there is none of this revision's form."""
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        """The copy; None where there is none of this revision's form that can be read."""
+        with suppress(OSError, ValueError):
             return Record.read((self.folder / KEY).read_bytes())
         return None
 
     def keep(self, record: Record) -> None:
-        """Keeps the record, unless the copy is of a newer rollout or revision."""
+        """Keeps the record, unless the copy is newer. Raises UnreachableError where the folder cannot be written."""
         there = self.read()
-        if there and (there.id, there.revision) > (record.id, record.revision):
+        if there and older(record, there):
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        draft = self.folder / f".{KEY}.{os.getpid()}"
-        draft.write_text(record.text())
-        draft.replace(self.folder / KEY)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = self.folder / f".{KEY}.{os.getpid()}"
+            draft.write_text(record.text())
+            draft.replace(self.folder / KEY)
+
+
+def older(record: Record, than: Record) -> bool:
+    """Whether a record was written before another of the same stack.
+
+    Revisions go on from one rollout to the next, whatever the clocks of those who begin them say. They begin again only
+    with the stack, and then the ids, which are times, tell.
+    """
+    return record.revision < than.revision and record.id <= than.id
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cutover.errors import RefusedError, TrafficError, UnreachableError
+from cutover.errors import CutoverError, RefusedError, TrafficError, UnreachableError
 from cutover.rollout import machine, steps
 from cutover.rollout.effects import (
     Accepted,
     Answers,
     ConflictError,
-    KeepCopy,
     Kept,
     ReadCopy,
     ReadRecord,
@@ -45,11 +44,11 @@ def roll_back(last: Last, at: datetime, *, anyway: bool = False) -> Steps[Turn]:
     if not anyway and (routed is None or routed.weight):
         yield from _require_stable(known)
     yield TakeBack(known)
-    yield KeepCopy(back)
     left: dict[str, None] = {}
+    yield from steps.keep(back, left)
     written = yield from _write_back(back, last, at, left)
     tell = known.state is not State.ROLLED_BACK
-    if not left:
+    if RECORD not in left:
         return (yield from steps.put_in_force(written, tell=tell))
     yield from steps.write_flags(written, left)
     return (yield from steps.ended(written, left, tell=tell))
@@ -60,13 +59,16 @@ def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
 
     A rollout that what routes has as taken back is written down as that, as this machine's copy knows it, else as
     this tick's. The weight is lowered to the record's and never raised: that is a verb's. Returns the record; while
-    the bucket does not answer the copy of this machine, and nothing is changed; None where there was no rollout.
+    it cannot be read the copy of this machine, and nothing is changed; None where there was no rollout. Raises why it
+    cannot be read where there is no copy: then nobody watches.
     """
     copy: Record | None = None
     try:
         kept: Kept | None = yield ReadRecord()
-    except UnreachableError:
+    except CutoverError:
         copy = yield ReadCopy()
+        if copy is None:
+            raise
         return copy
     if kept is None:
         return None
@@ -77,7 +79,7 @@ def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
         copy = yield ReadCopy()
         whose = copy.last if copy and copy.id == record.id and copy.state is State.ROLLED_BACK else last
         record = yield from _write_back(record, whose, at, left)
-        if left:
+        if RECORD in left:
             return record
     turn = yield from steps.put_in_force(record, tell=taken)
     if turn.record.state is State.ROLLED_BACK and turn.record.mock_queue and not turn.left:
@@ -89,7 +91,7 @@ def _drain(turn: Turn) -> Steps[Turn]:
     """After a rollback: the candidate's worker delivers while something is left that the candidate has accepted."""
     try:
         accepted: int = yield Accepted()
-    except UnreachableError:
+    except CutoverError:
         return turn
     more = accepted > 0
     if more is turn.record.draining:
@@ -98,7 +100,10 @@ def _drain(turn: Turn) -> Steps[Turn]:
 
 
 def _known(routed: Share | None) -> Steps[Record]:
-    """The running rollout as this machine knows it; the bucket's where it knows none, or what routes knows a newer."""
+    """The running rollout as this machine knows it; the bucket's where it knows none, or what routes knows a newer.
+
+    Raises UnreachableError where neither can be read.
+    """
     copy: Record | None = yield ReadCopy()
     mark = routed.mark if routed else None
     newer = mark and copy and mark.rollout != copy.id and mark.revision > copy.revision
@@ -106,9 +111,11 @@ def _known(routed: Share | None) -> Steps[Record]:
         return copy
     try:
         kept = yield from steps.current()
-    except UnreachableError:
+    except RefusedError:
+        raise
+    except CutoverError as error:
         if copy is None:
-            raise
+            raise UnreachableError(str(error)) from None
         return copy
     return kept.record
 
@@ -142,10 +149,12 @@ def _write_back(back: Record, last: Last, at: datetime, left: dict[str, None]) -
                 yield WriteRecord(back, kept.etag)
         except ConflictError:
             continue
-        except (UnreachableError, RefusedError):
+        except TrafficError:
+            raise
+        except CutoverError:
             break
-        yield KeepCopy(back)
+        yield from steps.keep(back, left)
         return back
     left[RECORD] = None
-    yield KeepCopy(back)
+    yield from steps.keep(back, left)
     return back

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cutover.errors import TrafficError
 from cutover.traffic import refusals
 from cutover.traffic.engine import SECONDS, Done, EngineError, run
-from cutover.traffic.split import Mark, NothingRoutesError, Share, checked, named
+from cutover.traffic.split import MARK, Mark, NothingRoutesError, Share, checked, named
 
 _REFUSED = 3
 _BEGIN = """
@@ -19,19 +19,21 @@ generation=$2 weight=$3 rollout=$4
 exec 9>lock
 in_force= at=0 final= has=0
 look() {
-    [ ! -e mark ] || read -r in_force at final <mark
+    ! grep -Eqsx '%MARK%' mark || read -r in_force at final <mark
     for bucket in now/*; do [ ! -e "$bucket" ] || has=$((has + 1)); done
 }
 refuse() { echo "$@"; exit 3; }
 swap() {
+    [ "$weight" != 0 ] || { rm -rf now w*; return; }
     mkdir "$generation"
     bucket=0
     while [ "$bucket" -lt "$weight" ]; do : >"$generation/$bucket"; bucket=$((bucket + 1)); done
     ln -s "$generation" "$generation.link" && mv -T "$generation.link" now
     for other in w*; do [ "$other" = "$generation" ] || rm -rf "$other"; done
 }
-"""
-"""A generation is whole before `now` leads to it: nginx looks there on every request and is not reloaded."""
+""".replace("%MARK%", MARK)
+"""A generation is whole before `now` leads to it: nginx looks there on every request and is not reloaded. Without `now`
+no bucket is the candidate's: weight 0 needs no room on the disk, and makes some. A mark that cannot be read is none."""
 _SET = f"""{_BEGIN}
 revision=$5 ends=$6 anyway=$7
 flock -w 2 9 || {{ echo 'somebody else sets it'; exit 1; }}
@@ -39,34 +41,37 @@ look
 if [ "$rollout" ]; then
     [ "$weight" = 0 ] || [ ! -e "latched/$rollout" ] || refuse latched "$rollout"
     [ "$revision" -ge "$at" ] || refuse older "$in_force" "$at"
-    echo "$rollout $revision $ends" >mark.next && mv mark.next mark
+    [ "$weight" != 0 ] || swap
+    {{ echo "$rollout $revision $ends" >mark.next && mv -T mark.next mark; }} || [ "$weight" = 0 ]
 elif [ "$weight" -gt "$has" ] && [ "$in_force" ] && ! [ "$anyway" ]; then
     [ "$final" = final ] && [ "$has" = 0 ] || refuse taken "$in_force"
 fi
 swap
 if [ "$weight" != 0 ] && [ "$rollout" ] && [ -e "latched/$rollout" ]; then
-    generation=$generation-back weight=0
+    weight=0
     swap
     refuse latched "$rollout"
 fi
 """
-"""The mark comes before the weight: of one that ends between them, a retry is no older. Who takes back does not wait
-long for the lock, so the latch is looked at again when the weight is set."""
+"""The mark comes before a weight: of one that ends between them, a retry is no older. Who takes back does not wait long
+for the lock, so the latch is looked at again when the weight is set."""
 _TAKE_BACK = f"""{_BEGIN}
 flock -w 1 9 || :
 look
 if [ "$final" = final ] && ! {{ [ "$has" = 0 ] && [ "$rollout" ] && [ "$rollout" != "$in_force" ]; }}; then
     refuse final "$in_force"
 fi
-mkdir -p latched
-for taken in $rollout $in_force; do : >"latched/$taken"; done
+swap
+mkdir -p latched && (cd latched && touch . $rollout $in_force) || refuse unlatched
 swap
 """
+"""The traffic first, as a latch needs room on the disk; and again, for who has set it in between and saw no latch."""
 _GET = """
 set -eu
 cd "$1"
 exec 9>lock && { flock -s -w 1 9 || :; }
-if [ -e mark ]; then cat mark; else echo none; fi
+mark=; [ ! -e mark ] || read -r mark <mark || :
+printf 'mark %s\\n' "$mark"
 echo taken $([ ! -d latched ] || ls latched)
 [ ! -L now ] || ls now/
 """
@@ -91,10 +96,7 @@ class EdgeTraffic:
                 f"{self.container}: {self.folder}/now holds {' '.join(buckets)[:80]!r}, not the first of a hundred "
                 "buckets: set the weight again, cutover traffic -s STACK WEIGHT"
             )
-        mark = None
-        if first != "none":
-            rollout, revision, ends = first.split()
-            mark = Mark(rollout=rollout, revision=int(revision), final=ends == "final")
+        mark = Mark.read(first.removeprefix("mark"))
         return Share(weight=len(buckets), mark=mark, taken_back=frozenset(latched.split()[1:]))
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
@@ -111,10 +113,15 @@ class EdgeTraffic:
 
     def take_back(self, rollout: str | None = None) -> None:
         """Weight 0 and the latch, under one lock; who holds it longer than a second is not waited for."""
-        said = self._run(_TAKE_BACK, _generation(0), "0", named(rollout) if rollout else "")
+        said = self._run(_TAKE_BACK, "", "0", named(rollout) if rollout else "")
         match said.split():
             case ["final", in_force]:
                 raise refusals.final(in_force)
+            case words if "unlatched" in words:
+                raise TrafficError(
+                    f"edge {self.container}: the candidate has no traffic, and nothing keeps it so "
+                    f"({' '.join(words)}): make room in the edge's volume, and take it back again"
+                )
 
     def by_hand(self) -> str:
         """Without `now` no bucket is the candidate's."""

@@ -62,7 +62,7 @@ class ListenerTraffic:
         if mark:
             _require_newest(mark, weight, tags)
             if mark != _mark(tags):  # what is there already may be a newer one's by now
-                self._tag(MARK, f"{mark.rollout} {mark.revision} {'final' if mark.final else 'open'}")
+                self._tag(MARK, mark.text)
         elif (in_force := _mark(tags)) and weight and not anyway:
             has = self._weight(actions)
             if weight > has and not (in_force.final and has == 0):
@@ -186,10 +186,7 @@ def _weights(action: dict[str, Any]) -> dict[str, int]:
 
 
 def _mark(tags: dict[str, str]) -> Mark | None:
-    if MARK not in tags:
-        return None
-    rollout, revision, ends = tags[MARK].split()
-    return Mark(rollout=rollout, revision=int(revision), final=ends == "final")
+    return Mark.read(tags.get(MARK, ""))
 
 
 def _require_newest(mark: Mark, weight: int, tags: dict[str, str]) -> None:

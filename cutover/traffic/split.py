@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from cutover.errors import TrafficError
+
+MARK = "([A-Za-z0-9-]{1,64}) ([0-9]+) (open|final)"
+"""A mark as what routes keeps it, for `grep -E` too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,18 @@ class Mark:
 
     def __post_init__(self) -> None:
         named(self.rollout)
+
+    @property
+    def text(self) -> str:
+        """As what routes keeps it."""
+        return f"{self.rollout} {self.revision} {'final' if self.final else 'open'}"
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """The mark that a text is; None where it is none, as of a file that was cut off: whatever stands there, the
+        traffic can be taken back."""
+        found = re.fullmatch(MARK, text.strip())
+        return cls(rollout=found[1], revision=int(found[2]), final=found[3] == "final") if found else None
 
 
 @dataclass(frozen=True, kw_only=True)

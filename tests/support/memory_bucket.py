@@ -23,7 +23,8 @@ class _Exceptions:
 
 @dataclass
 class MemoryS3:
-    """A client of S3. `away` lets it answer nobody; `refuses` is the code that every write is answered with."""
+    """A client of S3. `away` lets it answer nobody; `refuses` is the code that every call is answered with but
+    for listings."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     versions: dict[str, list[bytes]] = field(default_factory=dict)
@@ -37,6 +38,10 @@ class MemoryS3:
     def _reach(self) -> None:
         if self.away:
             raise EndpointConnectionError(endpoint_url="http://records")
+
+    def _refuse(self, call: str) -> None:
+        if self.refuses:
+            raise ClientError({"Error": {"Code": self.refuses, "Message": "no"}}, call)
 
     def put_object(
         self,
@@ -52,8 +57,7 @@ class MemoryS3:
             self.away = True
         self._reach()
         assert (IfNoneMatch == "*") != (IfMatch is not None)
-        if self.refuses:
-            raise ClientError({"Error": {"Code": self.refuses, "Message": "no"}}, "PutObject")
+        self._refuse("PutObject")
         if (Key in self.objects) if IfMatch is None else (_etag(self.objects.get(Key, b"")) != IfMatch):
             raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "there"}}, "PutObject")
         self.objects[Key] = Body
@@ -63,6 +67,7 @@ class MemoryS3:
 
     def get_object(self, *, Bucket: str, Key: str, VersionId: str | None = None) -> dict[str, Any]:  # noqa: N803
         self._reach()
+        self._refuse("GetObject")
         if VersionId is not None:
             return {"Body": io.BytesIO(self.versions[Key][int(VersionId)])}
         if Key not in self.objects:

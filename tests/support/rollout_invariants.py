@@ -7,9 +7,21 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cutover.errors import CutoverError, RefusedError, UnreachableError
+from cutover.rollout import effects
+from cutover.rollout.effects import Effect
 from cutover.rollout.record import Record, State
 from cutover.rollout.status import Routes, Status
 from tests.support.rollout_model import NONE, Model, World
+
+ALL_ELSE: tuple[type[Effect], ...] = (
+    effects.ReadRecord,
+    effects.KeepCopy,
+    effects.WriteDown,
+    effects.WriteFlags,
+    effects.KeepTasks,
+    effects.Tell,
+)
+"""What a rollback does beside the traffic: it may all fail. Who cannot read the record writes none."""
 
 
 class BrokenError(AssertionError):
@@ -67,21 +79,23 @@ class Invariants:
                 self._hold_settling(alone, machine)
 
     def _hold_way_back(self, world: World, machine: int) -> None:
-        """Rollback is possible, or refused for what the record or what routes says."""
+        """Rollback is possible, whatever fails beside the traffic, or refused for what the record or what routes
+        says."""
         record, copy = self.model.record(world.bucket), self.model.record(world.copies[machine])
-        for away in (False, True):
-            after, place = self.alone(world._replace(away=away), "rollback", machine, 90)
+        for failing in ((), ALL_ELSE):
+            away, trouble = bool(failing), " while all else fails" if failing else ""
+            after, place = self.alone(world._replace(failing=failing), "rollback", machine, 90)
             if place.error is None:
-                self.met[f"a rollback was possible{' without the bucket' if away else ''}"] += 1
+                self.met[f"a rollback was possible{trouble}"] += 1
                 if after.weight or (self._running(after) and not away):
-                    raise BrokenError(f"a rollback on {machine} leaves {self.said(after)}")
+                    raise BrokenError(f"a rollback on {machine}{trouble} leaves {self.said(after)}")
                 continue
             known = copy if away else record or copy
             final = known is None or not known.way_back or (world.mark is not None and world.mark.final)
             named = (RefusedError, UnreachableError) if away and known is None else RefusedError
             self.met["a rollback was refused by name"] += 1
             if not (final and isinstance(place.error, named)):
-                raise BrokenError(f"a rollback on {machine} fails with {place.error!r}: {self.said(world)}")
+                raise BrokenError(f"a rollback on {machine}{trouble} fails with {place.error!r}: {self.said(world)}")
 
     def _hold_settling(self, world: World, machine: int) -> None:
         """After two ticks with everything reachable, record, weight and flags agree, and somebody delivers."""

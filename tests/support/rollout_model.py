@@ -15,6 +15,7 @@ from cutover.rollout import effects, machine, steps, way_back
 from cutover.rollout.effects import ConflictError, Effect, Kept, Steps
 from cutover.rollout.phases import FlagValues
 from cutover.rollout.record import Last, Record, State
+from cutover.rollout.store import older
 from cutover.rollout.world import mark_of
 from cutover.traffic.split import Mark, Share
 from tests.support.rollouts import RECORD
@@ -23,12 +24,13 @@ NONE = -1
 """Where a record's number would be: there is none."""
 LAST = Last(by="model", verb="verb")
 TICKED = Last(by="model", verb="tick")
-REFUSED, CONFLICT, AWAY, TRAFFIC = "refused", "conflict", "away", "traffic"
+REFUSED, CONFLICT, AWAY, TRAFFIC, UNREADABLE = "refused", "conflict", "away", "traffic", "unreadable"
 ERRORS: dict[str, type[CutoverError]] = {
     REFUSED: RefusedError,
     CONFLICT: ConflictError,
     AWAY: UnreachableError,
     TRAFFIC: TrafficError,
+    UNREADABLE: CutoverError,
 }
 
 
@@ -38,7 +40,7 @@ class World(NamedTuple):
     `late` are writes that have failed to who wrote and may still land, with the record that they are conditional on.
     `accepted` says that the candidate has alerts which nobody has delivered; while it has traffic it always has.
     `faults`, `deaths` and `outages` of the bucket may still happen, `away` is one that is on; `disturbed` says that any
-    did.
+    did. `failing` are kinds of effects that fail, as on a full disk.
     """
 
     bucket: int = NONE
@@ -57,6 +59,7 @@ class World(NamedTuple):
     outages: int = 0
     away: bool = False
     disturbed: bool = False
+    failing: tuple[type[Effect], ...] = ()
 
 
 class Went(NamedTuple):
@@ -135,13 +138,16 @@ class Model:
         """Every outcome of the effect, done by machine `at`; the one without a fault is the first."""
         may_fail = world.faults > 0
         failed = world._replace(faults=world.faults - 1, disturbed=True) if may_fail else world
+        if world.failing and isinstance(effect, world.failing):
+            yield Went(("error", UNREADABLE if isinstance(effect, effects.ReadRecord) else AWAY), world)
+            return
         match effect:
             case effects.ReadRecord() | effects.WriteRecord() if world.away:
                 yield Went(("error", AWAY), world)
             case effects.ReadRecord():
                 yield Went(("kept", world.bucket), world)
                 if may_fail:
-                    yield Went(("error", AWAY), failed)
+                    yield Went(("error", UNREADABLE), failed)
             case effects.WriteRecord(record, after):
                 number, wanted = self.number(record), NONE if after is None else int(after)
                 yield self._written(world, number, wanted)
@@ -153,6 +159,8 @@ class Model:
                 yield Went(("record", world.copies[at]), world)
             case effects.KeepCopy(record):
                 yield Went(("value", None), self._kept(world, at, record))
+                if may_fail:
+                    yield Went(("error", AWAY), failed)
             case effects.ReadWeight():
                 yield Went(("share", self.split(world).get()), world)
                 if may_fail:
@@ -189,6 +197,8 @@ class Model:
                     yield Went(("error", AWAY), failed)
             case effects.WriteDown(_, left):
                 yield Went(("value", None), world._replace(journals=_put(world.journals, at, left)))
+                if may_fail:
+                    yield Went(("error", AWAY), failed)
             case effects.ReadJournal():
                 yield Went(("value", world.journals[at]), world)
             case effects.Accepted():
@@ -228,7 +238,7 @@ class Model:
 
     def _kept(self, world: World, at: int, record: Record) -> World:
         there = self.record(world.copies[at])
-        if there and (there.id, there.revision) > (record.id, record.revision):
+        if there and older(record, there):
             return world
         return world._replace(copies=_put(world.copies, at, self.number(record)))
 

@@ -29,7 +29,8 @@ def record(state: State = State.PREPARED, **other: Any) -> Record:
 
 @dataclass
 class MemoryWorld:
-    """`away` are kinds of effects that nobody answers; `meanwhile` is called before each effect."""
+    """`away` are kinds of effects that nobody answers, `unreadable` says that what the bucket has is no record;
+    `meanwhile` is called before each effect."""
 
     written: Record | None = None
     copy: Record | None = None
@@ -43,12 +44,15 @@ class MemoryWorld:
     answering: set[Track] = field(default_factory=lambda: {"stable", "candidate"})
     accepted: int = 0
     away: tuple[type[Effect], ...] = ()
+    unreadable: bool = False
     meanwhile: Callable[[Effect], object] = lambda _effect: None
 
     def do(self, effect: Effect) -> Any:
         self.meanwhile(effect)
         if isinstance(effect, self.away):
             raise self._unreached(effect)
+        if self.unreadable and isinstance(effect, effects.ReadRecord):
+            raise CutoverError("rollout.json is no rollout record")
         match effect:
             case effects.ReadRecord():
                 return Kept(self.written, str(self.written.revision)) if self.written else None

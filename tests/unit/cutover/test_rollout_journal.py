@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cutover.errors import CutoverError
+from cutover.errors import CutoverError, UnreachableError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.journal import BucketJournal, Entry, Journal
 from tests.support.memory_bucket import MemoryS3
@@ -51,6 +51,15 @@ def test_what_cannot_be_read_is_nothing_and_is_written_over(journal: Journal, te
     assert journal.read() is None
     journal.write(entry(5, "record"))
     assert journal.read() == entry(5, "record")
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_has_nothing(journal: Journal) -> None:
+    journal.folder.parent.mkdir()
+    journal.folder.touch()
+
+    with pytest.raises(UnreachableError, match="cannot be written"):
+        journal.write(entry(5, "record"))
+    assert journal.read() is None
 
 
 def write_some(folder: Path, first: int) -> None:

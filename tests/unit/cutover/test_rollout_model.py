@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 
+from cutover.errors import CutoverError
 from cutover.rollout import machine, steps, way_back
-from cutover.rollout.effects import ConflictError, ReadRecord, SetWeight, Steps, TakeBack, WriteFlags, WriteRecord
+from cutover.rollout.effects import (
+    ConflictError,
+    KeepCopy,
+    ReadRecord,
+    SetWeight,
+    Steps,
+    TakeBack,
+    WriteFlags,
+    WriteRecord,
+)
 from cutover.rollout.phases import FlagValues
 from cutover.rollout.record import Record, State
 from outputs.release import Track
@@ -80,7 +90,7 @@ MUST_MEET = {
     "a late write was refused",
     "a rise was refused after a rollback",
     "a rollback was possible",
-    "a rollback was possible without the bucket",
+    "a rollback was possible while all else fails",
     "a rollback was refused by name",
     "a tick ended the draining",
     "a tick lowered the weight",
@@ -201,7 +211,15 @@ def traffic_before_flags(record: Record, left: dict[str, None]) -> Steps[None]:
 def flags_alone(record: Record, left: dict[str, None]) -> Steps[None]:
     """The flags, and nobody who lets tasks go."""
     for track in steps.TRACKS:
-        yield WriteFlags(track, record.flags(track))
+        try:
+            yield WriteFlags(track, record.flags(track))
+        except CutoverError:
+            left[track] = None
+
+
+def copy_or_nothing(record: Record, left: dict[str, None]) -> Steps[None]:
+    """A copy, and nothing goes on where it cannot be kept."""
+    yield KeepCopy(record)
 
 
 def deaf_to_the_edge(turn: int, _real: bool) -> Steps[Any]:
@@ -239,7 +257,7 @@ WITH_VERB: Mapping[str, tuple[str, Any, str]] = {
     "a rollback that needs the bucket first": (
         "rollback",
         flagless_rollback,
-        r"a rollback on \d fails|leaves accepted",
+        r"a rollback on \d while all else fails fails|leaves accepted",
     ),
     "a tick that raises the weight": ("tick", raising_tick, r"tick raises the weight|raises the weight to \d+ unasked"),
     "a rise that swallows a conflict": ("staged", impatient_change, "was too late and ended as if it was not"),
@@ -248,6 +266,7 @@ WITH_VERB: Mapping[str, tuple[str, Any, str]] = {
 WITH_STEP: Mapping[str, tuple[Any, str, Any, str]] = {
     "no second look at the record": (steps, "put_in_force", deaf_put, "the flags are not the record's"),
     "nobody who lets tasks go": (steps, "write_flags", flags_alone, "tasks are kept or let go otherwise"),
+    "nothing on a full disk": (steps, "keep", copy_or_nothing, "while all else fails fails with Unreachable"),
     "no name on what a tick has seen first": (machine, "claimed", lambda record, _: record, "as nobody's"),
     "no delivery after a rollback": (Record, "flags", resting, "nobody delivers|to nobody"),
     "a hold that sets the weight": (steps, "change", always_anew, r"raises the weight to \d+ unasked"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cutover.errors import RefusedError, TrafficError, UnreachableError
+from cutover.errors import CutoverError, RefusedError, TrafficError, UnreachableError
 from cutover.rollout import effects, machine, steps, way_back
 from cutover.rollout.effects import ConflictError, Effect, Run
 from cutover.rollout.record import Last, Record, State
@@ -18,6 +18,7 @@ from tests.support.rollout_world import AT, MemoryWorld, record
 
 LAST, LATER = Last(by="ada@desk", verb="test"), AT + timedelta(hours=1)
 BUCKET = (effects.ReadRecord, effects.WriteRecord)
+DISK = (effects.KeepCopy, effects.WriteDown)
 
 
 def world(state: State = State.CANARY, **other: Any) -> MemoryWorld:
@@ -84,9 +85,40 @@ def test_what_a_rollback_cannot_reach_is_in_the_journal_and_a_tick_goes_on_with_
     assert set(made.told) == {State.ROLLED_BACK}
 
 
-def test_a_rollback_without_copy_and_bucket_says_so() -> None:
+@pytest.mark.parametrize("unreadable", [False, True])
+def test_a_rollback_without_copy_and_bucket_says_so(unreadable: bool) -> None:
     with pytest.raises(UnreachableError):
-        roll_back(world(copy=None, away=BUCKET))
+        roll_back(world(copy=None, away=() if unreadable else BUCKET, unreadable=unreadable))
+
+
+def test_a_record_that_cannot_be_read_stands_in_no_rollbacks_way() -> None:
+    made = world(unreadable=True)
+
+    turn, _ = roll_back(made)
+
+    assert (made.weight, turn.left, made.journal) == (0, ("record",), ("record",))
+    assert made.copy == turn.record
+    assert made.flags == {track: turn.record.flags(track) for track in steps.TRACKS}
+    assert made.told == [State.ROLLED_BACK]
+
+
+def test_a_full_disk_stands_in_no_rollbacks_way_and_is_told() -> None:
+    made = world(away=DISK)
+
+    turn, _ = roll_back(made)
+
+    assert (made.weight, turn.left, made.written) == (0, ("copy", "journal"), turn.record)
+    assert made.flags == {track: turn.record.flags(track) for track in steps.TRACKS}
+    assert made.told == [State.ROLLED_BACK]
+
+
+def test_a_full_disk_stops_no_tick_and_no_rise() -> None:
+    made = world(weight=50, away=DISK)
+    assert tick(made) == made.written
+    assert made.weight == 10
+
+    assert rise(made).left == ("copy", "journal")
+    assert made.weight == 50
 
 
 def test_a_rollback_without_a_rollout_is_refused_by_name() -> None:
@@ -309,8 +341,15 @@ def test_a_tick_lowers_the_weight_to_the_records_and_never_raises_it(weight: int
     assert made.flags["candidate"].auto_pause == 0.1
 
 
-def test_a_tick_without_the_bucket_has_the_copy_and_changes_nothing() -> None:
-    made = world(weight=50, flags={}, away=BUCKET)
+@pytest.mark.parametrize("trouble", [{"away": BUCKET}, {"unreadable": True}])
+def test_a_tick_without_copy_and_record_does_not_say_that_there_is_no_rollout(trouble: dict[str, Any]) -> None:
+    with pytest.raises(CutoverError):
+        tick(world(copy=None, **trouble))
+
+
+@pytest.mark.parametrize("trouble", [{"away": BUCKET}, {"unreadable": True}])
+def test_a_tick_without_the_bucket_has_the_copy_and_changes_nothing(trouble: dict[str, Any]) -> None:
+    made = world(weight=50, flags={}, **trouble)
 
     assert tick(made) == made.copy
     assert (made.weight, made.flags) == (50, {})

@@ -66,6 +66,15 @@ def test_a_bucket_that_is_away_is_said_to_be_away(memory: Memory) -> None:
         Store(memory.bucket).write(RECORD, None)
 
 
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError", "ExpiredToken", "AccessDenied"])
+def test_a_bucket_that_refuses_or_is_broken_is_as_one_that_is_away(memory: Memory, code: str) -> None:
+    memory.s3.refuses = code
+    with pytest.raises(UnreachableError, match=rf"^s3://records/rollout.json: S3 answered {code} \(no\): try again"):
+        Store(memory.bucket).read()
+    with pytest.raises(UnreachableError):
+        Store(memory.bucket).write(RECORD, None)
+
+
 def known(copy: Copy) -> str:
     record = copy.read()
     assert record
@@ -85,6 +94,33 @@ def test_the_copy_is_the_newest_that_was_seen(tmp_path: Path) -> None:
     copy.keep(another)
     assert known(copy) == another.text()
     assert [path.name for path in copy.folder.iterdir()] == [KEY]
+
+
+def test_a_rollout_that_was_begun_by_a_clock_that_is_behind_is_newer_by_its_revision(tmp_path: Path) -> None:
+    copy = Copy("local", tmp_path)
+    copy.keep(replace(RECORD, id="20261129T120500Z", revision=9, state=State.FINISHED))
+    begun = replace(RECORD, id="20261129T120100Z", revision=12)
+
+    copy.keep(begun)
+    copy.keep(replace(begun, revision=11))
+    assert known(copy) == begun.text()
+
+
+def test_of_a_stack_that_was_made_anew_the_first_rollout_is_newer_by_its_time(tmp_path: Path) -> None:
+    copy = Copy("local", tmp_path)
+    copy.keep(replace(RECORD, id="20261129T120100Z", revision=12))
+    anew = replace(RECORD, id="20261130T070000Z", revision=1)
+
+    copy.keep(anew)
+    assert known(copy) == anew.text()
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "local").touch()
+
+    with pytest.raises(UnreachableError, match=r"local cannot be written \(.*make room"):
+        Copy("local", tmp_path).keep(RECORD)
+    assert Copy("local", tmp_path).read() is None
 
 
 def test_a_copy_that_was_cut_off_counts_as_none(tmp_path: Path) -> None:

@@ -92,6 +92,44 @@ def test_a_volume_that_is_gone_is_said_in_a_line(mounted: TrafficSplit, tmp_path
         mounted.set(10)
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("mark", ["", "r-1", "r-1 three open", "r-1 3", "r-1 3 open and more", "\\n"])
+def test_a_mark_that_cannot_be_read_is_none_and_the_traffic_falls(
+    mounted: TrafficSplit, tmp_path: Path, mark: str, by_hand: bool
+) -> None:
+    mounted.set(50)
+    (tmp_path / "mark").write_text(mark)
+    assert mounted.get() == Share(weight=50)
+
+    if by_hand:
+        mounted.set(0)
+    else:
+        mounted.take_back("r-1")
+
+    assert mounted.get() == Share(weight=0, taken_back=frozenset() if by_hand else frozenset({"r-1"}))
+
+
+def test_without_room_for_a_latch_the_traffic_is_back_all_the_same(mounted: TrafficSplit, tmp_path: Path) -> None:
+    mounted.set(50, Mark(rollout="r-1", revision=3))
+    (tmp_path / "latched").touch()  # a file where the folder would be: it cannot be made
+
+    with pytest.raises(TrafficError, match=r"the candidate has no traffic, and nothing keeps it so .*make room"):
+        mounted.take_back("r-1")
+    assert not (tmp_path / "now").exists()
+
+
+def test_a_share_falls_to_0_where_the_mark_cannot_be_written(mounted: TrafficSplit, tmp_path: Path) -> None:
+    mounted.set(50, Mark(rollout="r-1", revision=3))
+    (tmp_path / "mark.next").mkdir()
+    newer = Mark(rollout="r-1", revision=4)
+
+    with pytest.raises(TrafficError, match="the weight is as it was"):
+        mounted.set(60, newer)
+    assert mounted.get().weight == 50
+    mounted.set(0, newer)
+    assert mounted.get() == Share(weight=0, mark=Mark(rollout="r-1", revision=3))
+
+
 @dataclass
 class Split:
     """A split in memory, and how it was set."""

@@ -108,6 +108,16 @@ def test_the_mark_is_read_from_the_tags(listener: Listener) -> None:
     )
 
 
+def test_a_mark_that_is_none_stands_in_nobodys_way_back(listener: Listener) -> None:
+    listener.describes(10)
+    listener.has_tags(mark="r7 cut off")
+    listener.forwards(0)
+    listener.is_tagged("taken_back", "r7")
+    listener.describes(0)
+
+    listener.split.take_back("r7")
+
+
 def test_setting_it_changes_both_weights_and_nothing_else_of_the_listener(listener: Listener) -> None:
     listener.has_tags()
     listener.describes(0)
