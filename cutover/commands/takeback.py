@@ -134,14 +134,14 @@ def status(stack: Stack, as_json: AsJson = False, wait: Wait = None) -> None:
     """Show where the rollout is: what routes, what each gate has seen, why it does not go on, what to type next."""
     from cutover.commands.command import print_json
     from cutover.commands.waiting import follow
-    from cutover.errors import NoRolloutError, UnreachableError
+    from cutover.errors import CutoverError
     from cutover.rollout.opening import opened, shown
     from cutover.rollout.table import table
 
     control = opened(stack)
     try:
         found = shown(control)
-    except (NoRolloutError, UnreachableError) as none:
+    except CutoverError as none:
         from cutover.rollout import unrecorded
 
         if as_json:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutover.errors import CutoverError, RefusedError, TrafficError
-from cutover.rollout.record import KEY, Record, State
+from cutover.rollout.record import Record, State
 from outputs.guard import Guarded
 from outputs.rollout import NAMED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The candidate's share, and every revision of the base's record, the newest first; None where it cannot be read,
-    and empty where there was no rollout."""
+    """The candidate's share, and every revision of the base's record, the newest first; None where the newest cannot be
+    read, and empty where there was no rollout."""
 
     weight: int | None
     records: Sequence[Record] | None
@@ -58,6 +58,7 @@ def look(guarded: Guarded) -> Seen:
     """What routes, asked only for a candidate, and what is written; each as far as it can be read."""
     from cutover import aws
     from cutover.evidence.bucket import RecordsBucket
+    from cutover.rollout.store import Store
     from cutover.traffic import traffic_split
     from cutover.traffic.split import NothingRoutesError
 
@@ -70,9 +71,10 @@ def look(guarded: Guarded) -> Seen:
         except TrafficError:
             weight = None
     try:
-        bucket = RecordsBucket(guarded.records_bucket, aws.client("s3", guarded))
-        read = [Record.read(content) for _, content in bucket.versions(KEY)]
-    except (CutoverError, ValueError):
+        store = Store(RecordsBucket(guarded.records_bucket, aws.client("s3", guarded)))
+        store.read()  # the newest must be readable: what runs now is not guessed
+        read = [record for _, record in store.versions()]
+    except CutoverError:
         return Seen(weight=weight, records=None)
     return Seen(weight=weight, records=sorted(read, key=lambda record: record.revision, reverse=True))
 

@@ -14,7 +14,8 @@ from cutover.errors import CutoverError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.gates.counts import Counts
 from cutover.gates.samples import SAMPLES
-from cutover.rollout.record import KEY, Record, State
+from cutover.rollout.record import Record, State
+from cutover.rollout.store import Store
 from outputs.shape import Shape
 
 MOST = 720
@@ -107,11 +108,8 @@ class History:
 
 def kept_changes(bucket: RecordsBucket, rollout: str) -> list[Change]:
     """Every revision of a rollout that the bucket keeps, oldest first. Raises what the bucket does."""
-    changes = []
-    for at, content in bucket.versions(KEY):
-        with suppress(ValueError):
-            changes.append(Change.of(Record.read(content), at))
-    return sorted((each for each in changes if each.id == rollout), key=lambda each: each.revision)
+    changes = [Change.of(record, at) for at, record in Store(bucket).versions() if record.id == rollout]
+    return sorted(changes, key=lambda change: change.revision)
 
 
 def replace_file(path: Path, text: str) -> None:

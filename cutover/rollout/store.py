@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from cutover.errors import CutoverError, UnreachableError
@@ -84,6 +87,22 @@ class Store:
         except ValueError as error:
             raise CutoverError(f"{self.bucket.at(KEY)} is no rollout record ({error}): look who wrote it") from None
 
+    def versions(self) -> list[tuple[datetime, Record]]:
+        """Every version that is kept, and when it was written; one of another form is named and left out. Raises
+        UnreachableError."""
+        found, others = [], []
+        for at, content in self.bucket.versions(KEY):
+            try:
+                found.append((at, Record.read(content)))
+            except ValueError:
+                others.append(at)
+        if others:
+            _name(
+                f"older versions of {self.bucket.at(KEY)} are of another form and count as none: {len(others)}, the "
+                f"newest of {max(others):%Y-%m-%d %H:%M} UTC"
+            )
+        return found
+
     def write(self, record: Record, after: str | None) -> None:
         """Writes the record. Raises ConflictError when the bucket has another than `after` by now, UnreachableError."""
         try:
@@ -93,3 +112,9 @@ class Store:
                 f"revision {record.revision} of rollout {record.id} was not written, somebody else's was first: look "
                 f"at it, cutover status -s {record.stack}, and decide again"
             ) from None
+
+
+@cache
+def _name(said: str) -> None:
+    """Says it once: each resource of an update asks."""
+    print(f"  {said}", file=sys.stderr)

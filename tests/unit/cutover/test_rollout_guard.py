@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from cutover import rollout
-from cutover.errors import RefusedError, TrafficError, UnreachableError
-from cutover.evidence.bucket import RecordsBucket
+from cutover.errors import RefusedError, TrafficError
 from cutover.rollout import guard
 from cutover.rollout.guard import Seen
-from cutover.rollout.record import Record, Releases, State
+from cutover.rollout.record import KEY, Record, Releases, State
 from cutover.traffic.split import NothingRoutesError, Share
 from outputs.guard import Guarded
 from outputs.traffic import DockerTraffic
+from tests.support.memory_bucket import Memory
 from tests.support.rollouts import RECORD, release
 
 OLD, NEW = RECORD.releases.stable.digest, RECORD.releases.candidate.digest
@@ -248,29 +248,55 @@ class Split:
         return Share(weight=self.answer)
 
 
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """The records bucket that is looked at."""
+    made = Memory()
+    monkeypatch.setattr("cutover.aws.client", lambda *_: made.s3)
+    return made
+
+
+def written(memory: Memory, *texts: str) -> None:
+    """Versions of the record, one after another."""
+    for text in texts:
+        found = memory.bucket.read(KEY)
+        memory.bucket.replace(KEY, text.encode(), found[1] if found else None)
+
+
 @pytest.mark.parametrize(
     ("answer", "weight"), [(50, 50), (NothingRoutesError("no edge"), 0), (TrafficError("no answer"), None)]
 )
-def test_a_look_at_what_routes(monkeypatch: pytest.MonkeyPatch, answer: Any, weight: int | None) -> None:
+def test_a_look_at_what_routes(
+    monkeypatch: pytest.MonkeyPatch, memory: Memory, answer: Any, weight: int | None
+) -> None:
     monkeypatch.setattr("cutover.traffic.traffic_split", lambda _where: Split(answer))
-    monkeypatch.setattr(RecordsBucket, "versions", lambda *_: [])
 
     assert guard.look(CANDIDATE) == Seen(weight=weight, records=[])
     assert guard.look(STABLE) == Seen(weight=None, records=[]), "a base is not asked for the weight"
 
 
-def test_a_look_at_what_is_written_has_the_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = [replace(RECORD, revision=revision) for revision in (2, 10, 9)]
-    monkeypatch.setattr(RecordsBucket, "versions", lambda *_: [(RECORD.since, each.text().encode()) for each in kept])
+def test_a_look_at_what_is_written_has_the_newest_first(memory: Memory) -> None:
+    written(memory, *(replace(RECORD, revision=revision).text() for revision in (2, 9, 10)))
 
     assert [record.revision for record in guard.look(STABLE).records or ()] == [10, 9, 2]
 
 
-def test_a_record_that_cannot_be_read_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object) -> None:
-        raise UnreachableError("the records bucket does not answer")
+def test_a_record_that_cannot_be_read_is_none(memory: Memory) -> None:
+    written(memory, RECORD.text(), '{"schema": 99}')
+    assert guard.look(STABLE).records is None
+    memory.s3.away = True
+    assert guard.look(STABLE).records is None
 
-    monkeypatch.setattr(RecordsBucket, "versions", away)
-    assert guard.look(STABLE).records is None
-    monkeypatch.setattr(RecordsBucket, "versions", lambda *_: [(RECORD.since, b'{"schema": 99}')])
-    assert guard.look(STABLE).records is None
+
+def test_an_older_version_of_another_form_is_named_and_blinds_nobody(
+    memory: Memory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(memory, '{"schema": 0}', "no JSON", rolled(State.FINISHED).text())
+
+    for _ in range(2):
+        assert [record.state for record in guard.look(STABLE).records or ()] == [State.FINISHED]
+    assert asked(replace(STABLE, release="digest-1.6.0")) is None
+    assert capsys.readouterr().err == (
+        "  older versions of s3://records/rollout.json are of another form and count as none: 2, the newest of "
+        "2026-11-29 05:00 UTC\n"
+    )

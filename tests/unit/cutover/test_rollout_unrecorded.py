@@ -10,12 +10,13 @@ import typer
 
 from cutover.commands.app import main
 from cutover.commands.command import one_line
-from cutover.errors import NoRolloutError, RefusedError, UnfinishedError, UnreachableError
+from cutover.errors import CutoverError, NoRolloutError, RefusedError, UnfinishedError, UnreachableError
 from cutover.rollout import effects, opening, unrecorded
 from tests.support.rollout_world import MemoryWorld
 
 BUCKET = (effects.ReadRecord, effects.WriteRecord)
 NONE, AWAY = NoRolloutError("there is no rollout on local"), UnreachableError("the records bucket does not answer")
+OTHER = CutoverError("rollout.json is no rollout record")
 
 
 class Control:
@@ -87,7 +88,7 @@ def test_onto_a_stable_that_does_not_answer_it_goes_anyway(monkeypatch: pytest.M
     assert world.weight == 0
 
 
-@pytest.mark.parametrize(("none", "code"), [(NONE, 13), (AWAY, 8)])
+@pytest.mark.parametrize(("none", "code"), [(NONE, 13), (AWAY, 8), (OTHER, 1)])
 def test_status_without_a_record_says_what_routes_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], none: Exception, code: int
 ) -> None:
