@@ -67,7 +67,8 @@ OPERATORS = ("deploy", "on-call", "drift", "rollback")
 
 class Roles(pulumi.ComponentResource):
     """The roles of ROLES, and the boundary that each role of a stack gets. Runs are those of one `repository` at
-    GitHub. `provider` is whether the account's identity provider for GitHub is made too: there is one at most."""
+    GitHub, as its tokens name it. `provider` is whether the account's identity provider for GitHub is made too: there
+    is one at most."""
 
     arns: dict[str, pulumi.Output[str]]
 

@@ -38,6 +38,13 @@ def bootstrap(
     print(f"  export PULUMI_BACKEND_URL='{made['backend']}'")
     for variable, role in VARIABLES.items():
         print(f"  {variable}={made['roles'][role]}")
+    repository = account.told.repository
+    print(f"  runs of repo:{repository} at GitHub take the roles on, as their tokens name it")
+    if "@" not in repository:
+        print(
+            "  note     made, renamed or transferred after 15 July 2026 it has ids there; then name it as this prints:"
+        )
+        print(f"""           gh api repos/{repository} --jq '"\\(.owner.login)@\\(.owner.id)/\\(.name)@\\(.id)"'""")
     print("  in each stack's file, with your own roles beside:")
     print(f"  web-next:operatorRoles: [{', '.join(made['operators'])}]")
     print("  once for each stack, then commit its file:")

@@ -60,7 +60,7 @@ def ticks(stack: str) -> Callable[[], Status | None]:
 
     def tick() -> Status | None:
         record = Copy(stack).read()
-        if record is None and "PULUMI_HOME" not in os.environ:
+        if record is None and not os.environ.get("PULUMI_BACKEND_URL"):
             return None
         places = repr(record and record.targets)
         if places not in kept:  # its clients are costly: they are made once for the places that they ask

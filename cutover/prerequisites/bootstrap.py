@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -20,13 +19,14 @@ from cutover.errors import CutoverError, NotPreparedError, NotReadyError
 from cutover.review.shape import scratch_copy
 from cutover.stacks.causes import cause, no_pulumi
 from cutover.stacks.progress import Progress
-from cutover.stacks.project import PROJECT
+from cutover.stacks.project import PROJECT, has_standins
 from outputs import partition
 
 STACK, COPY = "account", "bootstrap.json"
 FOLDER = PROJECT / "bootstrap"
-PLACEHOLDERS = {"account": "111122223333", "repository": "^example/", "hostedZones": "Z0{20}"}
+PLACEHOLDERS = {"account": "111122223333", "repository": "^example[@/]", "hostedZones": "Z0{20}"}
 """A pattern of what the committed file has until somebody puts the real values there."""
+_OWNER, _NAME = "[A-Za-z0-9-]+", "[A-Za-z0-9._-]+"
 _ZONE = re.compile(r"Z[A-Z0-9]+")
 FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "account": (lambda value: bool(re.fullmatch("[0-9]{12}", str(value))), "an account id, 12 digits, in quotes"),
@@ -35,8 +35,9 @@ FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "an AWS region, such as eu-central-1",
     ),
     "repository": (
-        lambda value: bool(re.fullmatch("[A-Za-z0-9-]+/[A-Za-z0-9._-]+", str(value))),
-        "the one repository at GitHub, OWNER/NAME, whose runs take the roles on",
+        lambda value: bool(re.fullmatch(f"{_OWNER}/{_NAME}|{_OWNER}@[0-9]+/{_NAME}@[0-9]+", str(value))),
+        "the one repository at GitHub whose runs take the roles on, as its tokens name it: OWNER@ID/NAME@ID, or "
+        "OWNER/NAME where they have no ids",
     ),
     "hostedZones": (
         lambda value: isinstance(value, list) and all(_ZONE.fullmatch(str(one)) for one in value),
@@ -53,6 +54,7 @@ class AccountFile:
 
     account: str
     region: str
+    repository: str
 
     @classmethod
     def read(cls) -> Self:
@@ -76,7 +78,7 @@ class AccountFile:
                 )
         if refused := partition.refusal(str(told["region"])):
             raise NotReadyError(refused)
-        return cls(account=str(told["account"]), region=str(told["region"]))
+        return cls(**{key: str(told[key]) for key in ("account", "region", "repository")})
 
     def client(self, service: str) -> Any:
         """A client of AWS there, with the credentials of the environment."""
@@ -97,7 +99,7 @@ class Bootstrap:
 
         Raises NotPreparedError where the providers are stand-ins, NotReadyError for credentials of another account.
         """
-        if Path(os.environ.get("PULUMI_HOME", "~/.pulumi")).resolve() == (PROJECT / ".local" / "pulumi").resolve():
+        if has_standins():
             raise NotPreparedError(
                 f"PULUMI_HOME is the clone's own, with stand-in providers, and account {told.account} is on AWS: use a "
                 "shell without .local/env"

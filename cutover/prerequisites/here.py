@@ -7,7 +7,7 @@ import shutil
 
 from cutover.errors import NotPreparedError
 from cutover.prerequisites.facts import Facts, MissingError
-from cutover.stacks.project import require_prepared
+from cutover.stacks.project import pulumi_home, require_prepared
 from outputs import partition
 from outputs.placeholders import placeholders_in
 
@@ -21,8 +21,8 @@ def environment(facts: Facts) -> str:
     try:
         require_prepared(facts.stack)
     except NotPreparedError as error:
-        raise MissingError(str(error), "a shell without .local/env, with PULUMI_HOME=~/.pulumi") from None
-    return os.environ["PULUMI_HOME"]
+        raise MissingError(str(error), "a shell without .local/env, with PULUMI_BACKEND_URL") from None
+    return str(pulumi_home())
 
 
 def region(facts: Facts) -> str:

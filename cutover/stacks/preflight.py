@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.client import HTTPS_PORT
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cutover.errors import NotPreparedError, UnreachableError
 from cutover.schema import files, migrator
@@ -15,7 +18,10 @@ from cutover.stacks.outputs import Outputs
 from outputs.access import WishedAccess
 from outputs.schema import applied_checksums
 from outputs.shape import OutputError
+from outputs.smoke import SmokeTarget
 
+SECONDS = 5.0
+"""How long a balancer may take to let a connection in."""
 CONTAINER = "docker:index/container:Container"
 RUNTIMES = ("::web-next:docker:Runtime$", "::web-next:docker:Candidate$")
 """What of these is in the URN of every container."""
@@ -48,6 +54,28 @@ class Preflight:
         """
         if not files.problems(folder):
             migrator.require_unedited(folder, applied_checksums(self.resources))
+
+    def require_way_in(self, balanced: Outputs) -> None:
+        """Raises UnreachableError where the balancer of `balanced` does not let this machine in: what the update brings
+        up could not be smoked from here, and it would end as NO-GO with everything changed.
+
+        AWS drops whom a security group does not name. Before the first verdict, and where nobody is there, the update
+        goes on: it may be what brings a balancer up.
+        """
+        target = balanced.read("smoke_target", SmokeTarget.from_output)
+        if target is None or target.edge.address is None:
+            return
+        try:
+            port = urlsplit(target.edge.url).port or HTTPS_PORT
+            socket.create_connection((target.edge.address, port), SECONDS).close()
+        except TimeoutError:
+            raise UnreachableError(
+                f"{target.edge.address} does not let this machine in, so nothing that is brought up from here can be "
+                f"smoked: run it where access.clients and edge.trustedCallers have the networks; an update that is to "
+                f"let this one in is pulumi up -s {balanced.stack}, which ends with NO-GO"
+            ) from None
+        except OSError:
+            return
 
     @contextmanager
     def reaching_the_database(self) -> Iterator[None]:

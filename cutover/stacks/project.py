@@ -51,15 +51,31 @@ def listed(folder: Path) -> str:
     return line.getvalue()
 
 
+def pulumi_home() -> Path:
+    """The home that Pulumi takes: the one that is named, else its own default."""
+    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+
+
+def has_standins() -> bool:
+    """Whether Pulumi's home is the clone's own, where providers are stand-ins."""
+    return pulumi_home().resolve() == (PROJECT / ".local" / "pulumi").resolve()
+
+
 def require_prepared(stack: str) -> None:
-    """Raises NotPreparedError outside the prepared environment, or for an AWS stack where providers are stand-ins;
-    StackMissingError when the stack has no file. Nothing has been written then."""
-    for name in ("PULUMI_HOME", "PULUMI_BACKEND_URL"):
-        if name not in os.environ:
-            raise NotPreparedError(f"{name} is not set: enter the prepared environment first, source .local/env")
-    standins = Path(os.environ["PULUMI_HOME"]).resolve() == (PROJECT / ".local" / "pulumi").resolve()
-    if config(stack).get("web-next:runtime") != "docker" and standins:
+    """Raises NotPreparedError without a backend, for a stack of this machine outside the prepared environment, and for
+    one on AWS inside of it, where providers are stand-ins; StackMissingError when the stack has no file. Nothing has
+    been written then."""
+    if config(stack).get("web-next:runtime") == "docker":
+        for name in ("PULUMI_HOME", "PULUMI_BACKEND_URL"):
+            if not os.environ.get(name):
+                raise NotPreparedError(f"{name} is not set: enter the prepared environment first, source .local/env")
+    elif has_standins():
         raise NotPreparedError(
             f"stack {stack} is on AWS, and this PULUMI_HOME is the clone's own, with stand-in providers: "
             "use a shell without .local/env and Pulumi's official providers"
+        )
+    elif not os.environ.get("PULUMI_BACKEND_URL"):
+        raise NotPreparedError(
+            f"PULUMI_BACKEND_URL is not set, and stack {stack} is on AWS: name the bucket of its state, s3://…, as "
+            "cutover bootstrap prints it"
         )

@@ -39,7 +39,7 @@ def test_the_accounts_stack_is_previewed_whole_and_nothing_is_written(
     monkeypatch.setattr(bootstrap, "FOLDER", folder)
     monkeypatch.setattr(aws, "client", lambda *_: NothingYet())
     monkeypatch.setenv("PULUMI_HOME", str(installed))
-    told = bootstrap.AccountFile(account="123456789012", region="eu-central-1")
+    told = bootstrap.AccountFile(account="123456789012", region="eu-central-1", repository="ours/cutover")
 
     bootstrap.Bootstrap(told, tmp_path / "home").preview()
 

@@ -6,18 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from tests.support import fence
+from tests.support.workflows import FOLDER, ROOT, STEPS, Step, jobs, workflows
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / ".github" / "workflows"
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 WRITES = {
     ("release", "push"): {"id-token", "attestations"},
@@ -28,35 +23,6 @@ WRITES = {
 """What a job may write at GitHub. With id-token it takes on a role of AWS."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """A step of a job, with the environment that it has there."""
-
-    workflow: str
-    job: str
-    step: Mapping[str, Any]
-    env: Mapping[str, str]
-
-    @property
-    def run(self) -> str | None:
-        return self.step.get("run")
-
-
-def workflows() -> dict[str, dict[str, Any]]:
-    return {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yml"))}
-
-
-def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for name, workflow in workflows().items():
-        for job, what in workflow["jobs"].items():
-            yield name, job, what
-
-
-STEPS = [
-    Step(name, job, step, {**what.get("env", {}), **step.get("env", {})})
-    for name, job, what in jobs()
-    for step in what["steps"]
-]
 RUNS = [step for step in STEPS if step.run]
 
 
@@ -190,16 +156,12 @@ def clone(tmp_path: Path) -> Path:
 
 def run(step: Step, clone: Path) -> subprocess.CompletedProcess[str]:
     """Runs a step as GitHub does, with what the doubles need beside."""
-    given = {
-        name: re.sub(r"\$\{\{ ([\w.]+) \}\}", lambda found: GIVEN[found[1]], str(value))
-        for name, value in step.env.items()
-    }
     beside = {"APP": GIVEN["needs.push.outputs.app"], "EDGE_IMAGE": GIVEN["needs.push.outputs.edge"]}
     environment = fence.ENVIRONMENT | {
         "PATH": f"{clone / 'bin'}:{os.environ['PATH']}",
         "HOME": str(clone),
         **beside,
-        **given,
+        **step.environment(GIVEN),
     }
     command = (step.run or "").removeprefix("sudo ").removeprefix("-E ")
     return subprocess.run(

@@ -196,6 +196,7 @@ def test_an_update_that_fails_leaves_its_state_in_the_bucket_and_says_why(
         ({"region": None}, "region is not set"),
         ({"region": "cn-north-1"}, "region is cn-north-1: that is partition aws-cn"),
         ({"repository": "example/web-next-cutover"}, 'repository is "example/web-next-cutover"'),
+        ({"repository": "example@1/web-next-cutover@2"}, 'repository is "example@1/web-next-cutover@2"'),
         ({"repository": None}, "repository is not set"),
         ({"hostedZones": ["Z00000000000000000000"]}, 'hostedZones is ["Z00000000000000000000"]'),
     ],
@@ -224,6 +225,9 @@ def test_a_file_without_real_values_is_refused_before_anything_is_asked(
         ("region", "Frankfurt"),
         ("repository", "ours"),
         ("repository", "ours/*"),
+        ("repository", "ours@1/cutover"),
+        ("repository", "ours@1/cutover@*"),
+        ("repository", "ours/cutover@2"),
         ("repository", "https://github.com/ours/cutover"),
         ("repository", "ours/cutover "),
         ("hostedZones", ["*"]),
@@ -245,6 +249,19 @@ def test_a_value_of_another_form_is_refused_by_its_key_before_anything_is_asked(
     assert line.startswith(f"cutover: {key} is ")
     assert "bootstrap/Pulumi.account.yaml" in line
     assert cloud.done == []
+
+
+@pytest.mark.parametrize(("repository", "told"), [("ours/cutover", True), ("ours@1/cutover@2", False)])
+def test_whoever_names_the_repository_without_its_ids_is_told_how_to_find_them(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], repository: str, told: bool
+) -> None:
+    said = {**FILE, "web-next:repository": repository}
+    (cloud.folder / "bootstrap" / "Pulumi.account.yaml").write_text(json.dumps({"config": said}))
+
+    assert main(["bootstrap"]) == 0
+    printed = capsys.readouterr().out
+    assert f"  runs of repo:{repository} at GitHub take the roles on" in printed
+    assert ("gh api repos/ours/cutover --jq " in printed) is told
 
 
 def test_the_committed_file_is_one_of_those() -> None:

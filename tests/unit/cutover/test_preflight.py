@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cutover.stacks.preflight import Preflight
 from infra.settings.sections import DatabaseSettings
 from outputs.access import WishedAccess
 from tests.support.database_output import OUTPUT, SCHEMA
+from tests.support.edge_double import TARGET
 from tests.support.session_manager import FORWARDS, Sessions, plugin
 
 OUT_OF_REACH = OUTPUT | {"endpoint": f"{LOOPBACK}:1", "bastion": "web-next-prod-bastion"}
@@ -71,6 +73,39 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("it connects")
 
     monkeypatch.setattr(socket, "create_connection", connect)
+
+
+def balanced(address: str | None = None, url: str = "https://console.web-next.test") -> Outputs:
+    """What a base has put out, whose edge is there."""
+    found = replace(TARGET, edge=replace(TARGET.edge, url=url, address=address))
+    return Outputs("prod", {"smoke_target": found.output()})
+
+
+def test_a_machine_that_the_balancer_does_not_let_in_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS answers nobody whom it does not let in."""
+    asked = []
+
+    def connect(address: tuple[str, int], seconds: float) -> None:
+        asked.append((address, seconds))
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(UnreachableError, match=r"^lb\.test does not let this machine in, .* edge\.trustedCallers .*"):
+        before().require_way_in(balanced("lb.test"))
+    assert asked == [(("lb.test", 443), 5.0)]
+
+
+def test_a_machine_that_is_let_in_and_a_balancer_that_is_not_there_are_no_reason_to_stop(
+    listening: int, free: int
+) -> None:
+    for port in (listening, free):
+        before().require_way_in(balanced(LOOPBACK, f"https://console.web-next.test:{port}"))
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_before_the_first_verdict_and_on_a_machine_of_its_own_nobody_has_to_let_it_in() -> None:
+    before().require_way_in(Outputs("prod", {}))
+    before().require_way_in(balanced())
 
 
 def test_files_that_are_what_was_applied_pass_and_new_ones_too(tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ PUT = "secretsmanager describe_secret", *first_day.ANSWERS["secretsmanager descr
 MISSING: list[tuple[str, Break, str, str]] = [
     (
         "environment",
-        lambda day: day.patch.delenv("PULUMI_HOME"),
-        "PULUMI_HOME is not set",
+        lambda day: day.patch.delenv("PULUMI_BACKEND_URL"),
+        "PULUMI_BACKEND_URL is not set, and stack prod is on AWS",
         "a shell without .local/env",
     ),
     (

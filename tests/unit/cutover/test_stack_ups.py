@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +20,11 @@ from cutover.errors import (
     StackMissingError,
     UnreachableError,
 )
+from cutover.stacks import bring_up as bringing_up
 from cutover.stacks import outputs, project, update
 from cutover.stacks.bring_up import bring_up
 from tests.support.database_output import OUTPUT, SCHEMA
+from tests.support.edge_double import TARGET
 from tests.support.pulumi_says import failed, lock
 
 
@@ -33,6 +36,21 @@ def test_outside_the_prepared_environment_nothing_is_opened(
 
     with pytest.raises(NotPreparedError, match=rf"{name} is not set: .* source \.local/env"):
         outputs.outputs("local")
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_a_stack_on_aws_needs_its_backend_and_takes_pulumis_own_home(
+    backend: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    """As on a runner of GitHub's, which has no PULUMI_HOME, and an empty variable for one that nobody has set."""
+    monkeypatch.delenv("PULUMI_HOME")
+    if home is not None:
+        monkeypatch.setenv("PULUMI_HOME", home)
+    project.require_prepared("prod")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "")
+
+    with pytest.raises(NotPreparedError, match="PULUMI_BACKEND_URL is not set, and stack prod is on AWS: name the "):
+        outputs.outputs("prod")
 
 
 def test_a_pulumi_that_is_not_there_is_said_in_a_line(
@@ -242,6 +260,25 @@ def test_a_stack_file_that_a_killed_machine_has_left_empty_is_one_line_with_the_
 
     with pytest.raises(CutoverError, match=r"^Pulumi\.local\.yaml is empty: restore it, git checkout .* by make up, "):
         outputs.outputs("local")
+
+
+@pytest.mark.parametrize("stack", ["prod", "canary"])
+def test_a_machine_that_the_balancer_does_not_let_in_updates_neither_a_base_nor_its_candidate(
+    backend: Path, monkeypatch: pytest.MonkeyPatch, stack: str
+) -> None:
+    target = replace(TARGET, edge=replace(TARGET.edge, address="lb.test")).output()
+    root = {"type": "pulumi:pulumi:Stack", "urn": "u", "outputs": {"smoke_target": target} if stack == "prod" else {}}
+    opened = opening(monkeypatch, Opened(resources=[root]))
+    (project.PROJECT / "Pulumi.canary.yaml").write_text("config:\n  web-next:base: prod\n")
+    monkeypatch.setattr(bringing_up, "outputs", lambda base: outputs.Outputs(base, {"smoke_target": target}))
+
+    def connect(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("socket.create_connection", connect)
+    with pytest.raises(UnreachableError, match=r"lb\.test does not let this machine in, .* pulumi up -s prod"):
+        bring_up(stack)
+    assert opened.asked == []
 
 
 def test_a_stack_without_a_file_is_refused_with_those_that_have_one(backend: Path) -> None:

@@ -86,14 +86,17 @@ def program(config: Mapping[str, str]) -> None:
 
 
 def bootstrap(
-    github_provider: str = "true", region: str = REGION, hosted_zones: str = '["Z0123456789ABCDEFGHIJ"]'
+    github_provider: str = "true",
+    region: str = REGION,
+    hosted_zones: str = '["Z0123456789ABCDEFGHIJ"]',
+    repository: str = "ours/cutover",
 ) -> Recording:
     """What the program declares that comes before every stack, in the account of the other configurations."""
 
     configuration = {
         "web-next:account": ACCOUNT,
         "web-next:region": region,
-        "web-next:repository": "ours/cutover",
+        "web-next:repository": repository,
         "web-next:githubProvider": github_provider,
         "web-next:hostedZones": hosted_zones,
     }
@@ -104,7 +107,7 @@ def bootstrap(
             patch.setattr(sys, "path", [*sys.path])
             runpy.run_path(str(BOOTSTRAP / "__main__.py"))
 
-    return recorded((BOOTSTRAP, github_provider, region, hosted_zones), program)
+    return recorded((BOOTSTRAP, github_provider, region, hosted_zones, repository), program)
 
 
 def arn_of(declared: Recording, token: str, name: str | None = None) -> str:

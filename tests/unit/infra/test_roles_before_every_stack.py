@@ -108,15 +108,17 @@ def pushing() -> Iterator[Question]:
     yield may_not(who, "kms:Decrypt", KEY, context=STATE_KEY)
 
 
-def taking_on() -> Iterator[Question]:
-    """Who takes which role on."""
-    told = {"aud": "sts.amazonaws.com", "sub": "repo:ours/cutover:pull_request"}
+def taking_on(repository: str = "ours/cutover", others: str = "ours@1/cutover@2") -> Iterator[Question]:
+    """Who takes which role on, of the repository as its tokens name it; `others` is as those name it that are not
+    trusted."""
+    told = {"aud": "sts.amazonaws.com", "sub": f"repo:{repository}:pull_request"}
     ask = partial(Question, who=Principal(federated=GITHUB), action="sts:AssumeRoleWithWebIdentity")
-    subjects = {f"repo:ours/cutover:{run}": role for run, role in RUNS.items()}
+    subjects = {f"repo:{repository}:{run}": role for run, role in RUNS.items()}
     strangers = [
         *(subject.replace("ours", "theirs") for subject in subjects),
-        "repo:ours/cutover:ref:refs/heads/main",
-        "repo:ours/cutover:environment:other",
+        *(subject.replace(repository, others) for subject in subjects),
+        f"repo:{repository}:ref:refs/heads/main",
+        f"repo:{repository}:environment:other",
     ]
     for name, who in WHO.items():
         for subject in (*subjects, *strangers):
@@ -142,6 +144,13 @@ def test_each_role_may_what_it_is_for_and_nothing_else() -> None:
 
     assert [str(one) for one in everything if not one.holds(account)] == []
     assert len(everything) > 300
+
+
+def test_runs_of_a_repository_whose_tokens_have_its_ids_take_the_roles_on_and_nobody_who_takes_its_name_does() -> None:
+    account = Account.of(bootstrap(repository="ours@1/cutover@2"))
+    asked = [*taking_on("ours@1/cutover@2", "ours/cutover"), *taking_on("ours@1/cutover@2", "ours@1/cutover@3")]
+
+    assert [str(one) for one in asked if not one.holds(account)] == []
 
 
 def test_a_policy_with_an_action_a_resource_or_a_condition_less_turns_an_answer() -> None:
