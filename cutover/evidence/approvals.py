@@ -45,6 +45,10 @@ def approved(bucket: RecordsBucket, release: str, pack: str) -> Approvals:
         content = bucket.get(key)
         if content is None:
             continue
+        if (written := len(bucket.versions(key))) > 1:
+            raise CutoverError(
+                f"{bucket.at(key)} was written {written} times, and an approval is written once: look who wrote it"
+            )
         try:
             approval = Approval.from_output(json.loads(content))
         except ValueError as error:
@@ -66,7 +70,9 @@ def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str)
     try:
         bucket.put_new(key, json.dumps(approval.output(), indent=2, sort_keys=True, ensure_ascii=False).encode())
     except ExistsError:
-        before = approved(bucket, release, pack).given[role]
+        before = approved(bucket, release, pack).given.get(role)
+        if before is None:  # taken away since
+            raise
         raise CutoverError(
             f"{role} has approved this pack already: {before.by}, {before.at:%Y-%m-%d %H:%M} UTC; an approval is "
             "written once"

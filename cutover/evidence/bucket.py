@@ -23,8 +23,12 @@ CONTENT_TYPES = {
 }
 
 
-class ExistsError(Exception):
-    """An object of that name is there already."""
+ATTEMPTS = 3
+"""How often a write is tried that another one of the same key is in the way of, by S3's 409."""
+
+
+class ExistsError(CutoverError):
+    """An object of that name is there already, or is another by now."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,7 @@ class RecordsBucket:
 
     def put_new(self, key: str, content: bytes, content_type: str = "application/json") -> None:
         """Writes an object that is not there yet. Raises ExistsError when it is."""
-        with self._said(key):
-            self.client.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type, IfNoneMatch="*")
+        self._put(key, content, content_type, IfNoneMatch="*")
 
     def put_files(self, key: str, files: Mapping[str, bytes]) -> None:
         """Writes files below a key, in their order, each once; what a broken upload left is gone on with.
@@ -85,11 +88,7 @@ class RecordsBucket:
         Raises ExistsError when another is there by now.
         """
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-        with self._said(key):
-            answer = self.client.put_object(
-                Bucket=self.name, Key=key, Body=content, ContentType="application/json", **condition
-            )
-            return str(answer["ETag"])
+        return self._put(key, content, "application/json", **condition)
 
     def keys(self, prefix: str) -> list[str]:
         """The keys that begin with the prefix."""
@@ -110,6 +109,21 @@ class RecordsBucket:
                 for each in kept
             ]
 
+    def _put(self, key: str, content: bytes, content_type: str, **condition: str) -> str:
+        from botocore.exceptions import ClientError
+
+        with self._said(key):
+            for left in reversed(range(ATTEMPTS)):
+                try:
+                    answer = self.client.put_object(
+                        Bucket=self.name, Key=key, Body=content, ContentType=content_type, **condition
+                    )
+                    return str(answer["ETag"])
+                except ClientError as error:
+                    if error.response["Error"]["Code"] != "ConditionalRequestConflict" or not left:
+                        raise
+        raise AssertionError("the last attempt has an answer or an error")
+
     @contextmanager
     def _said(self, key: str) -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
@@ -123,8 +137,8 @@ class RecordsBucket:
             ) from None
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
-                raise ExistsError(self.at(key)) from None
+            if code in ("PreconditionFailed", "NoSuchKey"):
+                raise ExistsError(f"{self.at(key)}: somebody else has written it: look at it") from None
             raise UnreachableError(
                 f"{self.at(key)}: S3 answered {code} ({error.response['Error'].get('Message')}): try again, and where "
                 "it refuses, look at who you are, aws sts get-caller-identity"

@@ -24,7 +24,7 @@ class _Exceptions:
 @dataclass
 class MemoryS3:
     """A client of S3. `away` lets it answer nobody; `refuses` is the code that every call is answered with but
-    for listings."""
+    for listings, `conflicts` how many writes are answered first with S3's 409."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     versions: dict[str, list[bytes]] = field(default_factory=dict)
@@ -32,6 +32,7 @@ class MemoryS3:
     written: list[str] = field(default_factory=list)
     away: bool = False
     refuses: str = ""
+    conflicts: int = 0
     breaks_after: int | None = None
     exceptions = _Exceptions
 
@@ -58,6 +59,9 @@ class MemoryS3:
         self._reach()
         assert (IfNoneMatch == "*") != (IfMatch is not None)
         self._refuse("PutObject")
+        if self.conflicts:
+            self.conflicts -= 1
+            raise ClientError({"Error": {"Code": "ConditionalRequestConflict", "Message": "at once"}}, "PutObject")
         if (Key in self.objects) if IfMatch is None else (_etag(self.objects.get(Key, b"")) != IfMatch):
             raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "there"}}, "PutObject")
         self.objects[Key] = Body

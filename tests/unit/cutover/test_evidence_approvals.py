@@ -91,6 +91,14 @@ def test_what_is_no_approval_is_refused(memory: Memory) -> None:
         approved(memory.bucket, "r", "p")
 
 
+def test_a_signature_that_was_written_over_counts_for_nothing(memory: Memory) -> None:
+    approve(memory.bucket, "r", "p", Role.BACKEND, "Ada")
+    memory.s3.versions["approvals/r/p/backend.json"] *= 2
+
+    with pytest.raises(CutoverError, match=r"backend\.json was written 2 times, and an approval is written once"):
+        approved(memory.bucket, "r", "p")
+
+
 @pytest.mark.parametrize("by", ["", "  "])
 def test_a_signature_has_a_name(memory: Memory, by: str) -> None:
     with pytest.raises(CutoverError, match="--by is empty"):
@@ -273,3 +281,20 @@ def test_what_the_bucket_refuses_is_said_with_s3s_code(memory: Memory) -> None:
 
     with pytest.raises(CutoverError, match=r"^s3://records/k: S3 answered AccessDenied \(no\)"):
         memory.bucket.put_new("k", b"1")
+
+
+def test_a_write_that_met_another_one_is_tried_again(memory: Memory) -> None:
+    memory.s3.conflicts = 2
+
+    approve(memory.bucket, "r", "p", Role.DEVOPS, "Ada")
+    assert list(approved(memory.bucket, "r", "p").given) == [Role.DEVOPS]
+
+
+def test_writes_that_meet_each_other_again_and_again_are_said_to(
+    stack: Memory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.s3.conflicts = 9
+
+    assert sign("devops") == UnreachableError.exit_code
+    assert "S3 answered ConditionalRequestConflict" in capsys.readouterr().err
+    assert stack.s3.conflicts == 6
