@@ -67,6 +67,15 @@ def client(service: str, where: Where, patience: Patience = PATIENT) -> Any:
         ) from None
 
 
+def refusal(error: Exception) -> str | None:
+    """What is said, in one line, of an error of a client; None of any other."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if not isinstance(error, (BotoCoreError, ClientError)):
+        return None
+    return f"AWS does not do it ({' '.join(str(error).split())}); the credentials are those of the environment"
+
+
 def _secret() -> str:
     try:
         return emulator.secret()

@@ -163,5 +163,5 @@ def errors(root: type[CutoverError] = CutoverError) -> list[type[CutoverError]]:
 
 
 def unforeseen(error: Exception) -> str:
-    """What is said of an error that nobody foresaw."""
-    return f"an error of cutover's own: {type(error).__name__}: {error}"
+    """What is said of an error that nobody foresaw, in one line."""
+    return f"an error of cutover's own: {type(error).__name__}: {' '.join(str(error).split())}"

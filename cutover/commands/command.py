@@ -5,17 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+from typer.exceptions import TyperException
 
-from cutover.errors import INTERRUPTED, CutoverError
+from cutover import aws
+from cutover.errors import INTERRUPTED, CutoverError, unforeseen
 from cutover.stacks.project import PROJECT
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the stack's name, such as local or prod")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead")]
+
+
+LOG = Path(".local/log/cutover.log")
+"""The tracebacks of errors that nobody foresaw, the newest last."""
 
 
 class Command(TyperCommand):
@@ -31,6 +39,25 @@ class Command(TyperCommand):
         except KeyboardInterrupt:
             print("cutover: interrupted; run the same command again to go on", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
+        except (TyperException, typer.Exit, typer.Abort, BrokenPipeError):  # the command line's own
+            raise
+        except Exception as error:
+            print(f"cutover: {aws.refusal(error) or _logged(error)}", file=sys.stderr)
+            raise typer.Exit(CutoverError.exit_code) from None
+
+
+def _logged(error: Exception) -> str:
+    """What is said of an error that nobody foresaw, its traceback being kept, or printed where nothing can be kept."""
+    written = "".join(traceback.format_exception(error))
+    file = PROJECT / LOG
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a") as log:
+            log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n{written}\n")
+    except OSError:
+        print(written, file=sys.stderr)
+        return unforeseen(error)
+    return f"{unforeseen(error)}; its traceback is the last of {LOG}"
 
 
 def one_line(text: str) -> str:

@@ -211,6 +211,8 @@ def _open_url(file: Path, database: str | None = None) -> Iterator[psycopg.Conne
         url = file.read_text().strip()
     except OSError as error:
         raise MigrationError(f"{file} cannot be read ({error.strerror}): name a file that holds the URL") from None
+    except UnicodeDecodeError as error:
+        raise MigrationError(f"{file} is no text ({error.reason}): name a file that holds the URL") from None
     if not url:  # libpq would take that for the defaults of whoever types
         raise MigrationError(f"{file} is empty: name a file that holds the URL")
     with migrator.connect(url, database=database) as connection:

@@ -219,3 +219,10 @@ def test_a_file_of_an_url_that_is_empty_is_not_taken_for_the_defaults_of_whoever
 
     assert main(["migrate", verb, "--url-file", str(tmp_path / "url")]) == MigrationError.exit_code
     assert f"{tmp_path}/url is empty: name a file that holds the URL" in capsys.readouterr().err
+
+
+def test_a_file_of_an_url_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "url").write_bytes(b"\xff\xfe")
+
+    assert main(["migrate", "plan", "--url-file", str(tmp_path / "url")]) == MigrationError.exit_code
+    assert f"{tmp_path}/url is no text (invalid start byte)" in capsys.readouterr().err

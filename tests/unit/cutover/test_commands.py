@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import typer
+from botocore.exceptions import ClientError, EndpointConnectionError
 from typer.core import TyperCommand, TyperGroup
 
 from cutover import errors
@@ -135,6 +137,59 @@ def test_an_error_is_its_exit_code_and_one_line(
 
     assert main(arguments) == error.exit_code
     assert capsys.readouterr().err == "cutover: what happened: the way out\n"
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_which_names_where_its_traceback_is(
+    fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = (
+        "cutover: an error of cutover's own: KeyError: 'devops'; its traceback is the last of .local/log/cutover.log\n"
+    )
+    for failure in (ValueError("one\nafter\nanother"), KeyError("devops")):
+        fake.failure = failure
+        assert main(["up", "-s", "test"]) == 1
+    assert capsys.readouterr().err.splitlines(keepends=True)[1:] == [line]
+    kept = (tmp_path / ".local/log/cutover.log").read_text()
+    assert kept.count("Traceback (most recent call last):") == 2
+    assert kept.endswith("KeyError: 'devops'\n\n")
+
+
+def test_a_traceback_that_cannot_be_kept_is_printed(
+    fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".local").write_text("no folder")
+    fake.failure = KeyError("devops")
+
+    assert main(["up", "-s", "test"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last):")
+    assert said.endswith("\ncutover: an error of cutover's own: KeyError: 'devops'\n")
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        ClientError({"Error": {"Code": "AccessDenied", "Message": "not for\nyou"}}, "DescribeLoadBalancers"),
+        EndpointConnectionError(endpoint_url="https://elb"),
+    ],
+)
+def test_what_aws_refuses_is_one_line_in_its_words(
+    fake: Fake, tmp_path: Path, refused: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.failure = refused
+
+    assert main(["up", "-s", "test"]) == 1
+    said = " ".join(str(refused).split())
+    line = f"cutover: AWS does not do it ({said}); the credentials are those of the environment\n"
+    assert capsys.readouterr().err == line
+    assert not (tmp_path / ".local").exists(), "the words say it all"
+
+
+def test_whoever_reads_no_further_is_no_error(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.failure = BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    assert main(["up", "-s", "test"]) == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_an_interrupt_is_130_and_one_line(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
