@@ -7,7 +7,7 @@ import sys
 import typer
 
 from cutover.commands.command import AsJson, Command, Stack, print_json, verbatim
-from cutover.errors import MigrationError, StackMissingError, UnreachableError
+from cutover.errors import CutoverError, MigrationError, StackMissingError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,15 +43,15 @@ def restore(stack: Stack, as_json: AsJson = False) -> None:
     if access is None or target is None:
         raise StackMissingError(f"stack {stack} was never brought up to its end: cutover up -s {stack}, then the drill")
     done = drill(access, backup_of(access), MIGRATIONS, lambda line: print(f"  {line}", file=sys.stderr, flush=True))
-    try:
-        note_drill(RecordsBucket.of(target.places), done)
-    except UnreachableError as error:
-        print(f"  not noted in the records bucket: {error}", file=sys.stderr)
     if as_json:
         print_json(done.output())
     for line in () if as_json else done.differences:
         print(f"  {line}")
+    if not as_json and not done.differences:
+        print(f"  {done.rows} entries and schema {done.schema_version} restored, and the same; {done.seconds:g} s")
+    try:
+        note_drill(RecordsBucket.of(target.places), done)
+    except CutoverError as error:
+        print(f"  not noted in the records bucket: {error}", file=sys.stderr)
     if done.differences:
         raise MigrationError(f"the restored database differs in {len(done.differences)} points, listed above")
-    if not as_json:
-        print(f"  {done.rows} entries and schema {done.schema_version} restored, and the same; {done.seconds:g} s")

@@ -11,9 +11,18 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from cutover.commands.app import main
+from cutover.drill import restore
 from cutover.drill.mark import Mark
 from cutover.drill.rds_backup import RdsBackup
-from cutover.errors import CutoverError
+from cutover.errors import CutoverError, MigrationError
+from cutover.evidence.bucket import RecordsBucket
+from cutover.evidence.document import RestoreDrill
+from cutover.evidence.places import last_drill
+from cutover.stacks import outputs
+from cutover.stacks.outputs import Outputs
+from tests.support.memory_bucket import Memory
+from tests.support.packs import TARGET
 
 AT = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 MARK = Mark(up_to=900, rows=850, hashes="123", began=AT - timedelta(days=9), at=AT)
@@ -171,3 +180,42 @@ def test_a_restore_that_does_not_end_is_given_up_and_its_copy_deleted(rds: Stubb
 
     with pytest.raises(CutoverError, match="is creating after 90 min"), backup(rds).restored(AT, say=lambda _: None):
         pass
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """Where a stack's drills are noted."""
+    memory = Memory()
+    monkeypatch.setattr(RecordsBucket, "of", classmethod(lambda _cls, places: memory.bucket))
+    monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, {"smoke_target": TARGET.output()}))
+    monkeypatch.setattr(Outputs, "read", lambda self, name, of: TARGET)
+    monkeypatch.setattr(restore, "backup_of", lambda access: None)
+    return memory
+
+
+@pytest.mark.parametrize(
+    ("differences", "code", "says"),
+    [
+        ([], 0, "850 entries and schema 8 restored, and the same"),
+        (["2 entries are missing"], MigrationError.exit_code, "2 entries are missing"),
+    ],
+)
+@pytest.mark.parametrize("refusal", ["AccessDenied", "PreconditionFailed", ""])
+def test_what_a_drill_found_is_said_whether_it_can_be_noted_or_not(
+    records: Memory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    differences: list[str],
+    code: int,
+    says: str,
+    refusal: str,
+) -> None:
+    done = RestoreDrill(at=AT, seconds=1800, rows=850, schema_version=8, differences=differences)
+    monkeypatch.setattr(restore, "drill", lambda *_: done)
+    records.s3.refuses = refusal
+
+    assert main(["drill", "restore", "-s", "prod"]) == code
+    said = capsys.readouterr()
+    assert says in said.out
+    assert ("not noted in the records bucket: s3://records/drills/restore.json" in said.err) == bool(refusal)
+    assert (last_drill(records.bucket) == done) if not refusal else not records.s3.objects
