@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 from cutover.commands.command import AsJson, Command, Stack, print_json, verbatim
+from cutover.errors import StackMissingError
 
 if TYPE_CHECKING:
     from cutover.dns.name import ConsoleName
@@ -23,16 +25,21 @@ def add_to(app: typer.Typer) -> None:
 
 def status(stack: Stack, as_json: AsJson = False) -> None:
     """Show what the console's name leads to, and what it led to before."""
-    from cutover.dns.name import console_name
+    from cutover.dns.name import console_name, leads_to
 
     name = console_name(stack)
-    now, before = name.now(), name.before()
+    now, kept = name.now(), name.kept()
+    try:
+        ours = [name.ours()]
+    except StackMissingError:  # the name is there without it too
+        ours = []
+    before = kept.before if kept else None
     if as_json:
-        print_json({"domain": name.zone.domain, "here": name.leads_here(now), "now": now, "before": before})
+        print_json({"domain": name.zone.domain, "here": leads_to(now, ours), "now": now, "before": before})
         return
-    print(f"  {name.zone.domain} leads to {_said(name, now)}")
+    print(f"  {name.zone.domain} leads to {_said(now, ours)}")
     if before is not None:
-        print(f"  before the move it led to {_said(name, before)}")
+        print(f"  before the move it led to {_said(before, ours)}")
 
 
 def move(stack: Stack) -> None:
@@ -44,38 +51,42 @@ def move(stack: Stack) -> None:
     from cutover.dns.name import console_name
 
     name = console_name(stack)
-    before = name.now()
-    _change(name, name.move(), before, f"cutover dns back -s {stack} takes it back")
+    before, ours = name.now(), name.ours()
+    _change(name, name.move(ours), before, [ours], f"cutover dns back -s {stack} takes it back")
 
 
 def back(stack: Stack) -> None:
     """Have the console's name lead to what it led to before the move.
 
-    Slow by nature: resolvers keep the balancer's addresses for a minute. cutover rollback is the way back of a release.
+    Slow by nature: resolvers keep the balancer's addresses for a minute. It needs no balancer. cutover rollback is the
+    way back of a release.
     """
     from cutover.dns.name import console_name
 
     name = console_name(stack)
-    before = name.now()
-    _change(name, name.back(), before, f"cutover dns move -s {stack} moves it again")
+    before, kept = name.now(), name.kept()
+    change = name.back(kept)
+    _change(name, change, before, kept.ours if kept else (), f"cutover dns move -s {stack} moves it again")
 
 
-def _change(name: ConsoleName, change: str | None, before: list[RecordSet], undo: str) -> None:
+def _change(
+    name: ConsoleName, change: str | None, before: Sequence[RecordSet], ours: Sequence[RecordSet], undo: str
+) -> None:
     from cutover.dns.name import lasts
 
     if change is None:
-        print(f"  {name.zone.domain} leads to {_said(name, before)} already")
+        print(f"  {name.zone.domain} leads to {_said(before, ours)} already")
         return
-    print(f"  {name.zone.domain} led to {_said(name, before)}; Route 53 has taken the change {change}", flush=True)
+    print(f"  {name.zone.domain} led to {_said(before, ours)}; Route 53 has taken the change {change}", flush=True)
     if name.zone.settle(change):
         print("  every server of Route 53 answers it", flush=True)
     else:
         print("  not every server of Route 53 answers it yet; it goes on by itself", flush=True)
-    print(f"  {name.zone.domain} leads to {_said(name, name.now())}")
+    print(f"  {name.zone.domain} leads to {_said(name.now(), ours)}")
     print(f"  resolvers may keep the old answer for {lasts(before)} s; {undo}")
 
 
-def _said(name: ConsoleName, records: list[RecordSet]) -> str:
-    from cutover.dns.name import led_to
+def _said(records: Sequence[RecordSet], ours: Sequence[RecordSet]) -> str:
+    from cutover.dns.name import leads_to, led_to
 
-    return f"the balancer, {led_to(records)}" if name.leads_here(records) else led_to(records)
+    return f"the balancer, {led_to(records)}" if leads_to(records, ours) else led_to(records)

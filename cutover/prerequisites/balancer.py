@@ -18,10 +18,15 @@ class Balancer:
 
     @classmethod
     def of(cls, facts: Facts) -> Self:
-        """The stack's. Raises StackMissingError before its first up with a release."""
+        """The stack's. Raises StackMissingError before its first up with a release, and after the balancer's end."""
+        missing = StackMissingError(f"{facts.stack} has no balancer for a name to lead to: cutover up -s {facts.stack}")
         listener = (facts.outputs.get("traffic") or {}).get("listener")
         if listener is None:
-            raise StackMissingError(f"{facts.stack} has no balancer for a name to lead to: cutover up -s {facts.stack}")
+            raise missing
         arn = str(listener).replace(":listener/", ":loadbalancer/").rpartition("/")[0]
-        (found,) = facts.client("elbv2").describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        client = facts.client("elbv2")
+        try:
+            (found,) = client.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        except client.exceptions.LoadBalancerNotFoundException:
+            raise missing from None
         return cls(address=str(found["DNSName"]), zone=str(found["CanonicalHostedZoneId"]))

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from cutover.dns.name import ConsoleName, alias
+from cutover.dns.name import ConsoleName, alias, leads_to
 from cutover.dns.zone import Zone
-from cutover.errors import CutoverError, ImageError, RefusedError, UnreachableError
+from cutover.errors import CutoverError, ImageError, RefusedError, StackMissingError, UnreachableError
 from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.images.registry import Kept, Registry
 from cutover.prerequisites import account as prerequisites
@@ -251,21 +251,27 @@ def test_the_consoles_name_goes_to_the_balancer_and_back(aws: LoopbackAws) -> No
     name = ConsoleName(
         stack="prod",
         zone=Zone(zone, "console.example.test", zones),
-        ours=alias("console.example.test", found),
         bucket=RecordsBucket("moved", aws.client("s3")),
         proven=True,
+        balancer=lambda: found,
     )
     assert name.now() == [old]
 
-    change = name.move()
+    change = name.move(ours := name.ours())
     assert change is not None
     assert name.zone.settle(change)
-    assert name.leads_here(name.now())
-    assert name.move() is None
-    assert name.back()
+    assert leads_to(name.now(), [ours])
+    assert name.move(ours) is None
+    replaced = alias("console.example.test", replace(found, address="another.elb.amazonaws.com"))
+    assert name.move(replaced)
+    assert leads_to(name.now(), [replaced])
+    assert name.back(name.kept())
     assert name.now() == [old]
     with pytest.raises(RefusedError, match="Route 53 refuses the change"):
-        name.zone.replace([name.ours], [old])
+        name.zone.replace([ours], [old])
+    aws.client("elbv2").delete_load_balancer(LoadBalancerArn=balancer["arn"])
+    with pytest.raises(StackMissingError, match="has no balancer"):
+        Balancer.of(told)
 
 
 def web_next(aws: LoopbackAws) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ OURS = {
 }
 OTHERS = {"Name": "other.web-next.test.", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.9"}]}
 TEXT = {"Name": f"{DOMAIN}.", "Type": "TXT", "TTL": 60, "ResourceRecords": [{"Value": '"verified"'}]}
+GONE = OURS | {"AliasTarget": {**OURS["AliasTarget"], "DNSName": "gone.test."}}  # type: ignore[dict-item]
+"""By what the name led to a balancer that was replaced."""
+KEPT = f"dns/Z0123456789ABCDEFGHIJ/{DOMAIN}.json"
 CHANGE = {"Id": "/change/C1", "Status": "PENDING", "SubmittedAt": "2026-11-29T00:00:00Z"}
 
 
@@ -32,8 +35,8 @@ def listed(*records: Mapping[str, Any]) -> dict[str, Any]:
     return {"ResourceRecordSets": [*records, OTHERS], "IsTruncated": False, "MaxItems": "300"}
 
 
-def stored(*records: Mapping[str, Any]) -> dict[str, Any]:
-    content = json.dumps({"domain": DOMAIN, "zone": "Z0123456789ABCDEFGHIJ", "records": records}).encode()
+def stored(*records: Mapping[str, Any], ours: Sequence[Mapping[str, Any]] = (OURS,)) -> dict[str, Any]:
+    content = json.dumps({"before": records, "ours": ours}).encode()
     return {"Body": StreamingBody(io.BytesIO(content), len(content)), "ETag": '"e1"'}
 
 
@@ -67,8 +70,8 @@ def test_a_move_keeps_what_was_and_then_changes_both_at_once(day: FirstDay, caps
 
     assert changed(day) == [("DELETE", OLD), ("CREATE", OURS)], "the TXT of the name and other names stay"
     (kept,) = asked(day, "s3 put_object")
-    assert json.loads(kept["Body"])["records"] == [OLD]
-    assert (kept["Key"], kept["IfNoneMatch"]) == ("dns/before.json", "*")
+    assert json.loads(kept["Body"]) == {"before": [OLD], "ours": [OURS]}
+    assert (kept["Key"], kept["IfNoneMatch"]) == (KEPT, "*")
     names = [name for name, _ in day.asked]
     assert names.index("s3 put_object") < names.index("route53 change_resource_record_sets")
     said = capsys.readouterr().out
@@ -102,6 +105,68 @@ def test_back_is_what_was_before_as_it_was(day: FirstDay, capsys: pytest.Capture
     assert main(["dns", "back", "-s", "prod"]) == 0
     assert changed(day) == [("DELETE", OURS), ("CREATE", OLD)]
     assert "resolvers may keep the old answer for 60 s" in capsys.readouterr().out
+
+
+def test_after_a_balancer_was_replaced_the_way_back_is_still_what_was_before_the_first(day: FirstDay) -> None:
+    day.answers["s3 get_object"] = [stored(OLD, ours=[GONE])]
+    day.answers["route53 list_resource_record_sets"] = [listed(GONE), listed(GONE), listed(OURS)]
+
+    assert main(["dns", "move", "-s", "prod"]) == 0
+    assert changed(day) == [("DELETE", GONE), ("CREATE", OURS)]
+    (kept,) = asked(day, "s3 put_object")
+    assert json.loads(kept["Body"]) == {"before": [OLD], "ours": [GONE, OURS]}
+    assert (kept["Key"], kept["IfMatch"]) == (KEPT, '"e1"')
+
+
+def test_what_somebody_else_made_of_the_name_since_is_what_the_next_move_keeps(day: FirstDay) -> None:
+    day.answers["s3 get_object"] = [stored({**OLD, "TTL": 60, "ResourceRecords": [{"Value": "older.web-next.test"}]})]
+
+    assert main(["dns", "move", "-s", "prod"]) == 0
+    (kept,) = asked(day, "s3 put_object")
+    assert json.loads(kept["Body"]) == {"before": [OLD], "ours": [OURS]}
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced", "never there"])
+def test_back_asks_for_no_balancer(day: FirstDay, how: str) -> None:
+    day.answers["elbv2 describe_load_balancers"] = ["LoadBalancerNotFound"]
+    day.answers["s3 get_object"] = [stored(OLD, ours=[GONE, OURS])]
+    there = GONE if how == "replaced" else OURS
+    day.answers["route53 list_resource_record_sets"] = [listed(there), listed(there), listed(OLD)]
+    if how == "never there" and day.outputs:
+        del day.outputs["traffic"]
+
+    assert main(["dns", "back", "-s", "prod"]) == 0
+    assert changed(day) == [("DELETE", there), ("CREATE", OLD)]
+
+
+def test_a_name_that_the_stack_had_before_is_no_way_back_of_the_one_that_it_has(day: FirstDay) -> None:
+    day.settings["domain"] = "other.web-next.test"
+    day.write()
+
+    assert main(["dns", "back", "-s", "prod"]) == 13
+    assert [each["Key"] for each in asked(day, "s3 get_object")] == [KEPT.replace(DOMAIN, "other.web-next.test")]
+
+
+def test_of_two_moves_at_once_one_says_that_the_other_goes_on(
+    day: FirstDay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day.answers["s3 put_object"] = ["PreconditionFailed"]
+
+    assert main(["dns", "move", "-s", "prod"]) == 1
+    assert capsys.readouterr().err == f"cutover: s3://records/{KEPT}: somebody else has written it: look at it\n"
+    assert not asked(day, "route53 change_resource_record_sets")
+
+
+@pytest.mark.parametrize("verb", ["status", "move"])
+def test_a_balancer_that_may_not_be_looked_at_is_a_line(
+    day: FirstDay, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day.answers["elbv2 describe_load_balancers"] = ["AccessDenied"]
+
+    assert main(["dns", verb, "-s", "prod"]) == 1
+    said = capsys.readouterr().err
+    assert "(AccessDenied) when calling the DescribeLoadBalancers operation: not for you)" in said
+    assert said.count("\n") == 1
 
 
 def test_back_where_it_is_already_changes_nothing(day: FirstDay) -> None:
@@ -156,11 +221,19 @@ def test_a_zone_that_is_not_the_stacks_is_not_asked_for(day: FirstDay, capsys: p
     assert day.asked == []
 
 
-def test_a_stack_without_a_balancer_has_nothing_to_lead_to(day: FirstDay, capsys: pytest.CaptureFixture[str]) -> None:
-    day.outputs = {"records_bucket": "records"}
+@pytest.mark.parametrize("how", ["deleted", "never there"])
+def test_a_stack_without_a_balancer_has_nothing_to_lead_to(
+    day: FirstDay, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if how == "deleted":
+        day.answers["elbv2 describe_load_balancers"] = ["LoadBalancerNotFound"]
+    else:
+        day.outputs = {"records_bucket": "records"}
 
-    assert main(["dns", "status", "-s", "prod"]) == 5
+    assert main(["dns", "move", "-s", "prod"]) == 5
     assert "prod has no balancer" in capsys.readouterr().err
+    assert main(["dns", "status", "-s", "prod"]) == 0
+    assert capsys.readouterr().out == f"  {DOMAIN} leads to CNAME old.web-next.test\n"
 
 
 def test_status_says_both_and_machines_get_the_records(day: FirstDay, capsys: pytest.CaptureFixture[str]) -> None:
