@@ -9,6 +9,7 @@ import typer
 from cutover.commands.command import Command, Despite, Stack, one_line, verbatim
 from cutover.commands.waiting import Wait, ended, follow
 from cutover.errors import CutoverError, RefusedError, UnreachableError
+from cutover.rollout import machine
 from cutover.rollout.record import State
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ def _prepared(control: Controller) -> Record | None:
     if before.state is State.PREPARED:
         return before
     raise RefusedError(
-        f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: finish it or roll it back "
-        f"first, cutover status -s {control.stack}"
+        f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: {machine.ending(before)}"
     )
 
 

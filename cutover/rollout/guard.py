@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutover.errors import CutoverError, RefusedError, TrafficError
+from cutover.rollout import machine
 from cutover.rollout.record import Record, State
 from outputs.guard import Guarded
 from outputs.rollout import NAMED
@@ -112,10 +113,10 @@ def against_stable(guarded: Guarded, seen: Seen) -> str | None:
     now = seen.now
     finishing = now and now.state is State.FINISHING and now.releases.candidate.digest == guarded.release
     if now and now.state.running and not finishing:
-        return (
-            f"rollout {now.id} is {now.state}, and returns to {now.releases.stable.version}, which this would replace: "
-            f"finish it or roll it back first, cutover status -s {guarded.base}; {_or_by_name(guarded)}"
-        )
+        aim = f"returns to {now.releases.stable.version}, which this would replace"
+        if not now.way_back:
+            aim = f"makes {now.releases.candidate.version} the release here"
+        return f"rollout {now.id} is {now.state}, and {aim}: {machine.ending(now)}; {_or_by_name(guarded)}"
     return against_superseded(guarded, seen)
 
 

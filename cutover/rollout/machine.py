@@ -23,14 +23,20 @@ def begun(before: Record | None, new: Record) -> Record:
     """A new rollout, prepared. Raises RefusedError while another runs."""
     if before and before.state.running:
         raise RefusedError(
-            f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: finish it or roll it back "
-            f"first, cutover status -s {before.stack}"
+            f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: {ending(before)}"
         )
     if before:
         new = replace(
             new, revision=before.revision + 1, cleanup_locked=before.cleanup_locked, stable_flags=_own_flags(before)
         )
     return new
+
+
+def ending(record: Record) -> str:
+    """How a running rollout is ended, for whoever has to wait for that."""
+    if record.way_back:
+        return f"finish it or roll it back first, cutover status -s {record.stack}"
+    return f"finish it first, cutover finish -s {record.stack}"
 
 
 def risen(record: Record, to: State, last: Last, at: datetime) -> Record:
@@ -59,13 +65,21 @@ def finished(record: Record, last: Last, at: datetime) -> Record:
 def rolled_back(record: Record, last: Last, at: datetime, *, taken: bool = False) -> Record:
     """All traffic to stable, flags 0, clean-up jobs locked; from any state before finishing.
 
-    Out of finishing only where what routes has taken it back, `taken`. The candidate's worker goes on where it has
+    Out of finishing only where that was done already, `taken`: what routes has latched it, or a person has lowered the
+    weight to 0. The candidate's worker goes on where it has
     accepted alerts that stable's queue, a mock, does not have. A record that says so already stays as it is, but for
     who says why where nobody has. Raises RefusedError when there is no way back.
     """
     if record.state is State.ROLLED_BACK:
         return claimed(record, last)
-    if not record.way_back and not (taken and record.state.running):
+    if record.state is State.FINISHING and not taken:
+        raise RefusedError(
+            f"rollout {record.id} is finishing: {record.releases.candidate.version} is being made stable's own "
+            f"release; cutover finish -s {record.stack} goes on. While stable runs {record.releases.stable.version} "
+            f"still, cutover traffic -s {record.stack} 0 gives it all of the traffic, and then cutover rollback -s "
+            f"{record.stack} writes that down"
+        )
+    if record.state is State.FINISHED:
         raise RefusedError(
             f"rollout {record.id} is {record.state}: {record.releases.candidate.version} is stable's own release now, "
             "and there is no way back; begin a rollout of the release that you want"

@@ -166,7 +166,10 @@ def _hints(record: Record, judgement: Judgement | None) -> Iterator[Hint]:
             signed = "" if record.signed else ", once its pack is signed"
             yield typed("canary", f"{record.phases[0].weight} % of the traffic to {version}{signed}")
         case State.FINISHING:
-            yield typed("finish", "goes on with it; there is no way back")
+            yield typed("finish", "goes on with it")
+            stable = record.releases.stable.version
+            back = f"all traffic to stable while that runs {stable} still; then rollback writes it down"
+            yield Hint(command=f"cutover traffic -s {record.stack} 0", what=back)
         case State.FINISHED:
             yield typed("smoke", f"proves {version} as stable; commit Pulumi.{record.stack}.yaml")
         case State.ROLLED_BACK:

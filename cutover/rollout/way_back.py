@@ -23,7 +23,7 @@ from cutover.rollout.effects import (
 )
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.steps import RECORD, Turn
-from cutover.traffic.split import Share
+from cutover.traffic.split import Mark, Share
 
 TRIES = 5
 """How often a rollback writes its record again that somebody else's was written before."""
@@ -32,7 +32,8 @@ TRIES = 5
 def roll_back(last: Last, at: datetime, *, anyway: bool = False) -> Steps[Turn]:
     """All traffic to stable at once; then record, flags and notice, as far as they can be reached.
 
-    Raises RefusedError, with the traffic as it was, where there is no way back: past production, without a stable
+    Raises RefusedError, with the traffic as it was, where there is no way back: past production, but for a candidate
+    that a person has taken the traffic from; without a stable
     release that answers (unless `anyway`), or over a migration that stable does not survive.
     """
     try:
@@ -40,7 +41,7 @@ def roll_back(last: Last, at: datetime, *, anyway: bool = False) -> Steps[Turn]:
     except TrafficError:
         routed = None
     known = yield from _known(routed)
-    back = machine.rolled_back(known, last, at)
+    back = machine.rolled_back(known, last, at, taken=routed is not None and not routed.weight)
     if not anyway and (routed is None or routed.weight):
         yield from _require_stable(known)
     yield TakeBack(known)
@@ -102,11 +103,13 @@ def _drain(turn: Turn) -> Steps[Turn]:
 def _known(routed: Share | None) -> Steps[Record]:
     """The running rollout as this machine knows it; the bucket's where it knows none, or what routes knows a newer.
 
-    Raises UnreachableError where neither can be read.
+    Raises UnreachableError where neither can be read, or the copy is past the way back and what routes knows a newer.
     """
     copy: Record | None = yield ReadCopy()
     mark = routed.mark if routed else None
-    newer = mark and copy and mark.rollout != copy.id and mark.revision > copy.revision
+    newer: Mark | None = None
+    if mark and copy and mark.revision > copy.revision and (mark.final or mark.rollout != copy.id):
+        newer = mark
     if copy and copy.state.running and copy.way_back and not newer:
         return copy
     try:
@@ -114,7 +117,7 @@ def _known(routed: Share | None) -> Steps[Record]:
     except RefusedError:
         raise
     except CutoverError as error:
-        if copy is None:
+        if copy is None or (newer and (newer.final or not copy.way_back)):
             raise UnreachableError(str(error)) from None
         return copy
     return kept.record

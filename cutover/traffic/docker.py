@@ -58,9 +58,7 @@ for the lock, so the latch is looked at again when the weight is set."""
 _TAKE_BACK = f"""{_BEGIN}
 flock -w 1 9 || :
 look
-if [ "$final" = final ] && ! {{ [ "$has" = 0 ] && [ "$rollout" ] && [ "$rollout" != "$in_force" ]; }}; then
-    refuse final "$in_force"
-fi
+[ "$final" != final ] || [ "$has" = 0 ] || refuse final "$in_force"
 swap
 mkdir -p latched && (cd latched && touch . $rollout $in_force) || refuse unlatched
 swap

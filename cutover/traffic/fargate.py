@@ -76,7 +76,7 @@ class ListenerTraffic:
         """Weight 0, then the latch, and 0 again where somebody has raised it in between."""
         actions, tags = self._actions(), self._tags()
         mark = _mark(tags)
-        if mark and mark.final and not (self._weight(actions) == 0 and rollout not in (None, mark.rollout)):
+        if mark and mark.final and self._weight(actions):
             raise refusals.final(mark.rollout)
         self._forward(actions, 0)
         taken = {named(each) for each in (rollout, mark and mark.rollout) if each}

@@ -22,10 +22,10 @@ def older(revision: int, rollout: str, in_force: int) -> RefusedError:
 
 
 def final(rollout: str) -> RefusedError:
-    """Taking back after the end of the way back."""
+    """Taking back what is finishing."""
     return RefusedError(
-        f"rollout {rollout} is finishing or finished, so there is no way back: its release is stable's own; begin a "
-        "rollout of the release that you want, cutover canary"
+        f"rollout {rollout} is finishing: its release is being made stable's own; cutover finish goes on. While stable "
+        "runs the release before it still, cutover traffic -s STACK 0 gives it all of the traffic"
     )
 
 

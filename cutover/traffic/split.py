@@ -71,7 +71,8 @@ class TrafficSplit(Protocol):
     def take_back(self, rollout: str | None = None) -> None:
         """Weight 0; for this rollout, and for the one in force, nothing but 0 is taken from now on.
 
-        Raises RefusedError when the mark in force is final, TrafficError when it cannot be set.
+        Raises RefusedError when the mark in force is final and the candidate has traffic, TrafficError when it cannot
+        be set.
         """
 
     def by_hand(self) -> str:

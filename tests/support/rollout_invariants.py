@@ -92,7 +92,7 @@ class Invariants:
                 continue
             known = copy if away else record or copy
             final = known is None or not known.way_back or (world.mark is not None and world.mark.final)
-            named = (RefusedError, UnreachableError) if away and known is None else RefusedError
+            named = (RefusedError, UnreachableError) if away else RefusedError
             self.met["a rollback was refused by name"] += 1
             if not (final and isinstance(place.error, named)):
                 raise BrokenError(f"a rollback on {machine}{trouble} fails with {place.error!r}: {self.said(world)}")

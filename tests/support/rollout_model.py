@@ -251,7 +251,7 @@ class Model:
         return Went(("value", None), self._marked(world, record)._replace(weight=record.weight))
 
     def _taken(self, world: World, record: Record, _half: int) -> Went:
-        if self._final(world, record):
+        if self._final(world):
             return Went(("error", REFUSED), world)
         return Went(("value", None), self._latched(world, record)._replace(weight=0))
 
@@ -268,7 +268,7 @@ class Model:
 
     def _taken_slowly(self, world: World, record: Record, half: int) -> Went:
         if half == 0:
-            if self._final(world, record):
+            if self._final(world):
                 return Went(("error", REFUSED), world)
             return Went((), world._replace(weight=0), 1)
         if half == 1:
@@ -281,8 +281,8 @@ class Model:
         return older or bool(record.weight and record.id in world.latched)
 
     @staticmethod
-    def _final(world: World, record: Record) -> bool:
-        return bool(world.mark and world.mark.final and not (world.weight == 0 and record.id != world.mark.rollout))
+    def _final(world: World) -> bool:
+        return bool(world.mark and world.mark.final and world.weight)
 
     @staticmethod
     def _marked(world: World, record: Record) -> World:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -25,16 +27,19 @@ from cutover.gates.judgement import Judgement
 from cutover.gates.result import GateResult, Outcome
 from cutover.rollout import opening, proposal, settings, stable_file
 from cutover.rollout.controller import Controller, Ticked
-from cutover.rollout.effects import Effect, WriteFlags, WriteRecord
+from cutover.rollout.effects import Effect, ReadWeight, SetWeight, TakeBack, WriteFlags, WriteRecord
 from cutover.rollout.flags import Flags
 from cutover.rollout.phases import PHASES, FlagValues
 from cutover.rollout.record import Record, State
+from cutover.rollout.world import mark_of
 from cutover.smoke import run
 from cutover.smoke.report import Report
 from cutover.stacks import bring_up, outputs
 from cutover.stacks.outputs import Outputs
+from cutover.traffic.docker import MountedTraffic
 from outputs.release import Adapter
 from outputs.smoke import SmokeTarget
+from outputs.traffic import DockerTraffic
 from tests.support.memory_bucket import Memory
 from tests.support.packs import AT, SUPPLIED, TARGET, findings, report_of
 from tests.support.rollout_world import MemoryWorld
@@ -339,6 +344,61 @@ def test_an_update_that_fails_in_finishing_is_gone_on_with(stacks: Stacks) -> No
     stacks.failure = None
     assert main(["finish", "-s", "local"]) == 0
     assert stacks.world.weight == 0
+
+
+class AtAnEdge(MemoryWorld):
+    """A world whose traffic is split by the edge's own files, in a folder."""
+
+    def do(self, effect: Effect) -> Any:
+        match effect:
+            case ReadWeight():
+                return self.split.get()
+            case SetWeight(record):
+                return self.split.set(record.weight, mark_of(record))
+            case TakeBack(record):
+                return self.split.take_back(record.id if record else None)
+        return super().do(effect)
+
+    split: MountedTraffic
+
+
+def test_where_the_update_fails_in_finishing_what_the_refusals_say_to_type_leads_back_and_onward(
+    stacks: Stacks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = AtAnEdge()
+    world.split = MountedTraffic(container="edge", folder=str(tmp_path))
+    stacks.world = world
+    finishing(stacks)
+    values = {"traffic": DockerTraffic(container="edge", folder=str(tmp_path)).output()}
+    monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, values))
+    monkeypatch.setenv("EDGE_MOUNTED", "edge")
+    stacks.failure = NoGoError("NO-GO")
+    assert main(["finish", "-s", "local"]) == 3
+    assert world.split.get().weight == 100
+
+    said(capsys)
+    assert main(["rollback", "-s", "local"]) == 13
+    printed = re.findall(r"cutover (traffic -s local 0|rollback -s local)", said(capsys))
+    assert len(printed) == 2
+    for line in printed:
+        assert main(line.split()) == 0
+    assert (stacks.record.state, world.split.get().weight) == (State.ROLLED_BACK, 0)
+
+    stacks.failure = None
+    assert main(["canary", "-s", "local", "--unsigned", "a test"]) == 0
+    assert world.split.get().weight == 10
+
+
+def test_while_one_finishes_another_that_is_begun_is_told_to_finish_it(
+    stacks: Stacks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finishing(stacks)
+    assert main(["finish", "-s", "local"]) == 1
+    stacks.deployed["local"] = replace(TARGET, track="stable")
+
+    assert main(["canary", "-s", "local"]) == 13
+    assert "is finishing: finish it first, cutover finish -s local" in said(capsys)
+    assert main(["finish", "-s", "local"]) == 0
 
 
 @pytest.mark.parametrize(("remaining", "pause"), [(0.0, 10.0), (3.0, 4.0), (600.0, 10.0)])

@@ -102,7 +102,9 @@ def test_finishing_brings_the_candidates_release_and_no_other() -> None:
     seen = Seen(weight=None, records=[rolled(State.FINISHING)])
 
     assert guard.against_stable(STABLE, seen) is None
-    assert guard.against_stable(replace(STABLE, release="digest-1.5.2"), seen)
+    why = guard.against_stable(replace(STABLE, release="digest-1.5.2"), seen)
+    assert why
+    assert "and makes 1.5.1 the release here: finish it first, cutover finish -s local; or" in why
 
 
 @pytest.mark.parametrize("records", [[], [rolled(State.ROLLED_BACK)], [rolled(State.ROLLED_BACK, draining=True)]])

@@ -41,13 +41,13 @@ ALLOWED: Mapping[State, Mapping[str, State]] = {
 }
 WAY_BACK = (State.PREPARED, State.CANARY, State.STAGED, State.PRODUCTION, State.ROLLED_BACK)
 REFUSED: Mapping[str, str] = {
-    "begin": r"rollout \S+ of 1\.5\.1 is \w+: finish it or roll it back first, cutover status -s local",
+    "begin": r"of 1\.5\.1 is \w+: finish it (or roll it back first, cutover status|first, cutover finish) -s local",
     "canary": r"and canary follows prepared: (cutover \w+ -s local is next|begin with cutover canary -s local)",
     "staged": r"and staged follows canary: (cutover \w+ -s local is next|begin with cutover canary -s local)",
     "production": r"and production follows staged: (cutover \w+ -s local is next|begin with cutover canary -s local)",
     "finish": r"and finish follows production: (cutover \w+ -s local is next|begin with cutover canary -s local)",
     "finished": "only one that is finishing can be finished",
-    "rollback": r"1\.5\.1 is stable's own release now, and there is no way back",
+    "rollback": r"1\.5\.1 is stable's own release now, and there is no way back|cutover finish -s local goes on",
     "hold": "there is nothing to hold",
     "resume": "there is nothing to resume",
 }
@@ -179,7 +179,7 @@ def test_who_took_it_back_has_a_name_where_a_tick_saw_it_first_and_nobody_elses_
 
 def test_out_of_finishing_leads_back_only_what_the_edge_has_taken_back_before() -> None:
     assert machine.rolled_back(record(State.FINISHING), LAST, LATER, taken=True).state is State.ROLLED_BACK
-    with pytest.raises(RefusedError, match="there is no way back"):
+    with pytest.raises(RefusedError, match="there is no way back; begin a rollout"):
         machine.rolled_back(record(State.FINISHED), LAST, LATER, taken=True)
 
 

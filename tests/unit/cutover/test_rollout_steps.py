@@ -13,6 +13,7 @@ from cutover.errors import CutoverError, RefusedError, TrafficError, Unreachable
 from cutover.rollout import effects, machine, steps, way_back
 from cutover.rollout.effects import ConflictError, Effect, Run
 from cutover.rollout.record import Last, Record, State
+from cutover.rollout.world import mark_of
 from cutover.traffic.split import Mark, Share
 from tests.support.rollout_world import AT, MemoryWorld, record
 
@@ -136,9 +137,7 @@ def test_a_copy_that_is_none_of_a_running_rollout_is_asked_of_the_bucket(copy: R
 
 def test_a_copy_of_the_rollout_before_is_not_what_is_taken_back() -> None:
     old, now = record(State.CANARY), record(State.STAGED, id="r9", revision=9)
-    made = world(written=now, copy=old)
-    do, marked = made.do, Share(weight=50, mark=Mark(rollout="r9", revision=9))
-    made.do = lambda effect: marked if isinstance(effect, effects.ReadWeight) else do(effect)  # type: ignore[method-assign]
+    made = marked(world(written=now, copy=old), 50, Mark(rollout="r9", revision=9))
 
     roll_back(made)
 
@@ -155,6 +154,41 @@ def test_a_rollout_that_only_the_bucket_knows_is_taken_back_too() -> None:
     assert made.latched == {record().id, "r9"}
     assert made.written
     assert (made.written.id, made.written.state) == ("r9", State.ROLLED_BACK)
+
+
+def marked(made: MemoryWorld, weight: int, mark: Mark) -> MemoryWorld:
+    """The world, in which what routes has a mark."""
+    do = made.do
+    share = Share(weight=weight, mark=mark)
+    made.do = lambda effect: share if isinstance(effect, effects.ReadWeight) else do(effect)  # type: ignore[method-assign]
+    return made
+
+
+def test_what_is_finishing_is_taken_back_only_after_a_person_has_taken_the_traffic() -> None:
+    made = world(State.FINISHING)
+    with pytest.raises(RefusedError, match=r"cutover finish -s local goes on\. While stable runs 1\.5\.0 still"):
+        roll_back(made)
+    assert made.weight == 100
+
+    made.weight = 0
+    assert roll_back(made)[0].record.state is State.ROLLED_BACK
+
+
+@pytest.mark.parametrize("away", [(), BUCKET])
+def test_a_rollout_that_was_finished_elsewhere_is_not_taken_back_by_an_old_copy(away: tuple[type[Effect], ...]) -> None:
+    done = record(State.FINISHED, revision=9)
+    made = marked(world(State.PRODUCTION, written=done, weight=0, flags={}, away=away), 0, mark_of(done))
+
+    with pytest.raises(UnreachableError if away else RefusedError):
+        roll_back(made)
+    assert (made.flags, made.latched) == ({}, set())
+
+
+def test_a_share_of_a_rollout_that_neither_copy_nor_bucket_knows_is_left_to_who_knows_no_rollout() -> None:
+    made = marked(world(State.FINISHED, away=BUCKET), 50, Mark(rollout="r9", revision=9))
+
+    with pytest.raises(UnreachableError):
+        roll_back(made)
 
 
 def test_a_split_that_cannot_be_read_is_taken_back_all_the_same() -> None:

@@ -222,12 +222,22 @@ def test_what_was_raised_before_the_latch_was_there_is_taken_back_again(listener
     listener.split.take_back()
 
 
-@pytest.mark.parametrize(("rollout", "weight"), [("r7", 100), (None, 0), ("r6", 100)])
-def test_taking_back_is_refused_while_the_mark_is_final(listener: Listener, rollout: str | None, weight: int) -> None:
-    listener.describes(weight)
+def test_what_is_finishing_is_taken_back_where_a_person_has_taken_the_traffic(listener: Listener) -> None:
+    listener.describes(0)
+    listener.has_tags(mark="r7 4 final")
+    listener.forwards(0)
+    listener.is_tagged("taken_back", "r7")
+    listener.describes(0)
+
+    listener.split.take_back("r7")
+
+
+@pytest.mark.parametrize("rollout", ["r7", None, "r6"])
+def test_taking_back_is_refused_while_the_mark_is_final(listener: Listener, rollout: str | None) -> None:
+    listener.describes(100)
     listener.has_tags(mark="r7 4 final")
 
-    with pytest.raises(RefusedError, match="rollout r7 is finishing or finished, so there is no way back"):
+    with pytest.raises(RefusedError, match="rollout r7 is finishing: its release is being made stable's own"):
         listener.split.take_back(rollout)
 
 
