@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 
-from cutover.smoke.limiter import STRAY, Bucket, Limit, Sample
+from cutover.smoke.limiter import STRAY, Bucket, Limit, Sample, steps
 
 NEIGHBOUR = 0.7
 """The most that somebody unseen may send from the same address without being a failure, as a share of the rate."""
@@ -19,6 +19,8 @@ CERTAIN = 1_000_000
 can look like for once, a slower rate or a smaller burst, has to be seen twice for that."""
 TOLD = 100
 """So many times likelier must the configured limit be before the answers rule another one out."""
+MOST_STEPS = 12_000_000
+"""So many steps of a bucket are half a minute of arithmetic at most; more is not begun, for nothing could end it."""
 
 BURST_REQUESTS = 65
 """Requests of the playbook's rate check."""
@@ -120,9 +122,13 @@ def judge(samples: Sequence[Sample], limit: Limit) -> Judgement:
 
     The limit holds when every edge refused something and the answers rule out each other limit: none, half and twice
     the rate, no burst, half and twice the burst. It is broken when one of these makes the answers of an edge, or of
-    all together, CERTAIN times likelier, and when somebody else refused. Otherwise it is undecided.
+    all together, CERTAIN times likelier, and when somebody else refused. Otherwise it is undecided; it is so without a
+    point to draw where the model would take more than MOST_STEPS.
     """
     answers = _by_edge(samples)
+    if sum(steps(own, limit) for own in answers.values()) > MOST_STEPS:
+        clause = f"{len(samples)} answers with burst {limit.burst} are more than can be judged: lower edge.burst"
+        return Judgement(ruling=Ruling.UNDECIDED, clause=clause, points=[])
     ratios = {edge: _ratios(own, limit) for edge, own in answers.items()}
     ruling, clause = _rule(answers, ratios, limit, foreign=sum(s.limited and s.edge is None for s in samples))
     began = min((sample.sent for sample in samples), default=0.0)

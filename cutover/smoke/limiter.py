@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -69,6 +69,16 @@ class Limit:
         rates = (self.rate / 2, self.rate * 2)
         bursts = {0, self.burst // 2, self.burst + max(self.burst, 5)} - {self.burst}
         return [replace(self, rate=rate) for rate in rates] + [replace(self, burst=burst) for burst in sorted(bursts)]
+
+
+def steps(samples: Sequence[Sample], limit: Limit) -> float:
+    """The most steps that one bucket of a limit takes to meet an edge's answers: how many levels there are, as often
+    as they are gone through. Counted and not timed: the same answers are judged everywhere or nowhere."""
+    if not samples:
+        return 0.0
+    span = max(sample.received for sample in samples) - min(sample.sent for sample in samples)
+    times = _SLICES * len(samples) + (span + limit.idle_seconds) * limit.rate * _CELLS / 4
+    return (limit.burst + 1) * _CELLS * times
 
 
 class Bucket:

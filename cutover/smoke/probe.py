@@ -107,6 +107,8 @@ class Shared:
     answers: dict[str, dict[str, Any] | CheckFailedError] = field(default_factory=dict)
     away: bool = False
     """The app does not answer: whatever else goes through it can only say so again."""
+    over: bool = False
+    """The run has its report: a check that was left behind sends nothing more, and so comes to its end."""
 
 
 @dataclass(kw_only=True)
@@ -150,6 +152,8 @@ class Probe:
 
         Raises CheckFailedError when there is none, and when it names another track than the one asked for.
         """
+        if self.shared.over:
+            raise NotRunError("the run is over")
         sent = self.clock()
         try:
             asked = {TRACE: f"smoke-{uuid.uuid4()}", **(headers or {})}

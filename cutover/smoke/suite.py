@@ -46,6 +46,8 @@ def run(
     except KeyboardInterrupt:
         follow(report("the run was interrupted"))
         raise
+    finally:
+        probe.shared.over = True
     done = report(f"stopped: it had not ended after {stop_after:g} s")
     follow(done)
     return done

@@ -36,6 +36,8 @@ def _look(probe: Probe, plan: Callable[[Probe, Limit], Plan], *, again: bool) ->
             return f"{saw}{again_after}: {judgement.clause}"
         if judgement.ruling is Ruling.BROKEN:
             raise CheckFailedError(f"{saw}: {judgement.clause}")
+        if not judgement.points:  # more answers are more than can be judged too
+            break
     raise NotRunError(f"{saw}, which decides nothing: {judgement.clause}")
 
 

@@ -163,3 +163,14 @@ def test_before_a_firewall_the_whole_suite_is_as_sparse_as_in_prod() -> None:
 
     assert rate_limit.CHECK.run(edge.probe()).outcome is Outcome.PASS
     assert TARGET.profile == "full"
+
+
+@pytest.mark.timeout(20)
+def test_a_limit_that_nobody_could_judge_in_time_is_asked_once_and_not_judged() -> None:
+    edge = Edge(limiter=Nginx(6000, 500), target=target(rate_per_minute=6000, burst=500))
+
+    finding = rate_limit.CHECK.run(edge.probe())
+
+    assert finding.outcome is Outcome.NOT_RUN
+    assert finding.saw.endswith("are more than can be judged: lower edge.burst")
+    assert finding.seconds < 10, "another run would have more answers still"

@@ -176,3 +176,23 @@ def test_own_requests_have_drained_when_the_run_begins() -> None:
     assert settle_seconds(answers, LIMIT, 1.0) == pytest.approx(4.0, abs=0.05)
     assert settle_seconds(answers, LIMIT, 9.0) == 0
     assert settle_seconds([], LIMIT, 9.0) == 0
+
+
+@pytest.mark.timeout(20)
+def test_answers_that_nobody_could_judge_in_time_decide_nothing_at_once() -> None:
+    limit = Limit.of(6000, 500)
+    edges = Edges(limiters=[Nginx(6000, 500)], dice=random.Random(0))
+
+    judgement = judge(edges.answers(fast(limit, 1)), limit)
+
+    assert judgement.ruling is Ruling.UNDECIDED
+    assert judgement.clause == "603 answers with burst 500 are more than can be judged: lower edge.burst"
+    assert not judgement.points, "a pack is drawn by the same arithmetic"
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(60, 200), (600, 100), (6000, 100)])
+def test_a_large_limit_is_still_judged(rate: int, burst: int) -> None:
+    limit = Limit.of(rate, burst)
+    edges = Edges(limiters=[Nginx(rate, burst)], dice=random.Random(0))
+
+    assert judge(edges.answers(fast(limit, 1)), limit).points

@@ -156,6 +156,25 @@ def test_what_does_not_end_is_left_behind_and_did_not_run() -> None:
     assert found.findings[1].saw == "stopped: it had not ended after 0.2 s"
 
 
+def test_a_check_that_was_left_behind_sends_nothing_more() -> None:
+    began, stopped, ended = time.monotonic(), threading.Event(), threading.Event()
+    probe = replace(Edge().probe(), clock=lambda: time.monotonic() - began)
+
+    def goes_on(own: Probe) -> str:
+        stopped.wait(30)
+        try:
+            own.send("GET", "/api/healthz")
+        finally:
+            ended.set()
+        return "too late"
+
+    suite.run(Suite((check("a", look=goes_on),)), probe, stop_after=0.1)
+    stopped.set()
+
+    assert ended.wait(10)
+    assert not probe.samples.taken
+
+
 def test_an_interrupted_run_has_reported_what_ran() -> None:
     reports: list[Report] = []
 
