@@ -67,7 +67,9 @@ def canary(
     proposal.require_alike(stack, candidate)
     control = opened(stack, by=by, targets=targets)
     prepared = _prepared(control)
-    flags, stable = Flags.of(targets.places), deployed(stack)
+    stable = deployed(stack)
+    proposal.require_other_file(candidate, stable)
+    flags = Flags.of(targets.places)
     if stable.adapters["queue"] == "mock":  # nobody else delivers what the suite has the candidate accept
         flags.write(targets.flags.candidate, replace(flags.read(targets.flags.candidate), alerts_consume=True))
     print(f"  {candidate}: brought up beside {stack}, at weight 0", flush=True)
@@ -82,9 +84,10 @@ def canary(
     )
     made.require_new()
     pack = proven(made.candidate, since=control.now() - timedelta(hours=FRESH_HOURS))
+    _require_there(control, made)
+    _require_gates_known(made)
     _begin(control, prepared, made, pack)
     _sign(control, made, pack, unsigned)
-    _require_gates_known(made)
     ended(control.rise(State.CANARY, "canary", despite=despite_freeze))
     follow(control, wait)
 
@@ -101,6 +104,17 @@ def _prepared(control: Controller) -> Record | None:
     )
 
 
+def _require_there(control: Controller, made: Proposal) -> None:
+    """Raises RefusedError where the candidate does not answer now, whatever an earlier pack says of it."""
+    from cutover.rollout.effects import Answers
+
+    if not control.world.do(Answers("candidate")):
+        raise RefusedError(
+            f"{made.candidate.stack} does not answer, whatever its pack says: look why, cutover smoke -s "
+            f"{made.candidate.stack}, then cutover canary -s {control.stack} again"
+        )
+
+
 def _begin(control: Controller, prepared: Record | None, made: Proposal, pack: Pack) -> None:
     """Begins the rollout, unless it is prepared for the same release. Raises RefusedError where for another."""
     from cutover.rollout.record import Last
@@ -112,7 +126,7 @@ def _begin(control: Controller, prepared: Record | None, made: Proposal, pack: P
     if was != new:
         raise RefusedError(
             f"rollout {prepared.id} was prepared for {was[:12]}, and {made.candidate.stack} is {new[:12]} by now: "
-            f"cutover rollback -s {control.stack}, then cutover canary"
+            f"cutover rollback -s {control.stack}, then cutover canary -s {control.stack}"
         )
 
 

@@ -64,15 +64,15 @@ def traffic(
 
 
 def _require_candidate(found: Outputs, weight: int) -> None:
-    """Raises RefusedError where the edge says that nobody is in the candidate's slot: users would get a 502."""
+    """Raises RefusedError where nobody answers in the candidate's slot within a second: users would get a 504."""
     from cutover.rollout.pinned import Pinned
     from outputs.smoke import SmokeTarget
 
     target = found.read("smoke_target", SmokeTarget.from_output)
-    if target and Pinned(target.edge, "candidate").answers() is False:
+    if target and Pinned(target.edge, "candidate").answers() is not True:
         raise RefusedError(
-            f"nobody answers as the candidate of {found.stack}: bring it up first, or send it {weight} % all the same, "
-            f"cutover traffic -s {found.stack} {weight} --anyway REASON"
+            f"nobody answers in a second as the candidate of {found.stack}: bring it up first, or send it {weight} % "
+            f"all the same, cutover traffic -s {found.stack} {weight} --anyway REASON"
         )
 
 

@@ -74,8 +74,8 @@ def require_known(
             there[selector] = bool(prometheus.query(f"count({selector})"))
         if not there[selector]:
             raise CutoverError(
-                f"gate {gate.name!r} needs {selector}, which Prometheus does not have: bring the stack up with this "
-                "revision, and hold the image against the contract, cutover contract"
+                f"gate {gate.name!r} needs {selector}, which Prometheus does not have: some show once a track's smoke "
+                "suite has run, cutover smoke; else hold the image against the contract, cutover contract"
             )
 
 

@@ -43,6 +43,28 @@ def require_alike(base: str, candidate: str) -> None:
             )
 
 
+def require_other_file(candidate: str, stable: SmokeTarget) -> None:
+    """Raises RefusedError where the candidate's file asks for the release that stable has, before it is brought up."""
+    asked = config(candidate)
+    adapters = {**dict.fromkeys(stable.adapters, "production"), **(asked.get("web-next:adapters") or {})}
+    newest = max((each.version for each in files.load(PROJECT / "migrations")), default=0)
+    if (
+        str(asked.get("web-next:image", "")).rpartition("@")[2] == stable.image.rpartition("@")[2]
+        and asked.get("web-next:buildSha") == stable.build_sha
+        and str(asked.get("web-next:version")) == stable.version
+        and adapters == stable.adapters
+        and newest == stable.schema.version
+    ):
+        raise _same(candidate, stable)
+
+
+def _same(candidate: str, stable: SmokeTarget) -> RefusedError:
+    return RefusedError(
+        f"{candidate} has the release of {stable.stack}, {stable.version} ({stable.digest[:12]}): set another image, "
+        f"version or adapters on it, pulumi config set --path web-next:version VERSION -s {candidate}, then begin"
+    )
+
+
 def targets_of(base: Outputs) -> Targets:
     """Where all is set and read of a base. Raises StackMissingError when it was never brought up to its end."""
     target = base.read("smoke_target", SmokeTarget.from_output)
@@ -72,10 +94,7 @@ class Proposal:
     def require_new(self) -> None:
         """Raises RefusedError when the candidate is what stable runs already."""
         if self.candidate.digest == self.stable.digest:
-            raise RefusedError(
-                f"{self.candidate.stack} has the release of {self.stable.stack}, {self.stable.version} "
-                f"({self.stable.digest[:12]}): set another image, version or adapters on it, then begin"
-            )
+            raise _same(self.candidate.stack, self.stable)
 
     def record(self, pack: str, last: Last, at: datetime) -> Record:
         """The first revision of its record, prepared."""

@@ -146,7 +146,8 @@ def _why(record: Record, routes: Routes, judgement: Judgement | None) -> str:
     if judgement:
         return judgement.why
     return {
-        State.PREPARED: "signed, and it may begin" if record.signed else "the candidate's pack is not signed yet",
+        State.PREPARED: f"{record.releases.candidate.version} is proven at weight 0, and "
+        + ("signed" if record.signed else "canary goes on once its pack has three approvals"),
         State.FINISHING: f"{record.releases.candidate.version} is being made stable's own release",
         State.FINISHED: f"{record.releases.candidate.version} is stable's own release",
         State.ROLLED_BACK: record.last.why or "somebody took it back",
@@ -163,7 +164,7 @@ def _hints(record: Record, judgement: Judgement | None) -> Iterator[Hint]:
     version = record.releases.candidate.version
     match record.state:
         case State.PREPARED:
-            signed = "" if record.signed else ", once its pack is signed"
+            signed = "" if record.signed else "; until all three have approved its pack it says who has not"
             yield typed("canary", f"{record.phases[0].weight} % of the traffic to {version}{signed}")
         case State.FINISHING:
             yield typed("finish", "goes on with it")

@@ -98,7 +98,7 @@ def current() -> Steps[Kept]:
     """The record in the bucket. Raises NoRolloutError where there is none."""
     kept: Kept | None = yield ReadRecord()
     if kept is None:
-        raise NoRolloutError("there is no rollout: begin one, cutover canary")
+        raise NoRolloutError("there is no rollout: begin one, cutover canary -s STACK")
     return kept
 
 

@@ -136,7 +136,10 @@ class EdgeTraffic:
                 ) from None
             if error.status == 404:
                 raise NothingRoutesError(f"there is no edge {self.container}: bring its stack up first") from None
-            raise TrafficError(f"edge {self.container} does not run ({error}): start it, make up") from None
+            raise TrafficError(
+                f"edge {self.container} does not run: make up starts it, or docker unpause {self.container} where it "
+                f"is paused ({error})"
+            ) from None
         return self._said(done)
 
     def _said(self, done: Done) -> str:

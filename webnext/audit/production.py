@@ -53,6 +53,8 @@ class ProductionAudit:
 
     async def open(self) -> None:
         """Start the pool and the replaying; returns at once."""
+        for traffic in ("user", "smoke"):  # gates look for both before an entry has come
+            _figures(traffic)
         await self._postgres.open()
         if self._spool:
             replayer = Replayer(self._postgres, self._writer, self._spool)

@@ -14,7 +14,7 @@ import pytest
 
 from cutover.commands import rollout, waiting
 from cutover.commands.app import main
-from cutover.errors import CutoverError, NoGoError
+from cutover.errors import CutoverError, NoGoError, RefusedError
 from cutover.evidence import keeping
 from cutover.evidence.approvals import approve
 from cutover.evidence.bucket import RecordsBucket
@@ -128,6 +128,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
     monkeypatch.setattr(bring_up, "bring_up", made.bring_up)
     monkeypatch.setattr(proposal, "targets_of", lambda _base: TARGETS)
     monkeypatch.setattr(proposal, "candidate_of", lambda _base: "local-canary")
+    monkeypatch.setattr(proposal, "require_other_file", lambda _candidate, _stable: None)
     monkeypatch.setattr(proposal, "require_alike", lambda _base, _candidate: None)
     monkeypatch.setattr(settings, "settings_of", lambda _base: None)
     monkeypatch.setattr(settings, "phases_of", lambda _settings: PHASES)
@@ -255,7 +256,30 @@ def test_a_gate_whose_metric_nobody_has_stops_it_before_the_start(stacks: Stacks
     stacks.unknown = CutoverError("gate 'errors' needs nothing_total, which Prometheus does not have")
 
     assert main(["canary", "-s", "local", "--unsigned", "a test"]) == 1
-    assert (stacks.record.state, stacks.world.weight) == (State.PREPARED, 0)
+    assert (stacks.world.written, stacks.world.weight) == (None, 0)
+
+
+def test_a_pack_of_yesterday_begins_nothing_while_the_candidate_does_not_answer(
+    stacks: Stacks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stacks.world.answering = {"stable"}
+
+    assert main(["canary", "-s", "local", "--unsigned", "a test"]) == 13
+    assert "local-canary does not answer, whatever its pack says" in said(capsys)
+    assert (stacks.world.written, stacks.world.weight) == (None, 0)
+
+
+def test_what_is_no_other_release_by_its_file_is_not_even_brought_up(
+    stacks: Stacks, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_candidate: str, _stable: SmokeTarget) -> None:
+        raise RefusedError("local-canary has the release of local")
+
+    monkeypatch.setattr(proposal, "require_other_file", refuse)
+
+    assert main(["canary", "-s", "local", "--unsigned", "a test"]) == 13
+    assert stacks.up == []
+    assert "local-canary has the release of local" in said(capsys)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from cutover.errors import CutoverError, RefusedError, StackMissingError
 from cutover.rollout import proposal, stable_file
 from cutover.rollout.phases import PHASES, FlagValues
-from cutover.rollout.proposal import Proposal, candidate_of, require_alike, targets_of
+from cutover.rollout.proposal import Proposal, candidate_of, require_alike, require_other_file, targets_of
 from cutover.rollout.record import Last, State
 from cutover.rollout.stable_file import adopt
 from cutover.stacks import project
@@ -105,6 +105,29 @@ def test_the_release_that_stable_runs_already_is_no_candidate(folder: Path) -> N
     proposed().require_new()
     with pytest.raises(RefusedError, match=f"local-canary has the release of {TARGET.stack}"):
         proposed(candidate=replace(CANDIDATE, digest=TARGET.digest)).require_new()
+
+
+SAME = {"image": TARGET.image, "buildSha": TARGET.build_sha, "version": TARGET.version}
+
+
+def test_the_same_release_is_seen_in_the_candidates_file_before_it_is_brought_up(folder: Path) -> None:
+    real = replace(TARGET, adapters=dict.fromkeys(TARGET.adapters, "production"))
+    for number in range(TARGET.schema.version):
+        (folder / "migrations" / f"{number + 1:03}_step.sql").write_text("SELECT 1;\n")
+    stack(folder, "local-canary", **SAME)
+    with pytest.raises(
+        RefusedError, match=r"local-canary has the release of .*: set another image, version or adapters"
+    ):
+        require_other_file("local-canary", real)
+
+    for key in SAME:
+        stack(folder, "local-canary", **{**SAME, key: "another"})
+        require_other_file("local-canary", real)
+    stack(folder, "local-canary", **SAME, adapters="{audit: mock}")
+    require_other_file("local-canary", real)
+    stack(folder, "local-canary", **SAME)
+    (folder / "migrations" / f"{TARGET.schema.version + 1:03}_step.sql").write_text("SELECT 1;\n")
+    require_other_file("local-canary", real)
 
 
 def test_a_migration_that_takes_something_from_stable_leaves_no_way_back(folder: Path) -> None:

@@ -154,6 +154,7 @@ def split(monkeypatch: pytest.MonkeyPatch) -> Split:
     }
     monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, values))
     monkeypatch.setattr(traffic, "traffic_split", lambda _output: made)
+    monkeypatch.setattr(Pinned, "answers", lambda _pinned: True)
     return made
 
 
@@ -203,7 +204,7 @@ def test_the_command_refuses_a_share_that_is_none(split: Split, capsys: pytest.C
     assert split.share.weight == 10
 
 
-@pytest.mark.parametrize(("answers", "code"), [(True, 0), (None, 0), (False, 13)])
+@pytest.mark.parametrize(("answers", "code"), [(True, 0), (None, 13), (False, 13)])
 def test_a_share_rises_by_hand_only_where_somebody_answers(
     split: Split,
     monkeypatch: pytest.MonkeyPatch,
@@ -211,12 +212,12 @@ def test_a_share_rises_by_hand_only_where_somebody_answers(
     answers: bool | None,
     code: int,
 ) -> None:
-    """What has not answered in time may be slow; an edge that says 502 knows."""
+    """An address without a container says nothing at all, until the edge gives up on it."""
     monkeypatch.setattr(Pinned, "answers", lambda self: answers if self.track == "candidate" else True)
 
     assert main(["traffic", "-s", "local", "50"]) == code
     assert split.share.weight == (10 if code else 50)
-    assert ("nobody answers as the candidate of local" in capsys.readouterr().err) == bool(code)
+    assert ("nobody answers in a second as the candidate of local" in capsys.readouterr().err) == bool(code)
     assert main(["traffic", "-s", "local", "5"]) == 0, "it may always fall"
 
 
