@@ -1,18 +1,27 @@
 # `make help` lists the targets. up, check, test, preview, review, entrypoint, doctor, down and clean run from a bare clone, the others after `make up`.
 STACK ?= local
 SHELL := /bin/sh
-ENTER := [ -f .local/env ] || { echo "this clone is not prepared: run make up first" >&2; exit 1; }; . ./.local/env &&
+# What a person gives reaches the shell as a variable, letter for letter, and never as text of a command.
+GIVEN := STACK AGAINST REVIEWED VERB BY WHY PR IMAGE APP EDGE BUILD_SHA VERSION OPTIONS FUZZ_EXAMPLES FUZZ_URL SOAK_SECONDS PULUMI_BACKEND_URL GITHUB_STEP_SUMMARY
+$(foreach name,$(GIVEN),$(if $(filter-out undefined,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
+export STACK
+ifeq ($(strip $(STACK)),)
+$(error STACK is empty: name a stack, such as STACK=local)
+endif
+# What `make up` has made; `offline/bootstrap.sh tools` makes the first of it, the environment to work in.
+ENTER := [ -f .local/env ] && [ -f Pulumi.local.yaml ] || { echo "this clone is not prepared: run make up first" >&2; exit 1; }; . ./.local/env &&
+WITH_TOOLS := . ./.local/env &&
 # A shell with a bucket of states is of AWS: it has Pulumi's official providers, and packages of the program alone.
 ON_AWS = $(filter s3://%,$(PULUMI_BACKEND_URL))
-CUTOVER = $(if $(ON_AWS),.venv/bin/python -m cutover,$(ENTER) cutover)
+CUTOVER = $(if $(ON_AWS),.venv/bin/python -m cutover,$(WITH_TOOLS) cutover)
 TOOLS = $(if $(ON_AWS),[ -e .venv ] || { python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements.txt; },offline/bootstrap.sh tools)
-COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $(OPTIONS)
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $$OPTIONS
 
 .DEFAULT_GOAL := help
 .PHONY: help up down clean doctor check test unit engine browser e2e rehearse soak lint smoke outputs preview review drift deploy rollout rollback comment summary release propose fuzz entrypoint bench pins
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## set up what is missing, bring up the stack local, end with GO or NO-GO and the address
 	@offline/bootstrap.sh up
@@ -28,17 +37,14 @@ doctor: ## look at every prerequisite, change nothing
 	@offline/bootstrap.sh doctor
 
 smoke: ## run the smoke suite against STACK (default local)
-	@$(ENTER) cutover smoke -s $(STACK)
+	@$(ENTER) cutover smoke -s "$$STACK"
 
 outputs: ## print the outputs of STACK as JSON, secrets masked
-	@$(ENTER) cutover outputs -s $(STACK)
+	@$(ENTER) cutover outputs -s "$$STACK"
 
 preview: ## preview STACK; prod offline, without credentials, on a scratch copy
 	@offline/bootstrap.sh tools
-	@$(ENTER) cutover preview -s $(STACK)
-
-# What a person gives reaches the shell as a variable and never as text of a command.
-export STACK
+	@$(WITH_TOOLS) cutover preview -s "$$STACK"
 
 review: ## say what a change does to STACK; without its state compared with AGAINST, such as origin/main
 	@$(TOOLS)
@@ -69,6 +75,7 @@ comment: ## for GitHub: put the last review of STACK on the pull request PR, in 
 	@.github/steps/comment.sh
 
 summary: ## for GitHub: put the last review of STACK on the run's page
+	@[ -f ".local/review/$$STACK.md" ] || { echo "there is no .local/review/$$STACK.md: run make review STACK=$$STACK first" >&2; exit 1; }
 	@cat ".local/review/$$STACK.md" >>"$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
 
 release: ## for GitHub: push the images that `make up` built into STACK's repositories, scanned
@@ -100,7 +107,7 @@ e2e: ## the end-to-end tests alone: the whole system on this machine
 	@$(ENTER) python -m pytest -m "alone and not soak" tests/e2e && python -m pytest -n 3 -m "not soak and not alone" tests/e2e
 
 drill-restore: ## a second audit database from a backup, compared with the first, and gone
-	@. .local/env && cutover drill restore -s local
+	@$(ENTER) cutover drill restore -s local
 
 rehearse: ## the whole cutover on stacks of its own, under load: mocks to real, taken back once, then through; with a report
 	@offline/bootstrap.sh up

@@ -5,11 +5,12 @@ set -eu
 like() {
   [ "$(printf '%s' "$2" | tr '\n' '|' | grep -Ecx "$3")" = 1 ] || { echo "$1 is '$2': it must be $4" >&2; exit 1; }
 }
-like STACK "$STACK" '[a-z][a-z0-9-]*' "a stack's name"
-like VERSION "$VERSION" '[0-9]+\.[0-9]+\.[0-9]+' 'three numbers, such as 1.5.2'
-like BUILD_SHA "$BUILD_SHA" '[0-9a-f]{7,40}' 'a commit'
-like APP "$APP" '[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}' 'repository@sha256:…'
-like EDGE "$EDGE" '[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}' 'repository@sha256:…'
+like STACK "${STACK:-}" '[a-z][a-z0-9-]*' "a stack's name"
+like VERSION "${VERSION:-}" '[0-9]+\.[0-9]+\.[0-9]+' 'three numbers, such as 1.5.2'
+like BUILD_SHA "${BUILD_SHA:-}" '[0-9a-f]{7,40}' 'a commit'
+like APP "${APP:-}" '[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}' 'repository@sha256:…'
+like EDGE "${EDGE:-}" '[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}' 'repository@sha256:…'
+command -v gh >/dev/null || { echo "gh is not on PATH: install GitHub's CLI and log in" >&2; exit 1; }
 branch="release/$STACK-$VERSION"
 git switch --create "$branch"
 sed -i \

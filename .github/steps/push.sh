@@ -2,11 +2,12 @@
 # Pushes the images that this clone has built into STACK's repositories, and waits for what ECR's scan finds: a critical or
 # high finding ends it, and nothing refers to the image yet. IMAGE and EDGE name other images than the built ones.
 set -euo pipefail
+[ -x .venv/bin/python ] || { echo "this clone is not prepared: run make up first" >&2; exit 1; }
 built=$(.venv/bin/python -m offline.images.build web-next nginx)
 image=${IMAGE:-$(awk '$1 == "web-next" { print $2 }' <<<"$built")}
 edge=${EDGE:-$(awk '$1 == "nginx" { print $2 }' <<<"$built")}
 pushed=$(.venv/bin/python -m cutover image push -s "$STACK" "$image" --edge "$edge" ${VERSION:+--tag "$VERSION"} |
-  tee /dev/stderr | grep -o '[^ ]*@sha256:[0-9a-f]*')
+  tee >(cat >&2) | grep -o '[^ ]*@sha256:[0-9a-f]*')
 for name in $pushed; do
   repository=${name#*/}
   scan=(--repository-name "${repository%@*}" --image-id "imageDigest=${name#*@}")

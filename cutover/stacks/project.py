@@ -11,6 +11,8 @@ from typing import Any
 from cutover.errors import CutoverError, NotPreparedError, StackMissingError
 
 PROJECT = Path(__file__).parents[2]
+MADE = ("local", "local-canary")
+"""The stacks whose files a machine has of its own: offline/stackfile.py writes them."""
 
 
 def config(stack: str, project: Path | None = None) -> dict[str, Any]:
@@ -25,7 +27,9 @@ def document(stack: str, project: Path | None = None) -> dict[str, Any]:
 
     path = (project or PROJECT) / f"Pulumi.{stack}.yaml"
     if not path.exists():
-        raise StackMissingError(f"there is no Pulumi.{stack}.yaml: the stacks here are {', '.join(stack_names())}")
+        what = f"the stacks here are {', '.join(stack_names())}"
+        made = f"run make up, which writes it; {what}" if stack in MADE else what
+        raise StackMissingError(f"there is no Pulumi.{stack}.yaml: {made}")
     text = path.read_text(errors="replace")
     if not text.strip():
         raise CutoverError(

@@ -101,7 +101,20 @@ def test_hooks_are_the_stages_of_check_and_need_nothing_from_elsewhere() -> None
     assert not any(hook["pass_filenames"] for hook in local["hooks"])
 
 
-TARGETS = ["smoke", "outputs", "lint", "unit", "engine", "browser", "e2e", "soak", "fuzz", "pins", "bench"]
+TARGETS = [
+    "smoke",
+    "outputs",
+    "drill-restore",
+    "lint",
+    "unit",
+    "engine",
+    "browser",
+    "e2e",
+    "soak",
+    "fuzz",
+    "pins",
+    "bench",
+]
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -122,3 +135,32 @@ def test_a_clone_that_is_not_prepared_is_told_so_in_one_line(target: str, tmp_pa
     assert line == "this clone is not prepared: run make up first"
     assert ended.startswith("make: *** ")
     assert line in (ROOT / "docs" / "runbook.md").read_text()
+
+
+def test_a_clone_with_its_tools_alone_is_not_prepared_for_what_runs(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "env").touch()
+    for target in ("smoke", "drill-restore", "engine"):
+        told = subprocess.run(
+            ["make", "--silent", target],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=fence.ENVIRONMENT | {"PATH": os.environ["PATH"]},
+        )
+        assert told.stderr.splitlines()[0] == "this clone is not prepared: run make up first", target
+
+
+def test_the_list_of_targets_has_its_second_column_in_one_line() -> None:
+    listed = subprocess.run(
+        ["make", "help"],
+        cwd=ROOT,
+        env=fence.ENVIRONMENT | {"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert {line[len("  make drill-restore")] for line in listed} == {" "}
+    assert all(line[21] != " " for line in listed)

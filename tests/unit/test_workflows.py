@@ -7,13 +7,15 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from tests.support import fence
 from tests.support.workflows import FOLDER, ROOT, STEPS, Step, jobs, workflows
 
-TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))
 WRITES = {
     ("release", "push"): {"id-token", "attestations"},
     ("release", "propose"): {"contents", "pull-requests"},
@@ -154,7 +156,7 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(step: Step, clone: Path) -> subprocess.CompletedProcess[str]:
+def run(step: Step, clone: Path, errors: IO[str] | int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     """Runs a step as GitHub does, with what the doubles need beside."""
     beside = {"APP": GIVEN["needs.push.outputs.app"], "EDGE_IMAGE": GIVEN["needs.push.outputs.edge"]}
     environment = fence.ENVIRONMENT | {
@@ -165,7 +167,13 @@ def run(step: Step, clone: Path) -> subprocess.CompletedProcess[str]:
     }
     command = (step.run or "").removeprefix("sudo ").removeprefix("-E ")
     return subprocess.run(
-        ["/bin/sh", "-ec", command], cwd=clone, env=environment, capture_output=True, text=True, check=False
+        ["/bin/sh", "-ec", command],
+        cwd=clone,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        check=False,
     )
 
 
@@ -182,6 +190,104 @@ def test_a_step_runs_the_commands_that_it_is_listed_with(step: Step, clone: Path
     assert not (clone / "stolen").exists(), "what a person gives is no command"
     if step.run == "make summary":
         assert "**prod** nothing changes." in done.stdout
+
+
+ASSIGNED = set(re.findall(r"^([A-Z_]+) :?= ", MAKEFILE, re.MULTILINE))
+USED = set(re.findall(r"\$\$?[({]?([A-Z_]{2,})", MAKEFILE)) - ASSIGNED - {"PATH", "MAKEFILE_LIST"}
+"""What a person may give to a target."""
+STEALS = 'x"; touch stolen; $(shell touch stolen) `touch stolen` $5'
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_nothing_that_a_person_gives_is_text_of_a_command(target: str, clone: Path) -> None:
+    assert {"STACK", "OPTIONS", "WHY"} <= USED
+    done = subprocess.run(
+        ["make", "--dry-run", target, *(f"{name}={STEALS}" for name in sorted(USED))],
+        cwd=clone,
+        env=fence.ENVIRONMENT | {"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "stolen" not in done.stdout
+    assert not (clone / "stolen").exists()
+
+
+@pytest.mark.parametrize("target", ["smoke", "outputs", "preview", "review", "drift", "rollback"])
+def test_what_a_person_gives_to_a_target_comes_as_it_was_typed(target: str, clone: Path) -> None:
+    (clone / "Pulumi.local.yaml").touch()
+
+    done = typed(clone, target, f"STACK={STEALS}", "WHY=costs $5; touch stolen")
+
+    assert f"-s {STEALS}" in (clone / "called").read_text(), done.stderr
+    assert target != "rollback" or "--why costs $5; touch stolen" in (clone / "called").read_text()
+    assert not (clone / "stolen").exists()
+
+
+@pytest.mark.parametrize("target", ["smoke", "preview", "rollback", "propose"])
+def test_an_empty_stack_is_said_to_be_empty(target: str, clone: Path) -> None:
+    done = typed(clone, target, "STACK=")
+
+    assert done.returncode
+    assert "STACK is empty: name a stack, such as STACK=local" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (clone / "called").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["propose"], "VERSION is '': it must be three numbers, such as 1.5.2"),
+        (["propose", "VERSION=1.5.2"], "BUILD_SHA is '': it must be a commit"),
+        (["comment"], "there is no .local/review/local.md: run make review STACK=local first"),
+        (["comment", "STACK=prod"], "PR is empty: name the pull request by its number, such as PR=7"),
+        (["summary"], "there is no .local/review/local.md: run make review STACK=local first"),
+    ],
+)
+def test_a_step_that_a_person_runs_by_hand_says_in_a_line_what_it_lacks(
+    words: list[str], line: str, clone: Path
+) -> None:
+    done = typed(clone, *words)
+
+    assert done.returncode
+    assert done.stderr.splitlines()[0] == line
+    assert len(done.stderr.splitlines()) == 2, "the other is make's"
+    assert not (clone / "called").exists()
+
+
+@pytest.mark.parametrize("target", ["comment", "propose"])
+def test_a_machine_without_githubs_cli_is_told_so_before_anything_is_changed(target: str, clone: Path) -> None:
+    (clone / "bin" / "gh").unlink()
+    tools = clone / "tools"
+    tools.mkdir()
+    for name in ("make", "sh", "grep", "tr", "head"):
+        (tools / name).symlink_to(shutil.which(name) or "")
+
+    digest = "@sha256:" + "0" * 64
+    given = ["VERSION=1.5.2", "BUILD_SHA=36aae3b", f"APP=app{digest}", f"EDGE=edge{digest}", "PR=7", "STACK=prod"]
+    done = typed(clone, target, *given, path=str(tools))
+
+    assert done.stderr.splitlines()[0] == "gh is not on PATH: install GitHub's CLI and log in"
+
+
+def test_what_a_release_says_is_added_to_a_log_and_never_cuts_it(clone: Path) -> None:
+    log = clone / "log"
+    log.write_text("what was said before\n")
+    step = one("release", "sudo -E make release")
+    with log.open("a") as errors:
+        done = run(step, clone, errors)
+
+    assert done.returncode == 0
+    assert log.read_text().startswith("what was said before\n")
+    assert "@sha256:" in log.read_text()
+
+
+def typed(clone: Path, *words: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
+    """Runs make as a person does."""
+    environment = fence.ENVIRONMENT | {"PATH": f"{clone / 'bin'}:{path}", "HOME": str(clone)}
+    return subprocess.run(["make", *words], cwd=clone, env=environment, capture_output=True, text=True, check=False)
 
 
 def one(workflow: str, command: str) -> Step:

@@ -23,6 +23,7 @@ from cutover.errors import (
 from cutover.stacks import bring_up as bringing_up
 from cutover.stacks import outputs, project, update
 from cutover.stacks.bring_up import bring_up
+from offline import stackfile
 from tests.support.database_output import OUTPUT, SCHEMA
 from tests.support.edge_double import TARGET
 from tests.support.pulumi_says import failed, lock
@@ -285,6 +286,19 @@ def test_a_stack_without_a_file_is_refused_with_those_that_have_one(backend: Pat
     with pytest.raises(StackMissingError, match=r"there is no Pulumi\.prd\.yaml: the stacks here are .*\bprod\b"):
         bring_up("prd", refresh=False)
     assert not backend.exists()
+
+
+@pytest.mark.parametrize("stack", ["local", "local-canary"])
+def test_where_a_machines_own_stack_has_no_file_the_way_out_is_what_writes_it(backend: Path, stack: str) -> None:
+    for name in project.MADE:
+        (project.PROJECT / f"Pulumi.{name}.yaml").unlink(missing_ok=True)
+
+    with pytest.raises(StackMissingError, match=rf"there is no Pulumi\.{stack}\.yaml: run make up, which writes it; "):
+        bring_up(stack, refresh=False)
+
+
+def test_the_stacks_that_are_said_to_be_made_are_those_that_are() -> None:
+    assert set(project.MADE) == set(stackfile.STACKS)
 
 
 def test_a_stack_on_aws_is_refused_where_the_providers_are_stand_ins(
