@@ -25,6 +25,11 @@ class Heartbeat:
             "1 while a phase is on and nobody holds it: then somebody must watch",
             registry=self.registry,
         )
+        self._held = Gauge(
+            "web_next_rollout_held",
+            "1 while a hold keeps users at the candidate: then somebody must decide",
+            registry=self.registry,
+        )
         self._weight = Gauge(
             "web_next_rollout_weight",
             "The candidate's share in percent, by what says so (record, routes)",
@@ -42,6 +47,7 @@ class Heartbeat:
         """A tick has ended at a time, and saw this; None where there is no rollout."""
         self._ticked.set(seconds)
         self._on.set(status is not None and status.phase_on)
+        self._held.set(status is not None and status.held)
         self._weight.clear()
         self._evidence.clear()
         if status is None:

@@ -24,7 +24,7 @@ REGION = "AWS_REGION"
 
 def tick(stack: str, bucket: str) -> str:
     """Ticks once as the record in `bucket` says, and returns the line of JSON for the log: `ticked` is true, and of a
-    rollout its status is there too. Whoever counts such lines knows that somebody watches.
+    rollout its status is there too, and whether it is `held`. Whoever counts such lines knows that somebody watches.
 
     Raises NotPreparedError without a region in the environment, and what a tick does; then there is no line.
     """
@@ -34,7 +34,8 @@ def tick(stack: str, bucket: str) -> str:
     records = RecordsBucket(bucket, aws.client("s3", aws.Account(region=region)))
     kept = Store(records).read()
     status = _ticked(stack, kept.record.targets, BucketJournal(records)) if kept else None
-    return json.dumps({"ticked": True, "stack": stack, **(status.output() if status else {})})
+    of_rollout = {"held": status.held, **status.output()} if status else {}
+    return json.dumps({"ticked": True, "stack": stack, **of_rollout})
 
 
 def _ticked(stack: str, targets: Targets, journal: BucketJournal) -> Status | None:

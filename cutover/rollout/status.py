@@ -119,6 +119,12 @@ class Status(Shape):
         return self.state in (State.CANARY, State.STAGED, State.PRODUCTION) and not self.hold
 
     @property
+    def held(self) -> bool:
+        """Whether a hold keeps users at the candidate: then somebody must decide."""
+        weight = self.weight if self.routes.weight is None else self.routes.weight
+        return self.hold is not None and weight > 0
+
+    @property
     def late(self) -> float:
         """How many seconds old the figures are that the gates were judged by, 0 without any."""
         return (self.at - self.judgement.at).total_seconds() if self.judgement else 0.0

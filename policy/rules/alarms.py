@@ -38,6 +38,7 @@ OF_OUR_LOGS = (
     "AwayRedis",
     "AwayS3",
     "AwaySettings",
+    "RolloutHeld",
     "RolloutTicks",
     "deadLetters",
     "oldestAlertSeconds",

@@ -253,6 +253,20 @@ tests:
         values: "0+10x90"
     alert_rule_test:
       - {alertname: CandidateUnwatched, eval_time: 14m, exp_alerts: []}
+  - name: a hold keeps users at the candidate, and then nobody any more
+    interval: 10s
+    input_series:
+      - series: 'web_next_rollout_held{job="watch"}'
+        values: "0x30 1x60 0x30"
+    alert_rule_test:
+      - {alertname: RolloutHeld, eval_time: 9m50s, exp_alerts: []}
+      - alertname: RolloutHeld
+        eval_time: 10m30s
+        exp_alerts:
+          - exp_labels: {severity: ticket}
+            exp_annotations:
+              summary: "A rollout is held while the candidate has users, and for 5 minutes nobody has decided"
+      - {alertname: RolloutHeld, eval_time: 16m, exp_alerts: []}
 """
 
 

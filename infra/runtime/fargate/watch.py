@@ -1,4 +1,4 @@
-"""Who watches a rollout on AWS: a tick each minute, in a task of its own, and the alarm on its silence."""
+"""Who watches a rollout on AWS: a tick each minute, in a task of its own, the alarm on its silence, and on a hold."""
 
 from __future__ import annotations
 
@@ -22,12 +22,18 @@ LIMIT_SECONDS = 50
 """After it a tick is ended, so that one that hangs is over before the next but one begins."""
 CPU, MEMORY_MIB = "256", 512
 """The least that Fargate has."""
-TICKS, WEIGHT = "RolloutTicks", "RolloutWeight"
-COUNTED = {TICKS: ("{ $.ticked IS TRUE }", "1"), WEIGHT: ("{ $.routes.weight >= 0 }", "$.routes.weight")}
+TICKS, WEIGHT, HELD = "RolloutTicks", "RolloutWeight", "RolloutHeld"
+COUNTED = {
+    TICKS: ("{ $.ticked IS TRUE }", "1"),
+    WEIGHT: ("{ $.routes.weight >= 0 }", "$.routes.weight"),
+    HELD: ("{ $.held IS TRUE }", "1"),
+}
 """What is taken out of the line that a tick ends with (`cutover/rollout/scheduled.py`): metric → pattern, value."""
 USERS = "EdgeRequests-candidate"
 """The users whom the candidate answers, as `metrics.py` counts them."""
 SILENT_MINUTES, USED_MINUTES = 3, 15
+HELD_MINUTES, AMONG = 5, 6
+"""Of six minutes one may be without a tick."""
 
 
 def watch_alarms(namespace: str) -> Iterator[Alarm]:
@@ -53,6 +59,21 @@ def watch_alarms(namespace: str) -> Iterator[Alarm]:
         enough=1,
         missing="notBreaching",
         quiet=True,
+    )
+
+
+def held_alarm(namespace: str) -> Alarm:
+    """The alarm on users whom a hold keeps at the candidate."""
+    return Alarm(
+        name="rollout-held",
+        says=f"for {HELD_MINUTES} minutes a rollout is held while the candidate has users, and nobody has decided: "
+        "cutover status has the reason",
+        of=Metric(namespace=namespace, name=HELD, statistic="Sum"),
+        beyond="GreaterThanOrEqualToThreshold",
+        threshold=1,
+        periods=AMONG,
+        enough=HELD_MINUTES,
+        missing="notBreaching",
     )
 
 
@@ -102,7 +123,7 @@ class Watch(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._called = f"{args.names.prefix}-watch"
         self._schedule(self._task(execution), execution)
-        self._dead_man()
+        self._alarms()
         self.register_outputs({})
 
     def _task(self, execution: ExecutionRole) -> aws.ecs.TaskDefinition:
@@ -177,8 +198,8 @@ class Watch(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _dead_man(self) -> None:
-        """Silence while the candidate has users is an alarm, and without users none."""
+    def _alarms(self) -> None:
+        """Silence while the candidate has users is an alarm, and without users none; so is a hold that lasts."""
         args, name = self._args, self._name
         for metric, (pattern, value) in COUNTED.items():
             aws.cloudwatch.LogMetricFilter(
@@ -195,6 +216,7 @@ class Watch(pulumi.ComponentResource):
             declare(name, args.names.prefix, args.topic, alarm, self._child)
             for alarm in watch_alarms(args.names.metrics)
         ]
+        declare(name, args.names.prefix, args.topic, held_alarm(args.names.metrics), self._child)
         named = pulumi.Output.all(*(half.name for half in halves))
         aws.cloudwatch.CompositeAlarm(
             name,

@@ -11,6 +11,7 @@ import pytest
 
 from cutover.errors import TrafficError
 from cutover.rollout.machine import VERBS
+from cutover.rollout.record import Record
 from cutover.rollout.status import Routes, Status
 from cutover.rollout.table import COLUMNS, duration, evidence, share, table
 from cutover.traffic.split import Mark, Share
@@ -103,6 +104,23 @@ def test_somebody_must_watch_while_the_candidate_is_judged_and_nobody_holds_it()
 
     assert watched == {"canary", "staged"}
     assert not _on(HELD)
+
+
+@pytest.mark.parametrize(
+    ("record", "routes", "held"),
+    [
+        (HELD, Routes(weight=50), True),
+        (HELD, Routes(unread="Docker does not answer"), True),
+        (HELD, Routes(weight=0), False),
+        (STAGED, Routes(weight=50), False),
+        (replace(PREPARED, hold="asked"), Routes(weight=0), False),
+        (replace(PREPARED, hold="asked"), Routes(weight=10), True),
+    ],
+)
+def test_a_rollout_is_held_while_a_hold_keeps_users_at_the_candidate(
+    record: Record, routes: Routes, held: bool
+) -> None:
+    assert Status.of(record, routes, record.since).held is held
 
 
 def _on(record: object) -> bool:

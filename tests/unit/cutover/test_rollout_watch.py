@@ -103,6 +103,12 @@ def test_nobody_must_watch_what_is_held_or_has_no_phase(name: str) -> None:
     assert Said(named(name).status).gauge("web_next_rollout_phase_on") == 0
 
 
+def test_the_heartbeat_says_that_a_hold_keeps_users_at_the_candidate() -> None:
+    assert Said(named("held").status).gauge("web_next_rollout_held") == 1
+    for other in (None, named("passed").status, named("rolled back").status):
+        assert Said(named("held").status, other).gauge("web_next_rollout_held") == 0
+
+
 def test_the_heartbeat_stands_still_when_ticks_fail() -> None:
     said = Said(TrafficError("away"))
 

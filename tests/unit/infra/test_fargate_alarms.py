@@ -57,8 +57,8 @@ WELL: Minute = {
     **{figure.of("stable"): 0 for figure in (*FALLBACKS.values(), *AWAY)},
 }
 WORKS: Minute = {"RunningTaskCount": 1, OLDEST: 0, DEAD: 0, PENDING: 0}
-DEAD_MANS = ("no-ticks", "candidate-used")
-"""The halves of the watch's alarm: test_fargate_watch.py."""
+WATCHS = ("no-ticks", "candidate-used", "rollout-held")
+"""The halves of the watch's alarm, and the one on a hold: test_fargate_watch.py."""
 WORK = ("worker-", "alerts-", "dead-")
 """How the names of the alarms on the worker begin."""
 
@@ -70,7 +70,7 @@ def prod() -> Recording:
 
 def alarms(declared: Recording) -> dict[str, dict[str, Any]]:
     named = {one.inputs["name"].removeprefix("web-next-test-"): one.inputs for one in declared.of(ALARM)}
-    others = ("database-", "queues-", "audit-partition-", *DEAD_MANS)
+    others = ("database-", "queues-", "audit-partition-", *WATCHS)
     return {name: alarm for name, alarm in named.items() if not name.startswith(others)}
 
 

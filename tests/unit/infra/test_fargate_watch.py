@@ -1,11 +1,11 @@
-"""Who watches on AWS: the task that ticks, what starts it each minute, and the alarm on its silence."""
+"""Who watches on AWS: the task that ticks, what starts it each minute, the alarm on its silence and on a hold."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from operator import gt, lt
+from operator import ge, gt, lt
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from tests.unit.infra.recorder import Recording
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
-TICKS, USERS = "RolloutTicks", "EdgeRequests-candidate"
+TICKS, USERS, HELD = "RolloutTicks", "EdgeRequests-candidate", "RolloutHeld"
 Minute = Mapping[str, float]
 
 
@@ -92,13 +92,20 @@ def test_its_cluster_is_its_own_for_container_insights_would_charge_each_of_its_
 def half(prod: Recording, name: str, minutes: Sequence[Minute]) -> bool:
     """Whether a half of the alarm is in ALARM at the end of these minutes."""
     (alarm,) = (one.inputs for one in prod.of(ALARM) if one.inputs["name"] == name)
-    assert (alarm["statistic"], alarm["period"], alarm["namespace"]) == ("Sum", 60, NAMES.metrics)
     assert {"alarmActions", "okActions"} & alarm.keys() == set(), "by itself it wakes nobody"
+    return alarms(alarm, minutes)
+
+
+def alarms(alarm: Mapping[str, Any], minutes: Sequence[Minute]) -> bool:
+    """Whether an alarm is in ALARM at the end of these minutes."""
+    assert (alarm["statistic"], alarm["period"], alarm["namespace"]) == ("Sum", 60, NAMES.metrics)
     seen = [minute.get(alarm["metricName"]) for minute in minutes[-int(alarm["evaluationPeriods"]) :]]
     silence = alarm["treatMissingData"] == "breaching"
-    beyond: Callable[[float, float], bool] = {"LessThanThreshold": lt, "GreaterThanThreshold": gt}[
-        alarm["comparisonOperator"]
-    ]
+    beyond: Callable[[float, float], bool] = {
+        "LessThanThreshold": lt,
+        "GreaterThanThreshold": gt,
+        "GreaterThanOrEqualToThreshold": ge,
+    }[alarm["comparisonOperator"]]
     over: list[bool] = [silence if value is None else beyond(value, alarm["threshold"]) for value in seen]
     return sum(over) >= int(alarm.get("datapointsToAlarm", alarm["evaluationPeriods"]))
 
@@ -147,6 +154,27 @@ def test_silence_wakes_somebody_while_the_candidate_has_users_and_nobody_else_ev
     assert pages(prod, minutes) is woken
 
 
+@pytest.mark.parametrize(
+    ("minutes", "told"),
+    [
+        ([{TICKS: 1}] * 10, False),
+        ([{TICKS: 1, HELD: 1}] * 4, False),
+        ([{TICKS: 1}] * 10 + [{TICKS: 1, HELD: 1}] * 5, True),
+        ([{TICKS: 1, HELD: 1}] * 3 + [{}] + [{TICKS: 2, HELD: 2}] * 2, True),
+        ([{TICKS: 1, HELD: 1}] * 10 + [{TICKS: 1}] * 2, False),
+        ([{}] * 10, False),
+    ],
+    ids=["none", "a short one", "one that lasts", "a minute without a tick", "somebody has decided", "no rollout"],
+)
+def test_a_hold_that_keeps_users_at_the_candidate_for_five_minutes_is_told(
+    prod: Recording, minutes: list[Minute], told: bool
+) -> None:
+    (alarm,) = (one.inputs for one in prod.of(ALARM) if one.inputs["name"] == "web-next-test-rollout-held")
+
+    assert alarms(alarm, minutes) is told
+    assert alarm["alarmActions"] == alarm["okActions"] == prod.one(COMPOSITE).inputs["alarmActions"]
+
+
 def test_whoever_is_woken_is_told_what_to_do_and_when_it_is_over(prod: Recording) -> None:
     alarm = prod.one(COMPOSITE).inputs
 
@@ -161,7 +189,7 @@ def test_whoever_is_woken_is_told_what_to_do_and_when_it_is_over(prod: Recording
 def test_both_halves_look_at_metrics_that_are_made(prod: Recording) -> None:
     made = {one.inputs["metricTransformation"]["name"] for one in prod.of(FILTER)}
 
-    assert {TICKS, USERS} <= made
+    assert {TICKS, USERS, HELD} <= made
 
 
 def counted(prod: Recording, line: dict[str, Any]) -> dict[str, float]:
@@ -190,6 +218,8 @@ def test_each_tick_is_counted_by_the_line_that_it_writes(prod: Recording, monkey
     assert counted(prod, json.loads(stack.tick())) == {TICKS: 1}
     stack.begun(State.FINISHING)
     assert counted(prod, json.loads(stack.tick())) == {TICKS: 1, "RolloutWeight": 100}
+    stack.begun(State.FINISHING, hold="the desk asks to wait")
+    assert counted(prod, json.loads(stack.tick())) == {TICKS: 1, "RolloutWeight": 100, HELD: 1}
 
 
 def test_a_candidate_has_no_watch_of_its_own() -> None:

@@ -167,7 +167,7 @@ def test_what_a_container_logs_in_the_shape_of_another_counts_for_nothing(prod: 
         "edge": [json.loads(log_line(**values)) for values in ({}, {"traffic": "smoke"}, {"status": 429}, PUSH)],
         "app": [{"away": "postgres"}, {"autoPauses": 1}, {SPOOLED: 0}],
         "worker": [{OLDEST: 0}, {DEAD: 0}, {PENDING: 0}],
-        "watch": [{"ticked": True}, {"routes": {"weight": 10}}],
+        "watch": [{"ticked": True}, {"routes": {"weight": 10}}, {"held": True}],
     }
     filters = [one.inputs for one in prod.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
     read = {
