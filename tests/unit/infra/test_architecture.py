@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra.monitoring import RUNWAY_METRIC
 from infra.runtime.fargate.balancer import TRACKS
+from infra.runtime.fargate.watch import HELD
 from infra.runtime.fargate.work import DEAD, OLDEST, PENDING, SPOOLED
 from outputs.log_figures import LogFigure
 from tests.unit.infra.configs import FARGATE, changed
@@ -33,6 +34,7 @@ SAID_BY = {
     RUNWAY_METRIC: "upkeep",
     **dict.fromkeys((OLDEST, DEAD, PENDING), "worker"),
     SPOOLED: "app",
+    HELD: "watch",
     **{figure.of(track): "tracks" for figure in LogFigure for track in TRACKS},
 }
 """Who writes the line of which a filter makes a metric without dimensions."""
