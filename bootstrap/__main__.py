@@ -48,6 +48,7 @@ roles = Roles(
         bucket=bucket.name,
         alias=f"alias/{NAME}",
         zones=config.require_object("hostedZones"),
+        evidence=config.require_object("evidenceBuckets"),
     ),
     repository=config.require("repository"),
     provider=config.require_bool("githubProvider"),

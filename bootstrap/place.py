@@ -47,13 +47,15 @@ def _statement(
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """An account and region, whose stacks' state is in `bucket`, with secrets under the key named `alias`. `zones` are
-    the ids of the hosted zones that records of certificates and the console's name go into."""
+    the ids of the hosted zones that records of certificates and the console's name go into, `evidence` the buckets that
+    stacks have for it by other names than the derived."""
 
     account: str
     region: str
     bucket: str
     alias: str
     zones: Sequence[str]
+    evidence: Sequence[str] = ()
 
     def arn(self, service: str, *what: str) -> list[str]:
         """ARNs of a service in the region."""
@@ -65,7 +67,9 @@ class Place:
 
     def buckets(self, *purposes: str, inside: str = "") -> list[str]:
         """ARNs of the stacks' buckets for these purposes, or of the objects in them."""
-        return [f"arn:aws:s3:::{NAMED}-{purpose}-{self.account}{inside}" for purpose in purposes]
+        named = [f"{NAMED}-{purpose}-{self.account}" for purpose in purposes]
+        named += self.evidence if "evidence" in purposes else ()
+        return [f"arn:aws:s3:::{name}{inside}" for name in named]
 
     @property
     def state(self) -> str:

@@ -27,6 +27,7 @@ FOLDER = PROJECT / "bootstrap"
 PLACEHOLDERS = {"account": "111122223333", "repository": "^example[@/]", "hostedZones": "Z0{20}"}
 """A pattern of what the committed file has until somebody puts the real values there."""
 _OWNER, _NAME = "[A-Za-z0-9-]+", "[A-Za-z0-9._-]+"
+_BUCKET = re.compile("(?!web-next-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ZONE = re.compile(r"Z[A-Z0-9]+")
 FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "account": (lambda value: bool(re.fullmatch("[0-9]{12}", str(value))), "an account id, 12 digits, in quotes"),
@@ -42,6 +43,10 @@ FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "hostedZones": (
         lambda value: isinstance(value, list) and all(_ZONE.fullmatch(str(one)) for one in value),
         "a list of hosted zones' ids, Z…, each by itself: whoever deploys writes records there",
+    ),
+    "evidenceBuckets": (
+        lambda value: isinstance(value, list) and all(_BUCKET.fullmatch(str(one)) for one in value),
+        "a list of buckets' names, none that begins with web-next-: what the account's stacks have as evidenceBucket",
     ),
     "githubProvider": (lambda value: isinstance(value, bool), "true or false"),
 }

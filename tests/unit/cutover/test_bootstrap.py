@@ -30,6 +30,7 @@ FILE = {
     "web-next:repository": "ours/cutover",
     "web-next:githubProvider": True,
     "web-next:hostedZones": [],
+    "web-next:evidenceBuckets": ["spark-evidence-prod"],
 }
 
 
@@ -233,6 +234,10 @@ def test_a_file_without_real_values_is_refused_before_anything_is_asked(
         ("hostedZones", ["*"]),
         ("hostedZones", "Z0123456789"),
         ("hostedZones", ["/hostedzone/Z0123456789"]),
+        ("evidenceBuckets", "spark-evidence-prod"),
+        ("evidenceBuckets", ["spark-*"]),
+        ("evidenceBuckets", ["arn:aws:s3:::spark-evidence-prod"]),
+        ("evidenceBuckets", ["web-next-state-123456789012"]),
         ("githubProvider", "perhaps"),
         ("githubProvider", None),
     ],

@@ -90,6 +90,7 @@ def bootstrap(
     region: str = REGION,
     hosted_zones: str = '["Z0123456789ABCDEFGHIJ"]',
     repository: str = "ours/cutover",
+    evidence_buckets: str = "[]",
 ) -> Recording:
     """What the program declares that comes before every stack, in the account of the other configurations."""
 
@@ -99,6 +100,7 @@ def bootstrap(
         "web-next:repository": repository,
         "web-next:githubProvider": github_provider,
         "web-next:hostedZones": hosted_zones,
+        "web-next:evidenceBuckets": evidence_buckets,
     }
 
     def program() -> None:
@@ -107,7 +109,7 @@ def bootstrap(
             patch.setattr(sys, "path", [*sys.path])
             runpy.run_path(str(BOOTSTRAP / "__main__.py"))
 
-    return recorded((BOOTSTRAP, github_provider, region, hosted_zones, repository), program)
+    return recorded((BOOTSTRAP, github_provider, region, hosted_zones, repository, evidence_buckets), program)
 
 
 def arn_of(declared: Recording, token: str, name: str | None = None) -> str:

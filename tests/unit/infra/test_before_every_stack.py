@@ -98,5 +98,6 @@ def test_the_committed_file_names_an_account_that_the_provider_refuses_and_prods
 
     assert own.pop("web-next:githubProvider") is True
     assert own.pop("web-next:repository").startswith("example@")
+    assert own.pop("web-next:evidenceBuckets") == []
     assert own.pop("web-next:hostedZones") == [prod["web-next:fargate"]["hostedZoneId"]]
     assert own == {key: prod[key] for key in ("web-next:account", "web-next:region")}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache, partial
 
 from bootstrap.roles import OPERATORS, ROLES
-from policy.iam import Principal
+from policy.iam import Policy, Principal, Request, decide
 from tests.unit.infra.account import Account
 from tests.unit.infra.asking import Question
 from tests.unit.infra.configs import ACCOUNT, REGION
@@ -50,6 +50,8 @@ RUNS = {
     "environment:rollback": "rollback",
 }
 """Which role each kind of run at GitHub takes on."""
+POLICY = "aws:iam/policy:Policy"
+APP = Principal(arn=f"arn:aws:iam::{ACCOUNT}:role/web-next-prod")
 PEOPLES = ("release", "deploy", "on-call")
 
 
@@ -151,6 +153,29 @@ def test_runs_of_a_repository_whose_tokens_have_its_ids_take_the_roles_on_and_no
     asked = [*taking_on("ours@1/cutover@2", "ours/cutover"), *taking_on("ours@1/cutover@2", "ours@1/cutover@3")]
 
     assert [str(one) for one in asked if not one.holds(account)] == []
+
+
+def test_a_bucket_of_evidence_that_the_account_names_is_the_stacks_as_one_of_the_derived_name_is() -> None:
+    declared = bootstrap(evidence_buckets='["spark-evidence-prod"]')
+    account = Account.of(declared)
+    (most,) = (json.loads(each.inputs["policy"]) for each in declared.of(POLICY) if each.name == "boundary")
+    boundary = Policy.of_identity(most)
+
+    for name, allowed in (
+        ("spark-evidence-prod", True),
+        (f"web-next-prod-evidence-{ACCOUNT}", True),
+        ("spark-evidence-test", False),
+        ("spark-evidence-prod-2", False),
+    ):
+        bucket = f"arn:aws:s3:::{name}"
+        for action in ("s3:CreateBucket", "s3:PutBucketPolicy", "s3:GetLifecycleConfiguration"):
+            assert Question(who=WHO["deploy"], action=action, resource=bucket, allowed=allowed).holds(account), name
+        for who, action in ((WHO["deploy"], "s3:DeleteObjectVersion"), (WHO["deploy"], "s3:GetObject")):
+            assert Question(who=who, action=action, resource=f"{bucket}/evidence/x", allowed=allowed).holds(account)
+        puts = Request(
+            principal=APP, action="s3:PutObject", resource=f"{bucket}/evidence/x", owner=ACCOUNT, secure=True
+        )
+        assert decide(puts, [boundary], None).allowed is allowed
 
 
 def test_a_policy_with_an_action_a_resource_or_a_condition_less_turns_an_answer() -> None:
