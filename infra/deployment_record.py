@@ -96,6 +96,8 @@ class DeploymentRecord(pulumi.ComponentResource):
             key=f"deployments/{args.release.track}.json",
             content=self.document.apply(lambda document: json.dumps(document, indent=2, sort_keys=True)),
             content_type="application/json",
+            # S3 asks for a checksum in a bucket with a retention, and the provider adds one for an object's own alone.
+            checksum_algorithm="CRC32",
             force_destroy=not args.keep,
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -13,8 +13,10 @@ for name in $pushed; do
   scan=(--repository-name "${repository%@*}" --image-id "imageDigest=${name#*@}")
   aws ecr wait image-scan-complete "${scan[@]}"
   # shellcheck disable=SC2016 # the backticks are JMESPath's
-  found=$(aws ecr describe-image-scan-findings "${scan[@]}" --output text \
-    --query 'imageScanFindings.findings[?severity==`CRITICAL` || severity==`HIGH`].name')
+  found=$(aws ecr describe-image-scan-findings "${scan[@]}" --output text --query 'imageScanFindings.[
+    findings[?severity==`CRITICAL` || severity==`HIGH`].name,
+    enhancedFindings[?severity==`CRITICAL` || severity==`HIGH`].title][] | []')
+  [ "$found" != None ] || { echo "ECR does not say what it has found in $name: look at its scan" >&2 && exit 1; }
   [ -z "$found" ] || { echo "$name has what ECR calls critical or high: $found; mend the image and push it anew" >&2 && exit 1; }
 done
 { read -r app && read -r nginx; } <<<"$pushed"

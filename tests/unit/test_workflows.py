@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -134,6 +136,20 @@ esac
 """
 
 
+NONE: dict[str, Any] = {"imageScanFindings": {"findings": []}}
+AWS = f"""\
+#!{sys.executable}
+import json, pathlib, sys, jmespath
+with open("called", "a") as called:
+    print("aws", " ".join(sys.argv[1:]).partition(" --output")[0], file=called)
+if "--query" in sys.argv:
+    answer = pathlib.Path("findings")
+    found = jmespath.search(sys.argv[sys.argv.index("--query") + 1], json.loads(answer.read_text()))
+    print("None" if found is None else "\\t".join(found))
+"""
+"""AWS' command line, which says of what is not there None in text."""
+
+
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A clone whose commands are doubles: they write down how they are called."""
@@ -143,9 +159,10 @@ def clone(tmp_path: Path) -> Path:
     doubles = {
         ".venv/bin/python": PYTHON,
         "bin/gh": '#!/bin/sh\necho "gh $*" >>called\ncase "$*" in *--paginate*) cat there 2>/dev/null ;; esac\n',
-        "bin/aws": '#!/bin/sh\necho "aws $*" | sed "s/ --output.*//" >>called\ncat findings 2>/dev/null || true\n',
+        "bin/aws": AWS,
         "bin/cutover": '#!/bin/sh\necho "cutover $*" >>called\n',
         "offline/bootstrap.sh": '#!/bin/sh\necho "bootstrap $*" >>called\n',
+        "findings": json.dumps(NONE),
         ".local/env": 'PATH="$PWD/bin:$PATH"\n',
         ".local/review/prod.md": "<!-- cutover review prod -->\n**prod** nothing changes.\n",
     }
@@ -302,12 +319,37 @@ def test_a_second_review_edits_the_comment_of_the_first(clone: Path) -> None:
     )
 
 
-def test_an_image_with_a_critical_finding_is_not_released(clone: Path) -> None:
-    (clone / "findings").write_text("CVE-2026-0001\n")
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            {"findings": [{"name": "CVE-2026-0001", "severity": "CRITICAL"}, {"name": "CVE-2", "severity": "LOW"}]},
+            "has what ECR calls critical or high: CVE-2026-0001; mend the image",
+        ),
+        (
+            {"enhancedFindings": [{"title": "CVE-2026-0001 - openssl", "severity": "HIGH"}]},
+            "has what ECR calls critical or high: CVE-2026-0001 - openssl; mend the image",
+        ),
+        (None, "ECR does not say what it has found in registry/web-next-prod@sha256:bbbb"),
+    ],
+    ids=["by ECR", "by Inspector", "by nobody"],
+)
+def test_an_image_with_a_critical_finding_or_without_a_scan_is_not_released(
+    clone: Path, found: dict[str, Any] | None, said: str
+) -> None:
+    (clone / "findings").write_text(json.dumps({"imageScanFindings": found}))
     done = run(one("release", "sudo -E make release"), clone)
     assert done.returncode != 0
-    assert "has what ECR calls critical or high: CVE-2026-0001; mend the image" in done.stderr
+    assert said in done.stderr
     assert "digest=" not in done.stdout
+
+
+@pytest.mark.parametrize("by", ["findings", "enhancedFindings"])
+def test_an_image_of_which_a_scan_says_nothing_bad_is_released_whoever_scans(clone: Path, by: str) -> None:
+    (clone / "findings").write_text(json.dumps({"imageScanFindings": {by: [{"title": "CVE-2", "severity": "LOW"}]}}))
+    done = run(one("release", "sudo -E make release"), clone)
+    assert done.returncode == 0, done.stderr
+    assert "digest=sha256:bbbb" in done.stdout
 
 
 def test_a_deployment_without_an_approved_digest_and_a_verb_that_is_none_are_refused(clone: Path) -> None:

@@ -76,6 +76,10 @@ def test_on_ecs_what_was_put_back_is_found_before_anything_is_smoked_or_recorded
     assert asked[0]["processes"] == on_ecs.output()
 
 
+def test_a_record_goes_into_a_bucket_with_a_retention_with_the_checksum_that_s3_asks_for_there() -> None:
+    assert record(declare_record).one(RECORD).inputs["checksumAlgorithm"] == "CRC32"
+
+
 def test_a_record_says_what_was_deployed_and_what_smoke_needs_without_clock_or_names() -> None:
     written = record(declare_record).one(RECORD).inputs
 

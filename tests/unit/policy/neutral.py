@@ -80,7 +80,7 @@ NEUTRAL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "aws:route53/record:Record": ("allowOverwrite", "records", "ttl", "type", "zoneId"),
     },
     "contents, which tests of the program and of the schema hold": {
-        "aws:s3/bucketObjectv2:BucketObjectv2": ("content", "contentType", "forceDestroy", "key"),
+        "aws:s3/bucketObjectv2:BucketObjectv2": ("checksumAlgorithm", "content", "contentType", "forceDestroy", "key"),
         "aws:secretsmanager/secretVersion:SecretVersion": ("secretString",),
         "aws:ssm/parameter:Parameter": ("value", "type"),
         "random:index/randomId:RandomId": ("byteLength",),
