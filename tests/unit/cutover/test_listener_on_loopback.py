@@ -121,13 +121,14 @@ def test_what_is_set_is_read_and_who_is_kept_and_the_rest_of_the_listener_stays(
 
 
 def test_a_rollout_goes_its_way_and_after_its_end_the_weight_is_free(split: ListenerTraffic) -> None:
-    for revision, weight in enumerate((10, 50, 100, 0)):
+    for revision, weight in enumerate((10, 50, 100, 100)):
         split.set(weight, Mark(rollout="r7", revision=revision, final=revision == 3))
-    with pytest.raises(RefusedError, match="rollout r7 is finishing or finished"):
+    with pytest.raises(RefusedError, match="rollout r7 is finishing"):
         split.take_back()
+    split.set(0, Mark(rollout="r7", revision=4, final=True))
     split.set(30)
 
-    assert split.get() == Share(weight=30, mark=Mark(rollout="r7", revision=3, final=True))
+    assert split.get() == Share(weight=30, mark=Mark(rollout="r7", revision=4, final=True))
 
 
 def test_an_older_revision_is_refused_and_changes_nothing(split: ListenerTraffic) -> None:
