@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from cutover import aws
-from cutover.errors import UnreachableError
+from cutover.errors import NotPreparedError, UnreachableError
 from cutover.rollout.flags import Flags
 
 
@@ -69,3 +69,11 @@ def test_a_bound_on_ours_is_none_on_what_others_make_with_boto3() -> None:
     ours = aws.client("sts", aws.Account(region="eu-central-1"))
 
     assert (others.meta.config.read_timeout, ours.meta.config.read_timeout) == (60, aws.PATIENT.seconds)
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_profile_that_is_not_there_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobodys")
+
+    with pytest.raises(NotPreparedError, match=r"no client of ssm \(.*nobodys.*look at AWS_PROFILE"):
+        aws.client("ssm", aws.Account(region="eu-central-1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,8 @@ from cutover.errors import CutoverError
 from cutover.gates.result import Outcome
 from cutover.gates.source import Source
 from cutover.rollout import observing
+from cutover.rollout.record import State
+from tests.support.rollout_states import named
 from tests.support.rollouts import RECORD
 
 NOBODY = cast(Source, None)
@@ -25,6 +28,16 @@ def test_an_error_that_nobody_foresaw_is_no_data_and_holds(tmp_path: Path, monke
 
     assert (judgement.outcome, judgement.action) == (Outcome.NO_DATA, "hold")
     assert judgement.why == "an error of cutover's own: OSError: [Errno 28] No space left on device"
+
+
+def test_a_sample_that_cannot_be_kept_is_judged_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = named("rolled back").samples[-1]
+    folder = tmp_path / "local"
+    folder.touch()  # a file where the folder would be: nothing can be written there
+    monkeypatch.setattr(observing, "look", lambda *_, **__: sample)
+
+    assert observing.judged(replace(RECORD, state=State.CANARY), NOBODY, folder) == sample.judged()
+    assert sample.judged().action == "rollback"
 
 
 def test_an_error_with_a_way_out_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
