@@ -9,8 +9,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.naming import Names
-from infra.settings import subnets
 from infra.settings.keys import Settings
+from outputs.network import TIERS, Subnets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class OwnVpcArgs:
     region: str
     zones: Sequence[str]
     cidr: str
-    subnets: subnets.Subnets
+    subnets: Subnets
     nat_per_zone: bool
 
     @classmethod
@@ -80,7 +80,7 @@ class OwnVpc(pulumi.ComponentResource):
         # AWS gives every VPC a group that lets its members reach each other; nothing here is a member, nor shall be.
         aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, ingress=[], egress=[], opts=self._child)
         gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, tags={"Name": args.name}, opts=self._child)
-        placed = {tier: self._subnets(tier) for tier in subnets.TIERS}
+        placed = {tier: self._subnets(tier) for tier in TIERS}
         self.subnet_ids = {tier: [one.id for one in made.values()] for tier, made in placed.items()}
         public = self._table("public", list(placed["public"].items()))
         self._route("public", public, gateway_id=gateway.id)

@@ -37,7 +37,9 @@ class DatabaseAccess(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class WishedAccess(Shape):
-    """What the section `database` of a stack's file says of the way: it counts from the next update on."""
+    """What the section `database` of a stack's file says of the way, and of how often the app's password was changed:
+    it counts from the next update on."""
 
     access: Mode = "direct"
     tunnel_port: Annotated[int, Field(validation_alias="tunnelPort")] = TUNNEL_PORT
+    writer_rotation: Annotated[int, Field(validation_alias="writerRotation")] = 0

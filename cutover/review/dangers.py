@@ -17,6 +17,8 @@ from cutover.review.steps import Step
 STATEFUL = {
     "aws:cloudwatch/logGroup:LogGroup": ("log", "what it logged is gone"),
     "aws:ec2/eip:Eip": ("address", "who lets us in by this number must be told of another"),
+    "aws:ec2/subnet:Subnet": ("subnet", "while the database, the queues or a task is in it the update stops there"),
+    "aws:ec2/vpc:Vpc": ("vpc", "all that stands in it; database and queues do not leave it, so the update stops there"),
     "aws:ecr/repository:Repository": ("images", "the images that older releases run from are gone"),
     "aws:elasticache/replicationGroup:ReplicationGroup": ("redis", "alerts that are not delivered yet are gone"),
     "aws:kms/key:Key": ("key", "what it encrypted cannot be read any more, once its 30 days are over"),

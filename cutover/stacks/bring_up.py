@@ -15,6 +15,8 @@ def bring_up(stack: str, *, refresh: bool = False) -> None:
     before = Preflight(stack=stack, config=settings, outputs=update.outputs, resources=update.resources)
     before.require_own_layout()
     before.require_unedited(PROJECT / "migrations")
+    before.require_ranges_that_stay()
+    before.require_next_rotation()
     if settings.get("web-next:runtime") != "docker":
         base = settings.get("web-next:base")
         before.require_way_in(outputs(base) if base else update.outputs)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPS_PORT
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,12 +17,17 @@ from cutover.schema import files, migrator
 from cutover.schema.access import AuditDatabase
 from cutover.stacks.outputs import Outputs
 from outputs.access import WishedAccess
+from outputs.network import TIERS, NetworkSettings, placed_in
 from outputs.schema import applied_checksums
 from outputs.shape import OutputError
 from outputs.smoke import SmokeTarget
 
 SECONDS = 5.0
 """How long a balancer may take to let a connection in."""
+VPC, SUBNET = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet"
+PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105 - a type
+WRITERS = ("audit-writer", "audit-writer-2")
+"""The passwords of the app's two logins. A rotation gives one of them the next generation, in turns."""
 CONTAINER = "docker:index/container:Container"
 RUNTIMES = ("::web-next:docker:Runtime$", "::web-next:docker:Candidate$")
 """What of these is in the URN of every container."""
@@ -77,6 +83,49 @@ class Preflight:
         except OSError:
             return
 
+    def require_ranges_that_stay(self) -> None:
+        """Raises NotPreparedError where a subnet would take a range that is still another's, or the VPC be another.
+
+        EC2 takes no two subnets that overlap, a new one is made before the old one is deleted, and database and queues
+        leave no VPC: the update would stop in its middle.
+        """
+        wished, made = self._network(), self._inputs(SUBNET)
+        if wished is None:
+            return
+        zones = placed_in(self.config.get("web-next:zones") or (), str(self.config.get("web-next:region")))
+        there = {(_tier(name), one["availabilityZone"]): IPv4Network(one["cidrBlock"]) for name, one in made.items()}
+        for vpc in self._inputs(VPC).values():
+            if wished.vpc_id or str(wished.cidr) != vpc["cidrBlock"]:
+                raise NotPreparedError(
+                    f"stack {self.stack} stands in a VPC of its own, {vpc['cidrBlock']}, and database and queues do "
+                    "not leave it: put network.cidr back and remove network.vpcId, or bring up another stack"
+                )
+        for tier, ranges in wished.subnets(len(zones)).items():
+            for zone, net in zip(zones, ranges, strict=False):
+                for (other, where), taken in there.items():
+                    if net.overlaps(taken) and (tier, zone, net) != (other, where, taken):
+                        raise NotPreparedError(
+                            f"zones is {', '.join(zones)}: the {tier} subnet of {zone} would get {net}, and the "
+                            f"{other} subnet of {where} has {taken}; put zones back, or set network.appSubnets, "
+                            "network.dataSubnets and network.publicSubnets so that each zone keeps its own and a new "
+                            f"one gets what none has. There are {_listed(there)}"
+                        )
+
+    def require_next_rotation(self) -> None:
+        """Raises NotPreparedError for a rotation of the app's password that is neither the last one nor the next: it
+        would change the password of the login in use before the vault says so."""
+        wish, passwords = self._wish(), self._inputs(PASSWORD)
+        generations = [
+            int((passwords[name].get("keepers") or {}).get("generation", 0)) for name in WRITERS if name in passwords
+        ]
+        last = sum(generations)
+        if wish and generations and wish.writer_rotation not in (last, last + 1):
+            raise NotPreparedError(
+                f"database.writerRotation is {wish.writer_rotation}, and stack {self.stack} has {last}: another step "
+                "than one more changes the password that the app uses before it knows the new one; "
+                f"set it to {last}, or to {last + 1} for a new password"
+            )
+
     @contextmanager
     def reaching_the_database(self) -> Iterator[None]:
         """Keeps the database of the last update reachable for the block, through a tunnel where the file says so.
@@ -102,3 +151,27 @@ class Preflight:
             return WishedAccess.from_output(self.config.get("web-next:database") or {})
         except OutputError:
             return None
+
+    def _network(self) -> NetworkSettings | None:
+        """What the file says of the network; None when the program will refuse what it says."""
+        try:
+            network = NetworkSettings.model_validate(self.config.get("web-next:network") or {})
+            network.subnets(1)
+        except ValueError:
+            return None
+        return network
+
+    def _inputs(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """The inputs of the state's resources of a type, by name."""
+        found = (each for each in self.resources if each["type"] == kind)
+        return {str(each["urn"]).rpartition("::")[2]: each["inputs"] for each in found}
+
+
+def _tier(name: str) -> str:
+    return next(tier for tier in TIERS if f"-{tier}-" in name)
+
+
+def _listed(there: Mapping[tuple[str, str], IPv4Network]) -> str:
+    return "; ".join(
+        f"{tier}: " + ", ".join(f"{zone} {net}" for (own, zone), net in there.items() if own == tier) for tier in TIERS
+    )

@@ -5,30 +5,15 @@ from __future__ import annotations
 from ipaddress import IPv4Network, collapse_addresses
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ValidatorFunctionWrapHandler, WrapValidator
 
+from outputs.network import Network
 from outputs.section import FORM, Switch, known
 from outputs.slots import EdgeAccess
 
 ANYONE = IPv4Network("0.0.0.0/0")
 MOST_RULES = 60
 """What AWS lets into a security group by default: rules, each of one network and one port."""
-
-
-def _network(value: object) -> IPv4Network:
-    try:
-        if isinstance(value, str | IPv4Network):
-            return IPv4Network(value)
-    except ValueError:
-        pass
-    raise PydanticCustomError(
-        "network", "it must be a network, such as 10.42.0.0/16, whose address has no bits behind its prefix"
-    )
-
-
-Network = Annotated[IPv4Network, BeforeValidator(_network)]
-"""A network as people write one; pydantic alone would read 1 as 0.0.0.1."""
 
 
 def _spelled_out(value: object, read: ValidatorFunctionWrapHandler) -> list[IPv4Network]:

@@ -20,11 +20,11 @@ from infra.settings.sections import (
     EdgeSettings,
     FargateSettings,
     MachineSettings,
-    NetworkSettings,
     QueuesSettings,
     SmokeSettings,
     Whole,
 )
+from outputs.network import NetworkSettings, placed_in
 from outputs.placeholders import LATER
 from outputs.rollout import RolloutSettings
 from outputs.section import FORM, Switch, known, like
@@ -154,8 +154,8 @@ class Settings(BaseModel):
 
     @property
     def placed_in(self) -> list[str]:
-        """The availability zones: those set, else, on a machine, the region's first two."""
-        return self.zones or [f"{self.region}a", f"{self.region}b"]
+        """The availability zones, in the order of the subnets."""
+        return placed_in(self.zones, self.region)
 
     @property
     def operators(self) -> list[str]:

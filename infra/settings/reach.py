@@ -9,8 +9,8 @@ from infra.settings import subnets
 from infra.settings.access import ANYONE, MOST_RULES
 from infra.settings.keys import Settings
 from infra.settings.rule import Rules
-from infra.settings.sections import CIDR
 from outputs import partition
+from outputs.network import CIDR, MOST_ZONES, TIERS
 
 RULES = Rules()
 WIDEST = 8
@@ -87,8 +87,8 @@ def _zones_are_two_of_the_region(settings: Settings, _stack: str) -> Iterator[st
     zones = settings.zones
     if settings.runtime == "fargate" and settings.track == "stable" and not zones:
         yield f"zones is not set: name two zones or more of {settings.region}, so that one may fail"
-    elif zones and not 2 <= len(set(zones)) == len(zones) <= subnets.MOST_ZONES:
-        yield f"zones is {', '.join(zones)}: name two to {subnets.MOST_ZONES} zones, none twice"
+    elif zones and not 2 <= len(set(zones)) == len(zones) <= MOST_ZONES:
+        yield f"zones is {', '.join(zones)}: name two to {MOST_ZONES} zones, none twice"
     for zone in zones:
         if zone[:-1] != settings.region:
             yield f"zones has {zone}: it is not in region, {settings.region}"
@@ -99,8 +99,8 @@ def _zones_are_two_of_the_region(settings: Settings, _stack: str) -> Iterator[st
     "network.cidr",
     "network.nat",
     "network.vpcId",
-    *(f"network.{tier}Subnets" for tier in subnets.TIERS),
-    *(f"network.{tier}SubnetIds" for tier in subnets.TIERS),
+    *(f"network.{tier}Subnets" for tier in TIERS),
+    *(f"network.{tier}SubnetIds" for tier in TIERS),
 )
 def _subnets_fit(settings: Settings, _stack: str) -> Iterator[str]:
     network = settings.network

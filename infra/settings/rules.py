@@ -14,6 +14,8 @@ from outputs.placeholders import LATER
 from outputs.section import DIGEST, PUSHED
 
 RULES = Rules()
+LONGEST_ISSUED = 64
+"""The common name of a certificate (RFC 5280): ACM takes a longer one as a further name alone."""
 
 
 def broken(settings: Settings, stack: str, wrong: frozenset[str] = frozenset()) -> list[str]:
@@ -135,6 +137,17 @@ def _the_console_has_a_certificate(settings: Settings, _stack: str) -> Iterator[
         yield (
             "fargate has no certificate: set fargate.hostedZoneId to have a certificate issued, or "
             "fargate.certificateArn to use an existing one"
+        )
+
+
+@RULES.needs("runtime", "track", "domain", "fargate.certificateArn")
+def _the_name_is_one_that_a_certificate_is_issued_for(settings: Settings, _stack: str) -> Iterator[str]:
+    issued = settings.runtime == "fargate" and settings.track == "stable" and not settings.fargate.certificate_arn
+    if issued and len(settings.domain) > LONGEST_ISSUED:
+        yield (
+            f"domain is {settings.domain}: it has {len(settings.domain)} characters, and ACM issues a certificate for "
+            f"a name of at most {LONGEST_ISSUED}; choose a shorter one, or name a certificate that has it by "
+            "fargate.certificateArn"
         )
 
 

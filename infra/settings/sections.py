@@ -10,10 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from infra.settings import instance_classes as classes
-from infra.settings import subnets
-from infra.settings.access import Network
 from infra.settings.problems import SettingsError
 from outputs.access import TUNNEL_PORT, Mode
+from outputs.network import Network
 from outputs.release import Adapter
 from outputs.section import DIGEST, FORM, Line, Switch, known, like
 from outputs.slots import EdgeLimits
@@ -30,12 +29,6 @@ Whole = Annotated[int, BeforeValidator(_no_truth)]
 """A whole number; pydantic alone would read `true` as 1."""
 Port = Annotated[Whole, Field(ge=1024, le=65535)]
 ImageId = Annotated[str, like(DIGEST, "an image id, sha256:…")]
-SubnetIds = Annotated[
-    list[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]], known("a list of subnet ids, subnet-…")
-]
-
-
-CIDR = IPv4Network("10.42.0.0/16")
 
 
 class MachineSettings(BaseModel):
@@ -230,29 +223,3 @@ class FargateSettings(BaseModel):
     ] = None
     waf_requests: Annotated[Whole | None, Field(ge=10, le=2_000_000_000)] = None
     waf_managed: Literal["count", "block"] = "count"
-
-
-class NetworkSettings(BaseModel):
-    """A VPC of the stack's own in the range `cidr`, or, with `vpc_id` and its subnets' ids, one that exists."""
-
-    model_config = FORM
-
-    cidr: Network = CIDR
-    app_subnets: list[Network] = []
-    data_subnets: list[Network] = []
-    public_subnets: list[Network] = []
-    nat: Literal["one", "per-zone"] = "one"
-
-    vpc_id: Annotated[str | None, like(r"vpc-[0-9a-f]+", "a VPC's id, vpc-…")] = None
-    app_subnet_ids: SubnetIds = []
-    data_subnet_ids: SubnetIds = []
-    public_subnet_ids: SubnetIds = []
-
-    @property
-    def given(self) -> subnets.Subnets:
-        """The subnets' ranges by tier, as far as they are set."""
-        return {"app": self.app_subnets, "data": self.data_subnets, "public": self.public_subnets}
-
-    def subnets(self, zones: int) -> subnets.Subnets:
-        """The subnets' ranges by tier: those given, else the range split."""
-        return self.given if any(self.given.values()) else subnets.split(self.cidr, zones)

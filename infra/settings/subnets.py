@@ -1,33 +1,19 @@
-"""The arithmetic of a VPC's subnets: split from one range, or given one by one and checked."""
+"""What AWS takes as the ranges of a VPC and of its subnets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-TIERS = ("app", "data", "public")
-"""Application, databases, and what faces the internet. The order decides which quarter of the range is whose."""
+from outputs.network import TIERS, Subnets
+
 LARGEST, SMALLEST = 16, 28
 """AWS's bounds on the prefix length of a VPC and of a subnet."""
 SPLITTABLE = 24
 """A VPC split here has room for a fourth tier, and for four zones in each: 16 subnets."""
-MOST_ZONES = 4
 
 OWN = [IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
 """Addresses that are nobody's on the internet (RFC 1918, RFC 6598): tasks could not reach others' in such a VPC."""
-
-Subnets = Mapping[str, Sequence[IPv4Network]]
-
-
-def split(cidr: IPv4Network, zones: int) -> Subnets:
-    """The subnets of each tier, one for each zone: a sixteenth of the range each, a quarter of the range a tier.
-
-    Adding a zone moves no subnet. Needs a range of /16 to /24 and at most four zones.
-    """
-    quarters = list(cidr.subnets(prefixlen_diff=2))
-    return {
-        tier: list(quarter.subnets(prefixlen_diff=2))[:zones] for tier, quarter in zip(TIERS, quarters, strict=False)
-    }
 
 
 def problems(cidr: IPv4Network, subnets: Subnets, zones: int) -> Iterator[str]:

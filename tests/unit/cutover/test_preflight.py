@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from cutover.errors import MigrationError, NotPreparedError, UnreachableError
 from cutover.schema.tunnel import LOOPBACK, listens
 from cutover.stacks.outputs import Outputs
 from cutover.stacks.preflight import Preflight
+from infra.audit_roles import AuditRolesArgs
 from infra.settings.sections import DatabaseSettings
 from outputs.access import WishedAccess
+from outputs.network import NetworkSettings
 from tests.support.database_output import OUTPUT, SCHEMA
 from tests.support.edge_double import TARGET
 from tests.support.session_manager import FORWARDS, Sessions, plugin
@@ -33,6 +36,35 @@ def before(outputs: dict[str, Any] | None = None, *resources: dict[str, Any], **
         outputs=Outputs("prod", {"audit_db_access": outputs} if outputs else {}),
         resources=resources,
     )
+
+
+def password(role: str, generation: int) -> dict[str, Any]:
+    """A generated password as it is in the state; the first one has no keepers."""
+    kind = "random:index/randomPassword:RandomPassword"
+    keepers = {"keepers": {"generation": str(generation)}} if generation else {}
+    return {"urn": f"urn:pulumi:prod::web-next::{kind}::{role}", "type": kind, "inputs": {"length": 32, **keepers}}
+
+
+def placed(*zones: str, ranges: dict[str, list[str]] | None = None) -> list[dict[str, Any]]:
+    """The VPC and its subnets in these zones of eu-central-1, as they are in the state."""
+    network = NetworkSettings.model_validate({f"{tier}Subnets": nets for tier, nets in (ranges or {}).items()})
+    vpc, subnet = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet"
+    return [
+        {"urn": f"urn:pulumi:prod::web-next::{vpc}::network", "type": vpc, "inputs": {"cidrBlock": str(network.cidr)}},
+        *(
+            {
+                "urn": f"urn:pulumi:prod::web-next::{subnet}::network-{tier}-{name}",
+                "type": subnet,
+                "inputs": {"cidrBlock": str(net), "availabilityZone": name},
+            }
+            for tier, nets in network.subnets(len(zones)).items()
+            for name, net in zip(named(zones), nets, strict=True)
+        ),
+    ]
+
+
+def named(zones: Iterable[str]) -> list[str]:
+    return [f"eu-central-1{zone}" for zone in zones]
 
 
 def schema(folder: Path) -> dict[str, Any]:
@@ -249,15 +281,99 @@ def test_a_tunnel_that_is_open_is_used_and_left_open(sessions: Sessions, listeni
 
 
 @pytest.mark.parametrize(
-    "section", [{}, {"access": "tunnel"}, {"access": "later", "tunnelPort": 20001}, {"tunnelPort": 20001}]
+    "section",
+    [
+        {},
+        {"access": "tunnel"},
+        {"access": "later", "tunnelPort": 20001},
+        {"tunnelPort": 20001},
+        {"writerRotation": "2"},
+    ],
 )
 def test_the_file_is_read_as_the_settings_read_it(section: dict[str, Any]) -> None:
     settings, wish = DatabaseSettings.model_validate(section), WishedAccess.from_output(section)
 
     assert (wish.access, wish.tunnel_port) == (settings.access, settings.tunnel_port)
+    assert wish.writer_rotation == settings.writer_rotation
 
 
 @pytest.mark.parametrize("section", [{"access": "pigeon"}, {"tunnelPort": "many"}, "direct"])
 def test_a_section_that_the_program_will_refuse_is_left_to_it(nowhere: None, section: object) -> None:
     with before(OUT_OF_REACH, database=section).reaching_the_database():
         pass
+
+
+@pytest.mark.parametrize(
+    ("there", "wished"), [("ab", "ba"), ("ab", "bc"), ("ab", "cb"), ("ab", "ac"), ("abc", "acb"), ("abc", "bc")]
+)
+def test_a_zone_that_would_take_a_range_from_another_is_refused_with_what_is_there(there: str, wished: str) -> None:
+    """EC2 takes no two subnets that overlap, and Pulumi makes the new one before it deletes the old one."""
+    with pytest.raises(NotPreparedError) as refused:
+        before(None, *placed(*there), zones=named(wished)).require_ranges_that_stay()
+    assert "network.appSubnets, network.dataSubnets and network.publicSubnets" in str(refused.value)
+    assert "app: eu-central-1a 10.42.0.0/20, eu-central-1b 10.42.16.0/20" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("there", "wished"), [("", "ab"), ("ab", "ab"), ("ab", "abc"), ("abc", "ab"), ("ab", "abdc")])
+def test_zones_that_keep_their_ranges_pass(there: str, wished: str) -> None:
+    before(None, *(placed(*there) if there else ()), zones=named(wished)).require_ranges_that_stay()
+
+
+def test_zones_change_by_ranges_that_are_given() -> None:
+    ranges = {
+        tier: [f"10.42.{64 * n + 16}.0/20", f"10.42.{64 * n + 32}.0/20"]
+        for n, tier in enumerate(("app", "data", "public"))
+    }
+    network = {f"{tier}Subnets": nets for tier, nets in ranges.items()}
+
+    before(None, *placed("a", "b"), zones=named("bc"), network=network).require_ranges_that_stay()
+    with pytest.raises(NotPreparedError, match=r"the app subnet of eu-central-1c would get 10\.42\.16\.0/20, .*1b has"):
+        before(None, *placed("b", "c", ranges=ranges), zones=named("cb"), network=network).require_ranges_that_stay()
+
+
+@pytest.mark.parametrize(
+    "network", [{"cidr": "10.43.0.0/16"}, {"vpcId": "vpc-0a", "appSubnetIds": ["subnet-1", "subnet-2"]}]
+)
+def test_a_vpc_that_would_be_another_is_refused(network: dict[str, Any]) -> None:
+    with pytest.raises(NotPreparedError, match=r"stack prod stands in a VPC of its own, 10\.42\.0\.0/16"):
+        before(None, *placed("a", "b"), zones=named("ab"), network=network).require_ranges_that_stay()
+
+
+def test_a_machine_without_zones_has_the_two_that_the_program_gives_it() -> None:
+    before(None, *placed("a", "b"), region="eu-central-1").require_ranges_that_stay()
+    with pytest.raises(NotPreparedError, match="would get"):
+        before(None, *placed("b", "a"), region="eu-central-1").require_ranges_that_stay()
+
+
+@pytest.mark.parametrize("network", [{"cidr": "many"}, {"cidr": "10.42.0.0/31"}, "10.42.0.0/16"])
+def test_a_network_that_the_program_will_refuse_is_left_to_it(network: object) -> None:
+    before(None, *placed("a", "b"), zones=named("ba"), network=network).require_ranges_that_stay()
+
+
+@pytest.mark.parametrize(("last", "wished"), [(1, 0), (2, 1), (0, 2), (1, 3), (2, 0)])
+def test_a_rotation_by_another_step_than_one_is_refused(last: int, wished: int) -> None:
+    """It would change the password of the login that the app uses, before the vault says so."""
+    with pytest.raises(NotPreparedError) as refused:
+        before(None, *rotated(last), database={"writerRotation": wished}).require_next_rotation()
+    assert str(refused.value) == (
+        f"database.writerRotation is {wished}, and stack prod has {last}: another step than one more changes the "
+        f"password that the app uses before it knows the new one; set it to {last}, or to {last + 1} for a new password"
+    )
+
+
+@pytest.mark.parametrize(("last", "wished"), [(0, 0), (0, 1), (1, 1), (1, 2), (2, 3), (7, 8)])
+def test_the_next_rotation_and_none_pass(last: int, wished: int) -> None:
+    before(None, *rotated(last), database={"writerRotation": wished}).require_next_rotation()
+
+
+def test_the_first_update_may_begin_with_any_rotation_and_a_candidate_has_none() -> None:
+    before(database={"writerRotation": 3}).require_next_rotation()
+    before(None, password("master", 0)).require_next_rotation()
+
+
+def rotated(count: int) -> Iterator[dict[str, Any]]:
+    """The state's passwords after so many rotations, as the program counts their generations."""
+    writers = vars(AuditRolesArgs)["writers"].fget(SimpleNamespace(writer_rotation=count))
+    for role, generation in writers.items():
+        yield password(role.replace("_", "-"), generation)

@@ -8,7 +8,8 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from infra.settings.reading import load
-from infra.settings.sections import AdaptersSettings, MachineSettings, NetworkSettings
+from infra.settings.sections import AdaptersSettings, MachineSettings
+from outputs.network import NetworkSettings
 from tests.support.setting_keys import leaves
 from tests.unit.infra.configs import DOCKER, FARGATE, MACHINE, OPERATORS, at, settings
 

@@ -21,6 +21,9 @@ CANDIDATE = changed(FARGATE, track="candidate", base="prod")
 IDS = {f"{tier}SubnetIds": [f"subnet-{n}a", f"subnet-{n}b"] for n, tier in enumerate(("app", "data", "public"))}
 ZONE = {"hostedZoneId": "Z0123456789ABCDEFGHIJ"}
 EXISTING = {"vpcId": "vpc-0a", **IDS}
+CERTIFICATE = {"certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1"}
+LONG = f"console.{'a' * 44}.example.org"
+"""As long as the common name of a certificate may be."""
 
 
 def unchecked(config: dict[str, str]) -> Settings:
@@ -48,9 +51,9 @@ KEPT: list[dict[str, str]] = [
     changed(FARGATE, access={"clients": [f"192.0.2.{host}/32" for host in range(0, 58, 2)]}),
     changed(FARGATE, network={"cidr": "10.0.0.0/24"}),
     changed(FARGATE, network=EXISTING, edge={"trustedProxies": ["10.9.0.0/20"]}),
-    changed(
-        without(FARGATE, "fargate"), fargate={"certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1"}
-    ),
+    changed(without(FARGATE, "fargate"), fargate=CERTIFICATE),
+    changed(FARGATE, domain=LONG),
+    changed(FARGATE, domain=f"web.{LONG}", fargate=CERTIFICATE),
     changed(FARGATE, fargate={**ZONE, "cpu": "256", "memory": 512, "tasks": 3, "mostTasks": 3}),
     changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720, "wafRequests": 1866}),
     changed(FARGATE, database={"storage": "100", "maxStorage": "110"}),
@@ -205,6 +208,13 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             "fargate has no certificate: set fargate.hostedZoneId to have a certificate issued, or "
             "fargate.certificateArn to use an existing one"
+        ],
+    ),
+    "a name too long for a certificate of ACM's": (
+        changed(FARGATE, domain=f"a{LONG}"),
+        [
+            f"domain is a{LONG}: it has 65 characters, and ACM issues a certificate for a name of at most 64; choose a "
+            "shorter one, or name a certificate that has it by fargate.certificateArn"
         ],
     ),
     "fewer tasks at most than at least": (

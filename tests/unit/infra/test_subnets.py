@@ -8,7 +8,8 @@ from itertools import combinations
 
 import pytest
 
-from infra.settings.subnets import LARGEST, MOST_ZONES, SMALLEST, SPLITTABLE, TIERS, Subnets, problems, split
+from infra.settings.subnets import LARGEST, SMALLEST, SPLITTABLE, problems
+from outputs.network import MOST_ZONES, TIERS, Subnets, split
 
 RANGES = [
     IPv4Network((int(IPv4Network(block).network_address) + offset * 2 ** (32 - prefix), prefix))
