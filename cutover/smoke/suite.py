@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from cutover.smoke.check import Check, Suite
 from cutover.smoke.finding import Finding
 from cutover.smoke.probe import Probe
+from cutover.smoke.provable import HARD_STOP_SECONDS
 from cutover.smoke.report import Report
 
-HARD_STOP_SECONDS = 120.0
-"""What has not ended by then never will in a deployment that works: the whole suite takes 20."""
 TOGETHER = 4
 """How many checks run side by side: most of them wait."""
 

@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Iterator
 
+from cutover.smoke.provable import Provable, most_burst
 from infra.naming import Names, stack_problem
 from infra.settings import belonging, reach, task_sizes, windows
 from infra.settings.keys import Settings
 from infra.settings.rule import Rules
 from outputs.placeholders import LATER
 from outputs.section import DIGEST, PUSHED
+from outputs.smoke import Criterion
 
 RULES = Rules()
 LONGEST_ISSUED = 64
@@ -166,6 +168,31 @@ def _the_firewall_refuses_nothing_that_nginx_lets_through(settings: Settings, _s
         yield (
             f"fargate.wafRequests is {asked}: nginx of {settings.fargate.most_tasks} tasks lets {least} through in "
             "300 s; set that or more, or remove it"
+        )
+
+
+@RULES.needs(
+    *("track", "machine", "edge.ratePerMinute", "edge.burst", "fargate.mostTasks", "smoke.profile", "smoke.mustPass"),
+)
+def _the_suite_can_prove_the_limit(settings: Settings, _stack: str) -> Iterator[str]:
+    if settings.track != "stable" or Criterion.RATE_LIMIT not in settings.smoke.must_pass:
+        return
+    rate, burst, few = settings.edge.rate_per_minute, settings.edge.burst, settings.machine is None
+    can = Provable(burst=burst, edges=settings.most_edges, few=few or settings.profile == "prod")
+    if rate < can.least_rate:
+        yield (
+            f"edge.ratePerMinute is {rate}: smoke is cut off after two minutes, before it has seen so low a rate, and "
+            f"no run is a GO; set {can.least_rate} or more"
+        )
+    elif burst > most_burst(rate):
+        yield (
+            f"edge.burst is {burst}: at edge.ratePerMinute {rate} that takes smoke, or the next one until it has "
+            f"drained, longer than the two minutes that a run has; set {most_burst(rate)} or less"
+        )
+    elif burst < can.least_burst:
+        yield (
+            f"edge.burst is {burst}: smoke that sends few requests does not see the rate then, and no run is a GO; set "
+            f"{can.least_burst} or more"
         )
 
 

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from cutover.smoke.check import Check
-from cutover.smoke.limit_run import Plan, Ruling, at_once, fast, judge, paced, pauses, settle_seconds, sparse
+from cutover.smoke.limit_run import Plan, Ruling, fast, judge, paced, pauses, settle_seconds, sparse
 from cutover.smoke.limiter import Limit
 from cutover.smoke.probe import CheckFailedError, NotRunError, Probe
+from cutover.smoke.provable import requests
 from outputs.smoke import Criterion
 
 LIMITED_PATH = "/api/smoke"
 """Under the edge's limit, and no route of the app: what is not a 429 has passed the limiter, at no cost and whatever
 state the app is in."""
-PROD_REQUESTS = 20
-"""A run of the profile prod sends at most so many beside those that make each edge refuse one."""
 
 
 def _look(probe: Probe, plan: Callable[[Probe, Limit], Plan], *, again: bool) -> str:
@@ -60,7 +59,7 @@ def _fast(probe: Probe, limit: Limit) -> Plan:
 def _sparse(probe: Probe, limit: Limit) -> Plan:
     """With what is left of the profile's requests, and of half of those that the firewall allows."""
     edge = probe.target.edge
-    allowed = at_once(limit, edge.most) + PROD_REQUESTS
+    allowed = requests(limit, edge.most)
     if edge.firewall is not None:
         allowed = min(allowed, edge.firewall // 2)
     return sparse(limit, edge.most, max(0, allowed - len(probe.samples.taken)))

@@ -9,10 +9,10 @@ from functools import cache
 
 import pytest
 
-from cutover.smoke.checks.rate_limit import PROD_REQUESTS
-from cutover.smoke.limit_run import Plan, Ruling, at_once, judge, sparse
+from cutover.smoke.limit_run import Plan, Ruling, judge, sparse
 from cutover.smoke.limiter import Limit
 from cutover.smoke.pin import TRACK_HEADER
+from cutover.smoke.provable import requests
 from outputs.release import Track
 from outputs.smoke import EdgeSummary, SmokeTarget
 from tests.support.edge_double import Nginx, NoLimit
@@ -44,7 +44,7 @@ def edge_of(track: Track) -> EdgeSummary:
 
 def plan(edge: EdgeSummary) -> Plan:
     limit = Limit.of(edge.rate_per_minute, edge.burst)
-    return sparse(limit, edge.most, at_once(limit, edge.most) + PROD_REQUESTS - OTHER_CHECKS)
+    return sparse(limit, edge.most, requests(limit, edge.most) - OTHER_CHECKS)
 
 
 def ruling(edge: EdgeSummary, limiters: list[Nginx | NoLimit], balancer: Balancer, way: str, seed: int = 0) -> Ruling:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cutover.smoke.limiter import Limit
+from cutover.smoke.provable import most_burst, requests
 from tests.unit.infra.configs import FARGATE, changed, settings
 from tests.unit.infra.parts import arn_of, run
 from tests.unit.infra.recorder import Recording
@@ -38,6 +39,17 @@ def test_the_firewall_lets_an_office_through_and_all_that_nginx_lets_through(
 
     assert rule >= TABS * REQUESTS_A_MINUTE * 5
     assert rule >= chosen.most_edges * passed(limit, seconds=300)
+
+
+@pytest.mark.parametrize("tasks", [1, 6, 400])
+@pytest.mark.parametrize("rate", [9, 10, 20, 60, 600, 6000])
+def test_half_of_what_the_firewall_lets_through_is_enough_for_smoke_whatever_limit_is_taken(
+    rate: int, tasks: int
+) -> None:
+    edge = {"ratePerMinute": rate, "burst": most_burst(rate)}
+    chosen = settings(FARGATE, edge=edge, fargate={"tasks": 1, "mostTasks": tasks})
+
+    assert requests(Limit.of(rate, chosen.edge.burst), tasks) <= chosen.waf_requests // 2
 
 
 WEBHOOK = "/api/alerts/webhook"
@@ -110,7 +122,12 @@ def test_what_costs_more_has_a_lower_limit_that_no_office_with_open_tabs_reaches
         r'new Panel\("\w+", "[^"]+", (\d+), \{[^}]*path: "([^"]+)"', (POLLING.parent / "panels.js").read_text()
     )
     every = {path: int(seconds) for seconds, path in asked}
-    low = limits(run(changed(FARGATE, edge={"ratePerMinute": 1, "burst": 0}, fargate={"wafRequests": 36})))
+    least = {
+        "edge": {"ratePerMinute": 1, "burst": 0},
+        "fargate": {"wafRequests": 36},
+        "smoke": {"mustPass": ["Health"]},
+    }
+    low = limits(run(changed(FARGATE, **least)))
 
     assert limits(prod) == {
         None: 3000,

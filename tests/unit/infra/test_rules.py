@@ -53,6 +53,11 @@ KEPT: list[dict[str, str]] = [
     changed(FARGATE, network=EXISTING, edge={"trustedProxies": ["10.9.0.0/20"]}),
     changed(without(FARGATE, "fargate"), fargate=CERTIFICATE),
     changed(FARGATE, domain=LONG),
+    changed(FARGATE, edge={"ratePerMinute": 7, "burst": 1}),
+    changed(FARGATE, edge={"ratePerMinute": 1, "burst": 0}, smoke={"mustPass": ["Health"]}),
+    changed(CANDIDATE, edge={"ratePerMinute": 1, "burst": 0}),
+    changed(DOCKER, edge={"ratePerMinute": 10, "burst": 0}),
+    changed(FARGATE, edge={"burst": 109}),
     changed(FARGATE, domain=f"web.{LONG}", fargate=CERTIFICATE),
     changed(FARGATE, fargate={**ZONE, "cpu": "256", "memory": 512, "tasks": 3, "mostTasks": 3}),
     changed(FARGATE, fargate={**ZONE, "cpu": "4096", "memory": 30720, "wafRequests": 1866}),
@@ -208,6 +213,34 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             "fargate has no certificate: set fargate.hostedZoneId to have a certificate issued, or "
             "fargate.certificateArn to use an existing one"
+        ],
+    ),
+    "a rate that smoke is too short for": (
+        changed(FARGATE, edge={"ratePerMinute": 5}),
+        [
+            "edge.ratePerMinute is 5: smoke is cut off after two minutes, before it has seen so low a rate, and no run "
+            "is a GO; set 7 or more"
+        ],
+    ),
+    "a rate that the full smoke is too short for": (
+        changed(DOCKER, edge={"ratePerMinute": 8}),
+        [
+            "edge.ratePerMinute is 8: smoke is cut off after two minutes, before it has seen so low a rate, and no run "
+            "is a GO; set 10 or more"
+        ],
+    ),
+    "a burst that drains for a quarter of an hour": (
+        changed(DOCKER, edge={"burst": 1000}),
+        [
+            "edge.burst is 1000: at edge.ratePerMinute 60 that takes smoke, or the next one until it has drained, "
+            "longer than the two minutes that a run has; set 109 or less"
+        ],
+    ),
+    "no burst where smoke sends little": (
+        changed(FARGATE, edge={"burst": 0}),
+        [
+            "edge.burst is 0: smoke that sends few requests does not see the rate then, and no run is a GO; set "
+            "1 or more"
         ],
     ),
     "a name too long for a certificate of ACM's": (
