@@ -26,6 +26,8 @@ MAX_BODY = 256 * 1024
 """Bytes of a request's body."""
 TRACE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 """A valid trace id, as a whole."""
+LOGGED = 500
+"""Letters of a path in the log."""
 BODY = "web_next.body"
 """Where a scope has the whole body of a request that may have one."""
 
@@ -127,7 +129,7 @@ class Envelope:
             tracing.end_request(span, method, route, status)
             if scope["path"] != "/healthz":
                 ms = round(seconds * 1000, 1)
-                _log({"method": method, "path": scope["path"], "status": status, "ms": ms})
+                _log({"method": method, "path": scope["path"][:LOGGED], "status": status, "ms": ms})
             context.trace_id.reset(tokens[0])
             context.traffic.reset(tokens[1])
             context.scope.reset(tokens[2])

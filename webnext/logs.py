@@ -14,7 +14,9 @@ from typing import TextIO
 
 from webnext import context
 
-_CREDENTIALS = re.compile(r"[^\s:/@\"']+:[^\s@\"']+@|(?i:password)\s*=\s*('[^']*'|\S+)|(?i:bearer) [!-~]+")
+_CREDENTIALS = re.compile(
+    r"(?<![^\s@\"'])[^\s:@\"']*+:[^\s@\"']++@|(?i:password)\s*=\s*('[^']*'|\S+)|(?i:bearer) [!-~]+"
+)
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,7 +37,7 @@ class JsonFormatter(logging.Formatter):
         text = json.dumps(said)
         # No form of credentials is without one of these, and most lines have none.
         if "@" in text or "=" in text or "earer " in text:
-            text = json.dumps({key: _clean(value) for key, value in said.items()})
+            text = json.dumps(_clean(said))
         return text
 
 
@@ -88,6 +90,10 @@ def configure() -> None:
 
 
 def _clean(value: object) -> object:
+    if isinstance(value, dict):
+        return {_clean(key): _clean(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(inner) for inner in value]
     return _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
 
 

@@ -62,5 +62,6 @@ def taken(entry: AuditEntryV1) -> str | None:
 
 def _read(text: str) -> str:
     """As people read it, who see neither other widths nor blanks nor what is invisible: of that there is much, and in
-    web-next's own words nothing but these letters."""
-    return _UNREAD.sub("", unicodedata.normalize("NFKC", text).casefold())
+    web-next's own words nothing but these letters. Letter by letter, as a row of accents takes its length's square."""
+    letters = text if text.isascii() else "".join(unicodedata.normalize("NFKC", letter) for letter in text)
+    return _UNREAD.sub("", letters.casefold())

@@ -36,12 +36,12 @@ def keeper(services: Services) -> Callable[[AuditEntryV1, str | None], Awaitable
     """
 
     async def keep(entry: AuditEntryV1, key: str | None) -> PushAnswer:
-        if claim := taken(entry):
-            raise CallerError(claim)
         try:
             small(entry.stored_details)
         except ValueError as error:
             raise CallerError(f"details: {error}") from None
+        if claim := taken(entry):
+            raise CallerError(claim)
         return await services.audit.append(entry, context.trace_id.get() or "", key)
 
     return keep

@@ -51,6 +51,14 @@ def test_credentials_are_taken_out_of_a_line(text: str) -> None:
     assert PASSWORD not in json.dumps(line(text))
 
 
+def test_credentials_are_taken_out_of_whatever_a_field_holds() -> None:
+    url = f"postgresql://app:{PASSWORD}@db"
+    parsed = line("not audited", fields={"details": {"url": url, "in": [url, ("x", {url: 1})], "count": 1}})
+
+    assert PASSWORD not in json.dumps(parsed)
+    assert parsed["details"]["count"] == 1
+
+
 def test_credentials_are_taken_out_of_an_exception() -> None:
     error = ValueError(f"postgresql://app:{PASSWORD}@db")
     parsed = line("failed", exc_info=(ValueError, error, None))
