@@ -34,7 +34,7 @@ aws.s3.BucketOwnershipControls("owner", bucket=bucket.bucket, opts=opts,
 aws.s3.BucketCorsConfiguration("cors", bucket=bucket.bucket, opts=opts, cors_rules=[
     {"allowed_origins": ["https://localhost"], "allowed_methods": ["GET", "PUT"], "max_age_seconds": 300}])
 aws.s3.BucketObjectv2("weights", bucket=bucket.bucket, key="weights.json", content="{}", opts=opts,
-    content_type="application/json")
+    content_type="application/json", checksum_algorithm="CRC32")
 pulumi.export("bucket", bucket.bucket)
 pulumi.export("region", bucket.region)
 """
