@@ -79,7 +79,9 @@ def apply(
     deadline: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="SECONDS", help="how long to try again when another session holds a lock, 60 if not given"
+            min=0,
+            metavar="SECONDS",
+            help="how long to try again or wait for another session's lock, 60 if not given",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -122,8 +124,8 @@ def apply(
 def verify(stack: StackOrNone = None, url_file: UrlFile = None, as_json: AsJson = False) -> None:
     """Compare the database with its migrations.
 
-    It writes nothing. It looks at ledger, indexes, tables, functions and partitions; on a stack also at the upkeep's
-    jobs, and how they ran last.
+    It writes nothing. It looks at ledger, indexes, tables, sequences, functions, partitions and rights; on a stack
+    also at the upkeep's jobs, and how they ran last.
     """
     from cutover.schema import migrator, upkeep
 

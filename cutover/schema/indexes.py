@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cutover.errors import MigrationError
+from cutover.schema.locks import Report, told
 
 if TYPE_CHECKING:
     import psycopg
@@ -43,8 +43,9 @@ def invalid(connection: psycopg.Connection) -> list[Index]:
     return [Index(schema=schema, name=name) for schema, name in connection.execute(_INVALID)]
 
 
-def repair(connection: psycopg.Connection, report: Callable[[str], None]) -> None:
-    """Drops leftovers and rebuilds the others, blocking neither readers nor writers. Raises MigrationError."""
+def repair(connection: psycopg.Connection, *, seconds: float, report: Report) -> None:
+    """Drops leftovers and rebuilds the others, blocking neither readers nor writers. Raises MigrationError, also as
+    `told` does."""
     import psycopg
     from psycopg import sql
 
@@ -52,7 +53,8 @@ def repair(connection: psycopg.Connection, report: Callable[[str], None]) -> Non
         verb, what = ("dropped", "DROP INDEX CONCURRENTLY IF EXISTS {}") if index.leftover else (
             "rebuilt", "REINDEX INDEX CONCURRENTLY {}")  # fmt: skip
         try:
-            connection.execute(sql.SQL(what).format(sql.Identifier(index.schema, index.name)))
+            statement = sql.SQL(what).format(sql.Identifier(index.schema, index.name)).as_bytes(connection)
+            told(connection, statement, name=f"index {index}", seconds=seconds, report=report)
         except psycopg.Error as error:
             raise MigrationError(
                 f"index {index} is invalid and could not be {verb}: {str(error).splitlines()[0]}; mend that, run again"

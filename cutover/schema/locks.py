@@ -20,6 +20,9 @@ Report = Callable[[str], None]
 LOCK_TIMEOUT = "100ms"  # who reads behind a waiting migration waits no longer
 _RUNNER = 7_305_221  # any number, the same for every runner
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+TOLD_SECONDS = 1.0
+"""What takes longer is worth a line."""
+_GLANCE, _LOOK = 0.02, 0.2  # seconds between two looks, at a wait of LOCK_TIMEOUT and at a long one
 _BLOCKERS = """
 SELECT pid, usename, application_name, xact_start AT TIME ZONE 'UTC', query
 FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(%s)) ORDER BY xact_start"""
@@ -76,13 +79,44 @@ def patiently(
                 said = True
 
 
-class _Watch:
-    """Sees over a second connection who blocks the first. `blockers` is empty when it cannot."""
+def told(connection: psycopg.Connection, statement: bytes, *, name: str, seconds: float, report: Report) -> None:
+    """Runs one statement that waits for other transactions and blocks neither readers nor writers while it waits.
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    `report` gets a line for each session that it waits for. When it got no further behind one of them for `seconds`,
+    it is cancelled and MigrationError names that one. What it left is repaired by the next run.
+    """
+    import psycopg
+
+    def say(blocker: str) -> None:
+        report(f"{name} waits for {blocker}; nobody waits behind it, and it is cancelled after {seconds:g} s")
+
+    seconds = min(max(seconds, TOLD_SECONDS), 1e6)  # 0 would be for ever, and in less nobody is seen
+    connection.execute(f"SET lock_timeout = '{seconds:.3f}s'")
+    try:
+        with _Watch(connection, say) as watch:
+            connection.execute(statement)
+    except psycopg.errors.LockNotAvailable:
+        blockers = ", ".join(watch.blockers) or "a session that is gone again"
+        raise MigrationError(
+            f"{name} waited {seconds:g} s for {blockers} and was cancelled; what it left is repaired by the next run: "
+            "let it end or end it, then run again"
+        ) from None
+    finally:
+        if not connection.broken:
+            connection.execute("SET lock_timeout = 0")
+
+
+class _Watch:
+    """Sees over a second connection who blocks the first. `blockers` is empty when it cannot; `say` is told of each
+    once, when it has blocked for TOLD_SECONDS."""
+
+    def __init__(self, connection: psycopg.Connection, say: Report | None = None) -> None:
         self.blockers: list[str] = []
         self._info = connection.info
         self._pid = connection.info.backend_pid
+        self._say = say
+        self._since: dict[int, float] = {}
+        self._said: set[int] = set()
         self._looks, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -101,13 +135,23 @@ class _Watch:
         try:
             with psycopg.connect(self._info.dsn, password=self._info.password, autocommit=True) as connection:
                 self._looks.set()
-                while not self._over.wait(0.02):
+                while not self._over.wait(_GLANCE if self._say is None else _LOOK):
                     rows = connection.execute(_BLOCKERS, (self._pid,)).fetchall()
                     self.blockers = [_session(*row) for row in rows] or self.blockers
+                    if self._say:
+                        self._tell({row[0]: _session(*row) for row in rows}, self._say)
         except psycopg.Error:
             return
         finally:
             self._looks.set()
+
+    def _tell(self, blockers: dict[int, str], say: Report) -> None:
+        now = time.monotonic()
+        self._since = {pid: self._since.get(pid, now) for pid in blockers}
+        for pid in self._since.keys() - self._said:
+            if now - self._since[pid] >= TOLD_SECONDS:
+                self._said.add(pid)
+                say(blockers[pid])
 
 
 def _session(pid: int, user: str | None, application: str | None, since: object, query: str | None) -> str:

@@ -16,7 +16,7 @@ from cutover.schema import description, indexes, partitioned
 from cutover.schema.connection import connect, first_line
 from cutover.schema.files import Migration, load, problems
 from cutover.schema.indexes import Index
-from cutover.schema.locks import LOCK_TIMEOUT, Report, only_runner, patiently
+from cutover.schema.locks import LOCK_TIMEOUT, Report, only_runner, patiently, told
 
 if TYPE_CHECKING:
     import psycopg
@@ -121,8 +121,8 @@ def apply(
     """Repairs invalid indexes, applies what is pending and returns it; `report` gets a line for each.
 
     A file runs in one transaction with its row in the ledger, with a short lock_timeout, and again for up to
-    `deadline` seconds when somebody holds a lock it needs. A second call writes nothing. Raises MigrationError;
-    what was applied before the failing file stays.
+    `deadline` seconds when somebody holds a lock it needs; what runs in no transaction waits as long for each session
+    in its way. A second call writes nothing. Raises MigrationError; what was applied before the failing file stays.
     """
     import psycopg
 
@@ -130,7 +130,7 @@ def apply(
         todo = pending(migrations, applied(connection))
         if todo:
             connection.execute(_LEDGER)
-        indexes.repair(connection, report)
+        indexes.repair(connection, seconds=deadline, report=report)
         for migration in todo:
             began = time.monotonic()
             try:
@@ -185,13 +185,13 @@ def _in_transaction(connection: psycopg.Connection, migration: Migration) -> Non
 
 
 def _alone(connection: psycopg.Connection, migration: Migration, seconds: float, report: Report) -> None:
-    """Runs the one statement with no lock_timeout: its lock, SHARE UPDATE EXCLUSIVE, blocks neither readers nor
-    writers while it waits, and a timeout would leave an invalid index. A runner killed before the ledger's row is
-    written repeats the statement, which changes nothing then."""
+    """Runs the one statement in no transaction: its lock, SHARE UPDATE EXCLUSIVE, blocks neither readers nor writers
+    while it waits. A runner killed before the ledger's row is written repeats the statement, which changes nothing
+    then."""
     if index := partitioned.wanted(connection, migration.sql):
         partitioned.build(connection, index, name=migration.file, seconds=seconds, report=report)
     else:
-        connection.execute(migration.sql.encode())
+        told(connection, migration.sql.encode(), name=migration.file, seconds=seconds, report=report)
     _record(connection, migration)
 
 

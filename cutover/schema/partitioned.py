@@ -7,12 +7,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from cutover.schema.locks import LOCK_TIMEOUT, Report, patiently
+from cutover.schema.locks import LOCK_TIMEOUT, TOLD_SECONDS, Report, patiently, told
 
 if TYPE_CHECKING:
     import psycopg
-
-TOLD_SECONDS = 1.0
 
 _CREATE = re.compile(
     r"(?P<create>CREATE\s+(?:UNIQUE\s+)?INDEX\s+)CONCURRENTLY\s+(?P<name>IF\s+NOT\s+EXISTS\s+(?P<index>\S+)\s+ON\s+)"
@@ -21,18 +19,26 @@ _CREATE = re.compile(
 )
 _IS_PARTITIONED = "SELECT FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'p'"
 _DEFINITION = "SELECT pg_get_indexdef(to_regclass(%s))"
-# What Postgres itself calls an index of a new partition, so that the index of each month has the same name.
 _WITHOUT = """
-SELECT format('%%I.%%I', n.nspname, c.relname), c.relname || '_' || columns || '_idx', n.nspname
+SELECT c.oid, format('%%I.%%I', n.nspname, c.relname)
 FROM pg_index whole
     JOIN pg_inherits part ON part.inhparent = whole.indrelid
-    JOIN pg_class c ON c.oid = part.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace,
-    LATERAL (SELECT string_agg(attname, '_' ORDER BY attnum) FROM pg_attribute WHERE attrelid = whole.indexrelid)
-        AS named (columns)
+    JOIN pg_class c ON c.oid = part.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE whole.indexrelid = to_regclass(%s) AND NOT EXISTS (
     SELECT FROM pg_inherits attached JOIN pg_index own ON own.indexrelid = attached.inhrelid
     WHERE attached.inhparent = whole.indexrelid AND own.indrelid = c.oid)
-ORDER BY 1"""
+ORDER BY 2"""
+# What a run before this one built and did not attach, or somebody by hand.
+_UNATTACHED = """
+SELECT n.nspname, c.relname
+FROM pg_index own JOIN pg_class c ON c.oid = own.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace,
+    pg_index whole
+WHERE whole.indexrelid = to_regclass(%s) AND own.indrelid = %s AND own.indisvalid
+    AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = own.indexrelid)
+    AND own.indisunique = whole.indisunique
+    AND substring(pg_get_indexdef(own.indexrelid) FROM ' USING .*')
+        = substring(pg_get_indexdef(whole.indexrelid) FROM ' USING .*')
+ORDER BY 1, 2 LIMIT 1"""
 
 
 class Wanted(NamedTuple):
@@ -57,7 +63,7 @@ def build(connection: psycopg.Connection, index: Wanted, *, name: str, seconds: 
     `report` gets a line for each that took TOLD_SECONDS. What was done before is left, so a killed run goes on where it
     was.
 
-    Raises MigrationError as `patiently` does, and psycopg.Error.
+    Raises MigrationError as `patiently` and `told` do, and psycopg.Error.
     """
     from psycopg import sql
 
@@ -66,17 +72,18 @@ def build(connection: psycopg.Connection, index: Wanted, *, name: str, seconds: 
     [(definition,)] = connection.execute(_DEFINITION, (index.name,)).fetchall()
     method = definition[definition.index(" USING ") :]
     unique = "UNIQUE " if definition.startswith("CREATE UNIQUE") else ""
-    for partition, own, schema in connection.execute(_WITHOUT, (index.name,)).fetchall():
+    for oid, partition in connection.execute(_WITHOUT, (index.name,)).fetchall():
         began = time.monotonic()
-        connection.execute(
-            sql.SQL(f"CREATE {unique}INDEX CONCURRENTLY IF NOT EXISTS {{}} ON {partition}{method}")
-            .format(sql.Identifier(own))
-            .as_bytes(connection)
-        )
-        attach = sql.SQL(f"ALTER INDEX {index.name} ATTACH PARTITION {{}}").format(sql.Identifier(schema, own))
+        own = connection.execute(_UNATTACHED, (index.name, oid)).fetchone()
+        if not own:
+            # Postgres gives it a name that is free: the one that it has in the months to come, too.
+            create = f"CREATE {unique}INDEX CONCURRENTLY ON {partition}{method}".encode()
+            told(connection, create, name=name, seconds=seconds, report=report)
+            [own] = connection.execute(_UNATTACHED, (index.name, oid)).fetchall()
+        attach = sql.SQL(f"ALTER INDEX {index.name} ATTACH PARTITION {{}}").format(sql.Identifier(*own))
         take(partial(_at_once, connection, attach.as_bytes(connection)))
         if (took := time.monotonic() - began) >= TOLD_SECONDS:
-            report(f"{name}: {partition} has the index {own}, after {took:.0f} s")
+            report(f"{name}: {partition} has the index {own[1]}, after {took:.0f} s")
 
 
 def _at_once(connection: psycopg.Connection, statement: bytes) -> None:

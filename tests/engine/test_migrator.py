@@ -302,6 +302,72 @@ def test_a_runner_killed_between_two_partitions_is_taken_up_where_it_was(
         assert [valid for _, valid in connection.execute(VALID)] == [True] * 4
 
 
+@pytest.mark.parametrize(
+    "index", ["USING brin (a)", "(a) WHERE b > 0", "(a, b)", "(a DESC)"], ids=["brin", "partial", "two", "descending"]
+)
+def test_a_second_index_on_the_columns_of_another_is_built_beside_it(
+    database: Database, folder: Folder, index: str
+) -> None:
+    first = (BY_MONTH, "CREATE INDEX idx_before ON t (a);", "CREATE INDEX idx_two ON t (a, b) INCLUDE (a);")
+    apply(database, folder(*first))
+    files = folder(*first, f"-- cutover: no transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS idx_a ON t {index};\n")
+
+    assert apply(database, files)[0] == ["004_step.sql"]
+    with database.connect() as connection:
+        assert all(valid for _, valid in connection.execute(VALID)), "a month has no index"
+        built = connection.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = 'idx_a'::regclass").fetchone()
+        before = connection.execute(VALID).fetchall()
+        connection.execute("DELETE FROM cutover.schema_migrations WHERE version = 4")
+        connection.execute("CREATE TABLE t_4 (LIKE t INCLUDING ALL)")
+        named = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass ORDER BY 1"
+        third, to_come = ([name for (name,) in connection.execute(named, (each,))] for each in ("t_3", "t_4"))
+        connection.execute("DROP TABLE t_4")
+    assert built == (3,)
+    assert third == [name.replace("t_4", "t_3") for name in to_come], "a month to come calls its indexes otherwise"
+    assert apply(database, files)[0] == ["004_step.sql"]
+    with database.connect() as connection:
+        assert connection.execute(VALID).fetchall() == before, "a repeated run built another one"
+
+
+CREATE, INDEXED = "CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_a ON t (a);", T + "CREATE INDEX idx_a ON t (a);"
+SNAPSHOT = "SELECT FROM pg_class"  # of a transaction that touches no table of ours, such as a dump of another one
+
+
+@pytest.mark.parametrize(
+    ("before", "statement", "blocker"),
+    [
+        (T, CREATE, "INSERT INTO t VALUES (1)"),
+        (T, CREATE, SNAPSHOT),
+        (BY_MONTH, CREATE, SNAPSHOT),
+        (INDEXED, "DROP INDEX CONCURRENTLY IF EXISTS idx_a;", "SELECT FROM t"),
+        (INDEXED, "REINDEX INDEX CONCURRENTLY idx_a;", SNAPSHOT),
+    ],
+    ids=["writer", "snapshot", "partitioned", "drop", "reindex"],
+)
+def test_what_runs_in_no_transaction_says_for_whom_it_waits_and_is_cancelled_and_repaired(
+    database: Database, folder: Folder, before: str, statement: str, blocker: str
+) -> None:
+    apply(database, folder(before))
+    files = folder(before, f"-- cutover: no transaction\n{statement}\n")
+    said: list[str] = []
+    with database.connect() as older, migrator.connect(database.owner_url) as connection:
+        older.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        older.execute(blocker.encode())
+        session = f"pid {older.info.backend_pid} (role audit_owner, application test, since 20"
+        for _ in range(2):  # the second run waits for the same session, be it with a repair
+            with pytest.raises(MigrationError, match=r" waited 2 s for .* was cancelled; what it left is") as refused:
+                migrator.apply(connection, migrator.load(files), report=said.append, deadline=2)
+            assert session in str(refused.value)
+        assert said[0].startswith(f"002_step.sql waits for {session}")
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+        older.execute("COMMIT")
+
+    assert apply(database, files)[0] == ["002_step.sql"]
+    with database.connect() as connection:
+        assert all(valid for _, valid in connection.execute(VALID)), "a ruin stayed"
+    assert exists(database, "idx_a") is not statement.startswith("DROP")
+
+
 def test_what_a_killed_reindex_leaves_is_dropped(database: Database, folder: Folder) -> None:
     files = folder(T, CONCURRENTLY)
     apply(database, files)

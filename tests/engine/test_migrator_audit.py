@@ -369,9 +369,35 @@ def test_the_migrations_make_what_is_expected(migrated: Database) -> None:
             "audit_log_1999_12: partition of public.audit_log FOR VALUES its month: is missing",
         ),
         ("DROP TABLE audit_idempotency", "audit_idempotency: column key text not null: is missing"),
-        ("GRANT EXECUTE ON FUNCTION audit_partition_runway TO PUBLIC", "audit_partition_runway: (today timestamp"),
+        ("GRANT EXECUTE ON FUNCTION audit_partition_runway TO PUBLIC", "audit_partition_runway: PUBLIC may EXECUTE"),
         ("CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
          "refuse_audit_change: () invoker"),
+        ("REVOKE INSERT ON audit_log FROM audit_writer", "audit_log: audit_writer may SELECT: is in no migration"),
+        ("REVOKE ALL ON audit_log FROM audit_reader", "audit_log: audit_reader may SELECT: is missing"),
+        ("REVOKE DELETE ON alert_outbox FROM audit_owner", "alert_outbox: the owner may INSERT, MAINTAIN, REFERENCES"),
+        ("GRANT UPDATE ON audit_log TO audit_writer", "audit_writer may INSERT, SELECT, UPDATE: is in no migration"),
+        ("GRANT DELETE ON {part} TO audit_writer", "{part}: audit_writer may DELETE, INSERT, SELECT: is in no"),
+        ("GRANT TRUNCATE ON alert_outbox TO audit_writer", "audit_writer may INSERT, SELECT, TRUNCATE, UPDATE (check"),
+        ("GRANT SELECT ON audit_log TO PUBLIC", "audit_log: PUBLIC may SELECT: is in no migration"),
+        ("GRANT SELECT ON audit_log TO audit_reader WITH GRANT OPTION", "may SELECT with grant option: is in no"),
+        ("REVOKE UPDATE (outcome) ON alert_outbox FROM audit_writer", "UPDATE (closed_at), UPDATE (errors): is in no"),
+        ("GRANT UPDATE (payload) ON alert_outbox TO audit_writer", "UPDATE (outcome), UPDATE (payload): is in no"),
+        ("GRANT EXECUTE ON FUNCTION prune_alert_outbox TO audit_writer",
+         "prune_alert_outbox: audit_writer may EXECUTE (keep interval): is in no migration"),
+        ("REVOKE EXECUTE ON FUNCTION prune_alert_outbox FROM audit_owner",
+         "prune_alert_outbox: the owner may EXECUTE (keep interval): is missing"),
+        ("REVOKE USAGE ON SEQUENCE audit_log_id_seq FROM audit_writer", "audit_writer may USAGE: is missing"),
+        ("GRANT UPDATE ON SEQUENCE audit_log_id_seq TO audit_writer", "audit_writer may UPDATE, USAGE: is in no"),
+        ("ALTER SEQUENCE audit_log_id_seq CYCLE MAXVALUE 100000", "from 1 to 100000, in a cycle: is in no migration"),
+        ("ALTER SEQUENCE audit_log_id_seq INCREMENT -1", "audit_log_id_seq: bigint by -1, from 1 to"),
+        ("GRANT TEMPORARY ON DATABASE {database} TO PUBLIC", "the database: PUBLIC may CONNECT, TEMPORARY: is in no"),
+        ("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC", "the database: PUBLIC may CONNECT: is missing"),
+        ("REVOKE USAGE ON SCHEMA public FROM PUBLIC", "public: PUBLIC may USAGE: is missing"),
+        ("GRANT CREATE ON SCHEMA public TO audit_writer", "public: audit_writer may CREATE: is in no migration"),
+        ("ALTER TABLE {part} ENABLE ROW LEVEL SECURITY", "{part}: row level security: is in no migration"),
+        ("ALTER TABLE audit_log FORCE ROW LEVEL SECURITY", "audit_log: row level security: is in no migration"),
+        ("ALTER TABLE alert_outbox SET UNLOGGED", "alert_outbox: unlogged: is in no migration"),
+        ("CREATE RULE gone AS ON INSERT TO alert_outbox DO INSTEAD NOTHING", "alert_outbox: CREATE RULE gone AS"),
         (f"DELETE FROM cutover.schema_migrations WHERE version = {LATEST.version}",
          f"{LATEST.file} is not applied"),
     ],
@@ -386,7 +412,13 @@ def test_verify_says_what_differs(migrated: Database, harm: str, said: str) -> N
         ).fetchall()
         assert migrator.verify(connection, MIGRATIONS) == []
         connection.execute("SET LOCAL search_path = public")  # which a verify inside a transaction leaves set
-        connection.execute(sql.SQL(harm.format(part=part, gap=gap)))
+        connection.execute(sql.SQL(harm.format(part=part, gap=gap, database=migrated.name)))
         found = migrator.verify(connection, MIGRATIONS)
         connection.execute("ROLLBACK")
     assert any(said.format(part=part, gap=gap) in line for line in found), found
+
+
+def test_verify_names_who_owns_a_table_and_did_not_migrate(fresh: Database) -> None:
+    fresh.superuser("ALTER TABLE audit_idempotency OWNER TO audit_writer")
+
+    assert any(line.startswith("audit_idempotency: audit_writer may DELETE, INSERT") for line in differences(fresh))
