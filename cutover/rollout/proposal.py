@@ -61,7 +61,7 @@ def require_other_file(candidate: str, stable: SmokeTarget) -> None:
 def _same(candidate: str, stable: SmokeTarget) -> RefusedError:
     return RefusedError(
         f"{candidate} has the release of {stable.stack}, {stable.version} ({stable.digest[:12]}): set another image, "
-        f"version or adapters on it, pulumi config set --path web-next:version VERSION -s {candidate}, then begin"
+        f"version or adapters in Pulumi.{candidate}.yaml, then begin"
     )
 
 
