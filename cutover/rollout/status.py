@@ -170,8 +170,8 @@ def _hints(record: Record, judgement: Judgement | None) -> Iterator[Hint]:
     version = record.releases.candidate.version
     match record.state:
         case State.PREPARED:
-            signed = "" if record.signed else "; until all three have approved its pack it says who has not"
-            yield typed("canary", f"{record.phases[0].weight} % of the traffic to {version}{signed}")
+            signed = "" if record.signed else ", once all have approved"
+            yield typed("canary", f"{record.phases[0].weight} % to {version}{signed}")
         case State.FINISHING:
             yield typed("finish", "goes on with it")
             stable = record.releases.stable.version
