@@ -14,8 +14,9 @@ def interrupted(*signalled: Any) -> None:
     signal.default_int_handler(*signalled)
 
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
-    signal.signal(signal.SIGINT, interrupted)
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) is not signal.SIG_IGN:  # a shell may have it ignored, and so has nohup
+        signal.signal(number, interrupted)
 
 # Progress is read as it happens, through a pipe too, and in the order of what is said on standard error.
 sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -151,7 +151,7 @@ def exit_codes() -> dict[int, str]:
     means = {
         DONE: "done; for up and smoke: GO, with or without caveats",
         WRONG_USAGE: "wrong usage: the command line is not understood",
-        INTERRUPTED: "interrupted by Ctrl-C",
+        INTERRUPTED: "interrupted, by Ctrl-C or a signal",
     }
     means |= {error.exit_code: (error.__doc__ or "").partition("\n")[0] for error in reversed(errors())}
     return dict(sorted(means.items()))

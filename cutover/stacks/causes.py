@@ -91,13 +91,26 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
                 f"stack {stack}: its base {unknown[1]} does not exist here; run cutover up -s {unknown[1]} first"
             )
     if any("passphrase" in line for line in causes):
-        return NotPreparedError(
-            f"stack {stack} cannot be decrypted: the passphrase is not the one it was made with; "
-            "put the right one into the file that PULUMI_CONFIG_PASSPHRASE_FILE names"
-        )
+        return NotPreparedError(f"stack {stack} cannot be decrypted: {_passphrase()}")
     # A plugin that is told to stop in the middle of a call is said to have died; that is never why the update failed.
     ordered = sorted(problems, key=lambda problem: "exited prematurely" in problem)
     return CutoverError(f"stack {stack}: " + next(iter([*ordered, *causes]), "the update failed, see above"))
+
+
+def _passphrase() -> str:
+    """What is wrong with the passphrase, and the way out."""
+    name = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    if not name or "PULUMI_CONFIG_PASSPHRASE" in os.environ:
+        return (
+            "the passphrase is not the one it was made with; put the right one into PULUMI_CONFIG_PASSPHRASE, or into "
+            "the file that PULUMI_CONFIG_PASSPHRASE_FILE names"
+        )
+    file = Path(name)
+    try:
+        wrong = "has another passphrase" if file.read_text().strip() else "is empty"
+    except OSError as error:
+        wrong = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+    return f"{file} {wrong}: put back the one that the stack was made with"
 
 
 def _before(stack: str) -> str:

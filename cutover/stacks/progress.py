@@ -24,6 +24,8 @@ class Progress:
 
     write: Callable[[str], object] = lambda text: sys.stdout.write(text)
     clock: Callable[[], float] = time.monotonic
+    interrupted: Callable[[], bool] = lambda: False
+    """What fails from then on fails because of it, and is not told."""
     problems: list[str] = field(default_factory=list)
     changes: Mapping[OpType, int] = field(default_factory=dict)
     _begun: dict[str, float] = field(default_factory=dict)
@@ -35,7 +37,7 @@ class Progress:
             self._begun[event.resource_pre_event.metadata.urn] = self.clock()
         elif event.res_outputs_event:
             self._line(event.res_outputs_event.metadata, str(event.res_outputs_event.metadata.op.value))
-        elif event.res_op_failed_event:
+        elif event.res_op_failed_event and not self.interrupted():
             self._line(event.res_op_failed_event.metadata, "failed")
         elif event.diagnostic_event:
             self._diagnose(event.diagnostic_event)
@@ -64,7 +66,7 @@ class Progress:
 
     def _diagnose(self, event: DiagnosticEvent) -> None:
         text = _COLOURS.sub("", event.message).strip()
-        if event.severity not in ("error", "warning", "info#err") or not text or _ECHO in text:
+        if event.severity not in ("error", "warning", "info#err") or not text or _ECHO in text or self.interrupted():
             return
         failed = event.severity == "error"
         if failed:

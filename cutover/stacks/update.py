@@ -12,6 +12,7 @@ from pulumi.automation._stack import StackInitMode
 from cutover.errors import NotPreparedError
 from cutover.stacks import locks
 from cutover.stacks.causes import cause, no_pulumi
+from cutover.stacks.engine import Engine
 from cutover.stacks.outputs import Outputs
 from cutover.stacks.progress import Progress
 from cutover.stacks.project import PROJECT, config, listed, require_prepared
@@ -27,7 +28,8 @@ class Update:
     def __init__(self, stack: str) -> None:
         require_prepared(stack)
         self.stack = stack
-        self._opened = _open(stack)
+        self._engine = _engine()
+        self._opened = _open(stack, self._engine)
         self._stale = locks.is_stale(stack)
         try:
             state = self._opened.export_stack().deployment or {}
@@ -44,7 +46,7 @@ class Update:
         What a killed run left behind is cleared: its lock, and operations it had begun. Raises CutoverError with the
         update's first problem when it fails.
         """
-        progress = Progress()
+        progress = Progress(interrupted=lambda: self._engine.interrupted)
         try:
             if self._stale:
                 print(f"  note     the lock of a run that was killed is removed from {self.stack}")
@@ -74,12 +76,18 @@ class _Stack(auto.Stack):
         return auto.UpdateSummary("update", datetime.now(UTC), "", {}, {}, "succeeded")
 
 
-def _open(stack: str) -> auto.Stack:
+def _engine() -> Engine:
     try:
-        return _Stack(stack, auto.LocalWorkspace(work_dir=str(PROJECT)), StackInitMode.CREATE_OR_SELECT)
+        return Engine()
     except FileNotFoundError:
         raise no_pulumi() from None
     except auto.errors.InvalidVersionError as error:
         raise NotPreparedError(f"pulumi does not fit ({error}): run make up, which sets one up") from None
+
+
+def _open(stack: str, engine: Engine) -> auto.Stack:
+    try:
+        workspace = auto.LocalWorkspace(work_dir=str(PROJECT), pulumi_command=engine)
+        return _Stack(stack, workspace, StackInitMode.CREATE_OR_SELECT)
     except auto.errors.CommandError as error:
         raise cause(stack, str(error)) from None

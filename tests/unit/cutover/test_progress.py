@@ -56,3 +56,13 @@ def test_what_was_done_to_resources_is_counted_by_the_updates_own_summary() -> N
         progress(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "summaryEvent": {"resourceChanges": counts}}))
 
     assert progress.changes == {"create": 7, "same": 2}
+
+
+def test_what_fails_once_it_is_interrupted_is_not_told() -> None:
+    shown: list[str] = []
+    event = SimpleNamespace(severity="error", message="before hook failed: rpc error: code = Unavailable desc = EOF")
+    progress = Progress(write=shown.append, interrupted=lambda: True)
+
+    progress.only_problems(SimpleNamespace(policy_event=None, diagnostic_event=event))  # type: ignore[arg-type]
+
+    assert shown == []

@@ -60,7 +60,9 @@ def says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, err: str = "
     cli.parent.mkdir()
     (tmp_path / "out").write_text(out)
     (tmp_path / "err").write_text(err)
-    cli.write_text(f"#!/bin/sh\necho $* >>{asked}\ncat {tmp_path}/out\ncat {tmp_path}/err >&2\nexit {code}\n")
+    version = "[ $1 = version ] && echo v3.259.0 && exit"
+    said = f"cat {tmp_path}/out\ncat {tmp_path}/err >&2"
+    cli.write_text(f"#!/bin/sh\n{version}\necho $* >>{asked}\n{said}\nexit {code}\n")
     cli.chmod(0o755)
     monkeypatch.setenv("PATH", f"{cli.parent}:{os.environ['PATH']}")
     return asked
@@ -90,7 +92,7 @@ FAILURES = [
     ("error: no stack named 'local' found", StackMissingError, "stack local does not exist here"),
     ("error: the stack is currently locked by 1 lock(s).", StackLockedError, "locked by another update"),
     ("error: [409] Conflict: Another update is currently in progress.", StackLockedError, "locked by another update"),
-    ("error: get stack secrets manager: incorrect passphrase", NotPreparedError, "PULUMI_CONFIG_PASSPHRASE_FILE"),
+    ("error: get stack secrets manager: incorrect passphrase", NotPreparedError, "stack local cannot be decrypted"),
     (
         'error: corrupt store: missing version in ".pulumi/meta.yaml"',
         CutoverError,
@@ -123,6 +125,33 @@ def test_pulumis_failures_become_one_line(
         outputs.outputs("local") if way == "outputs" else bring_up("local", refresh=False)
     assert type(refused.value) is expected
     assert "\n" not in str(refused.value)
+
+
+WRONG = "error: get stack secrets manager: incorrect passphrase"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "is not there: put back the one that the stack was made with"),
+        (" \n", "is empty: put back the one that the stack was made with"),
+        ("another", "has another passphrase: put back the one that the stack was made with"),
+    ],
+)
+def test_a_passphrase_that_is_absent_is_not_said_to_be_wrong(
+    backend: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, said: str
+) -> None:
+    says(tmp_path, monkeypatch, "", WRONG, 255)
+    file = tmp_path / "passphrase"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", str(file))
+
+    with pytest.raises(NotPreparedError) as refused:
+        outputs.outputs("local")
+
+    assert str(refused.value) == f"stack local cannot be decrypted: {file} {said}"
 
 
 TORN = "error: failed to load checkpoint: place 1: unexpected end of JSON input"
