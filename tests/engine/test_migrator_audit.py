@@ -241,6 +241,36 @@ def test_a_month_that_somebody_detached_is_attached_again_with_its_entries(fresh
         assert owner.execute("SELECT action FROM audit_log WHERE ts = '2031-02-03'").fetchall() == [("kept",)]
 
 
+def test_a_month_that_was_detached_before_a_column_came_is_attached_again_and_gets_it(fresh: Database) -> None:
+    with fresh.connect(OWNER) as owner:
+        owner.execute("SELECT ensure_audit_partitions(2, '2031-01-01')")
+        owner.execute("INSERT INTO audit_log (ts, action, result) VALUES ('2031-02-03', 'kept', 'ok')")
+        owner.execute("ALTER TABLE audit_log DETACH PARTITION audit_log_2031_02")
+        owner.execute("ALTER TABLE audit_log ADD COLUMN region TEXT NOT NULL DEFAULT 'none'")
+        owner.execute("ALTER TABLE audit_log ADD COLUMN cost NUMERIC(8, 2)")
+
+        owner.execute("CALL keep_audit_partitions('2031-01-01')")
+
+        found = owner.execute("SELECT action, region, cost FROM audit_log WHERE ts = '2031-02-03'")
+        assert found.fetchall() == [("kept", "none", None)]
+        assert owner.execute("SELECT audit_partition_runway('2031-01-01')").fetchone() == (12,)
+    extra = {line.split(": ", 1)[1] for line in differences(fresh) if line.startswith("audit_log_2031_0")}
+    assert extra == {
+        "column region text not null default 'none'::text: is in no migration",
+        "column cost numeric(8,2): is in no migration",
+    }, "a month has it and another has not"
+
+
+def test_a_month_that_cannot_be_attached_is_named_by_the_upkeep(fresh: Database) -> None:
+    with fresh.connect(OWNER) as owner:
+        owner.execute("SELECT ensure_audit_partitions(2, '2031-01-01')")
+        owner.execute("ALTER TABLE audit_log DETACH PARTITION audit_log_2031_02")
+        owner.execute("ALTER TABLE audit_log_2031_02 ADD COLUMN note TEXT")
+
+        with pytest.raises(psycopg.errors.DatatypeMismatch, match=r"^audit_log_2031_02 cannot be attached .* \"note\""):
+            owner.execute("CALL keep_audit_partitions('2031-01-01')")
+
+
 def test_retention_drops_only_months_whose_every_entry_is_too_old(fresh: Database) -> None:
     with fresh.connect(OWNER) as owner:
         owner.execute("SELECT ensure_audit_partitions(5, '2020-01-01')")
