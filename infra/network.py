@@ -11,11 +11,9 @@ import pulumi_aws as aws
 
 from infra.naming import WORDING, Names
 from infra.settings.keys import Settings
+from infra.settings.subnets import INTERFACE_ENDPOINTS
 from infra.vpc import ExistingVpc, OwnVpc, OwnVpcArgs
 
-INTERFACE_ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm")
-"""AWS services reached without leaving the VPC; S3 has a gateway endpoint, which costs nothing. Secrets Manager asks
-KMS itself."""
 POSTGRES, REDIS, HTTPS = 5432, 6379, 443
 
 

@@ -10,7 +10,7 @@ from infra.settings.access import ANYONE, MOST_RULES
 from infra.settings.keys import Settings
 from infra.settings.rule import Rules
 from outputs import partition
-from outputs.network import CIDR, MOST_ZONES, TIERS
+from outputs.network import CIDR, MOST_ZONES, TIERS, split
 
 RULES = Rules()
 WIDEST = 8
@@ -122,3 +122,23 @@ def _subnets_fit(settings: Settings, _stack: str) -> Iterator[str]:
         yield "network has vpcId and nat or cidr: an existing VPC has its own, and nothing is made in it; remove them"
     if network.app_subnets or network.data_subnets or network.public_subnets:
         yield "network has vpcId and ranges of subnets: in an existing VPC name subnets by id, and remove the ranges"
+
+
+@RULES.needs(
+    *("runtime", "track", "zones", "network.cidr", "network.vpcId", "fargate.mostTasks", "fargate.workerTasks"),
+    *(f"network.{tier}Subnets" for tier in TIERS),
+)
+def _every_task_finds_an_address(settings: Settings, _stack: str) -> Iterator[str]:
+    network, zones = settings.network, len(settings.placed_in)
+    if settings.runtime != "fargate" or settings.track != "stable" or network.vpc_id:
+        return
+    if any(subnets.problems(network.cidr, network.given, zones)):
+        return
+    room = subnets.room(network.app_subnets or split(network.cidr, zones)["app"])
+    workers = settings.fargate.worker_tasks
+    if (most := 2 * (settings.fargate.most_tasks + workers)) > room:
+        yield (
+            f"fargate.mostTasks is {settings.fargate.most_tasks}: the app subnets have {room} addresses for tasks, and "
+            f"with fargate.workerTasks, each beside the one that it replaces, they would be {most}; set "
+            f"{room // 2 - workers} or less, or a wider network.cidr or appSubnets"
+        )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.network import INTERFACE_ENDPOINTS
+from infra.settings.subnets import INTERFACE_ENDPOINTS
 from tests.support.prod import ACCOUNT, ROLES
 
 

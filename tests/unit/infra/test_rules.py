@@ -49,7 +49,7 @@ KEPT: list[dict[str, str]] = [
     changed(FARGATE, access={"clients": "anyone"}),
     changed(FARGATE, access={"clients": [], "internal": "true", "webhook": "anyone"}),
     changed(FARGATE, access={"clients": [f"192.0.2.{host}/32" for host in range(0, 58, 2)]}),
-    changed(FARGATE, network={"cidr": "10.0.0.0/24"}),
+    changed(FARGATE, network={"cidr": "10.0.0.0/23"}, fargate={"mostTasks": 21}),
     changed(FARGATE, network=EXISTING, edge={"trustedProxies": ["10.9.0.0/20"]}),
     changed(without(FARGATE, "fargate"), fargate=CERTIFICATE),
     changed(FARGATE, domain=LONG),
@@ -263,6 +263,27 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "a size that fargate does not have": (
         changed(FARGATE, fargate={**ZONE, "cpu": "1024", "memory": 1024}),
         ["fargate.memory is 1024: with cpu 1024 Fargate has 2048 to 8192 MiB in steps of 1024"],
+    ),
+    "more tasks than addresses": (
+        changed(FARGATE, network={"cidr": "10.0.0.0/23"}, fargate={"mostTasks": 22}),
+        [
+            "fargate.mostTasks is 22: the app subnets have 44 addresses for tasks, and with fargate.workerTasks, each "
+            "beside the one that it replaces, they would be 46; set 21 or less, or a wider network.cidr or appSubnets"
+        ],
+    ),
+    "more tasks than addresses in ranges that are given": (
+        changed(
+            FARGATE,
+            network={
+                "appSubnets": ["10.42.0.0/28", "10.42.0.16/28"],
+                "dataSubnets": ["10.42.1.0/28", "10.42.1.16/28"],
+                "publicSubnets": ["10.42.2.0/27", "10.42.2.32/27"],
+            },
+        ),
+        [
+            "fargate.mostTasks is 6: the app subnets have 12 addresses for tasks, and with fargate.workerTasks, each "
+            "beside the one that it replaces, they would be 14; set 5 or less, or a wider network.cidr or appSubnets"
+        ],
     ),
     "overlapping subnets": (
         changed(

@@ -71,9 +71,9 @@ def test_what_is_split_is_what_would_be_taken_if_it_were_given() -> None:
         assert list(problems(cidr, dict.fromkeys(TIERS, ()), zones)) == []
 
 
-@pytest.mark.parametrize("cidr", ["10.0.0.0/15", "10.0.0.0/25", "10.0.0.0/8", "10.0.0.0/28"])
+@pytest.mark.parametrize("cidr", ["10.0.0.0/15", "10.0.0.0/24", "10.0.0.0/25", "10.0.0.0/8", "10.0.0.0/28"])
 def test_a_range_that_cannot_be_split_is_refused(cidr: str) -> None:
-    assert list(problems(IPv4Network(cidr), {}, 2)) == [f"network.cidr is {cidr}: it must have a prefix of /16 to /24"]
+    assert list(problems(IPv4Network(cidr), {}, 2)) == [f"network.cidr is {cidr}: it must have a prefix of /16 to /23"]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,12 @@ def test_a_range_that_cannot_be_split_is_refused(cidr: str) -> None:
             [
                 "network.appSubnets[0] is 10.42.0.0/29: a subnet has a prefix of /16 to /28",
                 "network.dataSubnets[0] is 10.42.1.0/26: it overlaps network.appSubnets[1], 10.42.1.0/26",
+            ],
+        ),
+        (
+            given(public=["10.42.2.0/27", "10.42.2.32/28"]),
+            [
+                "network.publicSubnets[1] is 10.42.2.32/28: a load balancer's subnet has a prefix of /16 to /27",
             ],
         ),
         (
@@ -119,7 +125,16 @@ def test_a_range_that_cannot_be_split_is_refused(cidr: str) -> None:
             ],
         ),
     ],
-    ids=["sound", "too small", "too large", "outside", "overlapping", "too few", "half given"],
+    ids=[
+        "sound",
+        "too small",
+        "too small for a balancer",
+        "too large",
+        "outside",
+        "overlapping",
+        "too few",
+        "half given",
+    ],
 )
 def test_given_subnets_are_checked_all_at_once(subnets: Subnets, clauses: list[str]) -> None:
     assert list(problems(CIDR, subnets, 2)) == clauses
