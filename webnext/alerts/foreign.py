@@ -12,6 +12,13 @@ from bullmq import Job
 BACKOFF = {"type": "exponential", "delay": 1000}
 """Between the attempts of a job that asks for something else than BullMQ has."""
 
+_LATEST = 253402300799999
+"""The last millisecond of the year 9999, after which Python has no date."""
+_FAILED_CHILD = (
+    *("fpof", "cpof", "idof", "rdof", "failParentOnFailure", "continueParentOnFailure"),
+    *("ignoreDependencyOnFailure", "removeDependencyOnFailure"),
+)
+"""Options of which BullMQ takes one."""
 _NUMBERS = ("timestamp", "delay", "priority", "processedOn", "finishedOn", "ats", "attemptsMade", "atm", "stc")
 
 
@@ -22,13 +29,27 @@ def job_of(queue: Any, raw: Mapping[str, str], job_id: str) -> Job:
 
 def tamed(raw: Mapping[str, str]) -> dict[str, str]:
     """Return the hash with what BullMQ could not work with replaced."""
-    numbers = {name: str(int(_number(raw[name]) or 0)) for name in _NUMBERS if name in raw}
+    numbers = {name: str(int(min(max(number(raw[name]) or 0, 0), _LATEST))) for name in _NUMBERS if name in raw}
     opts = _parsed(raw.get("opts"))
     opts = opts if isinstance(opts, dict) else {}
-    opts |= {"attempts": int(_number(opts.get("attempts")) or 1), "backoff": _backoff(opts.get("backoff"))}
+    opts |= {"attempts": int(number(opts.get("attempts")) or 1), "backoff": _backoff(opts.get("backoff"))}
     if not _counts(opts.get("removeOnComplete")):
         del opts["removeOnComplete"]
-    return {**raw, **numbers, "data": json.dumps(_parsed(raw.get("data"))), "opts": json.dumps(opts)}
+    if not isinstance(opts.get("parent"), dict):
+        opts.pop("parent", None)
+    for name in [name for name in _FAILED_CHILD if opts.get(name)][1:]:
+        del opts[name]
+    lines = _parsed(raw.get("stacktrace"))
+    told = {
+        "data": _parsed(raw.get("data")),
+        "opts": opts,
+        "progress": _parsed(raw.get("progress")),
+        "stacktrace": [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else [],
+    }
+    kept = {**raw, **numbers, **{name: json.dumps(value) for name, value in told.items()}}
+    if not isinstance(_parsed(raw.get("parent")), dict):
+        del kept["parent"]
+    return kept
 
 
 def _backoff(wish: Any) -> dict[str, Any] | None:
@@ -36,7 +57,7 @@ def _backoff(wish: Any) -> dict[str, Any] | None:
     if not wish:
         return None
     asked = wish if isinstance(wish, dict) else {"type": "fixed", "delay": wish}
-    delay = _number(asked.get("delay"))
+    delay = number(asked.get("delay"))
     if delay is None or delay < 0:
         return BACKOFF
     known = asked.get("type") in ("fixed", "exponential")
@@ -48,7 +69,8 @@ def _counts(wish: Any) -> bool:
     return wish is None or all(isinstance(each, int) for each in (wish.values() if isinstance(wish, dict) else [wish]))
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """The number that a value is or spells, None where it is none."""
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -16,7 +16,7 @@ from bullmq import Job, Queue
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, WatchError
 
-from webnext.alerts.foreign import BACKOFF, job_of
+from webnext.alerts.foreign import BACKOFF, job_of, number
 from webnext.alerts.letter import Letter, letter_of
 from webnext.alerts.redis import PROOF
 
@@ -156,7 +156,7 @@ class Queues:
         ids = [job_id for found in await pipe.execute() for job_id in found]
         for job_id in ids:
             pipe.hget(queue.toKey(job_id), "timestamp")
-        stamps = [int(stamp) for stamp in await pipe.execute() if stamp]
+        stamps = [stamp for stamp in map(number, await pipe.execute()) if stamp]
         return max(0.0, time.time() - min(stamps) / 1000) if stamps else None
 
     async def _move(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from contextlib import suppress
 from functools import partial
 
 from webnext import metrics
 from webnext.alerts.letter import Letter
-from webnext.alerts.outbox import Outbox
+from webnext.alerts.outbox import Counts, Outbox
 from webnext.alerts.queues import BATCH, DELIVER, DLQ, Queues, Whereabouts
-from webnext.dependency import AwayError, Dependency
+from webnext.dependency import AwayError, Dependency, or_away
 
 CLAIM = 10
 """Rows of the outbox in memory at a time: an alert is large, and ten times larger in memory."""
@@ -33,7 +32,12 @@ class Reconciler:
         """Bury what failed for good, then settle every open row that is due. Raises AwayError midway where Redis or
         Postgres is away; the next turn goes on from there."""
         for job_id in await self._redis.call(lambda: self._queues.failed(BATCH)):
-            await self.bury(job_id)
+            try:
+                await self.bury(job_id)
+            except AwayError:
+                raise
+            except Exception:  # it stays where it is, and all others go on
+                log.exception("alert %s cannot become a dead letter", job_id)
         for _ in range(TURN_CLAIMS):
             rows = await self._outbox.claim(CLAIM)
             await self._settle(rows)
@@ -48,19 +52,24 @@ class Reconciler:
             await self._outbox.dead(letter)
 
     async def measure(self) -> None:
-        """Set the gauges, and log them; while Redis is away, those that the outbox knows. Raises AwayError."""
-        counts = await self._outbox.counts()
-        metrics.OUTBOX_PENDING.set(counts.pending)
-        oldest, dead = counts.oldest or 0.0, counts.dead
-        with suppress(AwayError):
-            depths = await self._redis.call(self._queues.depths)
+        """Set the gauges, and log them: those that the outbox knows, those that Redis does. Raises AwayError where
+        nobody knows any."""
+        counts = await or_away(self._outbox.counts())
+        depths = await or_away(self._redis.call(self._queues.depths))
+        oldest, dead, said = 0.0, 0, dict[str, float]()
+        if isinstance(counts, Counts):
+            metrics.OUTBOX_PENDING.set(counts.pending)
+            oldest, dead, said = counts.oldest or 0.0, counts.dead, {"outboxPending": counts.pending}
+        elif isinstance(depths, AwayError):
+            raise counts
+        if not isinstance(depths, AwayError):
             for name, depth in depths.items():
                 metrics.QUEUE_OLDEST.labels(name).set(depth.oldest or 0)
                 for state in ("waiting", "active", "delayed"):
                     metrics.QUEUE_JOBS.labels(name, state).set(getattr(depth, state))
             oldest, dead = max(oldest, depths[DELIVER].oldest or 0), depths[DLQ].total
         metrics.QUEUE_OLDEST.labels(DELIVER).set(oldest)
-        metrics.say(oldestAlertSeconds=oldest, deadLetters=dead, outboxPending=counts.pending)
+        metrics.say(oldestAlertSeconds=oldest, deadLetters=dead, **said)
 
     async def _settle(self, rows: list[Letter]) -> None:
         found = await self._redis.call(lambda: self._queues.whereabouts([row.id for row in rows]))

@@ -14,7 +14,7 @@ from webnext.budget import BYTES
 from webnext.contract.audit import AuditEntryV1, AuditItem, ListAnswer, PushAnswer
 from webnext.contract.base import size_of
 from webnext.dependency import AwayError
-from webnext.executor import Executor, RefusedError
+from webnext.executor import Executor
 from webnext.services import KeyReusedError, Mock
 
 KEPT = 500
@@ -35,9 +35,7 @@ class MockAudit(Mock):
         key = key or own_key(str(uuid.uuid4()))
         try:
             await self._proxy.push(entry, trace_id, key)
-        except AwayError as away:
-            if isinstance(away, RefusedError) and away.status == 409:
-                raise KeyReusedError("the idempotency key has already made another entry") from None
+        except AwayError:
             return self._remember(entry, trace_id, key)
         return PushAnswer(id=key, mock=True, via="executor")
 

@@ -34,15 +34,15 @@ def actor_of(entry: AuditEntryV1) -> str | None:
 def own_entry(
     action: Action, details: dict[str, Any], *, result: Result = "ok", strategy: str | None = None
 ) -> AuditEntryV1:
-    """Return an entry about something that web-next did."""
-    return AuditEntryV1(action=action, result=result, strategyId=strategy, details=details)
+    """Return an entry about something that web-next did. A strategy's name is cut to what an entry takes."""
+    return AuditEntryV1(action=action, result=result, strategyId=(strategy or "")[:200] or None, details=details)
 
 
 async def audited(audit: Audit, action: Action, details: dict[str, Any], result: Result = "ok") -> None:
     """Audit something that web-next did, in the log where nothing can keep the entry."""
     try:
         await audit.append(own_entry(action, details, result=result), context.trace_id.get() or uuid.uuid4().hex)
-    except AwayError:
+    except (AwayError, ValueError):
         logs.unaudited(action, details)
 
 

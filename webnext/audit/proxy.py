@@ -8,7 +8,8 @@ from webnext import context, metrics
 from webnext.audit.own import actor_of
 from webnext.contract.audit import AuditEntryV1, AuditItem
 from webnext.dependency import AwayError
-from webnext.executor import Executor
+from webnext.executor import Executor, RefusedError
+from webnext.services import KeyReusedError
 
 
 class Proxy:
@@ -18,10 +19,16 @@ class Proxy:
         self._executor = executor
 
     async def push(self, entry: AuditEntryV1, trace_id: str, key: str) -> None:
-        """Return once the executor keeps the entry, and count it."""
+        """Return once the executor keeps the entry, and count it. Raises KeyReusedError too."""
         body = entry.model_dump(mode="json", exclude_none=True)
         actor = actor_of(entry) or ""
-        answer = await self._executor.post("/audit/push", body, Idempotency_Key=key, X_Trace_ID=trace_id, X_Actor=actor)
+        told = {"Idempotency_Key": key, "X_Trace_ID": trace_id, "X_Actor": actor}
+        try:
+            answer = await self._executor.post("/audit/push", body, **told)
+        except RefusedError as refused:
+            if refused.status == 409:
+                raise KeyReusedError("the idempotency key has already made another entry") from None
+            raise
         if answer.get("ok") is not True:
             raise AwayError("executor", "it did not say that it keeps the entry")
         metrics.AUDIT_INSERTS.labels("executor", context.traffic.get()).inc()

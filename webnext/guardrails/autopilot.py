@@ -80,7 +80,7 @@ class Autopilot:
             self._task.cancel()
             await asyncio.wait({self._task})
         for entry in self._unaudited.values():
-            logs.unaudited(entry.action, {"strategyId": entry.strategyId, "details": entry.details})
+            _in_the_log(entry)
 
     async def turn(self) -> None:
         """Look once and do what the rules say. Raises AwayError where the executor is away."""
@@ -147,10 +147,17 @@ class Autopilot:
                     continue
                 except KeyReusedError:
                     log.info("%s: a process with another share has audited it", key)
+                except ValueError as error:
+                    log.warning("%s: no audit log will take it: %s", key, error)
+                    _in_the_log(entry)
             del self._unaudited[key]
             if entry.action == "auto_pause":
                 metrics.AUTO_PAUSES.inc()
                 metrics.say(autoPauses=1)
+
+
+def _in_the_log(entry: AuditEntryV1) -> None:
+    logs.unaudited(entry.action, {"strategyId": entry.strategyId, "details": entry.details})
 
 
 def _shown(share: float, done: _Done | None) -> Automation:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from webnext.alerts.letter import Letter
 from webnext.alerts.outbox import Counts
 from webnext.alerts.pace import Pace
 from webnext.alerts.production import LOOKED_UP, ProductionAlerts
-from webnext.alerts.queues import Depth
+from webnext.alerts.queues import Depth, Queues
 from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.worker import AlertWorker, Duty
 from webnext.contract.alerts import DeadLetter, DeadLettersAnswer
@@ -321,6 +323,41 @@ def test_rows_are_not_claimed_while_redis_is_away() -> None:
     assert outbox.calls == []
 
 
+def test_one_job_that_cannot_be_buried_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    buried = []
+
+    async def bury(job_id: str) -> None:
+        if job_id == "bad":
+            raise TypeError("no text")
+        buried.append(job_id)
+
+    outbox, queues = Stub(claim=[]), Stub(failed=["bad", "good"], whereabouts=[])
+    queues.bury = bury  # type: ignore[attr-defined]
+    asyncio.run(reconciler(outbox, queues).reconcile())
+
+    assert (buried, outbox.called) == (["good"], ["claim"])
+    assert [record.getMessage() for record in caplog.records] == ["alert bad cannot become a dead letter"]
+
+
+def test_the_oldest_job_is_found_whatever_clock_its_producer_has() -> None:
+    now = time.time()
+    stamps = ["soon", None, f"{(now - 60) * 1000:.4f}", str(int(now * 1000))]
+
+    class Pipe:
+        def __init__(self) -> None:
+            self.answers = iter(([["1", "2"], ["3"], ["4"], []], stamps))
+
+        def __getattr__(self, _: str) -> Any:
+            return lambda *_: None
+
+        async def execute(self) -> Any:
+            return next(self.answers)
+
+    found = Queues.__new__(Queues)
+    found._redis = SimpleNamespace(pipeline=lambda **_: Pipe())  # type: ignore[assignment]
+    assert asyncio.run(found._oldest(SimpleNamespace(toKey=str))) == pytest.approx(60, abs=5)
+
+
 def gauge(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(f"web_next_{name}", labels)
 
@@ -332,6 +369,25 @@ def test_what_waits_is_measured_by_the_outbox_while_redis_is_away(outbox: Stub, 
     outbox._answers["counts"], queues.away = Counts(7, 0, 60.0), REDIS_AWAY
     asyncio.run(measure())
     assert (gauge("outbox_pending"), gauge("queue_oldest_job_age_seconds", queue="deliver")) == (7, 60)
+
+
+def test_what_waits_is_measured_by_redis_while_postgres_is_away(
+    outbox: Stub, queues: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[dict[str, float]] = []
+    monkeypatch.setattr("webnext.metrics.say", lambda **figures: said.append(figures))
+    outbox.away = POSTGRES_AWAY
+    queues._answers["depths"] = {"deliver": Depth(500, 0, 0, 3600.0), "dlq": Depth(40, 0, 0, None)}
+    measure = reconciler(outbox, queues).measure
+    asyncio.run(measure())
+
+    assert gauge("queue_oldest_job_age_seconds", queue="deliver") == 3600
+    assert gauge("queue_jobs", queue="dlq", state="waiting") == 40
+    assert said == [{"oldestAlertSeconds": 3600.0, "deadLetters": 40}], "of the outbox nothing is known"
+    queues.away = REDIS_AWAY
+    with pytest.raises(AwayError):
+        asyncio.run(measure())
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize(

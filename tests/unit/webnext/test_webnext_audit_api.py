@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import httpx
@@ -288,6 +289,23 @@ def test_the_documentation_of_push_says_what_it_takes_and_answers(call: Call) ->
 )
 def test_a_callers_timestamp_is_kept_inside_the_details(given: dict[str, Any], kept: Any) -> None:
     assert AuditEntryV1.model_validate({**ENTRY, **given}).stored_details == kept
+
+
+def test_a_key_that_the_executor_knows_of_another_entry_is_refused_and_nothing_is_put_down_under_it() -> None:
+    executor = Executor("http://executor", httpx.MockTransport(lambda _: httpx.Response(409, json={})))
+    log, put = ProductionAudit(Postgres(Vault("test/", dict)), executor, None), list[Any]()
+
+    async def away(*_: Any) -> Any:
+        raise AwayError("postgres", "connection refused")
+
+    async def put_down(*given: Any) -> None:
+        put.append(given)
+
+    log._writer = SimpleNamespace(append=away)  # type: ignore[assignment]
+    log._spool = SimpleNamespace(put=put_down)  # type: ignore[assignment]
+    with pytest.raises(KeyReusedError):
+        asyncio.run(log.append(AuditEntryV1.model_validate(ENTRY), "trace-0001", "taken"))
+    assert put == []
 
 
 def test_a_key_that_web_next_makes_is_none_that_a_caller_can_send(call: Call) -> None:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from tests.support.memory_audit import MemoryAudit
 from webnext import metrics
+from webnext.audit.row import UnstorableError
 from webnext.bucket import MAX_BYTES
 from webnext.dependency import AwayError
 from webnext.evidence import cleanup
@@ -248,8 +249,11 @@ def test_a_refused_listing_is_away(audit: MemoryAudit) -> None:
         cleaned(Refusing({}), audit)
 
 
-def test_without_an_audit_log_the_line_says_what_was_done(audit: MemoryAudit, caplog: pytest.LogCaptureFixture) -> None:
-    audit.go_away()
+@pytest.mark.parametrize("failure", [AwayError("postgres", "gone"), UnstorableError("no column holds it")])
+def test_without_an_audit_log_the_line_says_what_was_done(
+    audit: MemoryAudit, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
+    audit.failure = failure
 
     assert cleaned(Store({"evidence/a/1.zip": (31, 10)}), audit).objects == 1
 

@@ -11,6 +11,9 @@ import pytest
 from bullmq.backoffs import Backoffs
 
 from webnext.alerts.foreign import job_of
+from webnext.alerts.letter import letter_of
+from webnext.alerts.production import _dead_letter
+from webnext.alerts.queues import _dead_data, _job
 
 QUEUE: Any = SimpleNamespace(backend=None, qualifiedName="bull:alerts:deliver", opts={})
 
@@ -72,3 +75,29 @@ def test_numbers_of_a_job_are_whole(value: str, found: int) -> None:
 def test_what_is_no_object_is_no_obstacle(opts: str, data: str) -> None:
     job = job_of(QUEUE, {"data": data, "opts": opts, "timestamp": "5"}, "1")
     assert job.opts["attempts"] == 1
+
+
+VALUES = [
+    "", "garbage", "null", "[]", "{}", "12", "-1", "1e300", "1e18", "NaN", "[1,2]", "[null]", '"x"', '{"a":1}',
+    '[{"at":1}]', '[["a"]]', '["{\\"at\\": 5}"]', "true", "1796017263675.1418", '{"parent":5}', '{"parent":{"id":1}}',
+    '{"failParentOnFailure":1,"removeDependencyOnFailure":1}', '{"alert":{},"errors":[{"error":{}}]}',
+    '{"alert":{},"errors":[{"at":{}}]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_whatever_a_field_holds_the_job_becomes_a_dead_letter(value: str) -> None:
+    """Of all fields that BullMQ reads, each alone and beside an error that has no time."""
+    fields = "data opts timestamp delay priority processedOn finishedOn ats attemptsMade atm stc stacktrace returnvalue"
+    more = "failedReason parent parentKey rjk deid nrjid pb progress defa repeatJobKey name"
+    for field in (*fields.split(), *more.split()):
+        for beside in ({}, {"failedReason": "x", "finishedOn": "1700000000001"}):
+            raw = {"name": "alert", "data": '{"alert": {"title": "x"}}', "timestamp": "5"} | beside | {field: value}
+            letter = letter_of(job_of(QUEUE, raw, "7"))
+            json.dumps(_job(letter, _dead_data(letter), {}), allow_nan=False)
+            _dead_letter(letter).model_dump_json()
+
+
+def test_what_another_worker_left_of_an_attempt_counts_where_it_is_text() -> None:
+    job = made({}, stacktrace='["Error: a", null, 5]')
+    assert [error["error"] for error in letter_of(job).errors] == ["Error: a"]

@@ -14,6 +14,7 @@ from tests.support.desk import NOW, FakeExecutor, KeyedAudit, Process, turns
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.audit.mock import MockAudit
+from webnext.audit.row import UnstorableError
 from webnext.guardrails import rules
 from webnext.settings import Settings
 
@@ -227,6 +228,35 @@ def test_a_stop_lets_the_turn_that_has_begun_end(executor: FakeExecutor, audit: 
     asyncio.run(run())
 
     assert len(audit.rows) == 1
+
+
+@pytest.mark.parametrize(("strategy", "kept"), [("", None), ("s" * 300, "s" * 200)], ids=["none", "long"])
+def test_a_pause_is_audited_whatever_the_executor_calls_the_strategy(
+    executor: FakeExecutor, audit: KeyedAudit, strategy: str, kept: str | None
+) -> None:
+    executor.breach("b-1", strategy=strategy)
+    before = pauses()
+
+    turns(Process(executor, audit, pause=0.5))
+
+    assert [(row.action, row.strategyId) for row in audit.rows] == [("auto_pause", kept)]
+    assert pauses() == before + 1
+
+
+def test_an_entry_that_no_audit_log_will_take_is_in_the_log_once_and_holds_up_no_other(
+    executor: FakeExecutor, audit: KeyedAudit, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor.breach("b-1")
+    process = Process(executor, audit, pause=0.5)
+    audit.failure = UnstorableError("a byte that no column holds")
+    turns(process)
+    audit.failure = None
+    executor.breach("b-2")
+
+    turns(process)
+
+    assert [row.details["breachId"] for row in audit.rows] == ["b-2"]
+    assert [r.getMessage() for r in caplog.records if r.name == "webnext.audit"] == ["not audited: auto_pause"]
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.1, 1), (0.5, 2), (1.0, 3)])
