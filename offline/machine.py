@@ -6,9 +6,11 @@ import hashlib
 import ipaddress
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -184,6 +186,22 @@ def require_usable(folder: Path) -> None:
             f"{path!a} has {wrong!a} in it: a folder in PATH and in Docker's mounts ends at a colon, and a path is one "
             "line of UTF-8; move it to another folder, or give that another name"
         )
+
+
+def require_room(folder: Path) -> None:
+    """Raises MachineError for a folder that takes no megabyte: what comes after would fail of it in several places."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(2**20))
+            file.flush()
+    except OSError as error:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        free = shutil.disk_usage(there).free // 2**20
+        raise MachineError(
+            f"nothing can be written into {folder} ({error.strerror}; {free} MiB are free there): make room, or let "
+            "this user write there, and run it again"
+        ) from None
 
 
 def recorded_stacks(root: Path = ROOT) -> list[Path]:

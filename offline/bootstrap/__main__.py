@@ -14,7 +14,7 @@ from offline.bootstrap import runner, teardown
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import StepError
 from offline.bootstrap.steps import all_steps, entrypoint_steps, tool_steps
-from offline.machine import ROOT, MachineError, cache_folder, require_usable
+from offline.machine import ROOT, MachineError, cache_folder, require_room, require_usable
 
 STEPS = {"up": all_steps, "tools": tool_steps, "entrypoint": entrypoint_steps}
 
@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
             for folder in (ROOT, cache_folder()):
                 require_usable(folder)
         if command in STEPS:
+            for folder in (ROOT / ".local", cache_folder()):
+                require_room(folder)
             return 0 if runner.run(STEPS[command](), console, ROOT / ".local" / "log") else 1
         if command == "doctor":
             return 0 if runner.look(all_steps(), console) else 1

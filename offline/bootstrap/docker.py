@@ -14,6 +14,9 @@ from offline.bootstrap.runner import Job, State, Step, StepError
 from offline.machine import cache_folder
 
 ENGINE_SECONDS = 30.0
+OWN = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
+"""Where this machine's own engine is."""
+CHOOSE = "start it, or choose another by DOCKER_HOST or docker context use"
 SYSTEMD = Path("/run/systemd/system")
 SERVICE = Path("/etc/init.d/docker")
 
@@ -30,6 +33,14 @@ def engine_version() -> str | None:
     """Returns the version of the engine that answers, None if none does."""
     asked = docker("version", "--format", "{{.Server.Version}}")
     return asked.stdout.strip() if asked.returncode == 0 else None
+
+
+def elsewhere() -> str | None:
+    """Returns what names another engine than this machine's own, with its value; None if nothing does."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return None if host in OWN else f"DOCKER_HOST is {host}"
+    context = docker("context", "show").stdout.strip()
+    return f"docker's context is {context}" if context not in ("", "default") else None
 
 
 def started_engine() -> int | None:
@@ -50,9 +61,14 @@ class Engine(Step):
 
     def check(self) -> State:
         version = engine_version()
-        return State(version is not None, f"engine {version}" if version else "the engine does not answer")
+        if version:
+            return State(True, f"engine {version}")
+        named = elsewhere()
+        return State(False, "the engine does not answer" + (f"; {named}" if named else ""))
 
     def act(self, job: Job) -> str:
+        if named := elsewhere():
+            raise StepError(f"{named}, and no engine answers there: {CHOOSE}; none was started here")
         if os.geteuid() != 0:
             last = (docker("version").stderr.strip().splitlines() or ["no answer"])[-1]
             raise StepError(

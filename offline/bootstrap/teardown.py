@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from offline.bootstrap import docker, objects, python
+from offline.bootstrap import docker, objects, python, updates
 from offline.bootstrap.console import Console
 from offline.bootstrap.runner import StepError
 from offline.bootstrap.services import ask, module
@@ -14,8 +14,14 @@ from offline.machine import ROOT, machine_file
 
 
 def down(console: Console) -> None:
-    """Stops the emulator and this clone's containers; their data stays. StepError if one will not stop."""
+    """Stops the emulator and this clone's containers; their data stays. StepError if one will not stop, and while an
+    update goes on."""
+    updates.require_none(ROOT)
+    if ended := updates.end_left(ROOT):
+        console.line("down", "plugins", f"{ended} ended, of an update that was killed")
     if docker.engine_version() is None:
+        if named := docker.elsewhere():
+            raise StepError(f"{named}, and no engine answers there: {docker.CHOOSE}")
         console.line("note", "docker", "the engine does not answer, so nothing of this clone runs")
         return
     started = time.monotonic()

@@ -187,6 +187,22 @@ def test_the_exit_code_says_whether_all_is_there(
     assert command.main([name]) == code
 
 
+def test_a_folder_that_takes_nothing_is_said_once_and_no_step_begins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".local").symlink_to("/proc")
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    step = Fake("step")
+    monkeypatch.setitem(command.STEPS, "up", lambda: [step])
+
+    assert command.main(["up"]) == 1
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"FAIL  up        nothing can be written into {tmp_path}/.local (")
+    assert line.endswith("MiB are free there): make room, or let this user write there, and run it again")
+    assert step.acted == 0
+
+
 def test_an_unknown_command_is_wrong_usage() -> None:
     with pytest.raises(SystemExit) as refused:
         command.main(["sideways"])

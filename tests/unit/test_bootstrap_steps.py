@@ -40,6 +40,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("PULUMI", raising=False)
     monkeypatch.setattr(packages, "SEARCH", str(folder))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
 
     def command(name: str, prints: str = "", code: int = 0) -> Path:
         file = folder / name
@@ -187,6 +188,29 @@ def test_no_docker_and_no_root_is_one_clear_line(path: Fake, monkeypatch: pytest
     with pytest.raises(StepError, match=r"Docker does not answer .*run `make up` as root") as error:
         docker.Engine().act(job)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "context", "named"),
+    [("unix:///nonexistent", "", "DOCKER_HOST is unix:///nonexistent"), ("", "remote", "docker's context is remote")],
+)
+def test_where_another_engine_is_named_it_is_said_and_none_is_started(
+    path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job, tmp_path: Path, host: str, context: str, named: str
+) -> None:
+    path("docker").write_text(f'#!/bin/sh\n[ "$1" = context ] && echo {context} && exit\nexit 1\n')
+    path("dockerd").write_text(f"#!/bin/sh\necho >{tmp_path}/started\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(docker, "SYSTEMD", Path("/nowhere"))
+    monkeypatch.setattr(docker, "SERVICE", Path("/nowhere"))
+    monkeypatch.setattr(teardown, "ROOT", tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", host)
+
+    assert docker.Engine().check().what == f"the engine does not answer; {named}"
+    with pytest.raises(StepError, match=f"^{named}, and no engine answers there: start it, .*; none was started here$"):
+        docker.Engine().act(job)
+    with pytest.raises(StepError, match=f"^{named}, and no engine answers there: "):
+        teardown.down(Console(io.StringIO()))
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_dead_engine_gives_its_last_words(path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
