@@ -7,9 +7,25 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.bucket import SecureBucket, SecureBucketArgs
+from infra.bucket import SecureBucket, SecureBucketArgs, Statement
 from infra.naming import Names
 from infra.settings.keys import Settings
+
+ONCE = ("approvals", "packs", "rollouts")
+"""What is signed, and what a signature is about, by the beginnings of their keys."""
+
+
+def written_once(bucket: str) -> Statement:
+    """The policy statement by which S3 itself takes no second write of those, whoever asks. No upload in parts and no
+    copy is made there: neither can say the condition (S3 user guide, "Enforce conditional writes")."""
+    return {
+        "Sid": "WrittenOnce",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": [f"arn:aws:s3:::{bucket}/{prefix}/*" for prefix in ONCE],
+        "Condition": {"Null": {"s3:if-none-match": "true"}},
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +43,8 @@ class RecordsArgs:
 
 
 class Records(pulumi.ComponentResource):
-    """A versioned bucket under Object Lock in governance mode, closed to the app's role."""
+    """A versioned bucket under Object Lock in governance mode, closed to the app's role, in which what is signed is
+    written once."""
 
     bucket: SecureBucket
 
@@ -43,7 +60,12 @@ class Records(pulumi.ComponentResource):
         }
         self.bucket = SecureBucket(
             name,
-            SecureBucketArgs(name=args.bucket, keep=args.keep, statements=[closed_to_app], object_lock=True),
+            SecureBucketArgs(
+                name=args.bucket,
+                keep=args.keep,
+                statements=[closed_to_app, written_once(args.bucket)],
+                object_lock=True,
+            ),
             pulumi.ResourceOptions(parent=self),
         )
         aws.s3.BucketObjectLockConfiguration(

@@ -131,8 +131,8 @@ class Rights:
         policy = self._module("s3")._bucket_policies.get(bucket)
         return Action("s3:ListBucket", f"arn:aws:s3:::{bucket}", policy, context)
 
-    def _on_object(self, action: str, bucket: str, key: str) -> Action:
-        return Action(action, f"arn:aws:s3:::{bucket}/{key}", self._module("s3")._bucket_policies.get(bucket), {})
+    def _on_object(self, action: str, bucket: str, key: str, context: Mapping[str, str]) -> Action:
+        return Action(action, f"arn:aws:s3:::{bucket}/{key}", self._module("s3")._bucket_policies.get(bucket), context)
 
     def _of_s3(self, asked: Asked) -> Iterator[Action]:
         bucket, key = self._bucket(asked)
@@ -142,15 +142,17 @@ class Rights:
             yield self._listing(bucket, {"s3:prefix": asked.query.get("prefix", [""])[0]})
         elif asked.operation in _S3 and "x-amz-copy-source" not in asked.headers:
             version = "Version" if "versionId" in asked.query else ""
-            yield self._on_object(f"{_S3[asked.operation]}{version}", bucket, key)
+            wanted = asked.headers.get("if-none-match") if asked.operation == "PutObject" else None
+            context = {"s3:if-none-match": wanted} if wanted else {}
+            yield self._on_object(f"{_S3[asked.operation]}{version}", bucket, key, context)
             for beginning, action in _HEADERS.items():
                 if any(name.startswith(beginning) for name in asked.headers):
-                    yield self._on_object(action, bucket, key)
+                    yield self._on_object(action, bucket, key, {})
         elif asked.operation == "PostBucket?delete":
             said = _xml(asked.body)
             version = "Version" if said.find(".//{*}VersionId") is not None else ""
             for found in said.iterfind(".//{*}Key"):
-                yield self._on_object(f"s3:DeleteObject{version}", bucket, found.text or "")
+                yield self._on_object(f"s3:DeleteObject{version}", bucket, found.text or "", {})
         else:
             raise NotAdmittedError(f"{asked.operation} of S3 is judged for no session")
 

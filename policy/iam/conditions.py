@@ -33,6 +33,7 @@ SINGLE = (
     "kms:EncryptionContext:SecretARN",
     "kms:GrantIsForAWSResource",
     "kms:ViaService",
+    "s3:if-none-match",
     "s3:prefix",
     "ssm:SessionDocumentAccessCheck",
     "ssm:resourceTag/Name",

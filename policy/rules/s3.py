@@ -14,6 +14,8 @@ SERVICE = "aws:ecs/service:Service"
 TASK, ROLE = "aws:ecs/taskDefinition:TaskDefinition", "aws:iam/role:Role"
 LOCK_DAYS = 90
 """Longer than a rollout, the next one and the quarter's review."""
+SIGNED = ("approvals", "packs", "rollouts")
+"""Signatures, and what they are about. A lock keeps each version, and not which of them is read."""
 _PUBLIC_ACCESS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _ACTIONS = {
     "/any": ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
@@ -147,10 +149,11 @@ def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
     BUCKET,
     severity="high",
     covers=["AWS S3.15"],
-    todo=f"declare a BucketObjectLockConfiguration of {LOCK_DAYS} days or more, and deny s3:* to the services' role",
+    todo=f"lock for {LOCK_DAYS} days or more; deny s3:* to the services' role, and s3:PutObject of what is signed to "
+    "whoever asks without If-None-Match",
 )
 def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
-    """What a bucket with Object Lock keeps as proof stays for months, and the service that it judges cannot touch it"""
+    """Proof under Object Lock stays for months, out of the service's reach, and what is signed is written once"""
     if not bucket.get("objectLockEnabled"):
         return
     settings = settings_of(stack, "ObjectLockConfiguration", bucket)
@@ -171,6 +174,12 @@ def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
         ):
             yield f"the tasks' role {principal} may {action}"
             return
+    owner = Principal(arn=f"arn:aws:iam::{documents.OWNER}:role/administrator")
+    for prefix in SIGNED:
+        for principal, action in documents.allowed(
+            document, [owner], ["s3:PutObject"], f"{arn_of(bucket)}/{prefix}/any"
+        ):
+            yield f"{principal} may {action} over what is in {prefix}/"
 
 
 def settings_of(stack: Stack, kind: str, bucket: Resource) -> list[Resource]:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.records_bucket import written_once
 from infra.role import permissions
 from infra.vault import APP_SECRETS
-from tests.support.declared import OWNERS, Declared, client, declared
+from tests.support.declared import OWNERS, REGION, Declared, client, declared, document
 from tests.unit.infra.lessened import lessened
 
 pytestmark = pytest.mark.engine
@@ -168,6 +169,26 @@ def test_a_role_that_is_no_operator_reads_neither_evidence_nor_secrets_whatever_
         for key in ("evidence/there", "spool/there", "elsewhere"):
             assert denied(partial(ask("s3").get_object, Bucket=bucket, Key=key)) is refused
         assert not denied(partial(ask("s3").list_objects_v2, Bucket=bucket)), "NobodyElse is about objects"
+
+
+def test_what_is_signed_is_written_once_whatever_a_role_may(stack: Declared) -> None:
+    deployer, bucket = stack.as_deployer("s3"), stack.names.bucket("records")
+    deployer.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    deployer.put_bucket_policy(Bucket=bucket, Policy=document(written_once(bucket)))
+    s3 = client("s3", stack.machine, stack.session(stack.role("signer", ALL)))
+    signed = {"Bucket": bucket, "Key": "approvals/r/p/devops.json"}
+    put = partial(s3.put_object, **signed, Body=b"x")
+
+    assert denied(put)
+    assert not denied(partial(put, IfNoneMatch="*"))
+    once(put, IfNoneMatch="*")
+    assert denied(put)
+    assert denied(partial(s3.copy_object, **signed, CopySource={"Bucket": bucket, "Key": "rollout.json"}))
+    assert denied(partial(s3.create_multipart_upload, **signed))
+    assert not denied(partial(s3.put_object, Bucket=bucket, Key="rollout.json", Body=b"x"))
+    for key in ("rollout.json", signed["Key"]):
+        deployer.delete_object(Bucket=bucket, Key=key)
+    deployer.delete_bucket(Bucket=bucket)
 
 
 def test_a_secret_is_closed_to_whoever_may_not_decrypt_with_its_key(stack: Declared) -> None:

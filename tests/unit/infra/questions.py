@@ -143,7 +143,8 @@ def outside(account: Account) -> Iterator[Question]:
 
 
 def the_operators(account: Account) -> Iterator[Question]:
-    """Who deploys and who is on call: everything there, over TLS alone. Their own policies are not the stack's."""
+    """Who deploys and who is on call: everything there, over TLS alone, and no second write of what is signed. Their
+    own policies are not the stack's."""
     for who in OPERATOR:
         for arn in account.secrets.values():
             yield may(who=who, action="secretsmanager:GetSecretValue", resource=arn, own=ALL_RIGHTS)
@@ -154,6 +155,10 @@ def the_operators(account: Account) -> Iterator[Question]:
                     yield Question(
                         who=who, action=action, resource=resource, own=ALL_RIGHTS, secure=secure, allowed=secure
                     )
+        for key in ("approvals/r/p/devops.json", "packs/r/t/manifest.json", "rollouts/1/rollout.json"):
+            put = partial(Question, who=who, action="s3:PutObject", resource=f"{RECORDS}/{key}", own=ALL_RIGHTS)
+            yield put(allowed=True, context={"s3:if-none-match": "*"})
+            yield put(allowed=False)
 
 
 def the_bastions(account: Account) -> Iterator[Question]:

@@ -220,3 +220,13 @@ def test_the_records_bucket_is_locked_and_closed_to_the_app() -> None:
     name = NAMES.bucket("records")
     assert closed["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
     assert not [statement for statement in policy(declared).values() if statement["Effect"] == "Allow"]
+
+
+def test_s3_itself_refuses_a_second_write_of_what_is_signed() -> None:
+    once = policy(declare_records())["WrittenOnce"]
+
+    assert (once["Effect"], once["Principal"], once["Action"]) == ("Deny", "*", "s3:PutObject")
+    assert once["Condition"] == {"Null": {"s3:if-none-match": "true"}}
+    assert once["Resource"] == [
+        f"arn:aws:s3:::{NAMES.bucket('records')}/{prefix}/*" for prefix in ("approvals", "packs", "rollouts")
+    ]

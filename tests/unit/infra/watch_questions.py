@@ -55,7 +55,8 @@ def asked(call: Call, account: Account) -> Iterator[tuple[str, str, dict[str, An
             yield "s3:GetObject", f"arn:aws:s3:::{given['Bucket']}/{given['Key']}", {}
             yield "s3:ListBucket", f"arn:aws:s3:::{given['Bucket']}", {}  # without it a missing key is a 403
         case "s3", "PutObject":
-            yield "s3:PutObject", f"arn:aws:s3:::{given['Bucket']}/{given['Key']}", {}
+            wanted = {"s3:if-none-match": given["IfNoneMatch"]} if "IfNoneMatch" in given else {}
+            yield "s3:PutObject", f"arn:aws:s3:::{given['Bucket']}/{given['Key']}", wanted
         case "elbv2", "DescribeListeners" | "DescribeRules" | "DescribeTags":
             yield f"elasticloadbalancing:{call.operation}", "*", {}
         case "elbv2", "ModifyListener":

@@ -130,6 +130,8 @@ CASES = [
             put("BucketObjectLockConfiguration records", "rule.defaultRetention.days", 1.0),
             rewrite("BucketPolicy records", "policy", APP_ROLE, f"{APP_ROLE}-else"),
             rewrite("BucketPolicy records", "policy", '"Action": "s3:*"', '"Action": "s3:PutObject"'),
+            rewrite("BucketPolicy records", "policy", "-123456789012/packs/*", "-123456789012/other/*"),
+            rewrite("BucketPolicy records", "policy", '{"s3:if-none-match": "true"}', '{"s3:if-none-match": "false"}'),
         ],
         unknown=hide("BucketObjectLockConfiguration records", "rule"),
     ),
