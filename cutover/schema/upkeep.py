@@ -1,6 +1,7 @@
 """Upkeep of the audit tables by pg_cron, which RDS has: the jobs, made to be as they should, and how they fare.
 
-pg_cron lives in one database of the server, SCHEDULER, and runs each job in the audit database as audit_owner.
+pg_cron lives in one database of the server, SCHEDULER, and runs each job in the audit database as audit_owner; there it
+keeps what each run came to for ever, so one job looks after that.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SCHEDULER = "postgres"  # the database pg_cron lives in
 _RETENTION = "audit-retention"
+# A policy of pg_cron's shows each role the runs of its own jobs alone.
+_FORGET = "DELETE FROM cron.job_run_details WHERE end_time < now() - interval '90 days'"
 _SCHEDULED = "SELECT jobname, schedule, command, database, active FROM cron.job WHERE username = current_user"
 _RUNS = """
 SELECT jobname, schedule, ran.start_time, ran.status, failed.start_time, split_part(failed.return_message, E'\\n', 1)
@@ -28,16 +31,17 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT start_time, return_message FROM cron.job_run_details d
     WHERE d.jobid = j.jobid AND status = 'failed' ORDER BY runid DESC LIMIT 1) failed ON true
-WHERE j.database = %s AND j.username = current_user ORDER BY jobname"""
+WHERE j.database = ANY (%s) AND j.username = current_user ORDER BY jobname"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job: its name, its times in cron's notation (UTC), and its statement."""
+    """One job: its name, its times in cron's notation (UTC), its statement, and its database if not the audit one."""
 
     name: str
     schedule: str
     command: str
+    database: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,7 @@ def jobs(retention_months: int | None) -> list[Job]:
         Job(name="audit-partitions", schedule="7 * * * *", command="CALL public.keep_audit_partitions()"),
         Job(name="audit-idempotency", schedule="17 3 * * *", command="SELECT public.prune_audit_idempotency()"),
         Job(name="alert-outbox", schedule="37 3 * * *", command="SELECT public.prune_alert_outbox()"),
+        Job(name="upkeep-history", schedule="47 3 * * *", command=_FORGET, database=SCHEDULER),
     ]
     if retention_months is not None:
         if retention_months < 1:
@@ -86,7 +91,11 @@ def scheduled(scheduler: psycopg.Connection, *, database: str) -> dict[str, str]
     """The jobs of `database` that run, as name → times and statement. Raises MigrationError as `ensure` does."""
     with _scheduling(scheduler):
         there = scheduler.execute(_SCHEDULED).fetchall()
-    return {name: f"{times} {command}" for name, times, command, where, active in there if active and where == database}
+    return {
+        name: f"{times} {command}"
+        for name, times, command, where, active in there
+        if active and where in (database, SCHEDULER)
+    }
 
 
 def ensure(scheduler: psycopg.Connection, *, database: str, retention_months: int | None) -> list[str]:
@@ -104,7 +113,8 @@ def ensure(scheduler: psycopg.Connection, *, database: str, retention_months: in
                 scheduler.execute("SELECT cron.unschedule(%s)", (name,))
             if job := wanted.get(name):
                 scheduler.execute(
-                    "SELECT cron.schedule_in_database(%s, %s, %s, %s)", (name, job.schedule, job.command, database)
+                    "SELECT cron.schedule_in_database(%s, %s, %s, %s)",
+                    (name, job.schedule, job.command, job.database or database),
                 )
     return wrong
 
@@ -132,13 +142,14 @@ def status(scheduler: psycopg.Connection, audit: psycopg.Connection) -> Status:
 
 def _statuses(scheduler: psycopg.Connection, database: str) -> list[JobStatus]:
     names = ("name", "schedule", "last_run", "last_status", "failed_at", "last_error")
-    rows = scheduler.execute(_RUNS, (database,))
+    rows = scheduler.execute(_RUNS, ([database, SCHEDULER],))
     return [JobStatus(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def _differing(there: Mapping[str, list[Any]], wanted: Mapping[str, Job], database: str) -> list[str]:
     """The names of the jobs that are not as wanted, or are there and should not be."""
-    wrong = [name for name, job in wanted.items() if there.get(name) != [job.schedule, job.command, database, True]]
+    right = {name: [job.schedule, job.command, job.database or database, True] for name, job in wanted.items()}
+    wrong = [name for name in right if there.get(name) != right[name]]
     return wrong + sorted(there.keys() & {_RETENTION} - wanted.keys())
 
 

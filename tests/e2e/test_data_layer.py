@@ -60,6 +60,7 @@ def test_the_schema_is_what_the_migrations_promise_and_its_upkeep_is_scheduled(s
         "audit-partitions",
         "audit-idempotency",
         "alert-outbox",
+        "upkeep-history",
     }
 
 

@@ -95,7 +95,9 @@ def test_machines_get_json(command: Command, stack: dict[str, Any]) -> None:
     assert answer("status")["pending"] == FILES
     applied = answer("apply")
     assert applied["applied"] == FILES
-    assert applied["scheduled"] == ["audit-partitions", "audit-idempotency", "alert-outbox", "audit-retention"]
+    assert applied["scheduled"] == [
+        *("audit-partitions", "audit-idempotency", "alert-outbox", "upkeep-history", "audit-retention")
+    ]
     assert answer("apply") == {"applied": [], "scheduled": [], "log": []}
     assert answer("verify") == {"ok": True, "differences": []}
     found = answer("status")
@@ -105,6 +107,7 @@ def test_machines_get_json(command: Command, stack: dict[str, Any]) -> None:
         "audit-idempotency",
         "audit-partitions",
         "audit-retention",
+        "upkeep-history",
     ]
 
 

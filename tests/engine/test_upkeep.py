@@ -50,11 +50,19 @@ def versions(scheduler: psycopg.Connection) -> list[tuple[object, ...]]:
 def test_the_jobs_are_scheduled_in_the_audit_database_as_its_owner(
     scheduler: psycopg.Connection, database: Database
 ) -> None:
-    assert ensure(scheduler, database) == ["audit-partitions", "audit-idempotency", "alert-outbox"]
+    assert ensure(scheduler, database) == ["audit-partitions", "audit-idempotency", "alert-outbox", "upkeep-history"]
     assert scheduled(scheduler) == [
         ("alert-outbox", "37 3 * * *", "SELECT public.prune_alert_outbox()", database.name, OWNER, True),
         ("audit-idempotency", "17 3 * * *", "SELECT public.prune_audit_idempotency()", database.name, OWNER, True),
         ("audit-partitions", "7 * * * *", "CALL public.keep_audit_partitions()", database.name, OWNER, True),
+        (
+            "upkeep-history",
+            "47 3 * * *",
+            "DELETE FROM cron.job_run_details WHERE end_time < now() - interval '90 days'",
+            "postgres",
+            OWNER,
+            True,
+        ),
     ]
 
 
@@ -101,7 +109,7 @@ def test_a_job_that_moved_to_another_database_is_mended(scheduler: psycopg.Conne
     upkeep.ensure(scheduler, database="postgres", retention_months=None)
 
     assert ensure(scheduler, database) == ["audit-partitions", "audit-idempotency", "alert-outbox"]
-    assert {row[3] for row in scheduled(scheduler)} == {database.name}
+    assert {row[3] for row in scheduled(scheduler)} == {database.name, "postgres"}
 
 
 def test_a_job_that_was_put_to_sleep_is_mended(scheduler: psycopg.Connection, database: Database) -> None:
@@ -147,6 +155,26 @@ def test_a_job_that_fails_is_seen_with_its_error(scheduler: psycopg.Connection, 
         )
         other = run_of("audit-partitions", scheduler, owner)
     assert (other.last_run, other.last_status, other.last_error) == (None, None, None)
+
+
+def test_runs_older_than_90_days_are_forgotten_those_of_other_roles_excepted(
+    scheduler: psycopg.Connection, database: Database
+) -> None:
+    ensure(scheduler, database)
+    server = database.server
+    server.superuser(
+        "postgres",
+        "DELETE FROM cron.job_run_details; INSERT INTO cron.job_run_details (jobid, runid, username, status, end_time) "
+        "SELECT 1, -row_number() OVER (), who, 'succeeded', now() - age FROM unnest('{audit_owner,rdsadmin}'::text[]) "
+        "who, unnest('{89 days,91 days}'::interval[]) age",
+    )
+    [job] = [job for job in upkeep.jobs(None) if job.name == "upkeep-history"]
+    scheduler.execute(EVERY_SECOND, (job.name, job.command, job.database))
+    kept = "SELECT string_agg(username || ' ' || (now()::date - end_time::date), ', ' ORDER BY 1) "
+    kept += "FROM cron.job_run_details WHERE runid < 0"
+
+    wait_until(lambda: server.superuser("postgres", kept).count(",") == 2, "the job")
+    assert server.superuser("postgres", kept).strip() == "audit_owner 89, rdsadmin 89, rdsadmin 91"
 
 
 def run_of(name: str, scheduler: psycopg.Connection, owner: psycopg.Connection) -> upkeep.JobStatus:

@@ -11,12 +11,13 @@ from cutover.schema import locks, upkeep
 
 
 def test_without_a_retention_nothing_drops_entries() -> None:
-    assert [job.name for job in upkeep.jobs(None)] == ["audit-partitions", "audit-idempotency", "alert-outbox"]
+    kept = ["audit-partitions", "audit-idempotency", "alert-outbox", "upkeep-history"]
+    assert [job.name for job in upkeep.jobs(None)] == kept
     assert not any("drop" in job.command for job in upkeep.jobs(None))
 
 
 def test_a_retention_adds_the_job_that_drops_months() -> None:
-    assert [job.command for job in upkeep.jobs(24)][3:] == ["SELECT public.drop_audit_partitions(24)"]
+    assert [job.command for job in upkeep.jobs(24)][4:] == ["SELECT public.drop_audit_partitions(24)"]
 
 
 @pytest.mark.parametrize("months", [0, -1])
