@@ -136,6 +136,15 @@ def test_pages_have_a_generous_limit_of_their_own(start_edge: StartEdge) -> None
     assert other == [200] * 20
 
 
+def test_a_track_that_would_have_the_edge_ask_elsewhere_is_asked_once_and_its_own_answer_goes_out(edge: Edge) -> None:
+    answers = [edge.client.get(path) for path in ("/redirects/a", "/other.js")]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[1].json()["number"] == answers[0].json()["number"] + 1
+    [line] = [line for line in edge.log() if line["path"].startswith("/redirects")]
+    assert float(line["upstreamTime"]) < 2, "one time, and no list"
+
+
 def test_a_file_that_allows_it_is_asked_of_the_app_now_and_then_and_each_reader_has_an_own_trace(edge: Edge) -> None:
     def read(path: str, **headers: str) -> tuple[httpx.Response, int]:
         answer = edge.client.get(path, headers=headers)

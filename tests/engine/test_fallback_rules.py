@@ -40,7 +40,7 @@ tests:
         exp_alerts:
           - exp_labels: {severity: ticket}
             exp_annotations: {summary: "1 audit entries wait in S3 for Postgres"}
-  - name: flags stay as they were, and a Redis that the app has asked once
+  - name: flags stay as they were, a Redis that the app has asked once, an executor that the worker has
     interval: 30s
     input_series:
       - series: 'web_next_dependency_up{job="app", track="stable", dependency="ssm"}'
@@ -48,6 +48,8 @@ tests:
       - series: 'web_next_dependency_up{job="app", track="stable", dependency="redis"}'
         values: "1x9 0x40"
       - series: 'web_next_dependency_up{job="worker", track="stable", dependency="redis"}'
+        values: "1x9 0x40"
+      - series: 'web_next_dependency_up{job="worker", track="stable", dependency="executor"}'
         values: "1x9 0x40"
       - series: 'web_next_dependency_up{job="app", track="stable", dependency="postgres"}'
         values: "1x9 0x5 1x40"

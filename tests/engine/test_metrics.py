@@ -84,6 +84,17 @@ tests:
         exp_alerts:
           - exp_labels: {severity: page, track: stable}
             exp_annotations: {summary: "stable fails 6% of requests: 5xx, or given up after a second"}
+  - name: of a few requests one error is all, and 24 in five minutes are fewer than five a minute
+    interval: 1m
+    input_series:
+      - series: 'web_next_edge_answers_total{track="stable", outcome="other", mock="false", traffic="user"}'
+        values: "0x9 6x10"
+      - series: 'web_next_edge_answers_total{track="stable", outcome="error", mock="false", traffic="user"}'
+        values: "0x9 1x10"
+      - series: 'web_next_edge_answers_total{track="candidate", outcome="error", mock="false", traffic="user"}'
+        values: "0+4.8x20"
+    alert_rule_test:
+      - {alertname: EdgeErrors, eval_time: 12m, exp_alerts: []}
   - name: 200 first errors within one scrape, of a reader that runs, and before its first scrape
     interval: 2s
     input_series:

@@ -39,6 +39,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_header("strict-transport-security", "max-age=31536000")
         if self.path.startswith("/kept"):
             self.send_header("x-accel-expires", "1")
+        if self.path.startswith("/redirects"):
+            self.send_header("x-accel-redirect", "/elsewhere")
         if "/unparsed" not in self.path and "x-trace-id" in self.headers:
             self.send_header("x-trace-id", self.headers["x-trace-id"])
         if self.path == "/dashboard":

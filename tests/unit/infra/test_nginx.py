@@ -179,6 +179,15 @@ def test_the_playbooks_directives_are_there(config: EdgeConfig, directive: str) 
 
 
 @EDGES
+def test_no_track_tells_the_edge_how_to_answer(config: EdgeConfig) -> None:
+    """A candidate that has the edge ask again would have two times in its line, and so none of the reader's."""
+    [ignored] = [line.rstrip(";").split()[1:] for line in lines(config) if line.startswith("proxy_ignore_headers ")]
+
+    assert {f"X-Accel-{name}" for name in ("Redirect", "Limit-Rate", "Buffering", "Charset")} <= {*ignored}
+    assert "X-Accel-Expires" not in ignored, "which says that a file may be kept"
+
+
+@EDGES
 def test_each_location_that_leads_to_the_app_has_the_limit_of_its_kind(config: EdgeConfig) -> None:
     told = re.findall(r"location ([^{@]+) \{\s+(?:if [^}]*\}\s+)?(limit_req [^;]*);", render(config))
 
