@@ -19,8 +19,8 @@ CERTAIN = 1_000_000
 can look like for once, a slower rate or a smaller burst, has to be seen twice for that."""
 TOLD = 100
 """So many times likelier must the configured limit be before the answers rule another one out."""
-MOST_STEPS = 12_000_000
-"""So many steps of a bucket are half a minute of arithmetic at most; more is not begun, for nothing could end it."""
+MOST_STEPS = 16_000_000
+"""So many steps for the answers of an edge are 40 s of arithmetic at most; more is not begun: nothing could end it."""
 
 BURST_REQUESTS = 65
 """Requests of the playbook's rate check."""
@@ -126,7 +126,7 @@ def judge(samples: Sequence[Sample], limit: Limit) -> Judgement:
     point to draw where the model would take more than MOST_STEPS.
     """
     answers = _by_edge(samples)
-    if sum(steps(own, limit) for own in answers.values()) > MOST_STEPS:
+    if any(steps(own, limit) > MOST_STEPS for own in answers.values()):
         clause = f"{len(samples)} answers with burst {limit.burst} are more than can be judged: lower edge.burst"
         return Judgement(ruling=Ruling.UNDECIDED, clause=clause, points=[])
     ratios = {edge: _ratios(own, limit) for edge, own in answers.items()}

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 CLOCK_SLACK = 0.003
@@ -74,10 +74,8 @@ class Limit:
 def steps(samples: Sequence[Sample], limit: Limit) -> float:
     """The most steps that one bucket of a limit takes to meet an edge's answers: how many levels there are, as often
     as they are gone through. Counted and not timed: the same answers are judged everywhere or nowhere."""
-    if not samples:
-        return 0.0
-    span = max(sample.received for sample in samples) - min(sample.sent for sample in samples)
-    times = _SLICES * len(samples) + (span + limit.idle_seconds) * limit.rate * _CELLS / 4
+    gaps = [later.sent - earlier.sent for earlier, later in pairwise(samples)]
+    times = sum(max(_SLICES, gap * limit.rate * _CELLS / 4) for gap in [limit.idle_seconds, *gaps])
     return (limit.burst + 1) * _CELLS * times
 
 

@@ -10,8 +10,21 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from cutover.smoke.limit_run import Judgement, Plan, Ruling, at_once, fast, judge, paced, pauses, settle_seconds, sparse
-from cutover.smoke.limiter import Limit
+from cutover.smoke.limit_run import (
+    MOST_STEPS,
+    Judgement,
+    Plan,
+    Ruling,
+    at_once,
+    fast,
+    judge,
+    paced,
+    pauses,
+    settle_seconds,
+    sparse,
+)
+from cutover.smoke.limiter import Limit, steps
+from cutover.smoke.provable import most_burst
 from tests.support.edge_double import Nginx, NoLimit
 from tests.support.limited import Answer, Balancer, Edges, Neighbour
 
@@ -190,9 +203,12 @@ def test_answers_that_nobody_could_judge_in_time_decide_nothing_at_once() -> Non
     assert not judgement.points, "a pack is drawn by the same arithmetic"
 
 
-@pytest.mark.parametrize(("rate", "burst"), [(60, 200), (600, 100), (6000, 100)])
-def test_a_large_limit_is_still_judged(rate: int, burst: int) -> None:
-    limit = Limit.of(rate, burst)
-    edges = Edges(limiters=[Nginx(rate, burst)], dice=random.Random(0))
+@pytest.mark.parametrize(
+    ("rate", "way"),
+    [*((rate, (0.0002, 0.002)) for rate in (60, 110, 600, 6000)), *((rate, (0.01, 0.03)) for rate in (60, 110, 600))],
+)
+def test_each_limit_that_settings_take_is_still_judged(rate: int, way: tuple[float, float]) -> None:
+    limit = Limit.of(rate, most_burst(rate))
+    edges = Edges(limiters=[Nginx(rate, limit.burst)], dice=random.Random(0), way=way)
 
-    assert judge(edges.answers(fast(limit, 1)), limit).points
+    assert steps(edges.answers(fast(limit, 1)), limit) <= MOST_STEPS
