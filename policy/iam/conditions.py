@@ -21,6 +21,7 @@ SINGLE = (
     "aws:ResourceTag/service",
     "aws:SecureTransport",
     "aws:SourceAccount",
+    "aws:SourceArn",
     "aws:userid",
     "aws:username",
     "ec2:CreateAction",

@@ -144,19 +144,16 @@ def heard(alarm: Resource, stack: Stack) -> Iterator[str]:
     covers=["FSBP SNS.4"],
     todo="allow sns:Publish to cloudwatch.amazonaws.com with aws:SourceAccount, and nothing else",
 )
-def topic_closed(policy: Resource, _stack: Stack) -> Iterator[str]:
+def topic_closed(policy: Resource, stack: Stack) -> Iterator[str]:
     """Nobody from outside publishes to a topic, subscribes to it or changes it"""
     arn = f"arn:aws:sns:eu-central-1:{documents.OWNER}:any"
     document = policy.document("policy")
     for target in sorted({arn, *documents.resources(document)}):
-        who = [documents.NOBODY, documents.STRANGER]
-        for principal, action in documents.allowed(document, who, ["sns:Publish", "sns:Subscribe"], target):
+        for principal, action in documents.let_in(document, stack, ["sns:Publish", "sns:Subscribe"], target):
             yield f"{principal} may {action}"
-    for statement in documents.statements(document):
-        service = isinstance(statement.get("Principal"), Mapping) and statement["Principal"].get("Service")
-        keys = {key.lower() for asked in statement.get("Condition", {}).values() for key in asked}
-        if statement["Effect"] == "Allow" and service and not keys & {"aws:sourceaccount", "aws:sourcearn"}:
-            yield f"{service} may publish for any account"
+        for service in documents.vouched(document, "Service"):
+            if documents.serves_others(document, service, documents.actions(document), target):
+                yield f"{service} may publish for any account"
 
 
 @rule(

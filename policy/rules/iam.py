@@ -7,18 +7,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy import documents
+from policy.iam import Principal
 from policy.resources import Resource, Stack
 from policy.rule import rule
 
 ROLE, ROLE_POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
-MANAGED, PROVIDER = "aws:iam/policy:Policy", "pulumi:providers:aws"
+MANAGED = "aws:iam/policy:Policy"
 NARROW = ("AmazonSSMManagedInstanceCore",)
 """AWS' own policies that a role may have: they give no data away."""
 GUARDED = ("secretsmanager:GetSecretValue", "s3:GetObject", "kms:Decrypt", "ssm:GetParameter", "iam:PassRole")
 """What reads data, or gives a role away: never of everything."""
 OF_THE_ACCOUNT = ("ecs-tasks.amazonaws.com", "scheduler.amazonaws.com")
 """Services that take roles on for whoever asks them, unless the role asks for whom."""
+TAKING = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
+AUDIENCE, SUBJECT = (f"token.actions.githubusercontent.com:{claim}" for claim in ("aud", "sub"))
+_STRANGE_SUBJECT = "repo:stranger/repository:environment:any"
+_ROLE = f"arn:aws:iam::{documents.OWNER}:role/any"
 
 
 @rule(
@@ -82,31 +87,53 @@ def managed_narrow(attached: Resource, _stack: Stack) -> Iterator[str]:
 )
 def trust_narrow(role: Resource, stack: Stack) -> Iterator[str]:
     """A role is taken on by whom it names alone, and for this account or repository alone"""
-    for statement in documents.statements(role.document("assumeRolePolicy")):
-        if statement["Effect"] != "Allow":
-            continue
+    document = role.document("assumeRolePolicy")
+    for statement in documents.statements(document):
         who = statement.get("Principal", "*")
-        if who == "*" or "*" in documents.as_list(who.get("AWS")):
+        if statement["Effect"] == "Allow" and (who == "*" or "*" in documents.as_list(who.get("AWS"))):
             yield "everybody may take it on"
-            continue
-        strangers = _of_others(documents.as_list(who.get("AWS")), stack)
-        yield from (f"{one} is of another account and may take it on" for one in strangers)
-        asked = {key.lower(): operator for operator, keys in _conditions(statement).items() for key in keys}
-        if set(documents.as_list(who.get("Service"))) & set(OF_THE_ACCOUNT) and "aws:sourceaccount" not in asked:
-            yield f"{who['Service']} may take it on for any account: no aws:SourceAccount"
-        for provider in documents.as_list(who.get("Federated")):
-            host = provider.partition("oidc-provider/")[2]
-            if missing := [key for key in ("aud", "sub") if f"{host}:{key}".lower() not in asked]:
-                yield f"any token of {host} takes it on: no {' and no '.join(missing)}"
-            for keys in _conditions(statement).values():
-                loose = [one for key in keys if key.endswith(":sub") for one in documents.as_list(keys[key])]
-                yield from (f"sub is {one}" for one in loose if "*" in one.rpartition(":")[0])
+            return
+    for one in documents.of_others(document, stack):
+        yield f"{one.arn} is of another account and may take it on"
+    for service in OF_THE_ACCOUNT:
+        if documents.serves_others(document, service, TAKING, _ROLE):
+            yield f"{service} may take it on for any account: no aws:SourceAccount"
+    for provider in documents.vouched(document, "Federated"):
+        for what, token in _strange_tokens(document):
+            if documents.grants(document, Principal(federated=provider), TAKING, _ROLE, token):
+                yield f"a token with {what} of {token[what]} takes it on"
+                break
 
 
-def _of_others(arns: list[str], stack: Stack) -> list[str]:
-    """Those of other accounts than the provider is allowed to work in; none where it is not told."""
-    own = {account for one in stack.of(PROVIDER) for account in one.document("allowedAccountIds") or []}
-    return [one for one in arns if own and not any(account in one for account in own)]
+def _strange_tokens(document: documents.Document) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Tokens that are not this repository's, or not for AWS, as near to what a document asks for as may be; and which
+    claim it is."""
+    asked = [keys for statement in documents.statements(document) for keys in _conditions(statement).values()]
+    said = {
+        claim: [one for keys in asked for key in keys if key.lower() == claim for one in documents.as_list(keys[key])]
+        for claim in (AUDIENCE, SUBJECT)
+    }
+    for subject in (*said[SUBJECT], _STRANGE_SUBJECT):
+        yield AUDIENCE, {AUDIENCE: "another", SUBJECT: subject.replace("*", "any").replace("?", "a")}
+    for audience in said[AUDIENCE] or ["sts.amazonaws.com"]:
+        for subject in (_STRANGE_SUBJECT, *(near for one in said[SUBJECT] for near in _near(one))):
+            yield SUBJECT, {AUDIENCE: audience, SUBJECT: subject}
+
+
+def _near(subject: str) -> Iterator[str]:
+    """Subjects of other repositories that a pattern may have meant too, `repo:OWNER/NAME:…`; both may be NAME@ID."""
+    kind, _, rest = subject.replace("*", "").replace("?", "a").partition(":")
+    repository, _, what = rest.partition(":")
+    owner, _, name = repository.partition("/")
+    for other in (
+        f"stranger/{name}",
+        f"{owner}-stranger/{name}",
+        f"stranger-{owner}/{name}",
+        f"{owner}/stranger",
+        f"{owner}/{name}-stranger",
+        f"{owner}/stranger-{name}",
+    ):
+        yield f"{kind}:{other}:{what or 'any'}"
 
 
 def _conditions(statement: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:

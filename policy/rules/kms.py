@@ -12,6 +12,9 @@ KEY = "aws:kms/key:Key"
 LEAST_DAYS = 30
 """The most that AWS lets a key wait before it is gone, and all that it encrypted with it."""
 
+USES = ("kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion")
+"""What reads with a key, hands it on, or takes it away."""
+
 
 @rule(
     "kms-rotated-and-kept",
@@ -38,10 +41,8 @@ def kept(key: Resource, _stack: Stack) -> Iterator[str]:
     covers=["FSBP KMS.5"],
     todo="leave the policy away, so that the account's own policies decide, or name roles of the account",
 )
-def closed(key: Resource, _stack: Stack) -> Iterator[str]:
+def closed(key: Resource, stack: Stack) -> Iterator[str]:
     """A key is used by nobody outside the account"""
-    if document := key.document("policy"):
-        who = [documents.NOBODY, documents.STRANGER]
-        arn = f"arn:aws:kms:eu-central-1:{documents.OWNER}:key/any"
-        for principal, action in documents.allowed(document, who, ["kms:Decrypt", "kms:PutKeyPolicy"], arn):
-            yield f"{principal} may {action}"
+    arn = f"arn:aws:kms:eu-central-1:{documents.OWNER}:key/any"
+    for principal, action in documents.let_in(key.document("policy"), stack, USES, arn):
+        yield f"{principal} may {action}"

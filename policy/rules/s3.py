@@ -90,11 +90,11 @@ def tls_only(bucket: Resource, stack: Stack) -> Iterator[str]:
 def not_public(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket's policy lets in nobody without credentials, and no other account"""
     document = policy_of(bucket, stack)
-    arn, who = arn_of(bucket), [documents.NOBODY, documents.STRANGER]
+    arn = arn_of(bucket)
     objects = {one.replace("*", "any") for one in documents.resources(document) if one.startswith(f"{arn}/")}
     for target in (arn, f"{arn}/any", *sorted(objects)):
         actions = _ACTIONS["" if target == arn else "/any"]
-        for principal, action in documents.allowed(document, who, actions, target):
+        for principal, action in documents.let_in(document, stack, actions, target):
             yield f"{principal} may {action} on {target}"
 
 

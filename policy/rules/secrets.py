@@ -41,9 +41,13 @@ def readers_named(secret: Resource, stack: Stack) -> Iterator[str]:
     policies = stack.about(POLICY, "secretArn", secret)
     document = policies[0].document("policy") if policies else None
     administrator = Principal(arn=f"arn:aws:iam::{documents.OWNER}:role/administrator")
-    who = [administrator, documents.NOBODY, documents.STRANGER]
-    arn = f"arn:aws:secretsmanager:eu-central-1:{documents.OWNER}:secret:any-a1B2c3"
-    for principal, action in documents.allowed(document, who, ["secretsmanager:GetSecretValue"], arn):
+    arn, reads = (
+        f"arn:aws:secretsmanager:eu-central-1:{documents.OWNER}:secret:any-a1B2c3",
+        ["secretsmanager:GetSecretValue"],
+    )
+    for principal, action in documents.allowed(document, [administrator], reads, arn):
+        yield f"{principal} may {action}"
+    for principal, action in documents.let_in(document, stack, reads, arn):
         yield f"{principal} may {action}"
     for policy in policies:
         if policy.get("blockPublicPolicy") is not True:

@@ -12,10 +12,12 @@ from tests.unit.policy.changes import Change
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """`bad` are changes that the rule of this id finds, `unknown` one that leaves it unchecked, of `at`, a name."""
+    """`bad` are changes that the rule of this id finds, `unknown` one that leaves it unchecked, of `at`, a name; and
+    `good` are some that it lets pass."""
 
     rule: str
     at: str
     bad: Sequence[Change]
     unknown: Change
+    good: Sequence[Change] = ()
     stack: Callable[[], Stack] = captured.prod

@@ -12,12 +12,25 @@ ELSEWHERE = "arn:aws:iam::999999999999:root"
 OPEN = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
 )
+ANOTHER = {"AWS": "arn:aws:iam::444455556666:root"}
+"""An account that is neither ours nor the one that rules ask about unasked."""
 EVIDENCE = "arn:aws:s3:::web-next-test-evidence-123456789012"
 APP_ROLE = "arn:aws:iam::123456789012:role/web-next-test"
 EXEMPT_FROM_TLS = (
     '{"Bool": {"aws:SecureTransport": "false"}}',
     '{"Bool": {"aws:SecureTransport": "false"}, "ArnNotEquals": {"aws:PrincipalArn": ["' + APP_ROLE + '"]}}',
 )
+
+OURS = "repo:ours/cutover:pull_request"
+SUBJECT = '"token.actions.githubusercontent.com:sub":["repo:ours/cutover:pull_request"]'
+TRUSTS_TOKENS = ("Role preview", "assumeRolePolicy")
+
+
+def lets(principal: object, action: str, resource: str = "*", condition: object = None) -> str:
+    """A policy that allows one thing."""
+    one = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [{**one, "Condition": condition} if condition else one]})
+
 
 CASES = [
     Case(
@@ -70,6 +83,19 @@ CASES = [
                 OPEN.replace('"Resource": "*"', f'"Resource": "{EVIDENCE}/evidence/*"'),
             ),
             put("BucketPolicy evidence", "policy", OPEN.replace('"*", "A', json.dumps({"AWS": ELSEWHERE}) + ', "A', 1)),
+            put("BucketPolicy evidence", "policy", lets(ANOTHER, "s3:GetObject")),
+            put("BucketPolicy evidence", "policy", lets({"AWS": "444455556666"}, "s3:GetObject")),
+            put("BucketPolicy evidence", "policy", lets("*", "s3:PutObjectAcl")),
+            put(
+                "BucketPolicy evidence",
+                "policy",
+                lets("*", "s3:GetObject", "*", {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::444455556666:role/*"}}),
+            ),
+            put(
+                "BucketPolicy evidence",
+                "policy",
+                lets("*", "s3:GetObject", "*", {"StringEquals": {"aws:PrincipalAccount": "444455556666"}}),
+            ),
         ],
         unknown=hide("BucketPolicy evidence", "policy"),
     ),
@@ -238,6 +264,13 @@ CASES = [
         bad=[
             gone("SecretPolicy AUDIT_DB_MASTER_URL"),
             put("SecretPolicy AUDIT_DB_MASTER_URL", "policy", OPEN),
+            rewrite(
+                "SecretPolicy AUDIT_DB_MASTER_URL",
+                "policy",
+                '"Statement": [',
+                '"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, '
+                '"Action": "secretsmanager:PutSecretValue", "Resource": "*"}, ',
+            ),
             rewrite("SecretPolicy AUDIT_DB_MASTER_URL", "policy", '"ArnNotEquals"', '"ArnEquals"'),
             put("SecretPolicy AUDIT_DB_MASTER_URL", "blockPublicPolicy", False),
         ],
@@ -263,6 +296,19 @@ CASES = [
             put("Key state", "policy", OPEN.replace('"*", "A', json.dumps({"AWS": ELSEWHERE}) + ', "A', 1)),
         ],
         unknown=hide("Key state", "policy"),
+    ),
+    Case(
+        rule="kms-closed",
+        at="vault",
+        bad=[
+            put("Key vault", "policy", lets(ANOTHER, "kms:Decrypt")),
+            put("Key vault", "policy", lets({"AWS": "arn:aws:sts::444455556666:assumed-role/any/one"}, "kms:Decrypt")),
+            *(
+                put("Key vault", "policy", lets("*", f"kms:{one}"))
+                for one in ("CreateGrant", "GenerateDataKey", "ScheduleKeyDeletion", "ReEncryptFrom", "Disable*")
+            ),
+        ],
+        unknown=hide("Key vault", "policy"),
     ),
     Case(
         rule="iam-actions-named",
@@ -310,22 +356,52 @@ CASES = [
                 ', "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}',
                 "",
             ),
+            rewrite("Role app", "assumeRolePolicy", '"StringEquals"', '"StringNotEquals"'),
+            rewrite("Role app", "assumeRolePolicy", '"StringEquals"', '"StringEqualsIfExists"'),
+            rewrite(
+                "Role app",
+                "assumeRolePolicy",
+                '{"StringEquals": {"aws:SourceAccount": "123456789012"}}',
+                '{"StringLike": {"aws:SourceAccount": "*"}}',
+            ),
+            rewrite(
+                "Role app",
+                "assumeRolePolicy",
+                '{"Service": "ecs-tasks.amazonaws.com"}',
+                '{"AWS": "arn:aws:iam::444455556666:role/123456789012"}',
+            ),
         ],
         unknown=hide("Role app", "assumeRolePolicy"),
+        good=[
+            rewrite(
+                "Role app",
+                "assumeRolePolicy",
+                '"Condition": {',
+                '"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:ecs:eu-central-1:123456789012:*"}, ',
+            )
+        ],
     ),
     Case(
         rule="iam-trust-narrow",
         at="preview",
         stack=captured.account,
         bad=[
-            rewrite(
-                "Role preview",
-                "assumeRolePolicy",
-                ',"token.actions.githubusercontent.com:sub":["repo:ours/cutover:pull_request"]',
-                "",
+            rewrite(*TRUSTS_TOKENS, f",{SUBJECT}", ""),
+            rewrite(*TRUSTS_TOKENS, '"token.actions.githubusercontent.com:aud":"sts.amazonaws.com",', ""),
+            rewrite(*TRUSTS_TOKENS, "StringEquals", "StringNotEquals"),
+            *(
+                rewrite(*TRUSTS_TOKENS, f",{SUBJECT}}}", f'}},"StringLike":{{{SUBJECT.replace(OURS, other)}}}')
+                for other in (
+                    *("*", "repo:*", "repo:*:pull_request", "repo:ours/*", "repo:ours/*:pull_request"),
+                    *("repo:ours*/cutover:pull_request", "repo:*/cutover:pull_request", "repo:ours/cutover*"),
+                    *("repo:ours@1/*:pull_request", "repo:*@1/cutover@2:pull_request", "repo:ours@1/cutover@2*"),
+                )
             ),
-            rewrite("Role preview", "assumeRolePolicy", "repo:ours/cutover:pull_request", "repo:ours/*:pull_request"),
         ],
         unknown=hide("Role preview", "assumeRolePolicy"),
+        good=[
+            rewrite(*TRUSTS_TOKENS, OURS, "repo:ours@1/cutover@2:pull_request"),
+            rewrite(*TRUSTS_TOKENS, f",{SUBJECT}}}", f'}},"StringLike":{{{SUBJECT.replace("pull_request", "*")}}}'),
+        ],
     ),
 ]

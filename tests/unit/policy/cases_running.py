@@ -6,7 +6,7 @@ import json
 
 from tests.unit.policy import captured
 from tests.unit.policy.case import Case
-from tests.unit.policy.cases_data import OPEN
+from tests.unit.policy.cases_data import ANOTHER, OPEN, lets
 from tests.unit.policy.changes import both, drop, gone, hide, more, put, rewrite, told, untold
 
 CONTAINERS = "containerDefinitions"
@@ -362,6 +362,9 @@ CASES = [
         at="monitoring",
         bad=[
             put("TopicPolicy monitoring", "policy", OPEN),
+            rewrite("TopicPolicy monitoring", "policy", "StringEquals", "StringNotEquals"),
+            put("TopicPolicy monitoring", "policy", lets(ANOTHER, "sns:Publish")),
+            put("TopicPolicy monitoring", "policy", lets(ANOTHER, "sns:SetTopicAttributes")),
             rewrite(
                 "TopicPolicy monitoring",
                 "policy",

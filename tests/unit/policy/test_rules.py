@@ -11,15 +11,15 @@ from policy.rules import ALL, AREAS
 from tests.unit.policy import captured, cases_data, cases_edge, cases_running
 from tests.unit.policy.captured import OWN
 from tests.unit.policy.case import Case
-from tests.unit.policy.changes import put
+from tests.unit.policy.changes import Change, put
 
 CASES = [*cases_data.CASES, *cases_running.CASES, *cases_edge.CASES]
 RULES = {one.id: one for one in ALL}
 EACH = pytest.mark.parametrize("case", CASES, ids=[f"{one.rule} {one.at}" for one in CASES])
 
 
-def said(rule: Rule, case: Case, kind: type) -> list[str]:
-    return [one.resource.name for one in rule.judge(case.stack()) if isinstance(one, kind)]
+def said(rule: Rule, case: Case, kind: type, change: Change) -> list[str]:
+    return [one.resource.name for one in rule.judge(change(case.stack())) if isinstance(one, kind)]
 
 
 @EACH
@@ -31,12 +31,16 @@ def test_a_stack_of_ours_keeps_the_rule(case: Case) -> None:
         assert list(rule.judge(stack)) == []
 
 
+@pytest.mark.parametrize("case", [one for one in CASES if one.good], ids=lambda one: f"{one.rule} {one.at}")
+def test_a_change_that_is_as_good_is_not_found(case: Case) -> None:
+    assert [said(RULES[case.rule], case, Finding, change) for change in case.good] == [[] for _ in case.good]
+
+
 @EACH
 def test_each_bad_change_of_our_program_is_found(case: Case) -> None:
     missed = []
     for number, change in enumerate(case.bad):
-        found = [one for one in RULES[case.rule].judge(change(case.stack())) if isinstance(one, Finding)]
-        if case.at not in [one.resource.name for one in found]:
+        if case.at not in said(RULES[case.rule], case, Finding, change):
             missed.append(number)
 
     assert missed == []
@@ -44,9 +48,7 @@ def test_each_bad_change_of_our_program_is_found(case: Case) -> None:
 
 @EACH
 def test_what_is_not_known_is_unchecked_and_never_passed(case: Case) -> None:
-    told = list(RULES[case.rule].judge(case.unknown(case.stack())))
-
-    assert case.at in [one.resource.name for one in told if isinstance(one, Unchecked)]
+    assert case.at in said(RULES[case.rule], case, Unchecked, case.unknown)
 
 
 @pytest.mark.parametrize(
