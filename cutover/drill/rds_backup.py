@@ -50,9 +50,14 @@ class RdsBackup:
                 host = self._available(copy, say)
             yield f"{host}:{PORT}"
         finally:
-            with self._said():
-                self._delete(copy)
-            say(f"{copy} is being deleted")
+            try:
+                with self._said():
+                    self._delete(copy)
+                say(f"{copy} is being deleted")
+            except CutoverError as error:  # what was compared counts; the next drill deletes it
+                say(
+                    f"{copy} is left and costs money, aws rds delete-db-instance, or the next drill deletes it: {error}"
+                )
 
     @property
     def _prefix(self) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cutover.errors import CutoverError
+from cutover.errors import CutoverError, RefusedError
 from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.form import Approval, Role
 from cutover.smoke.finding import now
@@ -60,7 +60,8 @@ def approved(bucket: RecordsBucket, release: str, pack: str) -> Approvals:
 
 
 def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str) -> Approval:
-    """Signs, once and for good. Raises CutoverError when the role has signed this pack already, or without a name."""
+    """Signs, once and for good. Raises RefusedError when the role has signed this pack already, CutoverError for a name
+    that is none."""
     if not by.strip():
         raise CutoverError("--by is empty: an approval has the name of who gives it")
     if len(by) > LONGEST_NAME or not by.isprintable():
@@ -73,7 +74,7 @@ def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str)
         before = approved(bucket, release, pack).given.get(role)
         if before is None:  # taken away since
             raise
-        raise CutoverError(
+        raise RefusedError(
             f"{role} has approved this pack already: {before.by}, {before.at:%Y-%m-%d %H:%M} UTC; an approval is "
             "written once"
         ) from None

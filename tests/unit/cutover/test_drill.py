@@ -129,6 +129,18 @@ def test_the_copy_has_the_instances_settings_and_is_deleted_after_the_block(rds:
     assert said == [f"{NAME} is creating", f"{NAME} is being deleted"]
 
 
+def test_a_copy_that_cannot_be_deleted_takes_nothing_from_what_was_compared(rds: Stubber) -> None:
+    asked_for_copy(rds)
+    rds.add_response("describe_db_instances", copy_is("available"))
+    rds.add_client_error("delete_db_instance", "Throttling")
+    said: list[str] = []
+
+    with backup(rds).restored(AT, say=said.append):
+        pass
+
+    assert said[-1].startswith(f"{NAME} is left and costs money")
+
+
 def test_a_failure_in_the_block_deletes_the_copy_too(rds: Stubber) -> None:
     asked_for_copy(rds)
     rds.add_response("describe_db_instances", copy_is("available"))

@@ -145,7 +145,7 @@ def test_approvals_are_json_on_request(stack: Memory, capsys: pytest.CaptureFixt
 def test_a_second_signature_of_a_role_is_refused_by_name(stack: Memory, capsys: pytest.CaptureFixture[str]) -> None:
     sign("backend")
 
-    assert sign("backend", by="Bob") == 1
+    assert sign("backend", by="Bob") == 13
     assert "backend has approved this pack already: Ada" in capsys.readouterr().err
 
 
