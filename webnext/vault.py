@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,6 +22,7 @@ CONFIRM_SECONDS = 5.0
 """How old the comparison of a connection's address with the vault's may be: an address that was put there is in use
 within 60 s on connections that were made before too."""
 CONFIRM_LIMIT = 0.5
+"""How long the vault's answer is waited for where a value is known."""
 
 A = TypeVar("A")
 
@@ -54,35 +56,60 @@ class Vault:
         self._clock = clock
         self._client: Any = None
         self._kept: dict[str, tuple[float, str]] = {}
+        self._asking: dict[str, Future[str]] = {}
         self._lock = threading.Lock()
+        self._connecting = threading.Lock()
 
     def read(self, name: str) -> str:
-        """Return the secret `name`. Raises VaultError where it is missing, not text, or out of reach."""
+        """Return the secret `name`, an older value where the vault is slow or away. Raises VaultError where it is
+        missing, not text, or out of reach."""
         with self._lock:
             kept = self._kept.get(name)
             if kept and self._clock() < kept[0]:
                 return kept[1]
-            try:
-                value = self._fetch(self._prefix + name)
-                metrics.DEPENDENCY_UP.labels("vault").set(1)
-            except VaultError as error:
-                if not kept:
-                    raise
-                metrics.DEPENDENCY_UP.labels("vault").set(0)
-                said = {"fields": {"away": "vault"}}
-                log.warning("the last value that was read stays in use: %s", error, extra=said)
-                value = kept[1]
-            self._kept[name] = (self._clock() + TTL, value)
-            return value
+            if (asking := self._asking.get(name)) is None:
+                asking = self._asking[name] = Future()
+                threading.Thread(target=self._ask, args=(name, asking), daemon=True).start()
+        try:
+            return asking.result(CONFIRM_LIMIT if kept else None)
+        except TimeoutError:
+            assert kept
+            return kept[1]
 
     def forget(self, name: str) -> None:
         """Have the next `read` ask again: for a secret that was just refused."""
         with self._lock:
             self._kept.pop(name, None)
+            self._asking.pop(name, None)
+
+    def _ask(self, name: str, asking: Future[str]) -> None:
+        found: str | Exception
+        try:
+            found = self._fetch(self._prefix + name)
+        except Exception as error:
+            found = error
+        with self._lock:
+            kept = self._kept.get(name)
+            if isinstance(found, str):
+                metrics.DEPENDENCY_UP.labels("vault").set(1)
+            elif kept and isinstance(found, VaultError):
+                metrics.DEPENDENCY_UP.labels("vault").set(0)
+                said = {"fields": {"away": "vault"}}
+                log.warning("the last value that was read stays in use: %s", found, extra=said)
+                found = kept[1]
+            if self._asking.get(name) is asking:  # nobody has refused it meanwhile
+                del self._asking[name]
+                if isinstance(found, str):
+                    self._kept[name] = (self._clock() + TTL, found)
+        if isinstance(found, str):
+            asking.set_result(found)
+        else:
+            asking.set_exception(found)
 
     def _fetch(self, secret: str) -> str:
         try:
-            self._client = self._client or self._connect()
+            with self._connecting:
+                self._client = self._client or self._connect()
             answer = self._client.get_secret_value(SecretId=secret)
         except (BotoCoreError, ClientError) as error:
             raise VaultError(f"secret {secret} cannot be read: {error}") from error

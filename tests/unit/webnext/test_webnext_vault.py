@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +17,18 @@ class Secrets:
     def __init__(self, **values: str) -> None:
         self.values = values
         self.asked: list[str] = []
+        self.slow: dict[str, threading.Event] = {}
+        """Of some names, what an answer waits for."""
 
     def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
         self.asked.append(SecretId)
         name = SecretId.removeprefix("web-next-test/")
+        value = dict(self.values)
+        if name in self.slow:
+            assert self.slow[name].wait(20)
         if name not in self.values:
             raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "gone"}}, "GetSecretValue")
-        return {"SecretString": self.values[name]}
+        return {"SecretString": value[name]}
 
 
 class Clock:
@@ -31,8 +39,11 @@ class Clock:
 
 
 @pytest.fixture
-def secrets() -> Secrets:
-    return Secrets(AUDIT_DB_URL="first")
+def secrets() -> Iterator[Secrets]:
+    secrets = Secrets(AUDIT_DB_URL="first", SLACK_WEBHOOK_URL="hook")
+    yield secrets
+    for slow in secrets.slow.values():
+        slow.set()
 
 
 @pytest.fixture
@@ -111,3 +122,51 @@ def test_a_refused_value_is_not_used_again_even_while_the_vault_is_away(vault: V
 
     with pytest.raises(VaultError):
         vault.read("AUDIT_DB_URL")
+
+
+def test_a_slow_vault_holds_up_nobody_who_has_a_value_and_its_answer_is_taken_when_it_comes(
+    vault: Vault, secrets: Secrets, clock: Clock
+) -> None:
+    vault.read("AUDIT_DB_URL")
+    clock.now += TTL
+    secrets.values["AUDIT_DB_URL"] = "second"
+    slow = secrets.slow["AUDIT_DB_URL"] = threading.Event()
+
+    began = time.monotonic()
+    assert vault.read("AUDIT_DB_URL") == "first"
+    assert vault.read("AUDIT_DB_URL") == "first"
+    assert time.monotonic() - began < 5
+    assert len(secrets.asked) == 2, "once for all who wait"
+
+    slow.set()
+    assert vault.read("AUDIT_DB_URL") == "second"
+
+
+def test_a_secret_that_is_slow_holds_up_no_other(vault: Vault, secrets: Secrets) -> None:
+    secrets.slow["AUDIT_DB_URL"] = threading.Event()
+    reading = threading.Thread(target=vault.read, args=["AUDIT_DB_URL"], daemon=True)
+    reading.start()
+    while not secrets.asked:
+        time.sleep(0.001)
+
+    assert vault.read("SLACK_WEBHOOK_URL") == "hook"
+    assert reading.is_alive()
+
+
+def test_an_answer_that_was_asked_for_before_a_refusal_is_not_kept(
+    vault: Vault, secrets: Secrets, clock: Clock
+) -> None:
+    vault.read("AUDIT_DB_URL")
+    clock.now += TTL
+    slow = secrets.slow["AUDIT_DB_URL"] = threading.Event()
+    vault.read("AUDIT_DB_URL")
+    vault.forget("AUDIT_DB_URL")
+    del secrets.slow["AUDIT_DB_URL"]
+    secrets.values["AUDIT_DB_URL"] = "second"
+    assert vault.read("AUDIT_DB_URL") == "second"
+
+    before = threading.active_count()
+    slow.set()
+    while threading.active_count() == before:
+        time.sleep(0.001)
+    assert vault.read("AUDIT_DB_URL") == "second"
