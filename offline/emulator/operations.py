@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qs
 
 from offline.emulator.refusal import NotAdmittedError
@@ -47,6 +48,9 @@ CHANGING = {
     "sts": "AssumeRole",
 }
 """By the emulator's modules. S3's have no names in their requests: they are what is done to what, and to which part."""
+_OF_JSON = ("cloudwatch_logs", "kms", "secretsmanager", "ssm")
+"""The modules to which a name is x-amz-target's alone."""
+_IN_PATH = re.compile(r"/operation/([^/?]+)")
 _NO_PART = re.compile(r"X-Amz-.*|response-.*|x-id|versionId")
 """What of an address of S3 says no part of a bucket or an object."""
 
@@ -64,15 +68,33 @@ class Asked:
 
     @property
     def operation(self) -> str:
-        """The operation's name."""
+        """The operation's name. Raises NotAdmittedError for a request that names two."""
         if self.module == "s3":
             level = "Object" if self.path.lstrip("/").partition("/")[2] else "Bucket"
             part = "&".join(sorted(name for name in self.query if not _NO_PART.fullmatch(name)))
             return f"{self.method.capitalize()}{level}{part and f'?{part}'}"
+        names = set(self._names())
+        if len(names) > 1:
+            raise NotAdmittedError(
+                f"a request names {', '.join(sorted(names))[:80]!r}, {len(names)} operations of {self.module}"
+            )
+        return names.pop() if names else ""
+
+    def _names(self) -> Iterator[str]:
+        """Every name wherever one of the emulator's modules looks for one: which it takes differs from one to another,
+        and by the type of the content. What a module of JSON is sent has none beside its target."""
         if target := self.headers.get("x-amz-target"):
-            return target.rpartition(".")[2]
-        form: Mapping[str, Any] = {**self.query, **parse_qs(self.body.decode("latin-1"))}
-        return str(form.get("Action", [""])[0])
+            yield target.rpartition(".")[2]
+        if self.module in _OF_JSON:
+            return
+        yield from _IN_PATH.findall(self.path)
+        yield from self.query.get("Action", ())
+        text = self.body.decode("utf-8-sig", "replace")
+        yield from parse_qs(text).get("Action", ())
+        with suppress(ValueError, RecursionError):
+            said = json.loads(text)
+            if isinstance(said, dict):
+                yield from (str(value) for key, value in said.items() if key.lower() == "action")
 
     def require_used(self) -> None:
         """Raises NotAdmittedError for an operation that no local stack uses."""

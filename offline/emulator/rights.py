@@ -145,16 +145,20 @@ class Rights:
             wanted = asked.headers.get("if-none-match") if asked.operation == "PutObject" else None
             context = {"s3:if-none-match": wanted} if wanted else {}
             yield self._on_object(f"{_S3[asked.operation]}{version}", bucket, key, context)
-            for beginning, action in _HEADERS.items():
-                if any(name.startswith(beginning) for name in asked.headers):
-                    yield self._on_object(action, bucket, key, {})
+            yield from self._by_headers(asked, bucket, key)
         elif asked.operation == "PostBucket?delete":
             said = _xml(asked.body)
             version = "Version" if said.find(".//{*}VersionId") is not None else ""
             for found in said.iterfind(".//{*}Key"):
                 yield self._on_object(f"s3:DeleteObject{version}", bucket, found.text or "", {})
+                yield from self._by_headers(asked, bucket, found.text or "")
         else:
             raise NotAdmittedError(f"{asked.operation} of S3 is judged for no session")
+
+    def _by_headers(self, asked: Asked, bucket: str, key: str) -> Iterator[Action]:
+        for beginning, action in _HEADERS.items():
+            if any(name.startswith(beginning) for name in asked.headers):
+                yield self._on_object(action, bucket, key, {})
 
     def _of_secret(self, place: str, name: str) -> Iterator[Action]:
         vault, keys = self._module("secretsmanager"), self._module("kms")

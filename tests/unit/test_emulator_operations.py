@@ -67,3 +67,33 @@ def test_what_looks_and_what_stacks_change_is_answered_by_its_name(asked: Asked,
 def test_whatever_else_changes_something_calls_elsewhere_or_is_no_operation_is_refused(asked: Asked) -> None:
     with pytest.raises(NotAdmittedError, match="is not answered: local stacks change things by"):
         asked.require_used()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked("iam", "POST", "/", {"x-amz-target": "X.ListUsers"}, b"Action=CreateUser&UserName=any", {}),
+        Asked("iam", "POST", "/", {"x-amz-target": "X.ListUsers"}, b'{"Action": "CreateUser"}', {}),
+        Asked("sns", "POST", "/", {"x-amz-target": "X.ListTopics"}, b"Action=CreatePlatformApplication", {}),
+        Asked("ec2", "PUT", "/", {}, b"Action=RunInstances", {"Action": ["DescribeInstances"]}),
+        Asked("ec2", "POST", "/", {}, b"Action=DescribeInstances&Action=RunInstances", {}),
+        Asked("cloudwatch", "POST", "/service/x/operation/SetAlarmState", {}, b"", {"Action": ["DescribeAlarms"]}),
+        Asked("rds", "POST", "/", {}, b"\xef\xbb\xbfAction=CreateDBCluster", {"Action": ["DescribeDBClusters"]}),
+        Asked("rds", "POST", "/", {}, b' {"action": "CreateDBCluster"}', {"Action": ["DescribeDBClusters"]}),
+    ],
+    ids=lambda asked: f"{asked.module} {asked.body.decode()}",
+)
+def test_a_request_that_names_two_operations_is_refused_whichever_of_them_the_service_would_take(asked: Asked) -> None:
+    with pytest.raises(NotAdmittedError, match="a request names "):
+        asked.require_used()
+
+
+def test_what_a_secret_says_is_no_name_of_an_operation() -> None:
+    said = Asked("ssm", "POST", "/", {"x-amz-target": "AmazonSSM.PutParameter"}, b'{"Value": "a&Action=b"}', {})
+
+    said.require_used()
+
+
+def test_an_operation_in_the_path_is_one() -> None:
+    with pytest.raises(NotAdmittedError, match="SetAlarmState"):
+        Asked("cloudwatch", "POST", "/service/x/operation/SetAlarmState", {}, b"", {}).require_used()
