@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError, WatchError
 from webnext.alerts.foreign import BACKOFF, job_of, number
 from webnext.alerts.letter import Letter, letter_of
 from webnext.alerts.redis import PROOF
+from webnext.contract.alerts import MAX_ID
 
 PREFIX = "bull:alerts"
 DELIVER, DLQ = "deliver", "dlq"
@@ -171,8 +172,8 @@ class Queues:
         """Add the job to `target`, and once it is seen there remove it from `source`, each in a transaction that any
         change of the two in between undoes: a kill, or a Redis that takes only one of the two, leaves it in one of them
         at least, and the next move goes on from there. Of two movers one moves it. `state` is where in `source` the job
-        has to be, and the command that finds it there. Where `target` has another job of that id, this one gets an id
-        of its own."""
+        has to be, and the command that finds it there. Where `target` has another job of that id, or the id is longer
+        than a row's, this one gets an id of its own."""
         where, find = state
         for _ in range(TURNS):
             pipe: Any
@@ -207,11 +208,13 @@ async def _add(queue: Queue, jobs: list[dict[str, Any]]) -> None:
 
 
 async def _placed(made: dict[str, Any], target: Queue, pipe: Any) -> bool:
-    """Whether `target` has the job already. Where another one has its id, it is given one that follows from it."""
+    """Whether `target` has the job already. Where another one has its id, or no row could hold it, it is given
+    one that follows from it."""
     content = json.dumps(made["data"], separators=(",", ":"))  # as BullMQ writes it
     options = made["opts"]
     mark = hashlib.sha256(f"{options['timestamp']} {content}".encode()).hexdigest()[:12]
-    for job_id in (options["jobId"], f"{options['jobId'][:200]}-{mark}"):
+    ids = options["jobId"], f"{options['jobId'][:200]}-{mark}"
+    for job_id in ids[len(ids[0]) > MAX_ID :]:
         options["jobId"] = job_id
         await pipe.watch(target.toKey(job_id))
         there = await pipe.hmget(target.toKey(job_id), "data", "timestamp")

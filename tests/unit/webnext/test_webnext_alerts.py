@@ -22,7 +22,7 @@ from webnext.alerts.letter import Letter
 from webnext.alerts.outbox import Counts
 from webnext.alerts.pace import Pace
 from webnext.alerts.production import LOOKED_UP, ProductionAlerts
-from webnext.alerts.queues import Depth, Queues
+from webnext.alerts.queues import Depth, Queues, _placed
 from webnext.alerts.reconciler import Reconciler
 from webnext.alerts.worker import AlertWorker, Duty
 from webnext.contract.alerts import DeadLetter, DeadLettersAnswer
@@ -337,6 +337,22 @@ def test_one_job_that_cannot_be_buried_holds_up_no_other(caplog: pytest.LogCaptu
 
     assert (buried, outbox.called) == (["good"], ["claim"])
     assert [record.getMessage() for record in caplog.records] == ["alert bad cannot become a dead letter"]
+
+
+@pytest.mark.parametrize(("length", "kept"), [(255, 255), (256, 213)])
+def test_a_dead_letter_whose_id_no_row_holds_gets_one_that_follows_from_it(length: int, kept: int) -> None:
+    class Nothing:
+        async def watch(self, _: str) -> None: ...
+
+        async def hmget(self, *_: str) -> list[None]:
+            return [None, None]
+
+    made: list[dict[str, Any]] = [{"data": {}, "opts": {"jobId": "j" * length, "timestamp": 5}} for _ in range(2)]
+    for one in made:
+        assert not asyncio.run(_placed(one, SimpleNamespace(toKey=str), Nothing()))
+
+    assert made[0] == made[1], "the next mover finds it by the same"
+    assert len(made[0]["opts"]["jobId"]) == kept
 
 
 def test_the_oldest_job_is_found_whatever_clock_its_producer_has() -> None:
