@@ -65,15 +65,14 @@ def preview(stack: Stack) -> None:
 
     Ends with Pulumi's exit code.
     """
-    import subprocess
-
     from cutover.review import engine
     from cutover.review.shape import Place, offline
     from cutover.stacks.causes import cause
+    from cutover.stacks.engine import looked
 
     def run(place: Place) -> None:
         command = place.command("--suppress-progress")
-        done = subprocess.run(command, env=place.environment, stderr=subprocess.PIPE, text=True, check=False)
+        done = looked(command, place.environment, shown=True)
         if "no stack named" in done.stderr:
             raise cause(stack, done.stderr)
         print(done.stderr, end="")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Sequence
 
 from cutover.errors import NotPreparedError
 from cutover.review.shape import Place, offline, revision
 from cutover.review.steps import Event, Preview, Step, read
 from cutover.stacks.causes import cause, no_pulumi
+from cutover.stacks.engine import looked
 from cutover.stacks.outputs import outputs
 from cutover.stacks.preflight import Preflight
 from cutover.stacks.project import PROJECT, config, listed, require_prepared
@@ -101,7 +101,7 @@ def _judged(place: Place) -> Preview:
 
 def _events(place: Place, command: Sequence[str]) -> list[Event]:
     try:
-        done = subprocess.run(command, env={**place.environment, **STREAM}, capture_output=True, text=True, check=False)
+        done = looked(command, {**place.environment, **STREAM})
     except FileNotFoundError:
         raise no_pulumi() from None
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

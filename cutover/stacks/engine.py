@@ -1,4 +1,4 @@
-"""Pulumi's CLI for an update: what it starts ends with it, and with whoever waits for it."""
+"""Pulumi's CLI for an update or a look: what it starts ends with it, and with whoever waits for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -38,37 +38,16 @@ class Engine(auto.PulumiCommand):
         """
         environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
         said: tuple[list[str], list[str]] = ([], [])
-        process = subprocess.Popen(
-            [self.command, "--non-interactive", *args],
-            cwd=cwd,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        readers = [
-            threading.Thread(target=_read, args=(process.stdout, on_output, said[0]), daemon=True),
-            threading.Thread(target=_read, args=(process.stderr, on_error, said[1]), daemon=True),
-        ]
-        try:
+        command = [self.command, "--non-interactive", *args]
+        with session(command, cwd=cwd, env=environment, interrupted=self._interrupt) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            readers = [
+                threading.Thread(target=_read, args=(process.stdout, on_output, said[0]), daemon=True),
+                threading.Thread(target=_read, args=(process.stderr, on_error, said[1]), daemon=True),
+            ]
             for reader in readers:
                 reader.start()
-            process.wait()
-        except KeyboardInterrupt:
-            self.interrupted = True
-            print(
-                "  note     interrupted: what is under way ends first; a second time ends it at once", file=sys.stderr
-            )
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            raise
-        finally:
-            for pid in _session(process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
             process.wait()
         for reader in readers:
             reader.join()
@@ -76,6 +55,51 @@ class Engine(auto.PulumiCommand):
         if result.code:
             raise create_command_error(result)
         return result
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        print("  note     interrupted: what is under way ends first; a second time ends it at once", file=sys.stderr)
+
+
+LOOK_SECONDS = 5.0
+"""How long a look at a stack has to end once it is interrupted: nothing is lost where it does not."""
+
+
+def looked(command: Sequence[str], env: Mapping[str, str], *, shown: bool = False) -> subprocess.CompletedProcess[str]:
+    """What a command of Pulumi's that changes nothing said; `shown` leaves its standard output to the terminal."""
+    with session(command, env=env, stdout=None if shown else subprocess.PIPE, patience=LOOK_SECONDS) as process:
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def session(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str | None = None,
+    stdout: int | None = subprocess.PIPE,
+    patience: float | None = None,
+    interrupted: Callable[[], None] = lambda: None,
+) -> Iterator[subprocess.Popen[str]]:
+    """A command for the block, and all that it started. Interrupted, it is told to end and has its `patience`, in
+    seconds; without one it takes what it needs."""
+    process = subprocess.Popen(
+        command, cwd=cwd, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        yield process
+    except KeyboardInterrupt:
+        interrupted()
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+        raise
+    finally:
+        for pid in _session(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
 
 
 def _read(stream: IO[str], told: OnOutput | None, lines: list[str]) -> None:

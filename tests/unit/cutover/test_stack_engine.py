@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pulumi import automation as auto
 
-from cutover.stacks.engine import Engine
+from cutover.stacks.engine import Engine, looked
 
 ROOT = Path(__file__).parents[3]
 
@@ -123,9 +123,44 @@ def test_a_second_interrupt_waits_for_no_engine(pulumi: Pulumi, tmp_path: Path) 
     assert ended(int((tmp_path / "plugin").read_text()))
 
 
-def started(folder: Path) -> subprocess.Popen[bytes]:
+LOOKS = """
+import os, sys
+from cutover.commands import app
+from cutover.stacks import engine
+engine.LOOK_SECONDS = 0.2
+def main():
+    try:
+        engine.looked(["pulumi", "preview"], os.environ)
+    except KeyboardInterrupt:
+        sys.exit(130)
+app.main = main
+import cutover.__main__
+"""
+
+
+def test_an_interrupted_look_waits_for_no_engine_that_does_not_end(pulumi: Pulumi, tmp_path: Path) -> None:
+    pulumi(f"{PLUGIN} trap '' INT; {READY}; touch begun; {UPDATES}")
+
+    with started(tmp_path, LOOKS) as run:
+        until(tmp_path / "begun")
+        run.send_signal(signal.SIGTERM)
+        run.wait(10)
+
+    assert run.returncode == 130
+    assert ended(int((tmp_path / "plugin").read_text()))
+
+
+def test_a_look_says_what_its_command_said(pulumi: Pulumi) -> None:
+    pulumi("echo out; echo err >&2; exit 3")
+
+    done = looked(["pulumi", "preview"], os.environ)
+
+    assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 3)
+
+
+def started(folder: Path, program: str = RUNS) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", RUNS, str(folder)],
+        [sys.executable, "-c", program, str(folder)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         start_new_session=True,
