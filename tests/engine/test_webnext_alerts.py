@@ -311,6 +311,27 @@ def test_purged_dead_letters_are_gone_and_stay_gone(stack: Stack, worker: Proces
     assert {row(stack, answer["jobId"]) for answer in answers} == {("purged", True)}
 
 
+def test_a_job_that_another_producer_left_broken_dies_with_all_others(stack: Stack, worker: Process) -> None:
+    job = {"name": "alert", "data": '{"alert": {"title": "x"}}', "opts": "{}", "delay": "0", "priority": "0"}
+    broken = {
+        "stacktrace": "[null]",
+        "parent": "5",
+        "progress": "x",
+        "finishedOn": "1e300",
+        "timestamp": "1764479995123.4",
+    }
+    for job_id, more in {"broken": broken, "good": {"timestamp": "1764479995123"}}.items():
+        fields = job | {"failedReason": "boom"} | more
+        stack.redis("HSET", f"bull:alerts:deliver:{job_id}", *(part for field in fields.items() for part in field))
+        stack.redis("ZADD", "bull:alerts:deliver:failed", "1", job_id)
+
+    wait_until(lambda: sorted(dead(stack)) == ["broken", "good"], "the dead letters")
+    rows = "SELECT id FROM alert_outbox WHERE outcome = 'dead'"
+    wait_until(lambda: sorted(stack.postgres.rows(rows)) == [("broken",), ("good",)], "their rows")
+    answer = queue(stack)
+    assert (answer.status_code, answer.json()["dlq"]) == (200, 2)
+
+
 def test_without_the_secret_an_alert_becomes_a_dead_letter(stack: Stack, worker: Process) -> None:
     del stack.secrets.values["SLACK_WEBHOOK_URL"]
     [answer] = send(stack, ALERT)
