@@ -2,5 +2,6 @@
 
 from cutover.smoke.declared import require_declared
 from cutover.smoke.process import require_go
+from cutover.smoke.provable import Provable, most_burst
 
-__all__ = ["require_declared", "require_go"]
+__all__ = ["Provable", "most_burst", "require_declared", "require_go"]

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from cutover.smoke.provable import Provable, most_burst
+from cutover.smoke import Provable, most_burst
 from infra.naming import Names, stack_problem
 from infra.settings import belonging, reach, task_sizes, windows
 from infra.settings.keys import Settings
