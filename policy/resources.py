@@ -29,20 +29,25 @@ UNKNOWN: Final = _Unknown()
 """A value that only an update will know, or that is a secret which nobody opens here."""
 
 SAME_TYPE: Mapping[str, str] = {
-    "aws:alb/listener:Listener": "aws:lb/listener:Listener",
-    "aws:alb/listenerRule:ListenerRule": "aws:lb/listenerRule:ListenerRule",
-    "aws:alb/loadBalancer:LoadBalancer": "aws:lb/loadBalancer:LoadBalancer",
-    "aws:alb/targetGroup:TargetGroup": "aws:lb/targetGroup:TargetGroup",
-    "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2": (
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
-    ),
-    "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": (
-        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-    ),
-    "aws:s3/bucketV2:BucketV2": "aws:s3/bucket:Bucket",
-    "aws:s3/bucketVersioningV2:BucketVersioningV2": "aws:s3/bucketVersioning:BucketVersioning",
+    **{
+        f"aws:{area}/{kind}": f"aws:lb/{kind}"
+        for area in ("alb", "applicationloadbalancing")
+        for kind in (
+            "listener:Listener",
+            "listenerRule:ListenerRule",
+            "loadBalancer:LoadBalancer",
+            "targetGroup:TargetGroup",
+        )
+    },
+    **{
+        f"aws:s3/bucket{kind}V2:Bucket{kind}V2": f"aws:s3/bucket{kind}:Bucket{kind}"
+        for kind in (
+            *("", "CorsConfiguration", "LifecycleConfiguration", "ObjectLockConfiguration"),
+            *("ServerSideEncryptionConfiguration", "Versioning"),
+        )
+    },
 }
-"""Types of the AWS provider that are one under two names; rules know the second."""
+"""Types of the AWS provider that are one under two names; a resource has the second, which rules know."""
 
 ID_INPUTS = ("arn", "arnSuffix", "bucket", "identifier", "keyId", "name", "replicationGroupId")
 """The properties by which other resources name one."""
@@ -74,6 +79,9 @@ class Resource:
     secrets: frozenset[str] = frozenset()
     refers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     ids: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "type", SAME_TYPE.get(self.type, self.type))
 
     @cached_property
     def everything(self) -> frozenset[str]:
@@ -157,11 +165,11 @@ class Stack:
     def _by_type(self) -> Mapping[str, Sequence[Resource]]:
         found: dict[str, list[Resource]] = {}
         for one in self.resources:
-            found.setdefault(SAME_TYPE.get(one.type, one.type), []).append(one)
+            found.setdefault(one.type, []).append(one)
         return found
 
     def of(self, *types: str) -> Iterator[Resource]:
-        """The resources of these types, under whichever of their names."""
+        """The resources of these types."""
         for kind in types:
             yield from self._by_type.get(kind, ())
 

@@ -41,25 +41,32 @@ def as_access(balancer: Resource, stack: Stack) -> Iterator[str]:
             yield f"{opening.by.name} opens {opening.protocol} {first}-{last}"
         elif wider := beyond(opening.networks, asked[first]):
             yield f"{opening.by.name} lets in {', '.join(wider)} at {first:g}"
+        elif not opening.networks:
+            yield f"{opening.by.name} lets in a group, and access names networks"
 
 
 @rule(
     "balancer-tls",
     LISTENER,
+    LISTENER_RULE,
     severity="high",
     covers=["FSBP ELB.1", "FSBP ELB.17", "FSBP ELB.18"],
     todo="redirect HTTP to HTTPS, and set ssl_policy to one of ELBSecurityPolicy-TLS13-1-2-Res",
 )
-def tls(listener: Resource, _stack: Stack) -> Iterator[str]:
+def tls(resource: Resource, stack: Stack) -> Iterator[str]:
     """A balancer answers over TLS 1.2 or newer, and leads whoever comes without to it"""
-    if listener.get("protocol") == "HTTPS":
-        policy = str(listener.get("sslPolicy"))
+    if resource.type == LISTENER_RULE:
+        plain = [one for one in stack.behind(resource, "listenerArn", LISTENER) if one.get("protocol") != "HTTPS"]
+        actions = resource.all("actions") if plain else []
+    elif resource.get("protocol") == "HTTPS":
+        policy, actions = str(resource.get("sslPolicy")), []
         if not policy.startswith(GOOD_TLS):
             yield f"sslPolicy {policy}"
     else:
-        for action in listener.all("defaultActions"):
-            if (action.get("redirect") or {}).get("protocol") != "HTTPS":
-                yield f"{listener.get('protocol')} {listener.get('port'):g} does {action.get('type')}, not a redirect"
+        actions = resource.all("defaultActions")
+    for action in actions:
+        if (action.get("redirect") or {}).get("protocol") != "HTTPS":
+            yield f"without TLS it does {action.get('type')}, not a redirect to HTTPS"
 
 
 @rule(

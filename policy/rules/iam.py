@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy import documents
 from policy.iam import Principal
+from policy.iam.patterns import like
 from policy.resources import Resource, Stack
 from policy.rule import rule
 
 ROLE, ROLE_POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 MANAGED = "aws:iam/policy:Policy"
+POLICIES = (ROLE_POLICY, MANAGED, ROLE, "aws:iam/userPolicy:UserPolicy", "aws:iam/groupPolicy:GroupPolicy")
+ATTACHMENTS = (
+    ATTACHMENT,
+    ROLE,
+    "aws:iam/policyAttachment:PolicyAttachment",
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment",
+)
 NARROW = ("AmazonSSMManagedInstanceCore",)
 """AWS' own policies that a role may have: they give no data away."""
-GUARDED = ("secretsmanager:GetSecretValue", "s3:GetObject", "kms:Decrypt", "ssm:GetParameter", "iam:PassRole")
-"""What reads data, or gives a role away: never of everything."""
+GUARDED = (
+    *("secretsmanager:GetSecretValue", "s3:GetObject*", "ssm:GetParameter*", "kms:Decrypt", "kms:ReEncrypt*"),
+    *("iam:PassRole", "sts:AssumeRole*"),
+)
+"""What reads data, gives a role away or takes one on: never of everything."""
 OF_THE_ACCOUNT = ("ecs-tasks.amazonaws.com", "scheduler.amazonaws.com")
 """Services that take roles on for whoever asks them, unless the role asks for whom."""
 TAKING = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
 AUDIENCE, SUBJECT = (f"token.actions.githubusercontent.com:{claim}" for claim in ("aud", "sub"))
+_NOTHING = re.compile(r"(?:(?:alias|key|parameter|role|secret)[:/]?)?[*?/]*")
+_NAMING = {f"{many}{operator}" for many in ("", "ForAnyValue:") for operator in ("StringEquals", "StringLike")}
+_NAMING |= {"ArnEquals", "ArnLike"}
 _STRANGE_SUBJECT = "repo:stranger/repository:environment:any"
 _ROLE = f"arn:aws:iam::{documents.OWNER}:role/any"
 
 
 @rule(
     "iam-actions-named",
-    ROLE_POLICY,
-    MANAGED,
-    ROLE,
+    *POLICIES,
     severity="high",
     covers=["FSBP IAM.1", "FSBP IAM.21", "CIS 1.16"],
     todo="write out the actions that the role needs",
@@ -46,9 +60,7 @@ def actions_named(policy: Resource, _stack: Stack) -> Iterator[str]:
 
 @rule(
     "iam-data-named",
-    ROLE_POLICY,
-    MANAGED,
-    ROLE,
+    *POLICIES,
     severity="high",
     covers=["FSBP KMS.1", "FSBP KMS.2"],
     todo="name the buckets, entries, parameters and roles, and a key by its alias or the entries it is for",
@@ -56,24 +68,25 @@ def actions_named(policy: Resource, _stack: Stack) -> Iterator[str]:
 def data_named(policy: Resource, _stack: Stack) -> Iterator[str]:
     """A role reads the data, and passes on the roles, that its policy names, and not whatever there is"""
     for statement in _allowing(policy):
-        actions = {one.lower() for one in documents.as_list(statement.get("Action"))}
-        reads = [one for one in GUARDED if one.lower() in actions]
+        actions = documents.as_list(statement.get("Action"))
+        reads = [one for one in actions if any(like(guarded, one, ignore_case=True) for guarded in GUARDED)]
+        if _of_named_keys(statement):
+            reads = [one for one in reads if not one.lower().startswith("kms:")]
         wide = [one for one in documents.as_list(statement.get("Resource", "*")) if _names_nothing(one)]
-        if reads and wide and not _of_named_keys(statement):
+        if reads and wide:
             yield f"{_sid(statement)} allows {', '.join(reads)} on {', '.join(wide)}"
 
 
 @rule(
     "iam-managed-policies-narrow",
-    ATTACHMENT,
-    ROLE,
+    *ATTACHMENTS,
     severity="high",
     covers=["FSBP IAM.1", "CIS 1.16", "CIS 1.22"],
     todo="write a policy of the role's own with what it needs",
 )
 def managed_narrow(attached: Resource, _stack: Stack) -> Iterator[str]:
     """A role has none of AWS' own policies but the few that give no data away"""
-    path = "policyArn" if attached.type == ATTACHMENT else "managedPolicyArns"
+    path = "managedPolicyArns" if attached.type == ROLE else "policyArn"
     for arn in attached.all(path):
         if ":aws:policy/" in arn and arn.rpartition("/")[2] not in NARROW:
             yield f"{arn} is attached"
@@ -154,11 +167,15 @@ def _sid(statement: Mapping[str, Any]) -> str:
 
 
 def _names_nothing(arn: str) -> bool:
-    """Whether a Resource is everything, or everything of one kind: `*`, `arn:…:key/*`, `arn:aws:s3:::*`."""
-    return arn == "*" or arn.split(":", 5)[-1] in ("*", "*/*", "key/*", "secret:*", "parameter/*", "role/*")
+    """Whether a Resource is everything, or everything of one kind: `*`, `arn:…:key/*`, `arn:aws:s3:::*`, `alias/*`."""
+    return bool(_NOTHING.fullmatch(arn.split(":", 5)[-1]))
 
 
 def _of_named_keys(statement: Mapping[str, Any]) -> bool:
     """Whether it holds for keys by their aliases, or for what Secrets Manager decrypts of entries by their names."""
-    named = {"kms:ResourceAliases", "kms:EncryptionContext:SecretARN"}
-    return any(named & keys.keys() for keys in _conditions(statement).values())
+    return any(
+        operator in _NAMING and not any(map(_names_nothing, documents.as_list(keys[key])))
+        for operator, keys in _conditions(statement).items()
+        for key in keys
+        if key in ("kms:ResourceAliases", "kms:EncryptionContext:SecretARN")
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any
 
+from policy.access import PRIVATE, beyond
 from policy.resources import Resource, Stack
 from policy.rule import rule
 
@@ -15,8 +15,10 @@ GROUP = "aws:ec2/securityGroup:SecurityGroup"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 OLD_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 DATABASE, QUEUES = "aws:rds/instance:Instance", "aws:elasticache/replicationGroup:ReplicationGroup"
+TABLE = "aws:ec2/routeTable:RouteTable"
 PORTS = {DATABASE: 5432, QUEUES: 6379}
 _GROUPS = {DATABASE: "vpcSecurityGroupIds", QUEUES: "securityGroupIds"}
+_NETWORKS = ("cidrBlocks", "ipv6CidrBlocks", "prefixListIds")
 _MEMBERS = {
     "aws:ecs/service:Service",
     "aws:ec2/launchTemplate:LaunchTemplate",
@@ -29,7 +31,7 @@ _MEMBERS = {
 
 @dataclass(frozen=True)
 class Opening:
-    """What a security group lets in: from networks, or from the members of `source`."""
+    """What a security group lets in: from networks, prefix lists among them, or from the members of `source`."""
 
     by: Resource
     networks: list[str]
@@ -42,17 +44,17 @@ class Opening:
 def openings(stack: Stack, group: Resource) -> Iterator[Opening]:
     """All that lets anybody into a security group, in each of the three ways of writing it. Raises NotKnownError."""
     for one in stack.about(INGRESS, "securityGroupId", group):
-        networks = [one.get(path) for path in ("cidrIpv4", "cidrIpv6") if one.get(path)]
+        networks = [one.get(path) for path in ("cidrIpv4", "cidrIpv6", "prefixListId") if one.get(path)]
         ports = one.get("fromPort"), one.get("toPort")
         yield Opening(one, networks, ports, one.get("ipProtocol"), "referencedSecurityGroupId")
     for one in stack.about(OLD_RULE, "securityGroupId", group):
         if one.get("type") == "ingress":
-            networks = [*one.all("cidrBlocks"), *one.all("ipv6CidrBlocks")]
+            networks = [network for path in _NETWORKS for network in one.all(path)]
             yield Opening(
                 one, networks, (one.get("fromPort"), one.get("toPort")), one.get("protocol"), "sourceSecurityGroupId"
             )
     for index, inline in enumerate(group.all("ingress")):
-        networks = [*inline.get("cidrBlocks", []), *inline.get("ipv6CidrBlocks", [])]
+        networks = [network for path in _NETWORKS for network in inline.get(path) or []]
         ports = inline.get("fromPort"), inline.get("toPort")
         yield Opening(group, networks, ports, inline.get("protocol"), f"ingress.{index}.securityGroups")
 
@@ -102,15 +104,15 @@ def _known_here(opening: Opening, stack: Stack) -> bool:
     GROUP,
     severity="high",
     covers=["AWS EC2.13", "AWS EC2.14", "FSBP EC2.18", "FSBP EC2.19", "CIS 5.2", "CIS 5.3"],
-    todo="let in a group, or the networks that web-next:access names",
+    todo="let in a group; whom web-next:access names comes by the balancer",
 )
 def open_to_nobody(group: Resource, stack: Stack) -> Iterator[str]:
-    """No group but a load balancer's lets the whole internet in"""
+    """No group but a load balancer's lets in a network that is not private"""
     if stack.about("aws:lb/loadBalancer:LoadBalancer", "securityGroups", group):
         return  # balancer-as-access has more to say of it
     for opening in openings(stack, group):
-        if anyone := [one for one in opening.networks if ip_network(one).prefixlen == 0]:
-            yield f"{opening.by.name} lets in {', '.join(anyone)}"
+        if strange := beyond(opening.networks, PRIVATE):
+            yield f"{opening.by.name} lets in {', '.join(strange)}"
 
 
 @rule(
@@ -144,10 +146,15 @@ def defaults_closed(vpc: Resource, stack: Stack) -> Iterator[str]:
 def data_goes_nowhere(group: Resource, stack: Stack) -> Iterator[str]:
     """The subnets of the data have no way out, nor in"""
     for subnet in stack.behind(group, "subnetIds", "aws:ec2/subnet:Subnet"):
-        for placed in stack.about("aws:ec2/routeTableAssociation:RouteTableAssociation", "subnetId", subnet):
-            for table in stack.behind(placed, "routeTableId", "aws:ec2/routeTable:RouteTable"):
-                for route in stack.about("aws:ec2/route:Route", "routeTableId", table):
-                    yield f"{route.name} leads {subnet.name} to {route.get('destinationCidrBlock')}"
+        placed = stack.about("aws:ec2/routeTableAssociation:RouteTableAssociation", "subnetId", subnet)
+        tables = [table for one in placed for table in stack.behind(one, "routeTableId", TABLE)]
+        if not tables:
+            yield f"{subnet.name} has no route table of this stack: the VPC's own decides"
+        for table in tables:
+            for inline in table.all("routes"):
+                yield f"{table.name} leads {subnet.name} to {', '.join(map(str, inline.values()))}"
+            for route in stack.about("aws:ec2/route:Route", "routeTableId", table):
+                yield f"{route.name} leads {subnet.name} to {route.get('destinationCidrBlock')}"
 
 
 @rule(

@@ -69,9 +69,10 @@ def _written(bucket: Resource, stack: Stack, *kinds: str) -> list[str]:
     for statement in documents.statements(document) if document else ():
         who = statement.get("Principal")
         named = who == "*" or (isinstance(who, Mapping) and any(kind in who for kind in kinds))
-        actions = documents.as_list(statement.get("Action"))
-        if statement["Effect"] == "Allow" and named and any(like(one, "s3:PutObject") for one in actions):
-            for arn in documents.as_list(statement.get("Resource")):
+        actions = documents.as_list(statement.get("Action", statement.get("NotAction")))
+        puts = any(like(one, "s3:PutObject", ignore_case=True) for one in actions) is not ("NotAction" in statement)
+        if statement["Effect"] == "Allow" and named and puts:
+            for arn in documents.as_list(statement.get("Resource", "*")):
                 found[arn.partition("/")[2].rstrip("*")] = None
     return list(found)
 

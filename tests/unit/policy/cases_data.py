@@ -6,7 +6,7 @@ import json
 
 from tests.unit.policy import captured
 from tests.unit.policy.case import Case
-from tests.unit.policy.changes import drop, gone, hide, put, rewrite
+from tests.unit.policy.changes import Change, beside, both, drop, gone, hide, put, rewrite
 
 ELSEWHERE = "arn:aws:iam::999999999999:root"
 OPEN = json.dumps(
@@ -31,6 +31,22 @@ def lets(principal: object, action: str, resource: str = "*", condition: object 
     one = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource}
     return json.dumps({"Version": "2012-10-17", "Statement": [{**one, "Condition": condition} if condition else one]})
 
+
+def lets_owner(action: str, resource: str) -> str:
+    """A policy of a user or role."""
+    one = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [one]})
+
+
+def also(statement: str) -> Change:
+    """One more statement of the app's role."""
+    return rewrite("RolePolicy app", "policy", '"Statement": [', f'"Statement": [{statement}')
+
+
+USER_POLICY, LISTS = "aws:iam/userPolicy:UserPolicy", lets_owner("s3:ListBucket", "*")
+NARROW, ADMINISTRATOR = (
+    f"arn:aws:iam::aws:policy/{one}" for one in ("AmazonSSMManagedInstanceCore", "AdministratorAccess")
+)
 
 CASES = [
     Case(
@@ -126,6 +142,10 @@ CASES = [
         bad=[
             rewrite("BucketPolicy evidence", "policy", "s3:GetObjectVersion", "s3:GetObjectAcl"),
             rewrite("BucketPolicy evidence", "policy", "ArnNotEquals", "ArnEquals"),
+            both(
+                rewrite("BucketPolicy evidence", "policy", "ArnNotEquals", "ArnEquals"),
+                rewrite("BucketPolicy evidence", "policy", '"Action": ["s3:PutObject",', '"Action": ["s3:putobject",'),
+            ),
             rewrite("BucketPolicy evidence", "policy", '"Sid": "NobodyElse", "Effect": "Deny"', '"Effect": "Allow"'),
         ],
         unknown=hide("BucketPolicy evidence", "policy"),
@@ -333,6 +353,24 @@ CASES = [
             ),
             rewrite("RolePolicy app", "policy", "secret:web-next-test/REDIS_URL-??????", "secret:*"),
             rewrite("RolePolicy app", "policy", "web-next-test-evidence-123456789012/evidence/*", "*"),
+            rewrite(
+                "RolePolicy app", "policy", '"kms:ResourceAliases": "alias/web-next-test"', '"kms:ResourceAliases": "*"'
+            ),
+            rewrite("RolePolicy app", "policy", "ForAnyValue:StringEquals", "ForAllValues:StringEquals"),
+            rewrite(
+                "RolePolicy app", "policy", '"Action": ["kms:Decrypt"]', '"Action": ["kms:Decrypt", "s3:GetObject"]'
+            ),
+            *(
+                also(f'{{"Effect": "Allow", "Action": "{one}", "Resource": "*"}}, ')
+                for one in ("ssm:GetParameters", "ssm:getparametersbypath", "s3:GetObjectVersion", "sts:AssumeRole")
+            ),
+            *(
+                also(f'{{"Effect": "Allow", "Action": "{action}", "Resource": "{one}"}}, ')
+                for action, one in (
+                    ("s3:GetObject", "arn:aws:s3:::?*"),
+                    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:*:secret*"),
+                )
+            ),
         ],
         unknown=hide("RolePolicy app", "policy"),
     ),
@@ -344,6 +382,30 @@ CASES = [
             put("Role bastion", "managedPolicyArns", ["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
         ],
         unknown=hide("RolePolicyAttachment bastion", "policyArn"),
+    ),
+    *(
+        Case(
+            rule=rule,
+            at="person",
+            stack=lambda: beside(USER_POLICY, "person", policy=LISTS)(captured.prod()),
+            bad=[put("UserPolicy person", "policy", lets_owner(action, "*"))],
+            unknown=hide("UserPolicy person", "policy"),
+        )
+        for rule, action in (("iam-actions-named", "*"), ("iam-data-named", "s3:GetObject"))
+    ),
+    *(
+        Case(
+            rule="iam-managed-policies-narrow",
+            at="person",
+            stack=lambda kind=kind: beside(kind, "person", policyArn=NARROW)(captured.prod()),  # type: ignore[misc]
+            bad=[put(f"{kind.rpartition(':')[2]} person", "policyArn", ADMINISTRATOR)],
+            unknown=hide(f"{kind.rpartition(':')[2]} person", "policyArn"),
+        )
+        for kind in (
+            "aws:iam/policyAttachment:PolicyAttachment",
+            "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+            "aws:iam/groupPolicyAttachment:GroupPolicyAttachment",
+        )
     ),
     Case(
         rule="iam-trust-narrow",

@@ -7,7 +7,7 @@ import json
 from tests.unit.policy import captured
 from tests.unit.policy.case import Case
 from tests.unit.policy.cases_data import ANOTHER, OPEN, lets
-from tests.unit.policy.changes import both, drop, gone, hide, more, put, rewrite, told, untold
+from tests.unit.policy.changes import alias, both, drop, gone, hide, more, put, rewrite, told, untold
 
 CONTAINERS = "containerDefinitions"
 DATABASE_RULE, BALANCER_RULE = (
@@ -26,6 +26,7 @@ CASES = [
             more(DATABASE_RULE, "office", cidrIpv4="10.0.0.0/8", referencedSecurityGroupId=None),
             more(DATABASE_RULE, "balancer", referencedSecurityGroupId="SecurityGroup:network-balancer"),
             more(DATABASE_RULE, "elsewhere", referencedSecurityGroupId="sg-0123456789"),
+            more(DATABASE_RULE, "list", prefixListId="pl-1"),
             put(DATABASE_RULE, "toPort", 6000.0),
             put(DATABASE_RULE, "ipProtocol", "-1"),
             put("SecurityGroup network-database", "ingress", [{"cidrBlocks": ["0.0.0.0/0"], "protocol": "tcp"}]),
@@ -50,8 +51,12 @@ CASES = [
             more("SecurityGroupIngressRule network-app-from-balancer", "open", cidrIpv4="0.0.0.0/0"),
             more("SecurityGroupIngressRule network-app-from-balancer", "open", cidrIpv6="::/0"),
             put("SecurityGroup network-app", "ingress", [{"cidrBlocks": ["0.0.0.0/0"], "protocol": "-1"}]),
+            put("SecurityGroup network-app", "ingress", [{"prefixListIds": ["pl-1"], "protocol": "-1"}]),
+            more("SecurityGroupIngressRule network-app-from-balancer", "half", cidrIpv4="128.0.0.0/1"),
+            more("SecurityGroupIngressRule network-app-from-balancer", "list", prefixListId="pl-1"),
         ],
         unknown=hide("SecurityGroupIngressRule network-app-from-balancer", "cidrIpv4"),
+        good=[more("SecurityGroupIngressRule network-app-from-balancer", "inside", cidrIpv4="10.42.0.0/16")],
     ),
     Case(
         rule="network-defaults-closed",
@@ -66,7 +71,12 @@ CASES = [
     Case(
         rule="network-data-goes-nowhere",
         at="audit",
-        bad=[more("Route network-public", "data", routeTableId="RouteTable:network-data")],
+        bad=[
+            more("Route network-public", "data", routeTableId="RouteTable:network-data"),
+            put("RouteTable network-data", "routes", [{"cidrBlock": "0.0.0.0/0", "gatewayId": "igw-1"}]),
+            gone("RouteTableAssociation network-data-eu-central-1a"),
+            put("RouteTableAssociation network-data-eu-central-1a", "routeTableId", "rtb-of-somebody-else"),
+        ],
         unknown=hide("Route network-public", "routeTableId"),
     ),
     Case(
@@ -220,6 +230,8 @@ CASES = [
             put(BALANCER_RULE, "toPort", 8443.0),
             put("LoadBalancer balancer", "securityGroups", ["SecurityGroup:network-balancer", "sg-of-somebody-else"]),
             more(BALANCER_RULE, "admin", fromPort=22.0, toPort=22.0),
+            more(BALANCER_RULE, "list", cidrIpv4=None, prefixListId="pl-1"),
+            more(BALANCER_RULE, "group", cidrIpv4=None, referencedSecurityGroupId="sg-of-somebody-else"),
             told(ACCESS, json.dumps({"clients": ["198.51.100.0/25"]})),
             told(ACCESS, json.dumps({"clients": ["198.51.100.0/24"], "internal": True})),
         ],
@@ -245,6 +257,20 @@ CASES = [
             put("Listener balancer-http", "defaultActions.0.redirect.protocol", "HTTP"),
         ],
         unknown=hide("Listener balancer-http", "defaultActions"),
+    ),
+    Case(
+        rule="balancer-tls",
+        at="balancer-stable",
+        bad=[put("ListenerRule balancer-stable", "listenerArn", "Listener:balancer-http")],
+        unknown=hide("ListenerRule balancer-stable", "listenerArn"),
+        good=[
+            both(
+                put("ListenerRule balancer-stable", "listenerArn", "Listener:balancer-http"),
+                put(
+                    "ListenerRule balancer-stable", "actions", [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}]
+                ),
+            )
+        ],
     ),
     Case(
         rule="balancer-strict",
@@ -324,6 +350,15 @@ CASES = [
     *(
         Case(
             rule="alarms-every-way-down",
+            at="balancer",
+            bad=[both(alias("LoadBalancer balancer", f"aws:{kind}/loadBalancer:LoadBalancer"), gone(errors))],
+            unknown=hide(errors, "metricQueries"),
+        )
+        for kind, errors in ((one, "MetricAlarm tracks-balancer-errors") for one in ("alb", "applicationloadbalancing"))
+    ),
+    *(
+        Case(
+            rule="alarms-every-way-down",
             at=f"tracks-stable-{figure}",
             bad=[gone(f"MetricAlarm tracks-stable-{alarm}")],
             unknown=hide(f"MetricAlarm tracks-stable-{alarm}", what),
@@ -340,6 +375,9 @@ CASES = [
         bad=[
             put("MetricAlarm standing-stable-hosts", "treatMissingData", "notBreaching"),
             put("MetricAlarm standing-stable-hosts", "threshold", 0.0),
+            both(
+                alias("Listener balancer-https", "aws:alb/listener:Listener"), gone("MetricAlarm standing-stable-hosts")
+            ),
             put("MetricAlarm standing-stable-hosts", "comparisonOperator", "GreaterThanThreshold"),
         ],
         unknown=hide("MetricAlarm standing-stable-hosts", "threshold"),

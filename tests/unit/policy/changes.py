@@ -54,6 +54,22 @@ def more(where: str, name: str, **inputs: Any) -> Change:
     return change
 
 
+def alias(where: str, kind: str) -> Change:
+    """The resource under another of its type's names."""
+
+    def change(stack: Stack) -> Stack:
+        one = found(stack, where)
+        return replace(stack, resources=[replace(one, type=kind) if each is one else each for each in stack.resources])
+
+    return change
+
+
+def beside(kind: str, name: str, **inputs: Any) -> Change:
+    """A resource of a type that the program does not declare."""
+    one = Resource(type=kind, name=name, urn=f"urn:{name}", inputs=inputs)
+    return lambda stack: replace(stack, resources=[*stack.resources, one])
+
+
 def told(key: str, value: str) -> Change:
     """Another value in the stack's configuration."""
     return lambda stack: replace(stack, config={**stack.config, key: value})
