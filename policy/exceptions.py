@@ -22,10 +22,12 @@ class ExceptionsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """One entry. `resource` is a name, and `stacks` a pattern of stacks' names or `runtime:docker`."""
+    """One entry. `resource` is a name, `excuses` what findings say of it word by word, and `stacks` a pattern of
+    stacks' names or `runtime:docker`."""
 
     rule: str
     resource: str
+    excuses: list[str]
     stacks: str
     reason: str
     owner: str
@@ -38,9 +40,13 @@ class Allowance:
             return stack.config.get("web-next:runtime") == runtime
         return fnmatchcase(stack.name, self.stacks)
 
-    def covers(self, rule: str, resource: Resource) -> bool:
+    def is_about(self, rule: str, resource: Resource) -> bool:
         """Whether it is about the rule of this id and the resource."""
         return self.rule == rule and self.resource == resource.name
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether it names what is found."""
+        return self.is_about(finding.rule.id, finding.resource) and finding.seen in self.excuses
 
 
 LONGEST = 366
@@ -99,6 +105,9 @@ def _wrong(entry: Mapping[str, object]) -> str | None:
         if key == "expires":
             if type(value) is not date:
                 return f"expires = {str(value)!r}; it is a day, such as 2027-01-31, without quotes"
+        elif key == "excuses":
+            if not isinstance(value, list) or not value or not all(isinstance(one, str) and one for one in value):
+                return f"excuses = {value!r}; it is a list of what a finding says, word by word"
         elif not isinstance(value, str) or not value.strip() or not value.isprintable():
             return f"{key} = {value!r}; it is one line that says something"
     if entry["rule"] not in {one.id for one in ALL}:
@@ -119,22 +128,24 @@ def applied(
     nothing needs; and what is let stand. `judged` are the ids of rules with the resources that they looked at."""
     left, stands = [], []
     for finding in findings:
-        why = next(
-            (one for one in here if one.covers(finding.rule.id, finding.resource) and today <= one.expires), None
-        )
+        why = next((one for one in here if one.covers(finding) and today <= one.expires), None)
         if why:
             stands.append((finding, why))
         else:
             left.append(finding)
     needed = [why for _, why in stands]
+    excused = {(id(why), finding.seen) for finding, why in stands}
     for one in here:
-        about = next((resource for rule, resource in judged if one.covers(rule, resource)), None)
+        about = next((resource for rule, resource in judged if one.is_about(rule, resource)), None)
         if about and today > one.expires:
             left.append(
                 Finding(rule=KEPT, resource=about, seen=f"the exception from {one.rule} ended on {one.expires}")
             )
         elif about and one not in needed:
             left.append(Finding(rule=KEPT, resource=about, seen=f"it keeps {one.rule}, and has an exception from it"))
+        elif about and (idle := [seen for seen in one.excuses if (id(one), seen) not in excused]):
+            seen = f"an exception from {one.rule} excuses {', '.join(map(repr, idle))}, which nobody finds"
+            left.append(Finding(rule=KEPT, resource=about, seen=seen))
         elif not about and one.stacks == stack.name:
             seen = f"an exception from {one.rule} is for {one.resource}, which is not here"
             left.append(Finding(rule=KEPT, resource=itself(stack), seen=seen))

@@ -80,8 +80,10 @@ class Verdict:
             ("let", one.rule.id, f"{one.resource.name}: {one.seen}; until {why.expires}, by {why.owner}: {why.reason}")
             for one, why in self.stands
         ]
-        held = self.rules - len({one.rule.id for one, _ in self.findings})
-        lines.append(("ok", self.stack, f"{held} of {self.rules} rules hold, of {self.resources} resources"))
+        broken, waiting = {one.rule.id for one, _ in self.findings}, {one.rule.id for one in self.unchecked}
+        held = f"{self.rules - len(broken | waiting)} of {self.rules} rules hold, "
+        held += f"{len(waiting)} unchecked, " if waiting else ""
+        lines.append(("ok", self.stack, f"{held}of {self.resources} resources"))
         return "\n".join(f"  {word:<5} {name:<28} {text}" for word, name, text in lines)
 
     def document(self) -> dict[str, Any]:

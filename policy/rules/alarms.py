@@ -23,13 +23,16 @@ BALANCER, TARGETS, LISTENER = (
     "aws:lb/listener:Listener",
 )
 SERVICE, CLUSTER = "aws:ecs/service:Service", "aws:ecs/cluster:Cluster"
-WAYS_DOWN: Mapping[str, tuple[str, ...]] = {
-    DATABASE: ("FreeStorageSpace", "DatabaseConnections", "CPUUtilization"),
-    QUEUES: ("Evictions", "DatabaseMemoryUsagePercentage", "EngineCPUUtilization"),
-    BALANCER: ("HTTPCode_ELB_5XX_Count",),
-    TARGETS: ("HTTPCode_Target_5XX_Count", "TargetResponseTime"),
+WAYS_DOWN: Mapping[str, Mapping[str, float]] = {
+    DATABASE: {"FreeStorageSpace": 2.0**50, "DatabaseConnections": 5_000, "CPUUtilization": 99},
+    QUEUES: {"Evictions": 1_000, "DatabaseMemoryUsagePercentage": 99, "EngineCPUUtilization": 99},
+    BALANCER: {"HTTPCode_ELB_5XX_Count": 100},
+    TARGETS: {"HTTPCode_Target_5XX_Count": 100, "TargetResponseTime": 15},
 }
-"""The metrics by which each is seen to be down, or about to be."""
+"""The metrics by which each is seen to be down, or about to be; and the highest limit that any of them still reaches.
+An answer takes 15 s at most."""
+OF_A_LOG = 10_000
+"""The same of what is counted from our own logs."""
 FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 OF_OUR_LOGS = (
     "AuditPartitionRunwayOk",
@@ -69,19 +72,29 @@ LEAST_DAYS = 30
 def every_way_down(resource: Resource, stack: Stack) -> Iterator[str]:
     """Whatever can be down has an alarm on each way of being it"""
     alarms = _of(resource, stack)
-    for metric in WAYS_DOWN.get(resource.type, ()):
-        if not any(metric in _metrics(one) for one in alarms):
-            yield f"no alarm on {metric}"
+    for metric, most in WAYS_DOWN.get(resource.type, {}).items():
+        if not any(metric in _metrics(one) and _rings(one, most) for one in alarms):
+            yield f"no alarm on {metric} that ever rings"
     if resource.type == FILTER:
         metric = resource.get("metricTransformation.name")
-        if _telling(metric, stack) and not any(metric in _metrics(one) for one in stack.of(ALARM)):
-            yield f"no alarm on {metric}"
+        if _telling(metric, stack) and not any(
+            metric in _metrics(one) and _rings(one, OF_A_LOG) for one in stack.of(ALARM)
+        ):
+            yield f"no alarm on {metric} that ever rings"
     if absent := _absent(resource, stack):
         some, metric = absent
         alarms = [alarm for one in some for alarm in _of(one, stack) if metric in _metrics(alarm)]
         heard = [one for one in alarms if one.get("treatMissingData") == "breaching"]
         if not any("LessThan" in one.get("comparisonOperator") and one.get("threshold") >= 1 for one in heard):
             yield f"no alarm on too little {metric}, or on its silence"
+
+
+def _rings(alarm: Resource, most: float) -> bool:
+    """Whether its limit can be passed by a figure from nought to `most`. An alarm on what is unusual has none."""
+    threshold = alarm.get("threshold")
+    if threshold is None:
+        return True
+    return bool(0 < threshold <= most if "LessThan" in alarm.get("comparisonOperator") else threshold <= most)
 
 
 def _telling(metric: str, stack: Stack) -> bool:

@@ -127,8 +127,7 @@ def unprivileged(resource: Resource, _stack: Stack) -> Iterator[str]:
             "capabilities": one.dropped != ["ALL"] or one.added,
             f"user {one.user}": str(one.user).partition(":")[0] in ("root", "0"),
         }
-        if has := [what for what, is_so in wrong.items() if is_so]:
-            yield f"{one.name} has {', '.join(has)}"
+        yield from (f"{one.name} has {what}" for what, is_so in wrong.items() if is_so)
 
 
 @rule(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from policy import documents
 from policy.iam import Principal
@@ -12,6 +13,8 @@ from policy.rule import rule
 BUCKET = "aws:s3/bucket:Bucket"
 SERVICE = "aws:ecs/service:Service"
 TASK, ROLE = "aws:ecs/taskDefinition:TaskDefinition", "aws:iam/role:Role"
+PROOF = "records"
+"""The bucket that keeps proof, by its name in the program."""
 LOCK_DAYS = 90
 """Longer than a rollout, the next one and the quarter's review."""
 SIGNED = ("approvals", "packs", "rollouts")
@@ -130,8 +133,8 @@ def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
         for one in rules:
             if not (one.get("expiration") or {}).get("days"):
                 continue
-            prefix = (one.get("filter") or {}).get("prefix", "")
-            same = [other for other in rules if prefix.startswith((other.get("filter") or {}).get("prefix", ""))]
+            prefix = str(narrowed(one)[0])
+            same = of_all_under(prefix, rules)
             ends = {
                 "noncurrent versions": any(other.get("noncurrentVersionExpiration") for other in same),
                 "unfinished uploads": any(other.get("abortIncompleteMultipartUpload") for other in same),
@@ -154,10 +157,13 @@ def really_emptied(bucket: Resource, stack: Stack) -> Iterator[str]:
 )
 def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
     """Proof under Object Lock stays for months, out of the service's reach, and what is signed is written once"""
-    if not bucket.get("objectLockEnabled"):
-        return
     settings = settings_of(stack, "ObjectLockConfiguration", bucket)
-    days = max((one.get("rule.defaultRetention.days") or 0 for one in settings), default=0)
+    if not bucket.get("objectLockEnabled"):
+        if not settings and bucket.name != PROOF:
+            return
+        yield "objectLockEnabled is not set"
+    kept = [one.get("rule.defaultRetention") or {} for one in settings]
+    days = max((one.get("days") or 365 * (one.get("years") or 0) for one in kept), default=0)
     if days < LOCK_DAYS:
         yield f"a version can be deleted after {days:g} days"
     document = policy_of(bucket, stack)
@@ -185,6 +191,20 @@ def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
 def settings_of(stack: Stack, kind: str, bucket: Resource) -> list[Resource]:
     """The resources that say one kind of setting of a bucket, such as its Versioning."""
     return stack.about(f"aws:s3/bucket{kind}:Bucket{kind}", "bucket", bucket)
+
+
+def narrowed(lifecycle: Mapping[str, Any]) -> tuple[str, bool]:
+    """Under which prefix a rule of a lifecycle is about objects, and whether about some of them alone, by a tag or by
+    their size."""
+    of = lifecycle.get("filter") or {}
+    told = {"prefix": lifecycle.get("prefix"), **of, **(of.get("and") or {})}
+    return told["prefix"] or "", any(value for key, value in told.items() if key not in ("and", "prefix"))
+
+
+def of_all_under(prefix: str, lifecycles: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rules of a lifecycle that are about whatever lies under a prefix."""
+    about = ((one, *narrowed(one)) for one in lifecycles)
+    return [one for one, under, some in about if prefix.startswith(under) and not some]
 
 
 def policy_of(bucket: Resource, stack: Stack) -> documents.Document | None:

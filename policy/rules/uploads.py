@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from policy import documents
 from policy.iam import Principal
 from policy.iam.patterns import like
 from policy.resources import Resource, Stack
 from policy.rule import rule
-from policy.rules.s3 import BUCKET, arn_of, policy_of, settings_of
+from policy.rules.s3 import BUCKET, arn_of, of_all_under, policy_of, settings_of
 
 _ADMINISTRATOR = Principal(arn=f"arn:aws:iam::{documents.OWNER}:role/administrator")
 _ACTIONS = ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion")
@@ -50,10 +49,12 @@ def expire(bucket: Resource, stack: Stack) -> Iterator[str]:
         for one in settings.all("rules")
         if one.get("status") == "Enabled"
     ]
-    if not any((one.get("expiration") or {}).get("days") for prefix in prefixes for one in _about(enabled, prefix)):
+    if not any(
+        (one.get("expiration") or {}).get("days") for prefix in prefixes for one in of_all_under(prefix, enabled)
+    ):
         yield f"nothing under {', '.join(prefixes)} expires"
     for prefix in prefixes:
-        rules = _about(enabled, prefix)
+        rules = of_all_under(prefix, enabled)
         ends = {
             "noncurrent versions": any(one.get("noncurrentVersionExpiration") for one in rules),
             "delete markers": any((one.get("expiration") or {}).get("expiredObjectDeleteMarker") for one in rules),
@@ -75,8 +76,3 @@ def _written(bucket: Resource, stack: Stack, *kinds: str) -> list[str]:
             for arn in documents.as_list(statement.get("Resource", "*")):
                 found[arn.partition("/")[2].rstrip("*")] = None
     return list(found)
-
-
-def _about(rules: list[Mapping[str, Any]], prefix: str) -> list[Mapping[str, Any]]:
-    """The rules of a lifecycle that are about what lies under a prefix."""
-    return [one for one in rules if prefix.startswith((one.get("filter") or {}).get("prefix", ""))]

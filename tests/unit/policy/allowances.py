@@ -8,8 +8,9 @@ from policy.exceptions import Allowance
 
 TODAY = date(2026, 11, 29)
 RULE = "s3-public-access-blocked"
+SEEN = "blockPublicAcls not true"
 
 
 def allowance(**changes: object) -> Allowance:
     told = {"rule": RULE, "resource": "evidence", "stacks": "prod", "reason": "asked for", "owner": "platform"}
-    return Allowance(**{**told, "expires": TODAY, **changes})  # type: ignore[arg-type]
+    return Allowance(**{**told, "excuses": [SEEN], "expires": TODAY, **changes})  # type: ignore[arg-type]

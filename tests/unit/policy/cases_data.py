@@ -133,8 +133,11 @@ CASES = [
             drop("BucketLifecycleConfiguration evidence", "rules.1"),
             put("BucketLifecycleConfiguration evidence", "rules.1.status", "Disabled"),
             put("BucketLifecycleConfiguration evidence", "rules.1.filter.prefix", "spool/"),
+            put("BucketLifecycleConfiguration evidence", "rules.1.filter", {"tag": {"key": "a", "value": "b"}}),
+            put("BucketLifecycleConfiguration evidence", "rules.1.filter", {"and": {"tags": {"a": "b"}}}),
         ],
         unknown=hide("BucketLifecycleConfiguration evidence", "rules"),
+        good=[put("BucketLifecycleConfiguration evidence", "rules.1.filter", {"and": {"prefix": "evidence/"}})],
     ),
     Case(
         rule="uploads-closed",
@@ -159,6 +162,15 @@ CASES = [
             put("BucketLifecycleConfiguration evidence", "rules.0.status", "Disabled"),
             drop("BucketLifecycleConfiguration evidence", "rules.2.noncurrentVersionExpiration"),
             drop("BucketLifecycleConfiguration evidence", "rules.2"),
+            *(
+                put("BucketLifecycleConfiguration evidence", "rules.2.filter", narrow)
+                for narrow in (
+                    {"tag": {"key": "a", "value": "b"}},
+                    {"and": {"prefix": "spool/", "tags": {"a": "b"}}},
+                    {"and": {"prefix": "elsewhere/"}},
+                    {"prefix": "spool/", "objectSizeGreaterThan": 1024.0},
+                )
+            ),
         ],
         unknown=hide("BucketLifecycleConfiguration evidence", "rules"),
     ),
@@ -174,12 +186,17 @@ CASES = [
         bad=[
             gone("BucketObjectLockConfiguration records"),
             put("BucketObjectLockConfiguration records", "rule.defaultRetention.days", 1.0),
+            drop("Bucket records", "objectLockEnabled"),
+            both(drop("Bucket records", "objectLockEnabled"), gone("BucketObjectLockConfiguration records")),
             rewrite("BucketPolicy records", "policy", APP_ROLE, f"{APP_ROLE}-else"),
             rewrite("BucketPolicy records", "policy", '"Action": "s3:*"', '"Action": "s3:PutObject"'),
             rewrite("BucketPolicy records", "policy", "-123456789012/packs/*", "-123456789012/other/*"),
             rewrite("BucketPolicy records", "policy", '{"s3:if-none-match": "true"}', '{"s3:if-none-match": "false"}'),
         ],
         unknown=hide("BucketObjectLockConfiguration records", "rule"),
+        good=[
+            put("BucketObjectLockConfiguration records", "rule.defaultRetention", {"mode": "GOVERNANCE", "years": 1.0})
+        ],
     ),
     Case(
         rule="rds-encrypted",

@@ -335,16 +335,20 @@ CASES = [
         Case(
             rule="alarms-every-way-down",
             at=name,
-            bad=[gone(f"MetricAlarm {alarm}") for alarm in alarms],
+            bad=[
+                *(gone(f"MetricAlarm {alarm}") for alarm in alarms),
+                *(put(f"MetricAlarm {alarm}", "threshold", never) for alarm in alarms),
+            ],
             unknown=hide(f"MetricAlarm {alarms[0]}", what),
         )
-        for name, alarms, what in (
-            ("audit", ["monitoring-database-storage", "monitoring-database-connections"], "metricName"),
-            ("queues", ["monitoring-queues-001-evictions", "monitoring-queues-001-memory"], "metricName"),
-            ("balancer", ["tracks-balancer-errors"], "metricQueries"),
-            ("balancer-stable", ["tracks-stable-errors", "tracks-stable-slow"], "metricQueries"),
-            ("balancer-https", ["standing-stable-hosts"], "treatMissingData"),
-            ("worker", ["standing-worker-tasks"], "treatMissingData"),
+        for name, alarms, what, never in (
+            ("audit", ["monitoring-database-storage"], "metricName", 0.0),
+            ("audit", ["monitoring-database-connections", "monitoring-database-cpu"], "metricName", 1e15),
+            ("queues", ["monitoring-queues-001-evictions", "monitoring-queues-001-memory"], "metricName", 1e15),
+            ("balancer", ["tracks-balancer-errors"], "metricQueries", 1e15),
+            ("balancer-stable", ["tracks-stable-errors", "tracks-stable-slow"], "metricQueries", 1e15),
+            ("balancer-https", ["standing-stable-hosts"], "treatMissingData", 0.0),
+            ("worker", ["standing-worker-tasks"], "treatMissingData", 0.0),
         )
     ),
     *(
@@ -360,7 +364,10 @@ CASES = [
         Case(
             rule="alarms-every-way-down",
             at=f"tracks-stable-{figure}",
-            bad=[gone(f"MetricAlarm tracks-stable-{alarm}")],
+            bad=[
+                gone(f"MetricAlarm tracks-stable-{alarm}"),
+                put(f"MetricAlarm tracks-stable-{alarm}", "threshold", 1e15),
+            ],
             unknown=hide(f"MetricAlarm tracks-stable-{alarm}", what),
         )
         for figure, alarm, what in (

@@ -86,8 +86,7 @@ NEUTRAL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "random:index/randomId:RandomId": ("byteLength",),
         "random:index/randomPassword:RandomPassword": ("length", "special"),
     },
-    "a bucket gets its lock when it is made, and AWS never takes it away": {
-        "aws:s3/bucket:Bucket": ("objectLockEnabled",),
+    "a bucket's lock is never taken away": {
         "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": ("objectLockEnabled",),
     },
     "a database's inside and Pulumi's own, no resource of AWS: tests of the schema ask the server": {

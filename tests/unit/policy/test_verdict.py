@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from policy.exceptions import KEPT, ExceptionsError, read
+from policy.rules import ALL
 from policy.verdict import Enforcement, EnforcementError, judge
 from tests.unit.policy import captured
-from tests.unit.policy.allowances import RULE, TODAY, allowance
+from tests.unit.policy.allowances import RULE, SEEN, TODAY, allowance
 from tests.unit.policy.changes import gone, hide, put
 
 OPEN = put("BucketPublicAccessBlock evidence", "blockPublicAcls", False)
@@ -43,20 +44,56 @@ def test_an_exception_is_for_one_rule_resource_and_stack(other: dict[str, str]) 
     assert RULE in [one.rule.id for one in verdict.against]
 
 
+def test_an_exception_lets_stand_what_it_names_and_nothing_else_of_its_rule_and_resource() -> None:
+    worse = put("BucketOwnershipControls evidence", "rule.objectOwnership", "ObjectWriter")
+    verdict = judge(worse(OPEN(captured.prod())), TODAY, allowances=[allowance()])
+
+    assert [one.seen for one in verdict.against] == ["objectOwnership ObjectWriter"]
+    assert [one.seen for one, _ in verdict.stands] == [SEEN]
+
+
+def test_the_edge_of_a_machine_that_has_more_rights_than_it_needs_is_a_finding() -> None:
+    for worse in (put("Container edge", "privileged", True), put("Container edge", "readOnly", False)):
+        assert [one.rule.id for one in judge(worse(captured.local()), TODAY).against] == ["containers-unprivileged"]
+
+
+def test_an_exception_that_excuses_more_than_there_is_is_a_finding() -> None:
+    (finding,) = judge(OPEN(captured.prod()), TODAY, allowances=[allowance(excuses=[SEEN, "no policy"])]).against
+
+    assert finding.rule.id == KEPT.id
+    assert f"an exception from {RULE} excuses 'no policy'" in str(finding)
+
+
+def test_a_rule_that_cannot_be_told_is_not_counted_as_one_that_holds() -> None:
+    verdict = judge(hide("TaskDefinition stable", "containerDefinitions")(captured.prod()), TODAY)
+    unchecked = len({one.rule.id for one in verdict.unchecked})
+
+    assert unchecked > 1
+    assert verdict.table().endswith(
+        f" {len(ALL) - unchecked} of {len(ALL)} rules hold, {unchecked} unchecked, of {verdict.resources} resources"
+    )
+
+
 ENTRY = (
-    '[[exception]]\nrule = "s3-tls-only"\nresource = "evidence"\nstacks = "prod"\nreason = "asked for"\n'
-    'owner = "platform"\nexpires = 2027-01-01\n'
+    '[[exception]]\nrule = "s3-tls-only"\nresource = "evidence"\nexcuses = ["open"]\nstacks = "prod"\n'
+    'reason = "asked for"\nowner = "platform"\nexpires = 2027-01-01\n'
 )
 MALFORMED = {
     "another table": ("[rule]\n", "has rule; it has a list"),
     "one table": (ENTRY.replace("[[exception]]", "[exception]"), "a list of [[exception]] alone"),
-    "no owner": (ENTRY.replace('owner = "platform"\n', ""), "expires; each has expires, owner, "),
-    "a key more": (ENTRY + 'ticket = "1"\n', "ticket; each has expires, owner, "),
+    "no owner": (ENTRY.replace('owner = "platform"\n', ""), "expires; each has excuses, expires, owner, "),
+    "a key more": (ENTRY + 'ticket = "1"\n', "ticket; each has excuses, expires, owner, "),
     "an empty reason": (ENTRY.replace("asked for", ""), "entry 1 has reason = ''; it is one line that says something"),
     "a blank reason": (ENTRY.replace("asked for", "  "), "entry 1 has reason = '  '; it is one line"),
     "a reason of two lines": (ENTRY.replace("asked for", "a\\nb"), "entry 1 has reason = 'a\\nb'; it is one line"),
     "an owner that is a number": (ENTRY.replace('"platform"', "7"), "entry 1 has owner = 7; it is one line"),
     "a list of stacks": (ENTRY.replace('"prod"', '["prod"]'), "entry 1 has stacks = ['prod']; it is one line"),
+    "an excuse in no list": (
+        ENTRY.replace('["open"]', '"open"'),
+        "excuses = 'open'; it is a list of what a finding says",
+    ),
+    "no excuse": (ENTRY.replace('["open"]', "[]"), "excuses = []; it is a list of what a finding says"),
+    "an excuse that is none": (ENTRY.replace('["open"]', "[7]"), "excuses = [7]; it is a list of what a finding says"),
     "a rule that is none": (ENTRY.replace("tls-only", "tls"), "rule = 's3-tls'; name a rule of docs/policy.md"),
     "a runtime that is none": (ENTRY.replace('"prod"', '"runtime:fargat"'), "name stacks, or one of runtime:docker"),
     "a day in quotes": (ENTRY.replace("2027-01-01", '"2027-01-01"'), "it is a day, such as 2027-01-31, without quotes"),
