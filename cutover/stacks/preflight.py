@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPS_PORT
 from ipaddress import IPv4Network
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -89,10 +90,10 @@ class Preflight:
         EC2 takes no two subnets that overlap, a new one is made before the old one is deleted, and database and queues
         leave no VPC: the update would stop in its middle.
         """
-        wished, made = self._network(), self._inputs(SUBNET)
+        zones = placed_in(self.config.get("web-next:zones") or (), str(self.config.get("web-next:region")))
+        wished, made = self._network(len(zones)), self._inputs(SUBNET)
         if wished is None:
             return
-        zones = placed_in(self.config.get("web-next:zones") or (), str(self.config.get("web-next:region")))
         there = {(_tier(name), one["availabilityZone"]): IPv4Network(one["cidrBlock"]) for name, one in made.items()}
         for vpc in self._inputs(VPC).values():
             if wished.vpc_id or str(wished.cidr) != vpc["cidrBlock"]:
@@ -152,14 +153,14 @@ class Preflight:
         except OutputError:
             return None
 
-    def _network(self) -> NetworkSettings | None:
+    def _network(self, zones: int) -> NetworkSettings | None:
         """What the file says of the network; None when the program will refuse what it says."""
         try:
             network = NetworkSettings.model_validate(self.config.get("web-next:network") or {})
-            network.subnets(1)
+            ranges = [net for tier in network.subnets(zones).values() for net in tier]
         except ValueError:
             return None
-        return network
+        return None if any(one.overlaps(other) for one, other in combinations(ranges, 2)) else network
 
     def _inputs(self, kind: str) -> dict[str, Mapping[str, Any]]:
         """The inputs of the state's resources of a type, by name."""

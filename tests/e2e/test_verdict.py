@@ -25,13 +25,13 @@ pytestmark = pytest.mark.e2e
 LIMIT = "limit_req zone={{ zone }}"
 
 
-def pulumi_processes(group: int) -> list[int]:
-    """The CLI processes started under a process group."""
+def pulumi_processes(parent: int) -> list[int]:
+    """The CLI processes that a process has started, each in a session of its own."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
             is_cli = entry.name.isdigit() and (entry / "comm").read_text().strip() == "pulumi"
-            if is_cli and os.getpgid(int(entry.name)) == group:
+            if is_cli and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
                 found.append(int(entry.name))
         except (FileNotFoundError, ProcessLookupError):
             continue

@@ -340,6 +340,12 @@ def test_a_vpc_that_would_be_another_is_refused(network: dict[str, Any]) -> None
         before(None, *placed("a", "b"), zones=named("ab"), network=network).require_ranges_that_stay()
 
 
+def test_ranges_that_overlap_among_themselves_are_left_to_the_settings_which_name_every_problem() -> None:
+    network = {f"{tier}Subnets": ["10.42.0.0/20", "10.42.8.0/21"] for tier in ("app", "data", "public")}
+
+    before(None, *placed("a", "b"), zones=named("ab"), network=network).require_ranges_that_stay()
+
+
 def test_a_machine_without_zones_has_the_two_that_the_program_gives_it() -> None:
     before(None, *placed("a", "b"), region="eu-central-1").require_ranges_that_stay()
     with pytest.raises(NotPreparedError, match="would get"):
