@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -158,13 +159,21 @@ def test_a_look_says_what_its_command_said(pulumi: Pulumi) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 3)
 
 
-def started(folder: Path, program: str = RUNS) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+@contextmanager
+def started(folder: Path, program: str = RUNS) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a session of its own, which hears a hang-up though whoever runs the tests may not; ended after the
+    block."""
+    with subprocess.Popen(
         [sys.executable, "-c", program, str(folder)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         start_new_session=True,
-    )
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    ) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
 
 
 def until(file: Path) -> None:
