@@ -17,7 +17,7 @@ import pytest
 from offline.machine import ROOT, Machine, MachineError
 from offline.standins.__main__ import PACKAGES
 from offline.standins.protocol import version_of
-from tests.support import alerts, audit, edges, evidence, postgres
+from tests.support import alerts, audit, audit_schema, edges, evidence, migrating, postgres
 from tests.support.built import images
 from tests.support.containers import free_port
 from tests.support.engine import Emulator, Project, clean, make_project
@@ -114,6 +114,20 @@ def server() -> Iterator[postgres.Server]:
 def database(server: postgres.Server) -> Iterator[postgres.Database]:
     """An empty database with the rights of the stacks."""
     with postgres.new_database(server) as made:
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> migrating.Folder:
+    """Writes a folder of migrations, the first argument as 001."""
+    return migrating.folder(tmp_path)
+
+
+@pytest.fixture
+def fresh(server: postgres.Server) -> Iterator[postgres.Database]:
+    """A database with the committed migrations, of the test's own."""
+    with postgres.new_database(server) as made:
+        audit_schema.migrate(made)
         yield made
 
 

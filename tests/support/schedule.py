@@ -41,7 +41,10 @@ GROUPS = (
     ("engine/test_webnext_audit",),
     (
         "engine/test_migrator",
+        "engine/test_migrator_indexes",
+        "engine/test_migrator_waits",
         "engine/test_migrator_audit",
+        "engine/test_migrator_audit_months",
         "engine/test_migrator_command",
         "engine/test_upkeep",
         "engine/test_webnext_executor_postgres",
