@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
-from typing import IO, Any
 
 import pytest
 
 from tests.support import fence
+from tests.support.workflow_doubles import RUNS, run, step_of, typed
 from tests.support.workflows import FOLDER, ROOT, STEPS, Step, jobs, workflows
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -25,9 +23,6 @@ WRITES = {
     **{(name, name): {"id-token"} for name in ("deploy", "drift", "rollback", "rollout")},
 }
 """What a job may write at GitHub. With id-token it takes on a role of AWS."""
-
-
-RUNS = [step for step in STEPS if step.run]
 
 
 def test_there_is_a_workflow_for_each_thing_and_none_that_destroys() -> None:
@@ -78,23 +73,6 @@ def test_a_checkout_leaves_no_token_behind() -> None:
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-GIVEN = {
-    "vars.PULUMI_BACKEND_URL": "s3://states",
-    "matrix.stack": "prod",
-    "inputs.stack": "prod",
-    "inputs.reviewed": "36aae3baf49e956e",
-    "inputs.verb": "staged",
-    "inputs.why": "it's slow; $(touch stolen)",
-    "inputs.version": "1.5.2",
-    "github.actor": "ada",
-    "github.token": "token",
-    "github.sha": "9a8b7c6",
-    "github.event.pull_request.number": "7",
-    "github.event.pull_request.base.sha": "main",
-    "needs.push.outputs.app": "registry/web-next-prod@sha256:" + "b" * 64,
-    "needs.push.outputs.edge": "registry/web-next-prod-edge@sha256:" + "c" * 64,
-}
-"""What GitHub puts into the environment of a step."""
 SCAN = "--repository-name web-next-prod{} --image-id imageDigest=sha256:{}"
 DOES = {
     "drift drift: make drift": ["-m cutover review -s prod --drift", "-m cutover policy -s prod"],
@@ -126,72 +104,6 @@ DOES = {
 }
 """By step, the commands that it runs; what is not listed here runs whole in tests of its own."""
 ELSEWHERE = {"make check", "sudo make test", "sudo make up", "make propose"}
-PYTHON = """\
-#!/bin/sh
-echo "$*" >>called
-case "$*" in
-  *images.build*) printf 'web-next  web-next-cutover:a sha256:1\\nnginx     web-next-cutover:n sha256:2\\n' ;;
-  *'image push'*) printf '  web-next:image: %s\\n  web-next:edge:\\n    image: %s\\n' "$APP" "$EDGE_IMAGE" ;;
-esac
-"""
-
-
-NONE: dict[str, Any] = {"imageScanFindings": {"findings": []}}
-AWS = f"""\
-#!{sys.executable}
-import json, pathlib, sys, jmespath
-with open("called", "a") as called:
-    print("aws", " ".join(sys.argv[1:]).partition(" --output")[0], file=called)
-if "--query" in sys.argv:
-    answer = pathlib.Path("findings")
-    found = jmespath.search(sys.argv[sys.argv.index("--query") + 1], json.loads(answer.read_text()))
-    print("None" if found is None else "\\t".join(found))
-"""
-"""AWS' command line, which says of what is not there None in text."""
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """A clone whose commands are doubles: they write down how they are called."""
-    (tmp_path / "bin").mkdir()
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copytree(ROOT / ".github" / "steps", tmp_path / ".github" / "steps")
-    doubles = {
-        ".venv/bin/python": PYTHON,
-        "bin/gh": '#!/bin/sh\necho "gh $*" >>called\ncase "$*" in *--paginate*) cat there 2>/dev/null ;; esac\n',
-        "bin/aws": AWS,
-        "bin/cutover": '#!/bin/sh\necho "cutover $*" >>called\n',
-        "offline/bootstrap.sh": '#!/bin/sh\necho "bootstrap $*" >>called\n',
-        "findings": json.dumps(NONE),
-        ".local/env": 'PATH="$PWD/bin:$PATH"\n',
-        ".local/review/prod.md": "<!-- cutover review prod -->\n**prod** nothing changes.\n",
-    }
-    for name, text in doubles.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o755)
-    return tmp_path
-
-
-def run(step: Step, clone: Path, errors: IO[str] | int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-    """Runs a step as GitHub does, with what the doubles need beside."""
-    beside = {"APP": GIVEN["needs.push.outputs.app"], "EDGE_IMAGE": GIVEN["needs.push.outputs.edge"]}
-    environment = fence.ENVIRONMENT | {
-        "PATH": f"{clone / 'bin'}:{os.environ['PATH']}",
-        "HOME": str(clone),
-        **beside,
-        **step.environment(GIVEN),
-    }
-    command = (step.run or "").removeprefix("sudo ").removeprefix("-E ")
-    return subprocess.run(
-        ["/bin/sh", "-ec", command],
-        cwd=clone,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
@@ -289,135 +201,18 @@ def test_a_machine_without_githubs_cli_is_told_so_before_anything_is_changed(tar
     assert done.stderr.splitlines()[0] == "gh is not on PATH: install GitHub's CLI and log in"
 
 
-def test_what_a_release_says_is_added_to_a_log_and_never_cuts_it(clone: Path) -> None:
-    log = clone / "log"
-    log.write_text("what was said before\n")
-    step = one("release", "sudo -E make release")
-    with log.open("a") as errors:
-        done = run(step, clone, errors)
-
-    assert done.returncode == 0
-    assert log.read_text().startswith("what was said before\n")
-    assert "@sha256:" in log.read_text()
-
-
-def typed(clone: Path, *words: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
-    """Runs make as a person does."""
-    environment = fence.ENVIRONMENT | {"PATH": f"{clone / 'bin'}:{path}", "HOME": str(clone)}
-    return subprocess.run(["make", *words], cwd=clone, env=environment, capture_output=True, text=True, check=False)
-
-
-def one(workflow: str, command: str) -> Step:
-    return next(step for step in RUNS if step.workflow == workflow and step.run == command)
-
-
 def test_a_second_review_edits_the_comment_of_the_first(clone: Path) -> None:
     (clone / "there").write_text("41\n42\n")
-    assert run(one("review", "make comment"), clone).returncode == 0
+    assert run(step_of("review", "make comment"), clone).returncode == 0
     assert (clone / "called").read_text().splitlines()[-1] == (
         "gh api --silent --method PATCH repos/{owner}/{repo}/issues/comments/41 --field body=@.local/review/prod.md"
     )
 
 
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [
-        (
-            {"findings": [{"name": "CVE-2026-0001", "severity": "CRITICAL"}, {"name": "CVE-2", "severity": "LOW"}]},
-            "has what ECR calls critical or high: CVE-2026-0001; mend the image",
-        ),
-        (
-            {"enhancedFindings": [{"title": "CVE-2026-0001 - openssl", "severity": "HIGH"}]},
-            "has what ECR calls critical or high: CVE-2026-0001 - openssl; mend the image",
-        ),
-        (None, "ECR does not say what it has found in registry/web-next-prod@sha256:bbbb"),
-    ],
-    ids=["by ECR", "by Inspector", "by nobody"],
-)
-def test_an_image_with_a_critical_finding_or_without_a_scan_is_not_released(
-    clone: Path, found: dict[str, Any] | None, said: str
-) -> None:
-    (clone / "findings").write_text(json.dumps({"imageScanFindings": found}))
-    done = run(one("release", "sudo -E make release"), clone)
-    assert done.returncode != 0
-    assert said in done.stderr
-    assert "digest=" not in done.stdout
-
-
-@pytest.mark.parametrize("by", ["findings", "enhancedFindings"])
-def test_an_image_of_which_a_scan_says_nothing_bad_is_released_whoever_scans(clone: Path, by: str) -> None:
-    (clone / "findings").write_text(json.dumps({"imageScanFindings": {by: [{"title": "CVE-2", "severity": "LOW"}]}}))
-    done = run(one("release", "sudo -E make release"), clone)
-    assert done.returncode == 0, done.stderr
-    assert "digest=sha256:bbbb" in done.stdout
-
-
 def test_a_deployment_without_an_approved_digest_and_a_verb_that_is_none_are_refused(clone: Path) -> None:
-    deploy, rollout = one("deploy", "make deploy"), one("rollout", "make rollout")
+    deploy, rollout = step_of("deploy", "make deploy"), step_of("rollout", "make rollout")
     empty = Step(deploy.workflow, deploy.job, deploy.step, {**deploy.env, "REVIEWED": ""})
     wrong = Step(rollout.workflow, rollout.job, rollout.step, {**rollout.env, "VERB": "canary; true"})
     assert "REVIEWED is empty" in run(empty, clone).stderr
     assert "VERB is 'canary; true'" in run(wrong, clone).stderr
     assert not (clone / "called").exists()
-
-
-@pytest.fixture
-def repository(clone: Path) -> Path:
-    """The clone as a repository of git, whose origin is beside it and in which nobody has a name."""
-    (clone / "Pulumi.canary.yaml").write_text((ROOT / "Pulumi.canary.yaml").read_text())
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
-    for words in (
-        ["init", "-q", "--bare", "origin.git"],
-        ["init", "-q"],
-        ["config", "user.useConfigOnly", "true"],
-        ["remote", "add", "origin", "origin.git"],
-        ["add", "Pulumi.canary.yaml"],
-        ["commit", "-qm", "one"],
-    ):
-        subprocess.run([*git, *words], cwd=clone, check=True)
-    return clone
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("VERSION", "1.5.2|e; touch stolen; #"),
-        ("VERSION", "1.5.2\n1.5.2"),
-        ("VERSION", "1.5.&"),
-        ("VERSION", ""),
-        ("APP", "registry/app@sha256:" + "b" * 64 + "|w stolen"),
-        ("EDGE", "registry/edge:1.5.2"),
-        ("BUILD_SHA", '0a1b2c3"; x: "'),
-        ("STACK", "../canary"),
-    ],
-)
-def test_a_change_is_not_opened_for_what_sed_would_run_or_a_file_would_not_take(
-    repository: Path, name: str, value: str
-) -> None:
-    propose = one("release", "make propose")
-    done = run(Step(propose.workflow, propose.job, propose.step, {**propose.env, name: value}), repository)
-    assert done.returncode != 0
-    assert f"{name} is '{value}': it must be " in done.stderr
-    assert not (repository / "stolen").exists()
-    assert not (repository / "called").exists()
-
-
-def test_the_change_that_is_opened_sets_the_release_and_nothing_else(repository: Path) -> None:
-    clone = repository
-    done = run(one("release", "make propose"), clone)
-    assert done.returncode == 0, done.stderr
-    shown = subprocess.run(
-        ["git", "--git-dir=origin.git", "show", "--format=%s", "-U0", "release/canary-1.5.2"],
-        cwd=clone,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert shown.splitlines()[0] == "canary is to run 1.5.2, built from 9a8b7c6"
-    assert re.findall(r"^\+ +(.*)$", shown, re.MULTILINE) == [
-        f"web-next:image: {GIVEN['needs.push.outputs.app']}",
-        'web-next:buildSha: "9a8b7c6"',
-        "web-next:version: 1.5.2",
-        f"image: {GIVEN['needs.push.outputs.edge']}",
-    ]
-    assert (clone / "called").read_text().splitlines()[-1] == "gh pr create --head release/canary-1.5.2 --fill"

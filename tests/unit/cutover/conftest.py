@@ -1,4 +1,4 @@
-"""A prepared project without a stack, and processes that hold its locks."""
+"""A prepared project without a stack, stacks in memory, and processes that hold a project's locks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cutover.stacks import outputs, project, update
+from tests.support import fake_stack, rollout_stacks
 
 
 @pytest.fixture
@@ -46,3 +47,15 @@ def dead() -> int:
     with subprocess.Popen(["true"]) as process:
         pass
     return process.pid
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fake_stack.Fake:
+    """The stack replaced, the project's folder a temporary one, and a suite that finds everything in order."""
+    return fake_stack.fake(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def stacks(monkeypatch: pytest.MonkeyPatch) -> rollout_stacks.Stacks:
+    """Two stacks in memory, a pack of the candidate in their bucket."""
+    return rollout_stacks.stacks(monkeypatch)

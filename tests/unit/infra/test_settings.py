@@ -212,7 +212,7 @@ def test_a_section_that_is_no_object_is_told_its_keys(key: str, value: str) -> N
 
 
 UNRULED = {"base", "image", "edge.image", "evidenceBucket"}
-"""Texts whose rules depend on others: in test_rules.py. Of three sections some keys are broken below."""
+"""Texts whose rules depend on others: in rule_cases.py. Of three sections some keys are broken below."""
 
 
 def test_every_key_has_a_value_here_that_breaks_it() -> None:

@@ -8,12 +8,18 @@ import pytest
 
 from policy.rule import Finding, Rule, Unchecked
 from policy.rules import ALL, AREAS
-from tests.unit.policy import captured, cases_data, cases_edge, cases_running
+from tests.unit.policy import captured, cases_data, cases_edge, cases_network, cases_roles, cases_running
 from tests.unit.policy.captured import OWN
 from tests.unit.policy.case import Case
 from tests.unit.policy.changes import Change, put
 
-CASES = [*cases_data.CASES, *cases_running.CASES, *cases_edge.CASES]
+CASES = [
+    *cases_data.CASES,
+    *cases_roles.CASES,
+    *cases_network.CASES,
+    *cases_running.CASES,
+    *cases_edge.CASES,
+]
 RULES = {one.id: one for one in ALL}
 EACH = pytest.mark.parametrize("case", CASES, ids=[f"{one.rule} {one.at}" for one in CASES])
 

@@ -12,9 +12,12 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from tests.support import alert_stubs
+from tests.support.alert_stubs import Stub
 from tests.support.double import Client, running
 from tests.support.memory_audit import Call, MemoryAudit
 from webnext.alerts.mock import MockAlerts
+from webnext.alerts.production import ProductionAlerts
 from webnext.app import create_app
 from webnext.assembly import services_for
 from webnext.services import Services
@@ -79,3 +82,19 @@ def double(tmp_path: Path) -> Iterator[Client]:
     """The executor's double, called without a socket, with its data in tmp_path."""
     with running(tmp_path) as client:
         yield client
+
+
+@pytest.fixture
+def outbox() -> Stub:
+    return alert_stubs.outbox()
+
+
+@pytest.fixture
+def queues() -> Stub:
+    return alert_stubs.queues()
+
+
+@pytest.fixture
+def alerts(outbox: Stub, queues: Stub) -> ProductionAlerts:
+    """Alerts over both stubs."""
+    return alert_stubs.alerts(outbox, queues)
