@@ -63,6 +63,7 @@ def test_the_image_logs_json_with_the_trace_id(service_container: tuple[str, str
     running, address = service_container
     httpx.get(f"{address}/nowhere", headers={"x-trace-id": "page-1234"}, trust_env=False)
 
+    wait_until(lambda: "page-1234" in docker("logs", running), "the request's line", 10)
     lines = [json.loads(line) for line in docker("logs", running).splitlines()]
     assert [(line["path"], line["status"]) for line in lines if line.get("traceId") == "page-1234"] == [
         ("/nowhere", 404)
