@@ -18,6 +18,7 @@ from cutover import aws
 from cutover.errors import CutoverError, NotPreparedError, NotReadyError
 from cutover.review.shape import scratch_copy
 from cutover.stacks.causes import cause, no_pulumi
+from cutover.stacks.engine import Engine
 from cutover.stacks.progress import Progress
 from cutover.stacks.project import PROJECT, has_standins
 from outputs import partition
@@ -153,9 +154,8 @@ class Bootstrap:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         environment = {"PULUMI_BACKEND_URL": state.as_uri(), "PULUMI_CONFIG_PASSPHRASE": ""}
         try:
-            stack = auto.create_or_select_stack(
-                STACK, work_dir=str(program), opts=auto.LocalWorkspaceOptions(env_vars=environment)
-            )
+            options = auto.LocalWorkspaceOptions(env_vars=environment, pulumi_command=Engine())
+            stack = auto.create_or_select_stack(STACK, work_dir=str(program), opts=options)
             copy = self._copy()
             if copy and _written(copy) > _written(stack.export_stack()):
                 stack.import_stack(copy)
