@@ -26,9 +26,10 @@ from webnext.bucket import MAX_BYTES
 
 KEY = secrets.token_hex(16)
 SESSIONS = Sessions(KEY)
+FAR = 2**32  # in the year 2106
 DEPLOYER = Credentials(MACHINE.account, KEY, None)
 REGION = "eu-central-1"
-APP = Session(role=f"arn:aws:iam::{MACHINE.account}:role/app", name="task", expires=int(time.time()) + 3600)
+APP = Session(role=f"arn:aws:iam::{MACHINE.account}:role/app", name="task", expires=FAR)
 VAULT = {"x-amz-target": "secretsmanager.GetSecretValue", "content-type": "application/x-amz-json-1.1"}
 INSIDE, OTHERS, NEXT_DOOR, ONESELF = "10.213.7.9", "10.213.7.64", "172.17.0.3", "127.0.0.1"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -13,14 +14,16 @@ from cutover.smoke.probe import CheckFailedError
 from tests.support.edge_double import TARGET, Edge
 
 
-def csv(at: datetime | str | None = None, hours: int = 24, end: str = "# Rows: 1") -> str:
-    at = at or datetime.now(UTC)
+def csv(
+    at: timedelta | str = timedelta(0), hours: int = 24, end: str = "# Rows: 1", of: str = "test", sha: str = "4f2c1d9"
+) -> str:
+    at = at if isinstance(at, str) else (datetime.now(UTC) - at).isoformat()
     return "\n".join(
         [
             "# Spark Trading Platform - Snapshot Export",
-            "# Environment: test",
-            "# Build SHA: 4f2c1d9",
-            f"# Exported At: {at if isinstance(at, str) else at.isoformat()}",
+            f"# Environment: {of}",
+            f"# Build SHA: {sha}",
+            f"# Exported At: {at}",
             f"# Period: {hours} hours",
             "ts,id,action",
             "2026-01-01,1,smoke",
@@ -41,19 +44,23 @@ def test_a_whole_export_passes_for_the_hours_that_its_profile_asks_for(profile: 
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("changed", "complaint"),
     [
-        ("", "the export says '' where '# Spark Trading Platform"),
-        (csv().replace("test", "prod"), "says '# Environment: prod' where '# Environment: test' is expected"),
-        (csv().replace("4f2c1d9", "0000000"), "where '# Build SHA: 4f2c1d9' is expected"),
-        (csv(hours=1), "'# Period: 1 hours' where '# Period: 24 hours' is expected"),
-        (csv(at="yesterday"), "Exported At is 'yesterday', a time with its offset expected"),
-        (csv(at="2026-01-01T00:00:00"), "a time with its offset expected"),
-        (csv(at=datetime.now(UTC) - timedelta(hours=2)), r"Exported At is .*, 7[12]\d\d s from now"),
-        (csv(end="# INCOMPLETE: ends after 1 rows"), "the export is not whole: '# INCOMPLETE: ends after 1 rows'"),
-        (csv(end="# _mock: true, postgres is away"), "the export is not whole: '# _mock: true, postgres is away'"),
+        ({"of": "prod"}, "says '# Environment: prod' where '# Environment: test' is expected"),
+        ({"sha": "0000000"}, "where '# Build SHA: 4f2c1d9' is expected"),
+        ({"hours": 1}, "'# Period: 1 hours' where '# Period: 24 hours' is expected"),
+        ({"at": "yesterday"}, "Exported At is 'yesterday', a time with its offset expected"),
+        ({"at": "2026-01-01T00:00:00"}, "a time with its offset expected"),
+        ({"at": timedelta(hours=2)}, r"Exported At is .*, 7[12]\d\d s from now"),
+        ({"end": "# INCOMPLETE: ends after 1 rows"}, "the export is not whole: '# INCOMPLETE: ends after 1 rows'"),
+        ({"end": "# _mock: true, postgres is away"}, "the export is not whole: '# _mock: true, postgres is away'"),
     ],
 )
-def test_an_export_of_something_else_or_of_a_part_fails(text: str, complaint: str) -> None:
+def test_an_export_of_something_else_or_of_a_part_fails(changed: dict[str, Any], complaint: str) -> None:
     with pytest.raises(CheckFailedError, match=complaint):
-        export.look(exporting(text).probe())
+        export.look(exporting(csv(**changed)).probe())
+
+
+def test_an_empty_export_fails() -> None:
+    with pytest.raises(CheckFailedError, match="the export says '' where '# Spark Trading Platform"):
+        export.look(exporting("").probe())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from infra.settings import belonging, reach, rules
 from infra.settings.keys import Settings
 from infra.settings.rules import broken
+from tests.unit.infra.belonging_cases import waiver
 from tests.unit.infra.configs import DOCKER, FARGATE, IMAGE, MACHINE, STACK, changed, settings, without
 from tests.unit.infra.rule_cases import BROKEN, KEPT, NOBODY
 
@@ -35,6 +37,15 @@ def test_what_keeps_every_rule_is_taken(config: dict[str, str]) -> None:
 @pytest.mark.parametrize(("config", "said"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_rule_is_said_with_the_way_out(config: dict[str, str], said: list[str]) -> None:
     assert clauses(config) == said
+
+
+def test_a_waiver_is_taken_up_to_its_longest_and_no_day_more() -> None:
+    def said(days: int) -> list[str]:
+        until = date.today() + timedelta(days)
+        return clauses(changed(FARGATE, smoke={"waivers": [waiver(until.isoformat())]}))
+
+    assert said(belonging.LONGEST_WAIVER) == []
+    assert len(said(belonging.LONGEST_WAIVER + 1)) == 1
 
 
 @pytest.mark.parametrize(
