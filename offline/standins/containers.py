@@ -7,7 +7,7 @@ import re
 import tarfile
 from typing import Any
 
-from offline.standins.kind import Call, ConflictError, Kind, Properties, StandinError, wait_until
+from offline.standins.kind import Call, ConflictError, Kind, Properties, StandinError
 
 URN_LABEL = "web-next.urn"
 SECOND = 1_000_000_000
@@ -52,8 +52,6 @@ APPLIED = [
     "uploads",
     "user",
     "volumes",
-    "wait",
-    "waitTimeout",
     "workingDir",
 ]
 NOT_REPLACED = (
@@ -63,8 +61,6 @@ NOT_REPLACED = (
     "removeVolumes",
     "restart",
     "start",
-    "wait",
-    "waitTimeout",
 )
 
 
@@ -193,26 +189,10 @@ def create(call: Call) -> tuple[str, Properties]:
             _upload(api, call.id, inputs["uploads"])
         if inputs.get("start", True):
             api.start(call.id)
-        if inputs.get("wait"):
-            _wait_healthy(call)
     except BaseException:
         api.remove_container(call.id, force=True)
         raise
     return call.id, _outputs(api.inspect_container(call.id))
-
-
-def _wait_healthy(call: Call) -> None:
-    def healthy() -> bool:
-        state = call.cloud.api.inspect_container(call.id)["State"]
-        if not state["Running"]:
-            said = call.cloud.api.logs(call.id, tail=3).decode(errors="replace").strip() or "nothing"
-            raise StandinError(
-                f"container {call.inputs['name']!r} ended with code {state['ExitCode']} before it was healthy; "
-                f"its last words: {said}"
-            )
-        return bool(state.get("Health", {}).get("Status", "healthy") == "healthy")
-
-    wait_until(healthy, f"container {call.inputs['name']!r}", seconds=call.inputs.get("waitTimeout", 60))
 
 
 def _outputs(found: Any) -> Properties:

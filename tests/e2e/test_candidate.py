@@ -103,7 +103,7 @@ def test_a_candidate_is_two_containers_and_its_record_between_guards(candidate: 
     made = {each["type"].rpartition(":")[2] for each in candidate.resources() if each.get("custom")}
 
     guards, providers = {"UpdateGuard", "RemovalGuard"}, {"aws", "docker", "pulumi", "pulumi-python"}
-    assert made == {"Container", "Pids", "BucketObjectv2", "StackReference", *guards, *providers}
+    assert made == {"Container", "Healthy", "Pids", "BucketObjectv2", "StackReference", *guards, *providers}
     containers = [each for each in candidate.resources() if each["type"] == "docker:index/container:Container"]
     assert sorted(each["outputs"]["name"].rpartition("-")[0] for each in containers) == [
         f"web-next-{candidate.stack}-{part}" for part in ("candidate", "worker")

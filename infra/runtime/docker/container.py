@@ -8,13 +8,14 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
+from infra.runtime.docker.healthy import Healthy
 from infra.runtime.docker.labels import labels
 from infra.runtime.docker.pids import Pids
 from infra.settings.sections import MachineSettings
 
-LOOK, LOOK_AWAITED = 5, 2
-"""Seconds between two looks at a container's health, and at one that others wait for: a look costs Docker some 65 ms of
-a core."""
+LOOK_SECONDS = 30
+"""Between two looks of Docker's at a container's health: one costs some 80 ms of a core, and for a start nobody waits
+for it (`Healthy`)."""
 NO_NAMES = ["127.0.0.1"]
 """Whom Docker asks for a name that is no container's: the container itself, where nobody answers. It would ask this
 machine's resolver, and a name that is asked for is a way out."""
@@ -32,12 +33,10 @@ def contained(
     capabilities: Sequence[str] = (),
     marks: Mapping[str, pulumi.Input[str]] | None = None,
     tmpfs: int = 16,
-    look: int = LOOK,
     **own: Any,
 ) -> docker.Container:
-    """Declares a container on `networks`, each with its address there or any, or without one on the machine's own. It
-    counts as created when its `health` command succeeds, which Docker runs every `look` seconds, and first after as
-    many.
+    """Declares a container on `networks`, each with its address there or any, or without one on the machine's own. What
+    needs it waits until its `health` command succeeds.
 
     Its root is read-only but for `tmpfs` MiB of /tmp, it gains no privileges and has only these `capabilities`; it has
     `pids.MOST` processes at most, and `memory` MiB. On several networks it passes nothing on, and on the clone's alone
@@ -56,14 +55,13 @@ def contained(
         log_opts={"max-size": "10m", "max-file": "3"},
         restart="unless-stopped",
         healthcheck=docker.ContainerHealthcheckArgs(
-            tests=["CMD", *health], interval=f"{look}s", timeout="2s", retries=3, start_period="20s"
+            tests=["CMD", *health], interval=f"{LOOK_SECONDS}s", timeout="2s", retries=2, start_period="20s"
         ),
-        wait=True,
-        wait_timeout=60,
         opts=opts,
         **own,
     )
     Pids(resource, made.id, pulumi.ResourceOptions(parent=opts.parent))
+    Healthy(resource, made.id, made.name, health, pulumi.ResourceOptions(parent=opts.parent))
     return made
 
 

@@ -12,7 +12,7 @@ import pulumi_docker as docker
 from infra.naming import Names
 from infra.nginx import FOLDER, LINES, TEMPLATES, TMP_MIB, WEIGHTS, EdgeConfig, render
 from infra.release import PORT
-from infra.runtime.docker.container import LOOK_AWAITED, contained, listens
+from infra.runtime.docker.container import contained, listens
 from infra.runtime.docker.edge_files import CAPABILITIES, EdgeFiles, EdgeFilesArgs, own_pair
 from infra.runtime.docker.labels import labels
 from infra.settings.keys import Settings
@@ -117,7 +117,6 @@ class DockerEdge(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[files]),
             memory=args.config.memory + LINES_MIB,
             health=listens(args.config.listen),
-            look=LOOK_AWAITED,
             networks={
                 machine.network: str(machine.edge_address),
                 machine.outside_network: str(machine.outside_address),

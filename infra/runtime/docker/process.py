@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_docker as docker
 
-from infra.runtime.docker.container import LOOK, contained
+from infra.runtime.docker.container import contained
 from infra.runtime.docker.files import AUTHORITY, AWS_CONFIG, FOLDER, FilesVolume
 from infra.settings.sections import MachineSettings
 
@@ -36,14 +36,12 @@ class Process:
     address: pulumi.Input[str] | None = None
     outside: pulumi.Input[bool] = False
     """Whether it gets a way out of the clone's network."""
-    look: int = LOOK
-    """Seconds between two looks at its health."""
     marks: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """The names of the volumes that it writes to, by path."""
 
     def container(self, name: str, parent: pulumi.Resource) -> docker.Container:
-        """Declares the container, which counts as created when it is healthy."""
+        """Declares the container."""
         own = {
             "AWS_CONFIG_FILE": AWS_CONFIG,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.machine.emulator,
@@ -58,7 +56,6 @@ class Process:
             memory=MEMORY,
             health=self.health_command or ("python3", "-ISc", _health(self.port)),
             networks=pulumi.Output.all(self.address, self.outside).apply(lambda known: self._networks(*known)),
-            look=self.look,
             marks={"files": self.files.digest, **self.marks},
             name=self.name,
             image=self.image,

@@ -12,7 +12,6 @@ import pulumi_docker as docker
 
 from infra.naming import Names
 from infra.release import PORT, Release
-from infra.runtime.docker.container import LOOK, LOOK_AWAITED
 from infra.runtime.docker.files import FilesVolume
 from infra.runtime.docker.process import Process
 from infra.settings.keys import Settings
@@ -68,7 +67,7 @@ class DockerServiceArgs:
         return DockerProcesses(app=self.called(self.release.track), worker=self.called("worker"))
 
     def process(self, role: str, address: pulumi.Input[str] | None, command: Sequence[str] | None = None) -> Process:
-        """One of the two, at an address, or at any. The edge waits for the app, and nobody for the worker."""
+        """One of the two, at an address, or at any."""
         return Process(
             name=self.called(role),
             role=role,
@@ -78,7 +77,6 @@ class DockerServiceArgs:
             environment=self.release.environment,
             files=self.files,
             health_command=self.health_command,
-            look=LOOK if role == "worker" else LOOK_AWAITED,
             machine=self.machine,
             address=address,
             outside=self.outside,

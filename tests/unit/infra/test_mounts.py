@@ -91,10 +91,13 @@ def test_a_volume_is_mounted_by_whom_it_is_for_and_written_by_few(mounts: dict[s
     assert writers == WRITES
 
 
-def test_whatever_runs_has_a_limit_of_processes() -> None:
+def test_whatever_runs_has_a_limit_of_processes_and_is_waited_for() -> None:
     declared = run(WHOLE)
-    running = {one.urn for one in declared.of(CONTAINER) if one.inputs.get("start") is not False}
+    running = {one.urn: one for one in declared.of(CONTAINER) if one.inputs.get("start") is not False}
     limited = declared.of("pulumi-python:dynamic/web-next:Pids")
+    healthy = declared.of("pulumi-python:dynamic/web-next:Healthy")
 
-    assert {urn for one in limited for urn in one.refers["container"]} == running
+    assert {urn for one in limited for urn in one.refers["container"]} == {*running}
     assert {one.inputs["most"] for one in limited} == {MOST}
+    asked = {urn: ["CMD", *one.inputs["command"]] for one in healthy for urn in one.refers["container"]}
+    assert asked == {urn: one.inputs["healthcheck"]["tests"] for urn, one in running.items()}

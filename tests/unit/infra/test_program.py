@@ -21,7 +21,13 @@ from tests.unit.infra.recorder import Recording
 
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 GUARD = "pulumi-python:dynamic/web-next:UpdateGuard"
-OWN = {SCHEMA, GUARD, "pulumi-python:dynamic/web-next:EdgeFiles", "pulumi-python:dynamic/web-next:Pids"}
+OWN = {
+    SCHEMA,
+    GUARD,
+    "pulumi-python:dynamic/web-next:EdgeFiles",
+    "pulumi-python:dynamic/web-next:Pids",
+    "pulumi-python:dynamic/web-next:Healthy",
+}
 TUNNEL = changed(FARGATE, database={"access": "tunnel"})
 DOUBLE = without(DOCKER, "executorUrl")
 EVERY = pytest.mark.parametrize("config", [DOUBLE, TUNNEL], ids=["docker with a double", "fargate with a bastion"])
