@@ -18,7 +18,7 @@ import pytest
 
 from infra.runtime.fargate.task import app_containers
 from outputs.slots import TrackLogs
-from tests.support.containers import container, docker, free_port, wait_until
+from tests.support.containers import container, docker, free_port, healthy, wait_until
 from tests.support.edge_configs import beside_an_app
 from tests.support.edges import Edge, StartEdge, config
 
@@ -325,8 +325,7 @@ def test_the_configuration_check_passes_on_what_is_rendered_and_fails_on_a_broke
 
 
 def test_the_edge_says_that_it_is_healthy_and_ends_when_it_is_told_to(edge: Edge) -> None:
-    health = "{{.State.Health.Status}}"
-    wait_until(lambda: docker("inspect", "--format", health, edge.id) == "healthy", "healthy edge", 20)
+    wait_until(lambda: healthy(edge.id), "healthy edge", 20)
     docker("stop", "--time", "10", edge.id)
 
     assert docker("inspect", "--format", "{{.State.ExitCode}}", edge.id) == "0"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from offline.images.build import NAMES, Images, build_all
-from tests.support.containers import address, container, docker, wait_until
+from tests.support.containers import address, container, docker, healthy, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -150,8 +150,7 @@ def exit_code(name: str) -> int:
 
 def test_the_app_is_healthy_in_a_read_only_container_and_ends_when_it_is_told_to(built: dict[str, str]) -> None:
     with container(built["web-next"], "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges") as name:
-        health = "{{.State.Health.Status}}"
-        wait_until(lambda: docker("inspect", "--format", health, name) == "healthy", "the app's own health check")
+        wait_until(lambda: healthy(name), "the app's own health check")
         docker("stop", "--time", "30", name)
         assert exit_code(name) in (0, 143), "137: it had to be killed"
 

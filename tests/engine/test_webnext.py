@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support import built
-from tests.support.containers import LABEL, container, docker, free_port, wait_until
+from tests.support.containers import LABEL, container, docker, free_port, healthy, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -84,11 +84,7 @@ def test_the_image_runs_as_nobody_with_nothing_secret_in_its_environment(
 def test_the_image_says_that_it_is_healthy(service_container: tuple[str, str]) -> None:
     running, _ = service_container
 
-    wait_until(
-        lambda: docker("inspect", "--format", "{{.State.Health.Status}}", running) == "healthy",
-        "healthy container",
-        20,
-    )
+    wait_until(lambda: healthy(running), "healthy container", 20)
 
 
 def test_the_image_ends_when_it_is_told_to(service_container: tuple[str, str]) -> None:

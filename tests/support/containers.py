@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -56,6 +57,13 @@ def container(image: str, *options: str, command: tuple[str, ...] = ()) -> Itera
         yield docker("run", "--detach", "--name", name, "--label", LABEL, *options, image, *command)
     finally:
         docker("rm", "--force", "--volumes", name)
+
+
+def healthy(name: str) -> bool:
+    """Whether the health check that a container has succeeds: Docker itself looks every half minute."""
+    kind, *command = json.loads(docker("inspect", "--format", "{{json .Config.Healthcheck.Test}}", name))
+    assert kind == "CMD"
+    return subprocess.run(["docker", "exec", name, *command], capture_output=True, check=False).returncode == 0
 
 
 def address(name: str) -> str:
