@@ -13,6 +13,12 @@ from cutover.commands.command import AsJson, Command, Despite, Stack, one_line, 
 from cutover.commands.waiting import Wait
 
 By = Annotated[str | None, typer.Option("--by", parser=one_line, metavar="NAME", help="who does it; else user@machine")]
+Records = Annotated[
+    str | None,
+    typer.Option(
+        "--records", metavar="BUCKET", help="finds the rollout in this bucket of AWS', without Pulumi's state"
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,17 +41,19 @@ def rollback(
         typer.Option("--why", parser=one_line, metavar="REASON", help="recorded, and told in the channel"),
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="also onto a stable release that does not answer")] = False,
+    records: Records = None,
     by: By = None,
 ) -> None:
     """Take all traffic from the candidate at once, then its flags; the clean-up jobs stop deleting. Data stays.
 
-    It needs no Pulumi, no metrics, no database. What cannot be reached is written down and finished by tick, exit 14.
+    It needs no metrics, no database, and Pulumi only where this machine has not seen the rollout: --records spares
+    that. What cannot be reached is written down and finished by tick, exit 14.
     """
     from cutover.commands.waiting import ended
     from cutover.errors import NoRolloutError, UnreachableError
-    from cutover.rollout.opening import opened
+    from cutover.rollout.opening import opened, targets_in
 
-    control = opened(stack, by=by)
+    control = opened(stack, by=by, targets=targets_in(stack, records) if records else None)
     try:
         turn = control.roll_back(why, anyway=anyway)
     except (NoRolloutError, UnreachableError) as none:
@@ -130,15 +138,15 @@ def tick(
         settled(ticked)
 
 
-def status(stack: Stack, as_json: AsJson = False, wait: Wait = None) -> None:
+def status(stack: Stack, as_json: AsJson = False, wait: Wait = None, records: Records = None) -> None:
     """Show where the rollout is: what routes, what each gate has seen, why it does not go on, what to type next."""
     from cutover.commands.command import print_json
     from cutover.commands.waiting import follow
     from cutover.errors import CutoverError
-    from cutover.rollout.opening import opened, shown
+    from cutover.rollout.opening import opened, shown, targets_in
     from cutover.rollout.table import table
 
-    control = opened(stack)
+    control = opened(stack, targets=targets_in(stack, records) if records else None)
     try:
         found = shown(control)
     except CutoverError as none:

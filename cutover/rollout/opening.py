@@ -1,4 +1,4 @@
-"""A base stack's rollout, opened for a verb: where it is, from this machine's copy or from the stack's outputs."""
+"""A stack's rollout, opened for a verb: where it is, from this machine's copy, its bucket, or the stack's outputs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cutover.aws import HURRIED
-from cutover.errors import NoRolloutError, UnreachableError
+from cutover import aws
+from cutover.errors import NoRolloutError, NotPreparedError, RefusedError, UnreachableError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.controller import Controller, Ticked
 from cutover.rollout.effects import ReadJournal
 from cutover.rollout.record import Record, State, Targets
-from cutover.rollout.store import LOCAL, Copy
+from cutover.rollout.store import LOCAL, Copy, Store
 from cutover.rollout.world import RealWorld
 from cutover.smoke.finding import now
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cutover.gates.judgement import Judgement
     from cutover.rollout.journal import BucketJournal
     from cutover.rollout.status import Status
+
+REGION = "AWS_REGION"
 
 
 def opened(
@@ -51,6 +53,27 @@ def opened(
         ready=_ready,
         now=now,
     )
+
+
+def records_in(bucket: str) -> RecordsBucket:
+    """A records bucket by its name alone. Raises NotPreparedError where the environment names no region."""
+    region = os.environ.get(REGION)
+    if not region:
+        raise NotPreparedError(f"{REGION} is not set: with --records it must name the region of {bucket}")
+    return RecordsBucket(bucket, aws.client("s3", aws.Account(region=region)))
+
+
+def targets_in(stack: str, bucket: str) -> Targets:
+    """What a stack's rollout acts on, as its record in `bucket` says: Pulumi, its state and its key are asked nothing.
+
+    Raises NoRolloutError where the bucket has none, RefusedError where it has another stack's, and what reading does.
+    """
+    kept = Store(records_in(bucket)).read()
+    if kept is None:
+        raise NoRolloutError(f"there is no rollout in {bucket}: look at its name, {stack} may have another")
+    if kept.record.stack != stack:
+        raise RefusedError(f"{bucket} has the rollout of {kept.record.stack}, not of {stack}: name that stack's bucket")
+    return kept.record.targets
 
 
 def shown(control: Controller) -> Status:
@@ -85,7 +108,7 @@ def reported(control: Controller, ticked: Ticked) -> Status | None:
     assert isinstance(world, RealWorld)
     left = world.do(ReadJournal())
     status = Status.of(ticked.record, Routes.of(world.split), control.now(), ticked.judgement, left)
-    Report(world.copy, RecordsBucket.of(world.targets.places, HURRIED)).update(ticked.record, status)
+    Report(world.copy, RecordsBucket.of(world.targets.places, aws.HURRIED)).update(ticked.record, status)
     return status
 
 

@@ -4,22 +4,17 @@ reach; all that it leaves elsewhere is its line."""
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cutover import aws
-from cutover.errors import NotPreparedError
-from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.journal import BucketJournal
-from cutover.rollout.opening import opened
+from cutover.rollout.opening import opened, records_in
 from cutover.rollout.record import Targets
 from cutover.rollout.status import Routes, Status
 from cutover.rollout.store import Store
 from cutover.rollout.world import RealWorld
 
 BY = "the schedule"
-REGION = "AWS_REGION"
 
 
 def tick(stack: str, bucket: str) -> str:
@@ -28,10 +23,7 @@ def tick(stack: str, bucket: str) -> str:
 
     Raises NotPreparedError without a region in the environment, and what a tick does; then there is no line.
     """
-    region = os.environ.get(REGION)
-    if not region:
-        raise NotPreparedError(f"{REGION} is not set: with --records it must name the region of {bucket}")
-    records = RecordsBucket(bucket, aws.client("s3", aws.Account(region=region)))
+    records = records_in(bucket)
     kept = Store(records).read()
     status = _ticked(stack, kept.record.targets, BucketJournal(records)) if kept else None
     of_rollout = {"held": status.held, **status.output()} if status else {}

@@ -63,7 +63,7 @@ class OnAws:
         self.patch.setattr(opening, "_judged", lambda _copy, _record: self.says)
         self.patch.setattr(httpx, "post", self._told)
         self.patch.setattr(Pinned, "_get", self._nobody)
-        self.patch.setenv(scheduled.REGION, REGION)
+        self.patch.setenv(opening.REGION, REGION)
 
     @property
     def bucket(self) -> str:
