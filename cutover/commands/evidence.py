@@ -126,9 +126,11 @@ def approve(
         )
     bucket = bucket or RecordsBucket.of(document.target.places)
     require_kept(bucket, found.pack)
-    given = signed.approve(bucket, document.target.digest, found.pack.id, Role(role), by)
+    signer = signed.caller(document.target.places)
+    given = signed.approve(bucket, document.target.digest, found.pack.id, Role(role), by, signer)
     missing = signed.approved(bucket, document.target.digest, found.pack.id).missing
     print(f"  {given.role}: {given.by} approves web-next {document.target.version}, pack {found.pack.id[:SHORTEST_ID]}")
+    print(f"  signed as {given.signer}")
     print(f"  still missing: {', '.join(missing)}" if missing else "  all three have approved")
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cutover import aws
 from cutover.errors import CutoverError, RefusedError
 from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.form import Approval, Role
@@ -59,14 +60,16 @@ def approved(bucket: RecordsBucket, release: str, pack: str) -> Approvals:
     return Approvals(release=release, pack=pack, given=given)
 
 
-def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str) -> Approval:
-    """Signs, once and for good. Raises RefusedError when the role has signed this pack already, CutoverError for a name
-    that is none."""
+def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str, signer: str) -> Approval:
+    """Signs, once and for good, as `signer`, the ARN of the caller.
+
+    Raises RefusedError when the role has signed this pack already, CutoverError for a name that is none.
+    """
     if not by.strip():
         raise CutoverError("--by is empty: an approval has the name of who gives it")
     if len(by) > LONGEST_NAME or not by.isprintable():
         raise CutoverError(f"--by is {by[:40]!a}…: a name has {LONGEST_NAME} printable characters at most, in one line")
-    approval = Approval(release=release, pack=pack, role=role, by=by.strip(), at=now())
+    approval = Approval(release=release, pack=pack, role=role, by=by.strip(), at=now(), signer=signer)
     key = _key(release, pack, role)
     try:
         bucket.put_new(key, json.dumps(approval.output(), indent=2, sort_keys=True, ensure_ascii=False).encode())
@@ -79,6 +82,11 @@ def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str)
             "written once"
         ) from None
     return approval
+
+
+def caller(where: aws.Where) -> str:
+    """The ARN of whose credentials these are, as STS says: nobody chooses it. Raises what the call does."""
+    return str(aws.client("sts", where).get_caller_identity()["Arn"])
 
 
 def _key(release: str, pack: str, role: Role) -> str:

@@ -26,13 +26,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Approval(Shape):
-    """`by` says, as `role` and at a time (UTC), that the release may go, as the pack of this id proves it."""
+    """`by` says, as `role` and at a time (UTC), that the release may go, as the pack of this id proves it. The name is
+    what was typed; `signer` is who AWS says it was, an ARN, empty in an approval of an earlier revision."""
 
     release: str
     pack: str
     role: Role
     by: str
     at: datetime
+    signer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class Signature:
 
     role: str
     by: str = ""
+    signer: str = ""
     when: str = ""
 
 
@@ -60,7 +63,9 @@ NOBODY: Mapping[Role, Approval] = {}
 def approval_form(document: Document, pack: str = "", given: Mapping[Role, Approval] = NOBODY) -> str:
     """The record of a pack as Markdown, with its id once it has one, signed by whoever has approved it."""
     signatures = [
-        Signature(role=name, by=given[role].by, when=when(given[role].at)) if role in given else Signature(role=name)
+        Signature(role=name, by=one.by, signer=one.signer, when=when(one.at))
+        if (one := given.get(role))
+        else Signature(role=name)
         for role, name in _NAMES.items()
     ]
     return rendered(

@@ -14,7 +14,7 @@ import pytest
 
 from cutover import aws
 from cutover.errors import CutoverError, UnreachableError
-from cutover.evidence.approvals import approve, approved
+from cutover.evidence.approvals import approve, approved, caller
 from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.form import Approval, Role
 from cutover.evidence.keeping import keep_pack
@@ -107,7 +107,7 @@ def test_what_is_there_is_refused_by_the_store_itself(places: Places, bucket: Re
 def test_of_many_who_sign_for_one_role_at_once_one_has(places: Places, bucket: RecordsBucket) -> None:
     def sign(number: int) -> Approval | None:
         try:
-            return approve(bucket, "r", "p", Role.BACKEND, f"person {number}")
+            return approve(bucket, "r", "p", Role.BACKEND, f"person {number}", "arn:aws:sts::1:ada")
         except CutoverError:
             return None
 
@@ -169,10 +169,13 @@ def test_a_planted_secret_is_neither_in_the_bucket_nor_in_the_pack_nor_on_the_te
     assert [place for place, content in found.items() if secret.encode() in content] == []
 
 
-def test_a_signature_counts_for_the_pack_that_it_was_given_for(bucket: RecordsBucket) -> None:
+def test_a_signature_counts_for_the_pack_that_it_was_given_for_and_says_whose_credentials_it_was_given_with(
+    bucket: RecordsBucket, places: Places
+) -> None:
     made = pack()
-    approve(bucket, made.document.target.digest, made.id, Role.DEVOPS, "Ada Lovelace")
+    approve(bucket, made.document.target.digest, made.id, Role.DEVOPS, "Ada Lovelace", caller(places))
 
     found = approved(bucket, made.document.target.digest, made.id)
+    assert found.given[Role.DEVOPS].signer == f"arn:aws:iam::{places.account}:root"
     assert (found.complete, found.missing) == (False, [Role.BACKEND, Role.FRONTEND])
     assert approved(bucket, made.document.target.digest, "another").given == {}

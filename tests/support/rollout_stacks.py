@@ -90,7 +90,14 @@ class Stacks:
 
     def sign(self, *roles: Role) -> None:
         for role in roles:
-            approve(self.memory.bucket, NEW.digest, PACK.id, role, "Ada")
+            approve(
+                self.memory.bucket,
+                NEW.digest,
+                PACK.id,
+                role,
+                "Ada",
+                "arn:aws:sts::1:ada",
+            )
 
     def require_known(self, *_: Any) -> None:
         if self.unknown:

@@ -9,6 +9,7 @@ import pytest
 
 from cutover.commands.app import main
 from cutover.errors import CutoverError, PackError, UnreachableError
+from cutover.evidence import approvals
 from cutover.evidence.approvals import approve, approved
 from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.form import Role
@@ -19,6 +20,7 @@ from cutover.stacks.outputs import Outputs
 from tests.support.memory_bucket import Memory
 from tests.support.packs import CAVEATS, GO, NO_GO, TARGET, findings, pack, report_of
 
+SIGNER = "arn:aws:sts::123456789012:assumed-role/web-next-on-call/ada"
 ALL = ["devops", "backend", "frontend"]
 
 
@@ -31,6 +33,7 @@ def memory() -> Memory:
 def stack(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> Memory:
     """A stack whose records bucket is in memory, with the pack of a GO in it."""
     monkeypatch.setattr(RecordsBucket, "of", classmethod(lambda _cls, places: memory.bucket))
+    monkeypatch.setattr(approvals, "caller", {TARGET.places: SIGNER}.__getitem__)
     monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, {"smoke_target": TARGET.output()}))
     upload(memory.bucket, pack())
     return memory
@@ -49,7 +52,7 @@ def test_nobody_has_signed_at_first(memory: Memory) -> None:
 def test_three_signatures_are_all(memory: Memory) -> None:
     for role in Role:
         assert not approved(memory.bucket, "r", "p").complete
-        approve(memory.bucket, "r", "p", role, f"{role} person")
+        approve(memory.bucket, "r", "p", role, f"{role} person", SIGNER)
 
     found = approved(memory.bucket, "r", "p")
     assert (found.complete, found.missing) == (True, [])
@@ -58,15 +61,15 @@ def test_three_signatures_are_all(memory: Memory) -> None:
 
 
 def test_a_role_signs_once_and_the_second_is_told_who_did(memory: Memory) -> None:
-    first = approve(memory.bucket, "r", "p", Role.BACKEND, "Ada")
+    first = approve(memory.bucket, "r", "p", Role.BACKEND, "Ada", SIGNER)
 
     with pytest.raises(CutoverError, match=r"^backend has approved this pack already: Ada, .* UTC; an approval is"):
-        approve(memory.bucket, "r", "p", Role.BACKEND, "Bob")
+        approve(memory.bucket, "r", "p", Role.BACKEND, "Bob", SIGNER)
     assert approved(memory.bucket, "r", "p").given == {Role.BACKEND: first}
 
 
 def test_a_signature_counts_for_its_pack_and_its_release_alone(memory: Memory) -> None:
-    approve(memory.bucket, "r", "p", Role.BACKEND, "Ada")
+    approve(memory.bucket, "r", "p", Role.BACKEND, "Ada", SIGNER)
 
     assert approved(memory.bucket, "r", "other").given == {}
     assert approved(memory.bucket, "other", "p").given == {}
@@ -76,7 +79,7 @@ def test_a_signature_counts_for_its_pack_and_its_release_alone(memory: Memory) -
     "to", ["approvals/r/q/backend.json", "approvals/q/p/backend.json", "approvals/r/p/devops.json"]
 )
 def test_a_signature_that_was_copied_elsewhere_is_refused(memory: Memory, to: str) -> None:
-    approve(memory.bucket, "r", "p", Role.BACKEND, "Ada")
+    approve(memory.bucket, "r", "p", Role.BACKEND, "Ada", SIGNER)
     memory.s3.objects[to] = memory.s3.objects["approvals/r/p/backend.json"]
     _, release, of, _ = to.split("/")
 
@@ -92,7 +95,7 @@ def test_what_is_no_approval_is_refused(memory: Memory) -> None:
 
 
 def test_a_signature_that_was_written_over_counts_for_nothing(memory: Memory) -> None:
-    approve(memory.bucket, "r", "p", Role.BACKEND, "Ada")
+    approve(memory.bucket, "r", "p", Role.BACKEND, "Ada", SIGNER)
     memory.s3.versions["approvals/r/p/backend.json"] *= 2
 
     with pytest.raises(CutoverError, match=r"backend\.json was written 2 times, and an approval is written once"):
@@ -102,14 +105,14 @@ def test_a_signature_that_was_written_over_counts_for_nothing(memory: Memory) ->
 @pytest.mark.parametrize("by", ["", "  "])
 def test_a_signature_has_a_name(memory: Memory, by: str) -> None:
     with pytest.raises(CutoverError, match="--by is empty"):
-        approve(memory.bucket, "r", "p", Role.BACKEND, by)
+        approve(memory.bucket, "r", "p", Role.BACKEND, by, SIGNER)
     assert memory.s3.objects == {}
 
 
 @pytest.mark.parametrize("by", ["A" * 101, "Ada\nLovelace", "Ada\x1b[31m", "Ada\u202eecalevoL"])
 def test_a_name_fits_on_the_form(memory: Memory, by: str) -> None:
     with pytest.raises(CutoverError, match="a name has 100 printable characters at most, in one line"):
-        approve(memory.bucket, "r", "p", Role.BACKEND, by)
+        approve(memory.bucket, "r", "p", Role.BACKEND, by, SIGNER)
     assert memory.s3.objects == {}
 
 
@@ -118,7 +121,8 @@ def test_the_commands_sign_a_pack_of_the_bucket(stack: Memory, capsys: pytest.Ca
     printed = capsys.readouterr().out.splitlines()
 
     assert printed[0] == f"  devops: Ada approves web-next 1.5.1, pack {pack().id[:12]}"
-    assert printed[1] == "  still missing: backend, frontend"
+    assert printed[1] == f"  signed as {SIGNER}"
+    assert printed[2] == "  still missing: backend, frontend"
     assert printed[-1] == "  all three have approved"
 
 
@@ -128,7 +132,7 @@ def test_approvals_prints_the_signed_form(stack: Memory, capsys: pytest.CaptureF
 
     assert main(["approvals", pack().document.key, "-s", "local"]) == 0
     printed = capsys.readouterr().out
-    assert "| Frontend | Grace Hopper | 20" in printed
+    assert f"| Frontend | Grace Hopper | {SIGNER} | 20" in printed
     assert printed.endswith("\n  still missing: devops, backend\n")
 
 
@@ -139,7 +143,7 @@ def test_approvals_are_json_on_request(stack: Memory, capsys: pytest.CaptureFixt
     assert main(["approvals", pack().document.key, "-s", "local", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["complete"], printed["missing"], printed["pack"]) == (False, ["devops", "frontend"], pack().id)
-    assert printed["given"]["backend"]["by"] == "Ada"
+    assert (printed["given"]["backend"]["by"], printed["given"]["backend"]["signer"]) == ("Ada", SIGNER)
 
 
 def test_a_second_signature_of_a_role_is_refused_by_name(stack: Memory, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,7 +290,7 @@ def test_what_the_bucket_refuses_is_said_with_s3s_code(memory: Memory) -> None:
 def test_a_write_that_met_another_one_is_tried_again(memory: Memory) -> None:
     memory.s3.conflicts = 2
 
-    approve(memory.bucket, "r", "p", Role.DEVOPS, "Ada")
+    approve(memory.bucket, "r", "p", Role.DEVOPS, "Ada", SIGNER)
     assert list(approved(memory.bucket, "r", "p").given) == [Role.DEVOPS]
 
 

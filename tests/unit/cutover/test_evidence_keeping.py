@@ -12,6 +12,7 @@ import pytest
 from cutover.commands.app import main
 from cutover.commands.smoke import app_checks
 from cutover.errors import CutoverError
+from cutover.evidence import approvals
 from cutover.evidence.bucket import RecordsBucket
 from cutover.evidence.document import Rehearsal, RestoreDrill
 from cutover.evidence.keeping import keep_pack
@@ -117,7 +118,8 @@ def test_an_upload_that_fails_is_one_line_that_says_where_the_pack_lies_and_why(
     assert verified(in_folder(Path(".local") / KEY))
 
 
-def test_an_upload_that_was_broken_off_is_gone_on_with(memory: Memory) -> None:
+def test_an_upload_that_was_broken_off_is_gone_on_with(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approvals, "caller", lambda _places: "arn:aws:sts::1:ada")
     memory.s3.breaks_after = 3
     keep_pack(GO)
     memory.s3.breaks_after, memory.s3.away = None, False

@@ -203,9 +203,9 @@ def test_the_form_has_the_playbooks_lines() -> None:
         "- [x] Rollback tested: 2.5 s, rehearsed with this release at 2026-11-28 02:15 UTC",
         "- [x] Restore tested: 1234 entries, the same; 41.5 s, 6 days before this pack, at 2026-11-23 02:15 UTC",
         "- [x] On-call rotation active: Grace Hopper",
-        "| DevOps |  |  |",
-        "| Backend |  |  |",
-        "| Frontend |  |  |",
+        "| DevOps |  |  |  |",
+        "| Backend |  |  |  |",
+        "| Frontend |  |  |  |",
     ):
         assert line in text.splitlines(), line
 
@@ -267,13 +267,18 @@ def test_the_form_names_what_did_not_pass_the_waiver_and_the_caveats() -> None:
 def test_the_signed_form_says_who_and_when_and_for_which_pack() -> None:
     given = {
         Role.BACKEND: Approval(
-            release="r", pack="p", role=Role.BACKEND, by="Ada | Lovelace", at=AT + timedelta(hours=1)
+            release="r",
+            pack="p",
+            role=Role.BACKEND,
+            by="Ada | Lovelace",
+            at=AT + timedelta(hours=1),
+            signer="arn:aws:sts::1:ada",
         )
     }
     lines = approval_form(document(), "5d3f", given).splitlines()
 
-    assert r"| Backend | Ada \| Lovelace | 2026-11-29 03:15 UTC |" in lines
-    assert "| DevOps |  |  |" in lines
+    assert r"| Backend | Ada \| Lovelace | arn:aws:sts::1:ada | 2026-11-29 03:15 UTC |" in lines
+    assert "| DevOps |  |  |  |" in lines
     assert "| Pack's id | `5d3f` |" in lines
     assert r"| Approver | Ada \| Lovelace |" in lines
 
