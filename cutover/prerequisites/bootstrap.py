@@ -69,9 +69,10 @@ class AccountFile:
 
         file = FOLDER / f"Pulumi.{STACK}.yaml"
         said = (yaml.safe_load(file.read_text()) or {}).get("config", {})
-        told = {key: said.get(f"web-next:{key}") for key in dict.fromkeys((*PLACEHOLDERS, *FORMS))}
+        told = {key: said.get(f"web-next:{key}") for key in FORMS}
         for key, value in told.items():
-            if value is None or re.search(PLACEHOLDERS.get(key, r"\A\Z"), json.dumps(value).strip('"[]')):
+            unreal = PLACEHOLDERS.get(key)
+            if value is None or (unreal and re.search(unreal, str(value))):
                 raise NotReadyError(
                     f"{key} is {'not set' if value is None else json.dumps(value)}: the account's own stack needs the "
                     f"real one; put it into {file.parent.name}/{file.name} and commit it"

@@ -269,9 +269,24 @@ def test_whoever_names_the_repository_without_its_ids_is_told_how_to_find_them(
     assert ("gh api repos/ours/cutover --jq " in printed) is told
 
 
-def test_the_committed_file_is_one_of_those() -> None:
+def test_the_committed_file_is_one_of_those_until_its_placeholders_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(NotReadyError, match="account is"):
         bootstrap.AccountFile.read()
+
+    text = (bootstrap.FOLDER / "Pulumi.account.yaml").read_text()
+    for placeholder, real in (
+        ("111122223333", ACCOUNT),
+        ("example@0/web-next-cutover@0", "ours@1/cutover@2"),
+        ("Z00000000000000000000", "Z0123456789"),
+    ):
+        text = text.replace(placeholder, real)
+    (tmp_path / "Pulumi.account.yaml").write_text(text)
+    monkeypatch.setattr(bootstrap, "FOLDER", tmp_path)
+    assert bootstrap.AccountFile.read() == bootstrap.AccountFile(
+        account=ACCOUNT, region=REGION, repository="ours@1/cutover@2"
+    )
 
 
 def test_other_credentials_stand_ins_and_a_silent_aws_are_refused(
