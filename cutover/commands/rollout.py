@@ -86,8 +86,7 @@ def canary(
     pack = proven(made.candidate, since=control.now() - timedelta(hours=FRESH_HOURS))
     _require_there(control, made)
     _require_gates_known(made)
-    _begin(control, prepared, made, pack)
-    _sign(control, made, pack, unsigned)
+    _sign(control, _begun(control, prepared, made, pack), made, pack, unsigned)
     ended(control.rise(State.CANARY, "canary", despite=despite_freeze))
     follow(control, wait)
 
@@ -115,22 +114,22 @@ def _require_there(control: Controller, made: Proposal) -> None:
         )
 
 
-def _begin(control: Controller, prepared: Record | None, made: Proposal, pack: Pack) -> None:
-    """Begins the rollout, unless it is prepared for the same release. Raises RefusedError where for another."""
+def _begun(control: Controller, prepared: Record | None, made: Proposal, pack: Pack) -> Record:
+    """The rollout, begun unless it is prepared for the same release. Raises RefusedError where for another."""
     from cutover.rollout.record import Last
 
     if prepared is None:
-        control.begin(made.record(pack.id, Last(by=control.by, verb="canary"), control.now()))
-        return
+        return control.begin(made.record(pack.id, Last(by=control.by, verb="canary"), control.now())).record
     was, new = prepared.releases.candidate.digest, made.candidate.digest
     if was != new:
         raise RefusedError(
             f"rollout {prepared.id} was prepared for {was[:12]}, and {made.candidate.stack} is {new[:12]} by now: "
             f"cutover rollback -s {control.stack}, then cutover canary -s {control.stack}"
         )
+    return prepared
 
 
-def _sign(control: Controller, made: Proposal, pack: Pack, unsigned: str | None) -> None:
+def _sign(control: Controller, record: Record, made: Proposal, pack: Pack, unsigned: str | None) -> None:
     """Writes down who has approved the pack. Raises RefusedError while somebody has not, and nothing says why."""
     from cutover.evidence.approvals import approved
     from cutover.evidence.bucket import RecordsBucket
@@ -142,7 +141,7 @@ def _sign(control: Controller, made: Proposal, pack: Pack, unsigned: str | None)
             f"{', '.join(given.missing)}: cutover approve {pack.document.key} -s {control.stack} --role ROLE --by "
             f"NAME, then cutover canary -s {control.stack} again"
         )
-    control.sign(pack.id, [f"{each.role}: {each.by}" for each in given.given.values()], unsigned)
+    control.sign(record, pack.id, [f"{each.role}: {each.by}" for each in given.given.values()], unsigned)
 
 
 def _require_gates_known(made: Proposal) -> None:

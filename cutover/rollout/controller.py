@@ -72,10 +72,11 @@ class Controller:
         self._require_routed(_come_to(to, turn).record)
         return turn
 
-    def sign(self, pack: str, by: list[str], why: str | None) -> Turn:
-        """A prepared rollout, on a pack that was approved, or for a reason without."""
+    def sign(self, record: Record, pack: str, by: list[str], why: str | None) -> Turn:
+        """A rollout as it was prepared, on a pack that was approved, or for a reason without. Raises RefusedError for
+        another, and where somebody has gone on with it."""
         last = Last(by=self.by, verb="canary", why=why)
-        return self._run(steps.change(lambda now: machine.signed(now, pack, by, last)))
+        return self._run(steps.change(lambda now: machine.signed(_same(now, record), pack, by, last)))
 
     def finishing(self, *, despite: str | None = None) -> Record:
         """The rollout finishing, and what routes refusing to take it back; one that is finishing already goes on.

@@ -145,7 +145,13 @@ def draining(record: Record, more: bool, last: Last) -> Record:
 
 
 def signed(record: Record, pack: str, by: list[str], last: Last) -> Record:
-    """A prepared rollout on a pack that was approved, or that goes on without for a reason."""
+    """A prepared rollout on a pack that was approved, or that goes on without for a reason. Raises RefusedError for any
+    other."""
+    if record.state is not State.PREPARED:
+        raise RefusedError(
+            f"rollout {record.id} is {record.state}, and only one that is prepared is signed: look at it, cutover "
+            f"status -s {record.stack}"
+        )
     return _next(record, last, pack=pack, signed=by)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -10,12 +11,13 @@ from cutover.commands import rollout, waiting
 from cutover.commands.app import main
 from cutover.errors import CutoverError, NoGoError, RefusedError
 from cutover.evidence.form import Role
+from cutover.evidence.pack import Pack
 from cutover.gates.judgement import Judgement
 from cutover.gates.result import Outcome
 from cutover.rollout import proposal
 from cutover.rollout.controller import Ticked
 from cutover.rollout.effects import Effect, WriteFlags, WriteRecord
-from cutover.rollout.record import State
+from cutover.rollout.record import Record, State
 from outputs.release import Adapter
 from outputs.smoke import SmokeTarget
 from tests.support.packs import TARGET
@@ -95,6 +97,39 @@ def test_a_rollout_that_runs_is_left_alone_before_anything_is_brought_up(
     assert main(["canary", "-s", "local"]) == 13
     assert stacks.up == []
     assert "is canary: finish it or roll it back first" in said(capsys)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[int]:
+    """Has somebody else type this while the candidate is proven, which takes minutes; how that has ended."""
+    ended: list[int] = []
+
+    def proven(_target: SmokeTarget, since: datetime) -> Pack:
+        if not ended:
+            ended.append(0)
+            ended[0] = main([*words, "-s", "local"])
+        return PACK
+
+    monkeypatch.setattr(rollout, "proven", proven)
+    return ended
+
+
+@pytest.mark.parametrize("words", [["canary"], ["rollback", "--why", "orders are late"]], ids=["canary", "rollback"])
+def test_a_second_canary_writes_over_nothing_that_somebody_has_written_while_it_was_proving(
+    stacks: Stacks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    main(["canary", "-s", "local"])
+    stacks.sign(*Role)
+    ended, written = meanwhile(monkeypatch, *words), list[Record]()
+    stacks.world.meanwhile = lambda effect: written.append(effect.record) if isinstance(effect, WriteRecord) else None
+
+    assert main(["canary", "-s", "local", "--unsigned", "in a hurry"]) == 13
+    assert ended == [0]
+    assert "in a hurry" not in {record.last.why for record in written}
+    if "canary" in words:
+        assert (stacks.record.state, len(stacks.record.signed), stacks.world.weight) == (State.CANARY, 3, 10)
+    else:
+        assert (stacks.record.state, stacks.record.last.why) == (State.ROLLED_BACK, "orders are late")
+    assert f"somebody went on meanwhile, revision {stacks.record.revision} is {stacks.record.state}" in said(capsys)
 
 
 def test_a_candidate_that_changed_since_it_was_prepared_is_another_rollout(

@@ -161,7 +161,7 @@ VERBS: Mapping[str, Callable[[Controller], object]] = {
     "hold": lambda control: control.hold("wait"),
     "rollback": lambda control: control.roll_back(None),
     "tick": lambda control: control.tick(),
-    "sign": lambda control: control.sign("pack", ["ada"], None),
+    "sign": lambda control: control.sign(record(), "pack", ["ada"], None),
 }
 
 

@@ -258,3 +258,9 @@ def test_a_signature_names_the_pack_and_who() -> None:
     signed = machine.signed(record(), "7d41c0", ["DevOps: ada", "Backend: grace"], LAST)
 
     assert (signed.pack, signed.signed, signed.state) == ("7d41c0", ["DevOps: ada", "Backend: grace"], State.PREPARED)
+
+
+@pytest.mark.parametrize("state", [each for each in State if each is not State.PREPARED])
+def test_what_is_not_prepared_is_not_signed(state: State) -> None:
+    with pytest.raises(RefusedError, match=f"r7 is {state}, and only one that is prepared is signed"):
+        machine.signed(record(state), "7d41c0", [], LAST)
