@@ -16,6 +16,7 @@ from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import record
 
 CONTAINER = "docker:index/container:Container"
+HEALTHY = "pulumi-python:dynamic/web-next:Healthy"
 AROUND = ("aws:s3/bucketObjectv2:BucketObjectv2", "pulumi-python:dynamic/web-next:UpdateGuard")
 """The deployment record, and what guards a release that has traffic."""
 BASE = without(DOCKER, "executorUrl")
@@ -48,7 +49,7 @@ def test_another_release_replaces_its_own_containers_and_nothing_that_both_track
 
     assert before.keys() == after.keys()
     assert {name for token, name in differ if token == CONTAINER} == containers
-    assert {token for token, _ in differ} <= {CONTAINER, *AROUND}
+    assert {token for token, _ in differ} <= {CONTAINER, HEALTHY, *AROUND}
 
 
 def placed(slot: dict[str, Any]) -> tuple[DockerProcesses, dict[str, Any], dict[str, Any]]:

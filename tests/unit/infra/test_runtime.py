@@ -107,33 +107,21 @@ def test_app_and_worker_have_the_releases_environment_and_the_executor_where_it_
 
 
 @pytest.mark.parametrize(("name", "port"), PROCESSES.items())
-def test_a_process_counts_as_created_when_it_is_healthy(name: str, port: int) -> None:
+def test_a_process_is_healthy_when_its_healthz_says_so(name: str, port: int) -> None:
     declared = run(DOUBLE)
     container = declared.one(CONTAINER, name).inputs
 
-    assert container["wait"] is True
     assert f"('127.0.0.1', {port})" in container["healthcheck"]["tests"][-1]
     assert "/healthz" in container["healthcheck"]["tests"][-1]
 
 
 @pytest.mark.parametrize(("name", "port"), OTHERS.items())
-def test_what_is_no_process_of_the_service_counts_as_created_when_it_listens(name: str, port: int) -> None:
+def test_what_is_no_process_of_the_service_is_healthy_when_it_listens(name: str, port: int) -> None:
     declared = run(DOUBLE)
     container = declared.one(CONTAINER, name).inputs
 
-    assert container["wait"] is True
     address = {"reader": "10.214.7.14", "prometheus": "10.214.7.15"}.get(name, "127.0.0.1")
     assert container["healthcheck"]["tests"][-1] == f"</dev/tcp/{address}/{port}"
-
-
-def test_what_others_wait_for_is_looked_at_more_often_than_what_nobody_waits_for() -> None:
-    running = [each for each in run(DOUBLE).of(CONTAINER) if "healthcheck" in each.inputs]
-    looks = {each.name: each.inputs["healthcheck"]["interval"] for each in running}
-
-    awaited = {name: looks.pop(name) for name in ("stable", "edge")}
-    assert awaited == {"stable": "2s", "edge": "2s"}
-    assert "worker" in looks
-    assert set(looks.values()) == {"5s"}
 
 
 def test_only_edge_and_prometheus_have_a_port_and_it_is_on_loopback() -> None:
