@@ -142,7 +142,7 @@ class Controller:
         """The turn that the gates ask for, None where they ask for none."""
         action = judgement.action
         last = Last(by=self.by, verb="tick", why=judgement.why, gate=judgement.decided_by)
-        if action == "rollback" and not record.releases.one_way:
+        if action == "rollback" and not record.one_way:
             return self._run(way_back.roll_back(last, self.now()))
         if record.hold or action in ("wait", "rise"):
             return None

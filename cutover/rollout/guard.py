@@ -114,7 +114,7 @@ def against_stable(guarded: Guarded, seen: Seen) -> str | None:
     finishing = now and now.state is State.FINISHING and now.releases.candidate.digest == guarded.release
     if now and now.state.running and not finishing:
         aim = f"returns to {now.releases.stable.version}, which this would replace"
-        if not now.way_back:
+        if now.one_way or not now.way_back:
             aim = f"makes {now.releases.candidate.version} the release here"
         return f"rollout {now.id} is {now.state}, and {aim}: {machine.ending(now)}; {_or_by_name(guarded)}"
     return against_superseded(guarded, seen)
@@ -141,6 +141,8 @@ def against_superseded(guarded: Guarded, seen: Seen) -> str | None:
 def _first(base: str, now: Record | None) -> str:
     if now and now.state is State.FINISHING:
         return f"let it be finished first, cutover finish -s {base}"
+    if now and now.one_way:
+        return f"it does not go back, let it be finished first, cutover status -s {base}"
     return (
         f"take it back first, cutover {f'rollback -s {base}' if now and now.state.running else f'traffic -s {base} 0'}"
     )

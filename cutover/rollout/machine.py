@@ -34,6 +34,8 @@ def begun(before: Record | None, new: Record) -> Record:
 
 def ending(record: Record) -> str:
     """How a running rollout is ended, for whoever has to wait for that."""
+    if record.one_way and record.way_back:
+        return f"finish it first, cutover status -s {record.stack}"
     if record.way_back:
         return f"finish it or roll it back first, cutover status -s {record.stack}"
     return f"finish it first, cutover finish -s {record.stack}"
@@ -65,10 +67,10 @@ def finished(record: Record, last: Last, at: datetime) -> Record:
 def rolled_back(record: Record, last: Last, at: datetime, *, taken: bool = False) -> Record:
     """All traffic to stable, flags 0, clean-up jobs locked; from any state before finishing.
 
-    Out of finishing only where that was done already, `taken`: what routes has latched it, or a person has lowered the
-    weight to 0. The candidate's worker goes on where it has
-    accepted alerts that stable's queue, a mock, does not have. A record that says so already stays as it is, but for
-    who says why where nobody has. Raises RefusedError when there is no way back.
+    Out of finishing, and over a migration that stable does not survive, only where the candidate has no traffic,
+    `taken`: it got none yet, what routes has latched it, or a person has lowered the weight to 0. The candidate's
+    worker goes on where it has accepted alerts that stable's queue, a mock, does not have. A record that says so
+    already stays as it is, but for who says why where nobody has. Raises RefusedError when there is no way back.
     """
     if record.state is State.ROLLED_BACK:
         return claimed(record, last)
@@ -84,10 +86,12 @@ def rolled_back(record: Record, last: Last, at: datetime, *, taken: bool = False
             f"rollout {record.id} is {record.state}: {record.releases.candidate.version} is stable's own release now, "
             "and there is no way back; begin a rollout of the release that you want"
         )
-    if record.releases.one_way:
+    if record.releases.one_way and not taken:
         raise RefusedError(
             f"rollout {record.id} has no way back: {record.releases.stable.version} does not survive "
-            f"{record.releases.one_way}; the rollout is to be held, and mended forward"
+            f"{record.releases.one_way}; the rollout is to be held, and mended forward. cutover traffic -s "
+            f"{record.stack} 0 gives stable all of the traffic even so, and then cutover rollback -s {record.stack} "
+            "writes that down"
         )
     return _next(
         record,

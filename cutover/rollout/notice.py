@@ -22,7 +22,7 @@ def text(record: Record, by_hand: str) -> str:
         f"rollout {record.id}, revision {record.revision}; cutover status -s {record.stack}",
     ]
     said = "\n".join(filter(None, lines))
-    if not record.way_back:
+    if record.one_way or not record.way_back:
         return said
     return f"{said}\nback by hand, if nothing else works: `{by_hand}`"
 

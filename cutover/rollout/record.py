@@ -136,6 +136,11 @@ class Record(Shape):
         return self.state not in (State.FINISHING, State.FINISHED)
 
     @property
+    def one_way(self) -> str | None:
+        """The migration that stable does not survive, once the candidate has traffic: then none of it goes back."""
+        return self.releases.one_way if self.weight else None
+
+    @property
     def mock_queue(self) -> bool:
         """Whether stable's worker delivers nothing: alerts that the candidate accepts are its own to deliver. A
         candidate whose queue is a mock too accepts none."""

@@ -108,7 +108,7 @@ class Status(Shape):
             judgement=judgement if on else None,
             until=at + timedelta(seconds=judgement.remaining) if on and judgement else None,
             why=_why(record, routes, judgement if on else None),
-            hints=list(_hints(record, judgement if on else None)),
+            hints=list(_hints(record, routes, judgement if on else None)),
             left=list(left),
             last=record.last,
         )
@@ -160,12 +160,17 @@ def _why(record: Record, routes: Routes, judgement: Judgement | None) -> str:
     }.get(record.state, "no gate has been judged yet")
 
 
-def _hints(record: Record, judgement: Judgement | None) -> Iterator[Hint]:
+def _hints(record: Record, routes: Routes, judgement: Judgement | None) -> Iterator[Hint]:
     """What may be typed next, the likeliest first."""
 
     def typed(verb: str, what: str) -> Hint:
         return Hint(command=f"cutover {verb} -s {record.stack}", what=what)
 
+    def by_hand(of_stable: str) -> Hint:
+        what = f"all traffic to stable {of_stable}; then rollback writes it down"
+        return Hint(command=f"cutover traffic -s {record.stack} 0", what=what)
+
+    one_way = record.one_way if routes.weight != 0 else None
     upward = next((verb for state, verb in VERBS.items() if UPWARD[state] is record.state), None)
     version = record.releases.candidate.version
     match record.state:
@@ -174,15 +179,16 @@ def _hints(record: Record, judgement: Judgement | None) -> Iterator[Hint]:
             yield typed("canary", f"{record.phases[0].weight} % to {version}{signed}")
         case State.FINISHING:
             yield typed("finish", "goes on with it")
-            stable = record.releases.stable.version
-            back = f"all traffic to stable while that runs {stable} still; then rollback writes it down"
-            yield Hint(command=f"cutover traffic -s {record.stack} 0", what=back)
+            yield by_hand(f"while that runs {record.releases.stable.version} still")
         case State.FINISHED:
             yield typed("smoke", f"proves {version} as stable; commit Pulumi.{record.stack}.yaml")
         case State.ROLLED_BACK:
             if record.cleanup_locked:
                 yield typed("resume --cleanup", "lets the clean-up jobs delete again")
             yield typed("canary", "begins a new rollout")
+        case _ if record.hold and one_way:
+            yield typed("resume", "goes on, once the reason is gone")
+            yield by_hand(f"although it does not survive {one_way}")
         case _ if record.hold:
             yield typed("rollback", "all traffic to stable, in seconds")
             yield typed("resume", "goes on, once the reason is gone")
@@ -190,7 +196,8 @@ def _hints(record: Record, judgement: Judgement | None) -> Iterator[Hint]:
             yield typed(upward, _upward(record, upward))
         case _:
             yield typed("status", "looks again; nothing is to be done")
-            yield typed("rollback", "all traffic to stable, in seconds")
+            if not one_way:
+                yield typed("rollback", "all traffic to stable, in seconds")
 
 
 def _upward(record: Record, verb: str) -> str:

@@ -85,13 +85,16 @@ class Invariants:
         for failing in ((), ALL_ELSE):
             away, trouble = bool(failing), " while all else fails" if failing else ""
             after, place = self.alone(world._replace(failing=failing), "rollback", machine, 90)
+            one_way = record is not None and record.state.running and record.releases.one_way and world.weight > 0
             if place.error is None:
+                if one_way:
+                    raise BrokenError(f"a rollback on {machine}{trouble} to what is not survived: {self.said(world)}")
                 self.met[f"a rollback was possible{trouble}"] += 1
                 if after.weight or (self._running(after) and not away):
                     raise BrokenError(f"a rollback on {machine}{trouble} leaves {self.said(after)}")
                 continue
             known = copy if away else record or copy
-            final = known is None or not known.way_back or (world.mark is not None and world.mark.final)
+            final = one_way or known is None or not known.way_back or (world.mark is not None and world.mark.final)
             named = (RefusedError, UnreachableError) if away else RefusedError
             self.met["a rollback was refused by name"] += 1
             if not (final and isinstance(place.error, named)):

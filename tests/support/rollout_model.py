@@ -302,12 +302,13 @@ def clock(turn: int) -> datetime:
     return datetime(2026, 11, 29, tzinfo=UTC) + timedelta(minutes=turn)
 
 
-def verbs() -> dict[str, Callable[[int, bool], Steps[Any]]]:
-    """The verbs, by name: as cutover runs them, number `turn` at that time, `real` saying what stable's queue is."""
+def verbs(one_way: str | None = None) -> dict[str, Callable[[int, bool], Steps[Any]]]:
+    """The verbs, by name: as cutover runs them, number `turn` at that time, `real` saying what stable's queue is, over
+    a migration that stable does not survive where one is named."""
 
     def begin(turn: int, real: bool) -> Steps[Any]:
         stable = replace(RECORD.releases.stable, adapters={"queue": "production" if real else "mock"})
-        releases, began = replace(RECORD.releases, stable=stable), clock(turn)
+        releases, began = replace(RECORD.releases, stable=stable, one_way=one_way), clock(turn)
         new = replace(
             RECORD, id=f"r{turn}", revision=1, state=State.PREPARED, since=began, releases=releases, last=LAST
         )

@@ -98,6 +98,18 @@ def test_the_release_that_a_rollout_returns_to_stays(state: State) -> None:
     assert why.startswith(f"rollout r7 is {state}, and returns to 1.5.0, which this would replace: finish it or roll")
 
 
+def test_over_a_migration_that_stable_does_not_survive_nobody_is_told_to_take_the_candidate_back() -> None:
+    staged = rolled(State.STAGED, releases=replace(RECORD.releases, one_way="007_drop.sql"))
+    seen = Seen(weight=50, records=[staged])
+
+    why = guard.against_candidate(CANDIDATE, seen)
+    assert why
+    assert "50 % of the traffic: it does not go back, let it be finished first, cutover status -s local; or" in why
+    why = guard.against_stable(STABLE, seen)
+    assert why
+    assert "is staged, and makes 1.5.1 the release here: finish it first, cutover status -s local; or" in why
+
+
 def test_finishing_brings_the_candidates_release_and_no_other() -> None:
     seen = Seen(weight=None, records=[rolled(State.FINISHING)])
 

@@ -18,6 +18,7 @@ from tests.support.rollout_world import AT, record
 
 LAST, LATER = Last(by="ada@desk", verb="test"), AT + timedelta(hours=1)
 REAL = replace(record().releases, stable=replace(record().releases.stable, adapters={"queue": "production"}))
+ONE_WAY = replace(record().releases, one_way="007_drop.sql")
 
 TURNS: Mapping[str, Callable[[Record], Record]] = {
     "begin": lambda now: machine.begun(now, replace(record(), id="next", revision=1)),
@@ -184,12 +185,17 @@ def test_out_of_finishing_leads_back_only_what_the_edge_has_taken_back_before() 
 
 
 def test_over_a_migration_that_stable_does_not_survive_nothing_leads_back() -> None:
-    one_way = replace(record().releases, one_way="007_drop_outbox.sql")
+    canary = record(State.CANARY, releases=ONE_WAY)
 
     with pytest.raises(
-        RefusedError, match=r"1\.5\.0 does not survive 007_drop_outbox\.sql; .* held, and mended forward"
+        RefusedError, match=r"1\.5\.0 does not survive 007_drop\.sql; .* held, and mended forward\. cutover traffic"
     ):
-        machine.rolled_back(record(State.CANARY, releases=one_way), LAST, LATER)
+        machine.rolled_back(canary, LAST, LATER)
+    assert machine.rolled_back(canary, LAST, LATER, taken=True).state is State.ROLLED_BACK
+    with pytest.raises(RefusedError, match=r"is canary: finish it first, cutover status -s local"):
+        TURNS["begin"](canary)
+    with pytest.raises(RefusedError, match=r"is prepared: finish it or roll it back first, cutover status -s local"):
+        TURNS["begin"](replace(canary, state=State.PREPARED))
 
 
 @pytest.mark.parametrize("to", machine.UPWARD)

@@ -62,6 +62,8 @@ def test_a_hold_says_why() -> None:
 @pytest.mark.parametrize("state", [State.FINISHING, State.FINISHED])
 def test_without_a_way_back_there_is_no_line_for_it(state: State) -> None:
     assert "by hand" not in notice.text(replace(RECORD, state=state), BY_HAND)
+    one_way = replace(RECORD.releases, one_way="007_drop.sql")
+    assert "by hand" not in notice.text(replace(RECORD, releases=one_way), BY_HAND)
 
 
 @pytest.mark.parametrize(

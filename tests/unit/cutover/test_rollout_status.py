@@ -92,6 +92,24 @@ def test_the_first_hint_is_what_the_state_asks_for(name: str, typed: str) -> Non
     assert named(name).status.hints[0].command == f"cutover {typed} -s local"
 
 
+@pytest.mark.parametrize(
+    ("name", "weight", "typed"),
+    [
+        ("held", 50, ["resume -s local", "traffic -s local 0"]),
+        ("held", 0, ["rollback -s local", "resume -s local"]),
+        ("inconclusive", 10, ["status -s local"]),
+    ],
+)
+def test_over_a_migration_that_stable_does_not_survive_no_rollback_is_offered_that_would_be_refused(
+    name: str, weight: int, typed: list[str]
+) -> None:
+    rollout = named(name)
+    record = replace(rollout.record, releases=replace(rollout.record.releases, one_way="007_drop.sql"))
+    status = Status.of(record, Routes(weight=weight), record.since, rollout.status.judgement)
+
+    assert [hint.command for hint in status.hints] == [f"cutover {each}" for each in typed]
+
+
 def test_a_verb_that_raises_the_weight_is_offered_where_its_gates_have_passed_and_nowhere_else() -> None:
     upward = {f"cutover {verb} -s local" for verb in VERBS.values() if verb != "canary"}
     offered = {name for name, rollout in ROLLOUTS.items() if {each.command for each in rollout.status.hints} & upward}

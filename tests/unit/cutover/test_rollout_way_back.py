@@ -206,6 +206,34 @@ def test_a_second_rollback_without_the_bucket_is_as_the_first() -> None:
     assert second.left == ("record",)
 
 
+ONE_WAY = replace(record().releases, one_way="007_drop.sql")
+
+
+def test_over_a_one_way_migration_nothing_is_taken_from_a_candidate_with_traffic_whatever_is_known_here() -> None:
+    now = record(State.CANARY, releases=ONE_WAY)
+    for known in (now, replace(now, state=State.PREPARED, revision=now.revision - 1)):
+        made = world(written=now, copy=known)
+        with pytest.raises(RefusedError, match=r"has no way back: 1\.5\.0 does not survive 007_drop\.sql"):
+            roll_back(made)
+        assert (made.weight, made.written) == (10, now)
+
+
+def test_over_a_one_way_migration_a_candidate_that_nobody_has_approved_goes_again() -> None:
+    made = world(written=(prepared := record(State.PREPARED, releases=ONE_WAY)), copy=prepared, weight=0)
+
+    assert roll_back(made)[0].record.state is State.ROLLED_BACK
+
+
+def test_over_a_one_way_migration_what_was_taken_back_by_hand_is_written_down_by_a_tick() -> None:
+    canary = record(State.CANARY, releases=ONE_WAY)
+    made = world(written=canary, copy=canary, weight=0, latched={canary.id}, accepted=3)
+
+    after = tick(made)
+    assert after
+    assert made.written == after
+    assert (after.state, after.draining) == (State.ROLLED_BACK, True)
+
+
 @pytest.mark.parametrize(("times", "left"), [(1, ()), (way_back.TRIES - 1, ()), (way_back.TRIES, ("record",))])
 def test_a_rollback_is_written_over_whoever_was_quicker(times: int, left: tuple[str, ...]) -> None:
     made = world()
