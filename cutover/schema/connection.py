@@ -43,22 +43,35 @@ def connect(
         instead |= {"sslrootcert": str(authorities)}
     if address:
         instead |= {"hostaddr": address[0], "port": address[1]}
+    if not _is_whole(url):
+        raise MigrationError(
+            "the audit database's secret is not a PostgreSQL URL, or its password has a mark that is not "
+            "percent-encoded: postgresql://USER:PASSWORD@HOST/audit"
+        )
     try:
         connection = psycopg.connect(
             url, autocommit=True, connect_timeout=10, application_name="cutover", client_encoding="utf8", **instead
         )
         connection.execute(_SESSION)
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         raise MigrationError(f"the audit database does not answer: {first_line(error)}") from None
-    except psycopg.ProgrammingError:
-        raise MigrationError(
-            "the audit database's secret is not a PostgreSQL URL: postgresql://USER:PASSWORD@HOST/audit"
-        ) from None
     with connection:
         try:
             yield connection
         except psycopg.Error as error:
             raise MigrationError(f"the audit database refused: {first_line(error)}") from None
+
+
+def _is_whole(url: str) -> bool:
+    """Whether libpq can read it, and takes no part of its password for the host, the database or an option."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        told = conninfo_to_dict(url)
+    except ProgrammingError:
+        return False
+    return not any("@" in str(value) for key, value in told.items() if key not in ("user", "password"))
 
 
 def first_line(error: psycopg.Error) -> str:

@@ -152,5 +152,25 @@ def test_a_database_that_does_not_answer_is_said_in_one_line_without_the_passwor
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://owner:cor@rect@127.0.0.1:1/audit",
+        "postgresql://owner:1,cor/rect@127.0.0.1:1/audit",
+        "postgresql://owner:a@127.0.0.1/b?sslmode=rect@127.0.0.1:1/audit",
+        "postgresql://owner:cor%rect@127.0.0.1:1/audit",
+        "mysql://owner:correct@127.0.0.1:1/audit",
+    ],
+    ids=["an at", "a comma and a slash", "a question", "a percent", "another server's"],
+)
+def test_a_url_that_its_password_takes_apart_is_refused_without_any_of_it(url: str) -> None:
+    with pytest.raises(MigrationError) as refused, migrator.connect(url):
+        pass
+    assert str(refused.value) == (
+        "the audit database's secret is not a PostgreSQL URL, or its password has a mark that is not percent-encoded: "
+        "postgresql://USER:PASSWORD@HOST/audit"
+    )
+
+
 def test_the_committed_migrations_load_and_begin_with_the_audit_log() -> None:
     assert migrator.load(COMMITTED)[0].file == "001_audit_log.sql"
