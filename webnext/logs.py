@@ -14,9 +14,17 @@ from typing import TextIO
 
 from webnext import context
 
+_NAME = "(?i:(?:password|passwd|secret|token|api_?key|credential)s?)"
+# A value in quotes goes to the closing one, which in JSON in JSON is an escaped one itself.
 _CREDENTIALS = re.compile(
-    r"(?<![^\s@\"'])[^\s:@\"']*+:[^\s@\"']++@|(?i:password)\s*=\s*('[^']*'|\S+)|(?i:bearer) [!-~]+"
+    r"(?<![^\s@\"'])[^\s:@\"']*+:[^\s@\"']++@|(?i:bearer) [!-~]+|"
+    rf"{_NAME}[\"'\\]*+\s*+[=:]\s*+"
+    r"(?:'(?:[^'\\]|\\.)*+'?|\"(?:[^\"\\]|\\.)*+\"?|\\++\"[^\"]*+\"?|\\++'[^']*+'?|\S+)",
+    re.DOTALL,
 )
+_NAMED = re.compile(rf"{_NAME}\Z")
+_SIGNS = ("@", "=", "bearer ", "password", "passwd", "secret", "token", "api_key", "apikey", "credential")
+"""No form of credentials is without one of these, and most lines have none."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,8 +43,8 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         said = {key: value for key, value in line.items() if value is not None}
         text = json.dumps(said)
-        # No form of credentials is without one of these, and most lines have none.
-        if "@" in text or "=" in text or "earer " in text:
+        small = text.lower()
+        if any(sign in small for sign in _SIGNS):
             text = json.dumps(_clean(said))
         return text
 
@@ -91,7 +99,7 @@ def configure() -> None:
 
 def _clean(value: object) -> object:
     if isinstance(value, dict):
-        return {_clean(key): _clean(inner) for key, inner in value.items()}
+        return {_clean(key): "***" if _NAMED.search(str(key)) else _clean(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(inner) for inner in value]
     return _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,11 +12,11 @@ from typing import Any
 from cutover.review.dangers import Danger
 from cutover.review.drift import Drifted
 from cutover.review.migrations import Pending
-from cutover.review.properties import LATER, SECRET, properties, readable
+from cutover.review.properties import LATER, properties, readable
+from cutover.review.redaction import without_secrets
 from cutover.review.steps import Preview, Step
 from cutover.review.verdict import Verdict
 from cutover.review.way_back import WayBack
-from cutover.smoke.redaction import redacted
 
 VERSIONS = ("aws:ecs/taskDefinition:TaskDefinition", "aws:secretsmanager/secretVersion:SecretVersion")
 """What is never changed, and of which a change makes the next one: AWS keeps or forgets the one before as it likes."""
@@ -85,7 +84,7 @@ class Review:
             "errors": list(self.preview.errors),
             "red": self.reds,
         }
-        clean: dict[str, Any] = _clean(said)
+        clean: dict[str, Any] = without_secrets(said)
         # Of what there is before it is redacted: two values are two changes, even where neither is shown.
         return clean | {"digest": digest(said)}
 
@@ -151,23 +150,3 @@ def _change(step: Step) -> dict[str, Any]:
         "properties": [asdict(one) for one in found],
         "inputs": {key: value for key, value in inputs.items() if not key.startswith("__") and value != LATER},
     }
-
-
-def _clean(value: Any, key: str = "") -> Any:
-    """The value without secrets; a text is judged with the name that it is under, as `password` says what it is."""
-    if isinstance(value, Mapping):
-        return {name: _clean(inner, _called(value, str(name))) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(inner, key) for inner in value]
-    if isinstance(value, str) and value != SECRET:
-        return redacted(f"{key}={value}")[len(key) + 1 :]
-    return value
-
-
-def _called(around: Mapping[str, Any], key: str) -> str:
-    """What a value is called: a variable's value by the variable, both sides of a property by the end of its path."""
-    if key == "value" and isinstance(around.get("name"), str):
-        return str(around["name"])
-    if key in ("old", "new") and isinstance(around.get("path"), str):
-        return str((re.findall(r"\w+", around["path"].removesuffix(".value")) or [key])[-1])
-    return key

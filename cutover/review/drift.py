@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutover.review.properties import differences, readable
+from cutover.review.redaction import last_name, without_secrets
 from cutover.review.steps import Event
 
 
@@ -31,7 +32,10 @@ def drifted(events: Iterable[Event]) -> list[Drifted]:
         lines = (
             []
             if metadata["op"] == "delete"
-            else [f"{path}: {was} → {now}" for path, was, now in differences("", old, new)]
+            else [
+                f"{path}: {without_secrets(was, last_name(path))} → {without_secrets(now, last_name(path))}"
+                for path, was, now in differences("", old, new)
+            ]
         )
         found.append(
             Drifted(

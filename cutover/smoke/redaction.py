@@ -7,7 +7,13 @@ import re
 REDACTED = "[redacted]"
 
 _REST = r"[^\s'\"<>]"
-_KEYWORD = r"(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|credential)s?"
+# httpTokens says whether instance metadata asks for a token.
+_NAME = (
+    r"\b(?!httpTokens\b)\w*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|credential)s?"
+)
+# What follows in an ARN or type of a secret is none.
+_KEY = rf"(?<!:)(?<!secretsmanager/){_NAME}[\"'\\]*\s*[:=]\s*"
+_MARK = r"&,;})'\"\\"
 _GIVEN_OUT = (
     r"\bgh[opusr]_\w{16,}",
     r"\bgithub_pat_\w{16,}",
@@ -35,12 +41,11 @@ _RULES = (
     (r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b", REDACTED),
     (r"(\bauthorization[\"'\\]*\s*[:=]\s*[\"'\\]*(?:\w+\s+)?)[^\s'\",;]+", rf"\1{REDACTED}"),
     (r"(\bbearer\s+)[\w.~+/=-]{8,}", rf"\1{REDACTED}"),
-    # key=value and "key": "value", to the end of the word. What follows in an ARN or type of a secret is none, and
-    # httpTokens says whether instance metadata asks for a token.
-    (
-        rf"((?<!:)(?<!secretsmanager/)\b(?!httpTokens\b)\w*{_KEYWORD}[\"'\\]*\s*[:=]\s*[\"'\\]*)[^\s'\"\\&,;}})]+",
-        rf"\1{REDACTED}",
-    ),
+    # key="value" and "key": "value" to the closing quote, which in JSON in JSON is an escaped one itself.
+    (rf"({_KEY}b?([\"']))(?s:(?!\2)[^\\]|\\.)*", rf"\1{REDACTED}"),
+    (rf"({_KEY}(\\+[\"']))(?s:(?!(?<!\\)\2).)*", rf"\1{REDACTED}"),
+    # key=value to the end of the word; marks in its middle are the value's.
+    (rf"({_KEY})[^\s{_MARK}](?:[^\s{_MARK}]|[{_MARK}](?=[^\s{_MARK}]))*", rf"\1{REDACTED}"),
 )
 _COMPILED = [
     *((re.compile(pattern), REDACTED) for pattern in _GIVEN_OUT),
@@ -50,6 +55,12 @@ _SECRET_KEY = re.compile(
     r"(?<![\w/+=-])(?=[\w/+]{0,39}[A-Z])(?=[\w/+]{0,39}[a-z])(?=[\w/+]{0,39}\d)[A-Za-z0-9/+]{40}(?![\w/+=-])"
 )
 """An AWS secret key has no mark: 40 characters of three kinds. A commit's hash has no capitals."""
+_NAMED = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
+
+
+def named_secret(key: str) -> bool:
+    """Whether the name says that whatever stands under it is a secret."""
+    return bool(_NAMED.search(key))
 
 
 def redacted(text: str) -> str:

@@ -34,6 +34,11 @@ PLANTED = {
     "a password of a connection string": 'host=db password=Hush user="audit_writer"',
     "a password in JSON": '{"masterPassword": "Hush", "port": 5432}',
     "a password in JSON in JSON": r'{"_err": "{\"token\": \"Hush\"}"}',
+    "a password of words": 'SMTP_PASSWORD = "correct Hush battery"',
+    "a password with a quote": r'"password": "correct\" Hush", "port": 5432',
+    "a password of words in JSON in JSON": r'{"_err": "{\"token\": \"correct Hush, battery; (Hush)\"}"}',
+    "a password of words cut off": "password: 'correct Hush",
+    "a password with every mark": "password=a&Hush,Hush;Hush)Hush}Hush next",
     "a variable": "AWS_SECRET_ACCESS_KEY=Hush",
     "a token of GitHub": "PARTNER ghp_hush0123456789abcdefghijklmnopqrstuv",
     "a fine token of GitHub": "github_pat_11HUSH0123456789_abcdefghij",
@@ -67,6 +72,14 @@ def test_a_secret_is_taken_out_of_a_text(text: str) -> None:
     assert "hush" in text.lower()
     assert "hush" not in redacted(text).lower()
     assert "[redacted]" in redacted(text)
+
+
+def test_what_stands_beside_a_secret_stays() -> None:
+    beside = r'{"token": "Hush hush", "port": 5432} and (password=Hush), {\"pwd\": \"Hush hush\", \"port\": 6379}'
+
+    assert redacted(beside) == (
+        r'{"token": "[redacted]", "port": 5432} and (password=[redacted]), {\"pwd\": \"[redacted]\", \"port\": 6379}'
+    )
 
 
 @pytest.mark.parametrize("text", HARMLESS)

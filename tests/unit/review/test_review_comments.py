@@ -98,6 +98,9 @@ def test_a_secret_that_changes_is_named_and_never_told() -> None:
     assert "| update | Instance | one | `password` | `[secret]` → `[secret]` |" in text
 
 
+WORDS = 'correct & horse, (hunter2secret); "staple" \'it'
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -106,9 +109,28 @@ def test_a_secret_that_changes_is_named_and_never_told() -> None:
         json.dumps([{"name": "DB_PASSWORD", "value": "x", "password": "hunter2secret"}]),
         json.dumps([{"name": "DB_PASSWORD", "value": "hunter2secret"}]),
         {"token": "hunter2secret"},
+        {"token": WORDS},
+        {"tokens": ["x", WORDS]},
+        json.dumps({"pwd": 1234, "password": WORDS}),
+        json.dumps([{"name": "SMTP_PASSWORD", "value": WORDS}]),
+        [f"SMTP_PASSWORD={WORDS}"],
+        f"one\nSMTP_PASSWORD={WORDS}",
         SECRET | {"plaintext": '"hunter2secret"'},
     ],
-    ids=["url", "webhook", "json", "variable", "key", "plaintext"],
+    ids=[
+        "url",
+        "webhook",
+        "json",
+        "variable",
+        "key",
+        "words",
+        "list",
+        "json words",
+        "variable words",
+        "assigned",
+        "line",
+        "plaintext",
+    ],
 )
 @pytest.mark.parametrize("op", ["update", "create", "delete"])
 def test_a_secret_in_plain_is_in_neither_comment_nor_json(value: Any, op: str) -> None:
@@ -121,6 +143,18 @@ def test_a_secret_in_plain_is_in_neither_comment_nor_json(value: Any, op: str) -
     said = reviewed(Preview(steps=(sides[op],), errors=(f"no way to {value}",) if "://" in str(value) else ()))
     assert "hunter2secret" not in said.comment + said.json
     assert json.loads(said.json)["changes"]
+
+
+def test_a_secret_that_drifted_is_in_neither_comment_nor_json() -> None:
+    def inputs(words: str) -> dict[str, Any]:
+        variables = json.dumps([{"name": "SMTP_PASSWORD", "value": words}])
+        return {"inputs": {"containerDefinitions": variables, "token": words, "envs": [f"SMTP_PASSWORD={words}"]}}
+
+    metadata = {"op": "update", "type": "aws:ecs/t:T", "urn": "urn::t", "old": inputs(WORDS), "new": inputs("hunter2")}
+    found = drifted([{"resOutputsEvent": {"metadata": metadata}}])
+    said = reviewed(read(events("nothing")), found=found)
+    assert "hunter2" not in said.comment + said.json
+    assert "containerDefinitions[SMTP_PASSWORD].value: [redacted] → [redacted]" in said.comment
 
 
 HOSTILE = [

@@ -30,6 +30,9 @@ SHAPES = [
     ("a", "\t", "b"),
     ("bearer ", "x", "\t"),
     ("", "password = '", "="),
+    ("", 'token:\\"', "="),
+    ("secret", "\\", "="),
+    ("secret", " ", "'"),
     *(("", pair, end) for pair in PAIRS for end in ("", "=", "@")),
 ]
 """How a text begins, what it repeats, and how it ends: what makes a careless expression begin anew at each letter."""

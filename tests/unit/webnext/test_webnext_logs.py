@@ -44,6 +44,12 @@ PASSWORD = "-".join(["s3cr3t", "word"])
         f"cannot reach rediss://:{PASSWORD}@redis/0",
         f"host=db password={PASSWORD} dbname=audit",
         f"host=db password = '{PASSWORD}'",
+        f"host=db password='it\\'s {PASSWORD}' dbname=audit",
+        f'host=db password="correct horse {PASSWORD}"',
+        f"host=db password='correct horse {PASSWORD}",
+        f'{{"smtpPassword": "correct horse {PASSWORD}", "port": 25}}',
+        rf'{{"_err": "{{\"apiKey\": \"correct horse {PASSWORD}\"}}"}}',
+        f"client_secret={PASSWORD}",
         f"Illegal header value b'Bearer {PASSWORD}'",
     ],
 )
@@ -57,6 +63,13 @@ def test_credentials_are_taken_out_of_whatever_a_field_holds() -> None:
 
     assert PASSWORD not in json.dumps(parsed)
     assert parsed["details"]["count"] == 1
+
+
+def test_what_a_field_holds_under_a_name_of_a_secret_is_taken_out_whole() -> None:
+    held = {"smtpPassword": f"correct horse {PASSWORD}", "deep": [{"API_KEYS": [PASSWORD, 7]}], "tokens": 7}
+    parsed = line("not audited", fields={"details": held})
+
+    assert parsed["details"] == {"smtpPassword": "***", "deep": [{"API_KEYS": "***"}], "tokens": "***"}
 
 
 def test_credentials_are_taken_out_of_an_exception() -> None:
