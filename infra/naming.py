@@ -21,8 +21,8 @@ _STACK = re.compile(r"(?=.{1,24}\Z)[a-z](-?[a-z0-9])*")
 """24 characters leave room for the longest name made of it: a replication group's id has 40."""
 ACCOUNTS = ("deploy", "drift", "on-call", "preview", "release", "rollback", "state")
 """After `web-next-` the names of the account's own roles, and of the state's bucket and key, by `bootstrap/`."""
-ROLE_ENDS = ("-bastion", "-execution", "-watch", "-watch-schedule")
-"""What a stack's roles are called by, after the app's."""
+ENDS = ("-bastion", "-candidate", "-edge", "-execution", "-watch", "-watch-schedule")
+"""What a stack calls its own by, where the rest may be another stack's: roles, repositories, a candidate's tasks."""
 
 
 def bucket_problem(name: str) -> str | None:
@@ -42,8 +42,11 @@ def stack_problem(stack: str) -> str | None:
         return "a stack's name has up to 24 lower-case letters, digits and single hyphens, and begins with a letter"
     if stack in ACCOUNTS:
         return f"{SERVICE}-{stack} is the account's own, as are {', '.join(ACCOUNTS)}; choose another name"
-    if other := next((stack.removesuffix(end) for end in ROLE_ENDS if stack.endswith(end)), None):
-        return f"{SERVICE}-{stack} is a role of a stack {other}; choose a name without {stack.removeprefix(other)}"
+    if other := next((stack.removesuffix(end) for end in ENDS if stack.endswith(end)), None):
+        return (
+            f"{SERVICE}-{stack} is what a stack {other} calls its own; choose a name without "
+            f"{stack.removeprefix(other)}"
+        )
     return None
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _TOP = "[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ROLE = "[A-Za-z0-9_+=,.@-]"
-_SITE = rf"https://(?:{_LABEL}\.)+{_TOP}(?::[0-9]+)?(?:/[^\s@<>\"]*)?"
+_SITE = rf"(?-i:https)://(?:{_LABEL}\.)+{_TOP}(?::[0-9]+)?(?:/[^\s@<>\"]*)?"
 _MAIL = rf"[^\s@/:;,<>()\[\]\"]+@(?:{_LABEL}\.)+{_TOP}"
 
 DOMAIN = rf"(?:{_LABEL}\.)*{_TOP}"

@@ -7,11 +7,19 @@ from fnmatch import fnmatchcase
 import pytest
 
 from bootstrap.roles import ROLES
-from infra.naming import ACCOUNTS, ROLE_ENDS, Names, bucket_problem, stack_problem
+from infra.naming import ACCOUNTS, ENDS, Names, bucket_problem, stack_problem
+from tests.unit.infra.configs import FARGATE, STACK, changed
+from tests.unit.infra.parts import run
+from tests.unit.policy import captured
 
 ACCOUNT = "111122223333"
 PROD = Names(stack="prod", account=ACCOUNT, region="eu-central-1")
 LONGEST = Names(stack="a" * 24, account=ACCOUNT, region="eu-central-1")
+PREFIX = f"web-next-{STACK}"
+GIVEN = ("alarmName", "bucket", "dashboardName", "family", "identifier", "name", "replicationGroupId")
+"""The inputs that give a resource its name."""
+LATER = {"image": "later", "edge": {"image": "later"}}
+"""The first `up`, which has the repositories."""
 
 
 def test_the_app_role_of_prod_is_the_playbooks() -> None:
@@ -108,10 +116,34 @@ def test_the_accounts_own_names_are_those_that_bootstrap_gives() -> None:
     assert set(ACCOUNTS) == {*ROLES, "state"}
 
 
-@pytest.mark.parametrize("end", ROLE_ENDS)
-def test_a_stack_that_is_called_as_another_stacks_role_is_refused(end: str) -> None:
-    assert stack_problem(f"prod{end}") == (f"web-next-prod{end} is a role of a stack prod; choose a name without {end}")
+@pytest.mark.parametrize("end", ENDS)
+def test_a_stack_that_is_called_as_another_stacks_own_is_refused(end: str) -> None:
+    assert stack_problem(f"prod{end}") == (
+        f"web-next-prod{end} is what a stack prod calls its own; choose a name without {end}"
+    )
     assert stack_problem(f"{end[1:]}-prod") is None
+
+
+def test_no_stack_that_is_taken_gives_a_name_on_aws_that_another_gives() -> None:
+    given = {
+        (one.token, key, value)
+        for declared in (run(captured.PROD), run(changed(FARGATE, **LATER)), run(captured.CANARY))
+        for one in declared.registered
+        for key, value in one.inputs.items()
+        if key in GIVEN and isinstance(value, str) and PREFIX in value
+    }
+    longer = {
+        end.removesuffix(rest)
+        for token, key, name in given
+        for other, its, shorter in given
+        if (token, key) == (other, its)
+        for (before, _, end), (same, _, rest) in [(name.partition(PREFIX), shorter.partition(PREFIX))]
+        if before == same and end != rest and end.endswith(rest)
+    }
+    taken = {end for end in longer if stack_problem(f"a{end}") is None}
+
+    assert {"-watch", "-edge", "-candidate"} <= longer
+    assert taken == set()
 
 
 def test_the_longest_stacks_names_are_within_awss_bounds() -> None:

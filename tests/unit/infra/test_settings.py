@@ -234,6 +234,12 @@ def test_every_key_has_a_value_here_that_breaks_it() -> None:
         ),
         ("database.clientGroups", ["sg-xyz"], "sg-xyz", "it must be a list of security group ids"),
         ("alarmTargets", ["http://x.test/"], "http://x.test/", "it must be a list of e-mail addresses and https URLs"),
+        (
+            "alarmTargets",
+            ["HTTPS://x.test/"],
+            "HTTPS://x.test/",
+            "it must be a list of e-mail addresses and https URLs",
+        ),
         ("alarmTargets", ["on-call"], "on-call", "it must be a list of e-mail addresses and https URLs"),
         (
             "mayDestroy",
