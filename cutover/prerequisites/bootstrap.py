@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -142,8 +143,8 @@ class Bootstrap:
         with self._opened(FOLDER, self.home) as stack:
             try:
                 stack.up(on_event=self.progress)
-            except auto.errors.CommandError:
-                with suppress(CutoverError):  # why the update failed says more
+            except BaseException:
+                with suppress(CutoverError, auto.errors.CommandError):  # why the update ended says more
                     self._keep(stack.export_stack())
                 raise
             self._keep(stack.export_stack())
@@ -185,9 +186,10 @@ class Bootstrap:
                 return  # the update came to no bucket
 
 
-def _written(state: auto.Deployment) -> str:
-    """When a state was written, as Pulumi notes it: a text that sorts by time, empty for a state of nothing."""
-    return str(((state.deployment or {}).get("manifest") or {}).get("time", ""))
+def _written(state: auto.Deployment) -> datetime:
+    """When a state was written; Pulumi notes it in the time zone of where it ran. A state of nothing is the oldest."""
+    noted = ((state.deployment or {}).get("manifest") or {}).get("time")
+    return datetime.fromisoformat(noted) if noted else datetime.min.replace(tzinfo=UTC)
 
 
 @contextmanager

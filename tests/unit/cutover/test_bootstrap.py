@@ -17,7 +17,7 @@ from bootstrap.roles import ROLES
 from cutover import aws
 from cutover.commands import bootstrap as command
 from cutover.commands.app import main
-from cutover.errors import CutoverError, NotPreparedError, NotReadyError
+from cutover.errors import INTERRUPTED, CutoverError, NotPreparedError, NotReadyError
 from cutover.prerequisites import bootstrap
 from cutover.stacks.project import PROJECT
 from tests.unit.infra.parts import bootstrap as declared
@@ -56,7 +56,7 @@ class Cloud:
     account: str = ACCOUNT
     bucket: dict[str, bytes] | None = None
     here: str = ""
-    fails: bool = False
+    ends: type[BaseException] | None = None
     done: list[str] = field(default_factory=list)
     opened: dict[str, str] = field(default_factory=dict)
 
@@ -99,8 +99,10 @@ class Cloud:
         self.done.append("up")
         self.bucket = {} if self.bucket is None else self.bucket
         self.here = "2026-11-29T12:00:00Z"
-        if self.fails:
+        if self.ends is auto.errors.CommandError:
             raise auto.errors.CommandError(auto.CommandResult(stdout="", stderr="error: it failed", code=1))
+        if self.ends:
+            raise self.ends
 
     def outputs(self) -> dict[str, Any]:
         return {name: auto.OutputValue(value=value, secret=False) for name, value in MADE.items()}
@@ -147,11 +149,14 @@ def test_the_first_time_it_is_made_and_its_state_is_kept_here_and_in_the_bucket(
 @pytest.mark.parametrize(
     ("here", "copy", "done"),
     [
-        ("2026-11-28", None, ["up"]),
-        ("2026-11-28", "2026-11-27", ["up"]),
-        ("2026-11-28", "2026-11-28", ["up"]),
-        ("2026-11-27", "2026-11-28", ["import", "up"]),
-        ("", "2026-11-28", ["import", "up"]),
+        ("2026-11-28T12:00:00Z", None, ["up"]),
+        ("2026-11-28T12:00:00Z", "2026-11-27T12:00:00Z", ["up"]),
+        ("2026-11-28T12:00:00Z", "2026-11-28T12:00:00Z", ["up"]),
+        ("2026-11-27T12:00:00Z", "2026-11-28T12:00:00Z", ["import", "up"]),
+        ("", "2026-11-28T12:00:00Z", ["import", "up"]),
+        ("2026-11-28T10:30:00.123456789+02:00", "2026-11-28T09:00:00.5Z", ["import", "up"]),
+        ("2026-11-28T09:00:00.5Z", "2026-11-28T10:30:00.123456789+02:00", ["up"]),
+        ("0001-01-01T00:00:00Z", "2026-11-28T10:30:00-05:00", ["import", "up"]),
     ],
 )
 def test_again_it_goes_on_from_the_newer_state_of_this_machine_and_the_bucket(
@@ -178,13 +183,20 @@ def test_a_preview_looks_at_copies_and_writes_neither_the_file_nor_a_state(
     assert "nothing was changed" in capsys.readouterr().out
 
 
-def test_an_update_that_fails_leaves_its_state_in_the_bucket_and_says_why(
-    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("ends", "code", "said"),
+    [
+        (auto.errors.CommandError, CutoverError.exit_code, "cutover: stack account: error: it failed\n"),
+        (KeyboardInterrupt, INTERRUPTED, "cutover: interrupted; run the same command again to go on\n"),
+    ],
+)
+def test_an_update_that_fails_or_is_interrupted_leaves_its_state_in_the_bucket_and_says_why(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], ends: type[BaseException], code: int, said: str
 ) -> None:
-    cloud.fails = True
+    cloud.ends = ends
 
-    assert main(["bootstrap"]) == CutoverError.exit_code
-    assert capsys.readouterr().err == "cutover: stack account: error: it failed\n"
+    assert main(["bootstrap"]) == code
+    assert capsys.readouterr().err == said
     assert cloud.bucket is not None
     assert json.loads(cloud.bucket["bootstrap.json"]) == state("2026-11-29T12:00:00Z")
 
