@@ -52,15 +52,17 @@ def watch(
 
 
 def ticks(stack: str) -> Callable[[], Status | None]:
-    """What ticks, brings the report up to date, and returns what the rollout is at."""
+    """What ticks, brings the report up to date, and returns what the rollout is at. Without Pulumi nobody else says
+    where it is: a copy that cannot be read is no rollout that is not there."""
     from cutover.rollout.opening import opened, reported
     from cutover.rollout.store import Copy
 
     kept: dict[str, Controller] = {}
 
     def tick() -> Status | None:
-        record = Copy(stack).read()
-        if record is None and not os.environ.get("PULUMI_BACKEND_URL"):
+        asks = bool(os.environ.get("PULUMI_BACKEND_URL"))
+        record = Copy(stack).read() if asks else Copy(stack).found()
+        if record is None and not asks:
             return None
         places = repr(record and record.targets)
         if places not in kept:  # its clients are costly: they are made once for the places that they ask

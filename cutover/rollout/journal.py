@@ -15,7 +15,7 @@ from typing import Self
 
 from cutover.errors import CutoverError
 from cutover.evidence.bucket import ExistsError, RecordsBucket
-from cutover.rollout.store import writing
+from cutover.rollout.store import put, sync, writing
 from outputs.shape import OutputError, Shape
 
 FILE = "journal.json"
@@ -61,20 +61,15 @@ class Journal:
 
         Raises UnreachableError where the folder cannot be written.
         """
-        with writing(self.folder), _locked(self.folder) as folder:
+        with writing(self.folder), _locked(self.folder):
             there = self.read()
             if there and there.revision > entry.revision:
                 return
-            if not entry.left:
-                (self.folder / FILE).unlink(missing_ok=True)
+            if entry.left:
+                put(self.folder / FILE, entry.text())
             else:
-                draft = self.folder / f".{FILE}"
-                with draft.open("w") as file:
-                    file.write(entry.text())
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(self.folder / FILE)
-            os.fsync(folder)
+                (self.folder / FILE).unlink(missing_ok=True)
+                sync(self.folder)
 
 
 @dataclass(frozen=True)
@@ -110,12 +105,12 @@ class BucketJournal:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """The folder, made where it is missing, as a descriptor that no other process has locked meanwhile."""
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder, made where it is missing, and locked by no other process meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        yield
     finally:
         os.close(descriptor)

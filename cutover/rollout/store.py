@@ -29,6 +29,27 @@ def writing(folder: Path) -> Iterator[None]:
         raise UnreachableError(f"{folder} cannot be written ({error}): make room, or look whose it is") from None
 
 
+def put(path: Path, text: str) -> None:
+    """Writes a file in one step, and so that it outlives a crash of the machine: there is the old one or the new one,
+    whole."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Has the folder's entries outlive a crash of the machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @dataclass(frozen=True)
 class Copy:
     """The newest record of one base stack that this machine has seen."""
@@ -41,22 +62,33 @@ class Copy:
         """Where all lies that this machine keeps of the stack's rollout."""
         return self.root / self.stack
 
+    def found(self) -> Record | None:
+        """The copy; None where there is none. Raises UnreachableError where there is one that cannot be read."""
+        path = self.folder / KEY
+        try:
+            return Record.read(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise UnreachableError(
+                f"{path} is there and cannot be read ({error}): cutover tick -s {self.stack}, typed where Pulumi is, writes "
+                "it anew"
+            ) from None
+
     def read(self) -> Record | None:
         """The copy; None where there is none of this revision's form that can be read."""
-        with suppress(OSError, ValueError):
-            return Record.read((self.folder / KEY).read_bytes())
+        with suppress(UnreachableError):
+            return self.found()
         return None
 
     def keep(self, record: Record) -> None:
         """Keeps the record, unless the copy is newer. Raises UnreachableError where the folder cannot be written."""
         there = self.read()
-        if there and older(record, there):
+        if there and (there == record or older(record, there)):
             return
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft = self.folder / f".{KEY}.{os.getpid()}"
-            draft.write_text(record.text())
-            draft.replace(self.folder / KEY)
+            put(self.folder / KEY, record.text())
 
 
 def older(record: Record, than: Record) -> bool:

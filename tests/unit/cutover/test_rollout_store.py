@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from cutover.errors import CutoverError, UnreachableError
 from cutover.rollout.effects import ConflictError
+from cutover.rollout.journal import Entry, Journal
 from cutover.rollout.record import KEY, State
 from cutover.rollout.store import Copy, Store
 from tests.support.memory_bucket import Memory
@@ -123,9 +126,53 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert Copy("local", tmp_path).read() is None
 
 
-def test_a_copy_that_was_cut_off_counts_as_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["", RECORD.text()[:100], "{}"], ids=["empty", "cut off", "of another form"])
+def test_a_copy_that_cannot_be_read_counts_as_none_for_a_turn_is_said_to_be_there_and_is_written_over(
+    tmp_path: Path, text: str
+) -> None:
     copy = Copy("local", tmp_path)
+    assert copy.found() is None
     copy.keep(RECORD)
-    (copy.folder / KEY).write_text(RECORD.text()[:100])
+    (copy.folder / KEY).write_text(text)
 
     assert copy.read() is None
+    with pytest.raises(
+        UnreachableError, match=r"rollout\.json is there and cannot be read \(.*: cutover tick -s local"
+    ):
+        copy.found()
+    copy.keep(RECORD)
+    assert known(copy) == RECORD.text()
+
+
+@pytest.mark.parametrize(
+    ("file", "write"),
+    [
+        (KEY, lambda folder: Copy(folder.name, folder.parent).keep(RECORD)),
+        ("journal.json", lambda folder: Journal(folder).write(Entry(rollout="r7", revision=4, left=["record"]))),
+    ],
+    ids=["copy", "journal"],
+)
+def test_what_is_kept_here_is_on_the_disk_before_it_has_its_name_and_its_name_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, write: Callable[[Path], None]
+) -> None:
+    folder, synced = tmp_path / "local", []
+
+    def fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        synced.append((path == folder, (folder / file).exists(), path.is_file() and path.stat().st_size > 0))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(folder)
+
+    assert synced == [(False, False, True), (True, True, False)]
+
+
+def test_a_copy_that_is_the_record_already_is_not_written_at_every_tick(tmp_path: Path) -> None:
+    copy = Copy("local", tmp_path)
+    copy.keep(RECORD)
+    seen = copy.read()
+    assert seen
+    before = (copy.folder / KEY).stat().st_ino
+
+    copy.keep(seen)
+    assert (copy.folder / KEY).stat().st_ino == before

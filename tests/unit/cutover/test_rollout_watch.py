@@ -11,13 +11,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from cutover.commands.app import main
-from cutover.errors import NotPreparedError, TrafficError
+from cutover.commands.watch import ticks
+from cutover.errors import NotPreparedError, TrafficError, UnreachableError
 from cutover.rollout.heartbeat import Heartbeat
+from cutover.rollout.record import KEY
 from cutover.rollout.status import Status
 from cutover.rollout.watch import Watch, told
 from tests.support.rollout_states import named
@@ -113,6 +116,25 @@ def test_the_heartbeat_stands_still_when_ticks_fail() -> None:
     said = Said(TrafficError("away"))
 
     assert said.gauge("web_next_rollout_tick_time_seconds") == 0
+
+
+@pytest.mark.parametrize("kind", ["empty", "a folder"])
+def test_a_copy_that_is_there_and_cannot_be_read_is_no_tick_and_nobody_is_told_that_there_is_no_rollout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    path = Path(".local/rollout/local") / KEY
+    tick = ticks("local")
+    assert tick() is None
+
+    path.parent.mkdir(parents=True)
+    path.touch() if kind == "empty" else path.mkdir()
+    with pytest.raises(UnreachableError) as unread:
+        tick()
+    said = Said(unread.value)
+    assert said.gauge("web_next_rollout_tick_time_seconds") == 0
+    assert "rollout.json is there and cannot be read" in said.texts[0]
 
 
 @pytest.fixture
