@@ -71,8 +71,8 @@ class Copy:
             return None
         except (OSError, ValueError) as error:
             raise UnreachableError(
-                f"{path} is there and cannot be read ({error}): cutover tick -s {self.stack}, typed where Pulumi is, writes "
-                "it anew"
+                f"{path} is there and cannot be read ({error}): cutover tick -s {self.stack}, typed where Pulumi is, "
+                "writes it anew"
             ) from None
 
     def read(self) -> Record | None:
