@@ -8,7 +8,7 @@ import typer
 
 from cutover.commands.command import Command, Despite, Stack, one_line, verbatim
 from cutover.commands.waiting import Wait, ended, follow
-from cutover.errors import CutoverError, RefusedError, UnreachableError
+from cutover.errors import CutoverError, NoGoError, RefusedError, UnreachableError
 from cutover.rollout import machine
 from cutover.rollout.record import State
 
@@ -154,7 +154,8 @@ def _require_gates_known(made: Proposal) -> None:
 
 
 def proven(target: SmokeTarget, *, since: datetime) -> Pack:
-    """The newest pack of a target, if it is fresh enough, else that of a run now. Raises NoGoError for a NO-GO."""
+    """The newest pack of a target, if it is fresh enough and no NO-GO, else that of a run now. Raises NoGoError for a
+    NO-GO."""
     from cutover.evidence import places
     from cutover.evidence.bucket import RecordsBucket
     from cutover.evidence.keeping import keep_pack
@@ -171,8 +172,12 @@ def proven(target: SmokeTarget, *, since: datetime) -> Pack:
     print(f"{report.table()}\n  pack  {kept.line}")
     report.require_go()
     made = places.newest(bucket, target, since)
-    if made is None:
+    if made is None and kept.problem:
         raise UnreachableError(f"the pack of {target.version} is not in the records bucket: {kept.problem}")
+    if made is None:
+        raise NoGoError(
+            f"{target.version} was a GO here, and another run since is a NO-GO: cutover smoke -s {target.stack}"
+        )
     return made
 
 

@@ -50,7 +50,8 @@ def upload(bucket: RecordsBucket, pack: Pack) -> None:
 
 
 def newest(bucket: RecordsBucket, target: SmokeTarget, since: datetime) -> Pack | None:
-    """The newest pack of a target's release on its stack that was made after a moment and is no NO-GO; None without.
+    """The newest pack of a target's release on its stack that was made after a moment. None without, and where it is a
+    NO-GO: an older GO says nothing of what has failed since.
 
     Raises what the bucket does, and PackError when that pack does not verify.
     """
@@ -59,8 +60,8 @@ def newest(bucket: RecordsBucket, target: SmokeTarget, since: datetime) -> Pack 
         pack = verified(in_bucket(bucket, key)).pack
         if pack.document.at < since:
             return None
-        if pack.document.target.stack == target.stack and not pack.document.report.no_go:
-            return pack
+        if pack.document.target.stack == target.stack:
+            return None if pack.document.report.no_go else pack
     return None
 
 

@@ -106,10 +106,12 @@ def rate_samples(edge: str = "9d3c2f7a41b0", limiter: Nginx | NoLimit | None = N
     return made
 
 
-def report_of(found: list[Finding], target: SmokeTarget = TARGET, samples: list[Sample] | None = None) -> Report:
-    """The report of these findings, decided at `AT`."""
+def report_of(
+    found: list[Finding], target: SmokeTarget = TARGET, samples: list[Sample] | None = None, at: datetime = AT
+) -> Report:
+    """The report of these findings, decided then."""
     taken = rate_samples() if samples is None else samples
-    return Report(target=target, at=AT, findings=found, decision=decide(found, target.rules, AT), samples=taken)
+    return Report(target=target, at=at, findings=found, decision=decide(found, target.rules, at), samples=taken)
 
 
 SUPPLIED = Supplied(

@@ -81,7 +81,7 @@ class Stacks:
         self.smoked.append(target)
         at = AT + timedelta(hours=self.hours)
         found = [replace(each, at=at) for each in findings()]
-        return replace(report_of(found, target), at=at)
+        return report_of(found, target, at=at)
 
     def keep_pack(self, report: Report) -> KeptPack:
         made = Pack.of(report, SUPPLIED)

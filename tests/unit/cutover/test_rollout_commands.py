@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from cutover.commands import rollout, waiting
 from cutover.commands.app import main
 from cutover.errors import CutoverError, NoGoError, RefusedError
+from cutover.evidence import keeping
 from cutover.evidence.form import Role
+from cutover.evidence.keeping import KeptPack
 from cutover.evidence.pack import Pack
+from cutover.evidence.places import upload
 from cutover.gates.judgement import Judgement
 from cutover.gates.result import Outcome
 from cutover.rollout import proposal
 from cutover.rollout.controller import Ticked
 from cutover.rollout.effects import Effect, WriteFlags, WriteRecord
 from cutover.rollout.record import Record, State
+from cutover.smoke.finding import Outcome as Seen
+from cutover.smoke.report import Report
 from outputs.release import Adapter
 from outputs.smoke import SmokeTarget
-from tests.support.packs import TARGET
+from tests.support.packs import SUPPLIED, TARGET, findings, report_of
 from tests.support.rollout_stacks import NEW, PACK, STABLE, KeptFlags, Stacks, judgement, said
 from tests.support.rollouts import TARGETS
 
@@ -70,6 +75,41 @@ def test_a_pack_older_than_a_day_is_made_anew(stacks: Stacks) -> None:
     stacks.hours = 24.1
     main(["canary", "-s", "local"])
     assert stacks.smoked == [NEW]
+
+
+@pytest.mark.parametrize(
+    ("hours", "stack", "again"),
+    [(1, "local-canary", True), (-1, "local-canary", False), (1, "local", False), (-23, "local-canary", False)],
+    ids=["since the GO", "before the GO", "of another stack", "long before"],
+)
+def test_a_no_go_since_the_last_go_has_the_candidate_proven_anew(
+    stacks: Stacks, hours: int, stack: str, again: bool
+) -> None:
+    at = PACK.document.at + timedelta(hours=hours)
+    failed = [replace(each, at=at) for each in findings(audit=(Seen.FAIL, "503"))]
+    upload(stacks.memory.bucket, Pack.of(report_of(failed, replace(NEW, stack=stack), at=at), SUPPLIED))
+    stacks.hours = 2
+
+    assert main(["canary", "-s", "local", "--unsigned", "a test"]) == 0
+    assert stacks.smoked == ([NEW] if again else [])
+    assert (stacks.record.pack == PACK.id) is not again
+
+
+def test_a_no_go_that_somebody_else_found_meanwhile_begins_no_rollout(
+    stacks: Stacks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def keep_pack(report: Report) -> KeptPack:
+        at = report.at + timedelta(seconds=5)
+        failed = [replace(each, at=at) for each in findings(audit=(Seen.FAIL, "503"))]
+        upload(stacks.memory.bucket, Pack.of(report_of(failed, NEW, at=at), SUPPLIED))
+        return stacks.keep_pack(report)
+
+    monkeypatch.setattr(keeping, "keep_pack", keep_pack)
+    stacks.hours = 25
+
+    assert main(["canary", "-s", "local", "--unsigned", "a test"]) == NoGoError.exit_code
+    assert stacks.world.written is None
+    assert "another run since is a NO-GO" in said(capsys)
 
 
 @pytest.mark.parametrize("queue", ["mock", "production"])
