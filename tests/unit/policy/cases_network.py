@@ -185,6 +185,7 @@ CASES = [
             put("WebAcl firewall", "rules.0.statement.rateBasedStatement.limit", 2_000_000.0),
             put("WebAcl firewall", "rules.0.statement.rateBasedStatement.aggregateKeyType", "CONSTANT"),
             drop("WebAcl firewall", "rules.5"),
+            put("WebAcl firewall", "rules.7", {"name": "all", "priority": 0.0, "action": {"allow": {}}}),
         ],
         unknown=hide("WebAcl firewall", "rules"),
     ),
