@@ -83,7 +83,7 @@ class ContractError(CutoverError):
 
 
 class TrafficError(CutoverError):
-    """the split of the traffic cannot be read or set; it is as it was"""
+    """the split of the traffic cannot be read or set; it is as it was, unless the line says what it is"""
 
     exit_code = 10
 
@@ -111,7 +111,7 @@ class NoRolloutError(RefusedError):
 
 
 class UnfinishedError(CutoverError):
-    """the traffic is where it should be; what could not be reached is written down, and tick goes on with it"""
+    """done, by rollback the traffic is back; what could not be reached is written down, and tick goes on with it"""
 
     exit_code = 14
 

@@ -23,8 +23,8 @@ FILE = "journal.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Entry(Shape):
-    """What revision `revision` of the rollout `rollout` has left undone, by name: record, flags TRACK, tasks,
-    notice.
+    """What revision `revision` of the rollout `rollout` has left undone, by name: record, weight,
+    flags TRACK, tasks, notice.
 
     Revisions go on from one rollout of a stack to the next.
     """

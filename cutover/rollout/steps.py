@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cutover.errors import CutoverError, NoRolloutError, RefusedError, UnreachableError
+from cutover.errors import CutoverError, NoRolloutError, RefusedError, TrafficError, UnreachableError
 from cutover.rollout import machine
 from cutover.rollout.effects import (
     KeepCopy,
@@ -29,7 +29,7 @@ from cutover.traffic.split import Share
 from outputs.release import Track
 
 TRACKS: tuple[Track, ...] = ("candidate", "stable")
-RECORD, COPY, FLAGS, TASKS, NOTICE, JOURNAL = "record", "copy", "flags", "tasks", "notice", "journal"
+RECORD, COPY, WEIGHT, FLAGS, TASKS, NOTICE, JOURNAL = "record", "copy", "weight", "flags", "tasks", "notice", "journal"
 """What a turn may leave, and the journal names unless it is itself left; flags with their track after a space."""
 
 
@@ -55,7 +55,7 @@ def change(turn: Callable[[Record], Record], *, anew: bool = False) -> Steps[Tur
     A turn into another state sets the weight, and one that begins its state `anew`; every other may only lower it.
     People are told of another state, and of a hold, a reason more of it, and its end.
     Raises what `turn` refuses, ConflictError when another was quicker, UnreachableError when the record or the flags of
-    a rise cannot be read or written, TrafficError when the weight cannot be set.
+    a rise cannot be read or written, TrafficError when a weight that may rise cannot be set.
     """
     kept = yield from current()
     record = turn(kept.record)
@@ -141,12 +141,20 @@ def _set(record: Record, left: dict[str, None]) -> Steps[RefusedError | None]:
 
 
 def _lower(record: Record, left: dict[str, None]) -> Steps[None]:
-    """The weight where it is above the record's, then flags and tasks. Who has put a newer one in force lowers it."""
-    routed: Share = yield ReadWeight()
-    if routed.weight > record.weight:
-        try:
+    """The weight where it is above the record's, then flags and tasks. Who has put a newer one in force lowers it.
+
+    A weight that cannot be read or lowered is noted as left; then a record that gives the candidate a share writes no
+    flags: it may have been taken back.
+    """
+    try:
+        routed: Share = yield ReadWeight()
+        if routed.weight > record.weight:
             yield SetWeight(record)
-        except RefusedError:
+    except RefusedError:
+        return
+    except TrafficError:
+        left[WEIGHT] = None
+        if record.weight:
             return
     yield from write_flags(record, left)
 

@@ -5,6 +5,7 @@ The traffic comes first. What cannot be reached after it is left to the next tic
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from cutover.errors import CutoverError, RefusedError, TrafficError, UnreachableError
@@ -15,14 +16,16 @@ from cutover.rollout.effects import (
     ConflictError,
     Kept,
     ReadCopy,
+    ReadJournal,
     ReadRecord,
     ReadWeight,
     Steps,
     TakeBack,
+    WriteDown,
     WriteRecord,
 )
 from cutover.rollout.record import Last, Record, State
-from cutover.rollout.steps import RECORD, Turn
+from cutover.rollout.steps import RECORD, WEIGHT, Turn
 from cutover.traffic.split import Mark, Share
 
 TRIES = 5
@@ -60,8 +63,8 @@ def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
 
     A rollout that what routes has as taken back is written down as that, as this machine's copy knows it, else as
     this tick's. The weight is lowered to the record's and never raised: that is a verb's. Returns the record; while
-    it cannot be read the copy of this machine, and nothing is changed; None where there was no rollout. Raises why it
-    cannot be read where there is no copy: then nobody watches.
+    it cannot be read the copy of this machine; None where there was no rollout. While either it or what routes cannot
+    be read nothing is changed. Raises why it cannot be read where there is no copy: then nobody watches.
     """
     copy: Record | None = None
     try:
@@ -74,7 +77,11 @@ def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
     if kept is None:
         return None
     record, left = kept.record, dict[str, None]()
-    routed: Share = yield ReadWeight()
+    try:
+        routed: Share = yield ReadWeight()
+    except TrafficError:
+        yield from _weight_left(record)
+        return record
     taken = record.state.running and record.id in routed.taken_back
     if taken:
         copy = yield ReadCopy()
@@ -86,6 +93,14 @@ def catch_up(at: datetime, last: Last) -> Steps[Record | None]:
     if turn.record.state is State.ROLLED_BACK and turn.record.mock_queue and not turn.left:
         turn = yield from _drain(turn)
     return turn.record
+
+
+def _weight_left(record: Record) -> Steps[None]:
+    """Has the journal say that the weight could not be read, beside what it says already."""
+    journal: tuple[str, ...] = yield ReadJournal()
+    if WEIGHT not in journal:
+        with suppress(CutoverError):
+            yield WriteDown(record, (*journal, WEIGHT))
 
 
 def _drain(turn: Turn) -> Steps[Turn]:

@@ -139,7 +139,8 @@ class Model:
         may_fail = world.faults > 0
         failed = world._replace(faults=world.faults - 1, disturbed=True) if may_fail else world
         if world.failing and isinstance(effect, world.failing):
-            yield Went(("error", UNREADABLE if isinstance(effect, effects.ReadRecord) else AWAY), world)
+            unread = {effects.ReadRecord: UNREADABLE, effects.ReadWeight: TRAFFIC}
+            yield Went(("error", unread.get(type(effect), AWAY)), world)
             return
         match effect:
             case effects.ReadRecord() | effects.WriteRecord() if world.away:
@@ -178,6 +179,8 @@ class Model:
                 if may_fail and not half:
                     yield Went(("error", TRAFFIC), failed)
                     yield Went(("error", TRAFFIC), routes(failed, record, half).world)
+                    if takes:  # and no latch
+                        yield Went(("error", TRAFFIC), failed._replace(weight=0))
             case effects.Answers():
                 yield Went(("value", True), world)
             case effects.WriteFlags(track, flags):

@@ -93,6 +93,7 @@ MUST_MEET = {
     "a rise was refused after a rollback",
     "a rollback was possible",
     "a rollback was possible while all else fails",
+    "a rollback was possible while what routes cannot be read",
     "a rollback was refused by name",
     "a tick ended the draining",
     "a tick lowered the weight",

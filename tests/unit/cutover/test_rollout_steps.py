@@ -139,6 +139,29 @@ def test_a_tick_without_the_bucket_has_the_copy_and_changes_nothing(trouble: dic
     assert (made.weight, made.flags) == (50, {})
 
 
+@pytest.mark.parametrize("journal", [(), ("record", "notice")])
+def test_a_tick_that_cannot_read_what_routes_changes_nothing_and_writes_that_down(journal: tuple[str, ...]) -> None:
+    """What runs may have been taken back meanwhile, and its flags with it."""
+    made = world(weight=50, flags={}, journal=journal, away=(effects.ReadWeight,))
+
+    assert tick(made) == tick(made) == made.written
+    assert (made.weight, made.flags, made.told, made.journal) == (50, {}, [], (*journal, "weight"))
+
+
+@pytest.mark.parametrize("away", [effects.ReadWeight, effects.SetWeight])
+def test_a_hold_whose_weight_cannot_be_lowered_is_told_and_a_tick_lowers_it(away: type[Effect]) -> None:
+    made = world(weight=50, flags={}, away=(away,))
+
+    turn = Run(made)(steps.change(lambda now: machine.held(now, "orders are late", LAST)))
+    assert (turn.left, made.journal, made.told) == (("weight",), ("weight",), [State.CANARY])
+    assert (made.weight, made.flags) == (50, {})
+
+    made.away = ()
+    tick(made)
+    assert (made.weight, made.journal) == (10, ())
+    assert made.flags == {track: turn.record.flags(track) for track in steps.TRACKS}
+
+
 def test_a_tick_before_the_first_rollout_has_nothing_to_do() -> None:
     assert tick(MemoryWorld()) is None
 

@@ -27,6 +27,17 @@ def test_a_gate_that_failed_takes_the_traffic_back_and_is_named() -> None:
     assert made.world.told == [State.ROLLED_BACK]
 
 
+def test_a_gate_that_failed_takes_the_traffic_back_while_nobody_can_read_what_routes() -> None:
+    made = desk(State.STAGED, ERRORS)
+    made.world.away = (effects.ReadWeight,)
+
+    ticked = made.control.tick()
+
+    assert ticked.record
+    assert (ticked.record.state, ticked.left) == (State.ROLLED_BACK, ("weight",))
+    assert (made.world.weight, made.world.told) == (0, [State.ROLLED_BACK])
+
+
 @pytest.mark.parametrize(
     "says",
     [

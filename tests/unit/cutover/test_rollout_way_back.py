@@ -60,6 +60,32 @@ def test_what_a_rollback_cannot_reach_is_in_the_journal_and_a_tick_goes_on_with_
     assert set(made.told) == {State.ROLLED_BACK}
 
 
+def unread_after(kind: type[Effect], made: MemoryWorld) -> MemoryWorld:
+    """The world, in which nobody can read what routes from the first effect of a kind on."""
+
+    def meanwhile(effect: Effect) -> None:
+        if isinstance(effect, kind):
+            made.away = (effects.ReadWeight,)
+
+    made.meanwhile = meanwhile
+    return made
+
+
+def test_a_split_that_cannot_be_read_after_the_traffic_is_back_ends_no_rollback_half_done() -> None:
+    made = unread_after(effects.TakeBack, world(State.PRODUCTION))
+
+    turn, _ = roll_back(made)
+
+    assert (made.weight, turn.left, made.journal) == (0, ("weight",), ("weight",))
+    assert made.written == turn.record == made.copy
+    assert made.flags == {track: turn.record.flags(track) for track in steps.TRACKS}
+    assert {flags.cleanup_dry_run for flags in made.flags.values()} == {True}
+    assert made.told == [State.ROLLED_BACK]
+    made.away, made.meanwhile = (), lambda _effect: None
+    tick(made)
+    assert (made.journal, made.told) == ((), [State.ROLLED_BACK])
+
+
 @pytest.mark.parametrize("unreadable", [False, True])
 def test_a_rollback_without_copy_and_bucket_says_so(unreadable: bool) -> None:
     with pytest.raises(UnreachableError):
