@@ -93,7 +93,7 @@ def against_candidate(guarded: Guarded, seen: Seen) -> str | None:
     if now and now.draining:
         return (
             f"rollout {now.id} was rolled back, and the candidate's worker still delivers what it has accepted: wait "
-            f"until cutover status -s {base} says that nothing is left; {_or_by_name(guarded)}"
+            f"until nothing is left, cutover status -s {base} counts it; {_or_by_name(guarded)}"
         )
     if seen.weight is None and seen.records is None:
         return (
@@ -157,5 +157,9 @@ def _or_by_name(guarded: Guarded) -> str:
 
 
 def _by_name_way(guarded: Guarded) -> str:
-    key = "web-next:rollout.mayReplace"
-    return f"let it through by name, pulumi config set --path {key} {guarded.release[:NAMED]} -s {guarded.stack} and up"
+    return f"let it through by name, {by_name(guarded.release, guarded.stack)} and up"
+
+
+def by_name(release: str, stack: str) -> str:
+    """The command that names the release as one that may be changed or taken away all the same."""
+    return f"pulumi config set --path web-next:rollout.mayReplace {release[:NAMED]} -s {stack}"

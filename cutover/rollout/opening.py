@@ -5,15 +5,16 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutover import aws
-from cutover.errors import NoRolloutError, NotPreparedError, RefusedError, UnreachableError
+from cutover.errors import CutoverError, NoRolloutError, NotPreparedError, RefusedError, UnreachableError
 from cutover.evidence.bucket import RecordsBucket
 from cutover.rollout.controller import Controller, Ticked
-from cutover.rollout.effects import ReadJournal
+from cutover.rollout.effects import Accepted, ReadJournal
 from cutover.rollout.record import Record, State, Targets
 from cutover.rollout.store import LOCAL, Copy, Store
 from cutover.rollout.world import RealWorld
@@ -81,8 +82,6 @@ def shown(control: Controller) -> Status:
 
     Raises NoRolloutError without a rollout, UnreachableError where neither bucket nor copy says whether there is one.
     """
-    from cutover.rollout.status import Routes, Status
-
     world = control.world
     assert isinstance(world, RealWorld)
     try:
@@ -94,22 +93,35 @@ def shown(control: Controller) -> Status:
     if record is None:
         raise NoRolloutError(f"there is no rollout on {control.stack}: begin one, cutover canary -s {control.stack}")
     judgement = control.judge(record) if record.phase and record.way_back else None
-    return Status.of(record, Routes.of(world.split), control.now(), judgement, world.do(ReadJournal()))
+    return status_of(control, record, judgement, world.do(ReadJournal()))
 
 
 def reported(control: Controller, ticked: Ticked) -> Status | None:
     """Where the rollout is after a tick, None without one; brings its page up to date, and once it is over its pack."""
     from cutover.rollout.report import Report
-    from cutover.rollout.status import Routes, Status
 
     if ticked.record is None:
         return None
     world = control.world
     assert isinstance(world, RealWorld)
-    left = world.do(ReadJournal())
-    status = Status.of(ticked.record, Routes.of(world.split), control.now(), ticked.judgement, left)
+    status = status_of(control, ticked.record, ticked.judgement, world.do(ReadJournal()))
     Report(world.copy, RecordsBucket.of(world.targets.places, aws.HURRIED)).update(ticked.record, status)
     return status
+
+
+def status_of(control: Controller, record: Record, judgement: Judgement | None, left: Sequence[str]) -> Status:
+    """The status of a record, with what routes read back, and what is left of what a candidate that was rolled back has
+    accepted."""
+    from cutover.rollout.status import Routes, Status
+
+    world, accepted = control.world, None
+    assert isinstance(world, RealWorld)
+    if record.draining:
+        try:
+            accepted = world.do(Accepted())
+        except CutoverError as error:
+            accepted = error
+    return Status.of(record, Routes.of(world.split), control.now(), judgement, left, accepted)
 
 
 def whoever() -> str:

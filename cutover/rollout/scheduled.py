@@ -8,11 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cutover.rollout.journal import BucketJournal
-from cutover.rollout.opening import opened, records_in
+from cutover.rollout.opening import opened, records_in, status_of
 from cutover.rollout.record import Targets
-from cutover.rollout.status import Routes, Status
+from cutover.rollout.status import Status
 from cutover.rollout.store import Store
-from cutover.rollout.world import RealWorld
 
 BY = "the schedule"
 
@@ -36,6 +35,4 @@ def _ticked(stack: str, targets: Targets, journal: BucketJournal) -> Status | No
         ticked = control.tick()
         if ticked.record is None:
             return None
-        world = control.world
-        assert isinstance(world, RealWorld)
-        return Status.of(ticked.record, Routes.of(world.split), control.now(), ticked.judgement, ticked.left)
+        return status_of(control, ticked.record, ticked.judgement, ticked.left)

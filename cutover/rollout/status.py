@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
-from cutover.errors import TrafficError
+from cutover.errors import CutoverError, TrafficError
 from cutover.gates.judgement import Judgement
+from cutover.rollout.guard import by_name
 from cutover.rollout.machine import UPWARD, VERBS
 from cutover.rollout.record import Last, Record, State
 from cutover.traffic.split import Share, TrafficSplit
@@ -59,7 +60,8 @@ class Hint(Shape):
 @dataclass(frozen=True, kw_only=True)
 class Status(Shape):
     """A rollout `at` a time. `weight` is the record's, and where `routes` differs that counts. `until` is when the
-    phase has been held; `why` says in a line why it does not go on, `left` what could not be reached."""
+    phase has been held; `why` says in a line why it does not go on, `left` what could not be reached, `draining` that
+    the worker of a candidate that was rolled back still delivers, None where it does not."""
 
     schema: Literal[1] = 1
     at: datetime
@@ -79,6 +81,7 @@ class Status(Shape):
     why: str
     hints: Sequence[Hint]
     left: Sequence[str]
+    draining: str | None = None
     last: Last
 
     @classmethod
@@ -89,8 +92,10 @@ class Status(Shape):
         at: datetime,
         judgement: Judgement | None = None,
         left: Sequence[str] = (),
+        accepted: int | CutoverError | None = None,
     ) -> Self:
-        """The status that follows from the record, what routes, and the newest judgement of its phase."""
+        """The status that follows from the record, what routes, and the newest judgement of its phase. `accepted` is
+        how many alerts wait that the candidate has accepted, or why nobody can say, where the record is draining."""
         on = record.state in (State.CANARY, State.STAGED, State.PRODUCTION)
         return cls(
             at=at,
@@ -108,8 +113,9 @@ class Status(Shape):
             judgement=judgement if on else None,
             until=at + timedelta(seconds=judgement.remaining) if on and judgement else None,
             why=_why(record, routes, judgement if on else None),
-            hints=list(_hints(record, routes, judgement if on else None)),
+            hints=list(_hints(record, routes, judgement if on else None, accepted)),
             left=list(left),
+            draining=_draining(record, accepted),
             last=record.last,
         )
 
@@ -160,7 +166,19 @@ def _why(record: Record, routes: Routes, judgement: Judgement | None) -> str:
     }.get(record.state, "no gate has been judged yet")
 
 
-def _hints(record: Record, routes: Routes, judgement: Judgement | None) -> Iterator[Hint]:
+def _draining(record: Record, accepted: int | CutoverError | None) -> str | None:
+    """That the candidate's worker still delivers, as far as somebody can count it."""
+    if not record.draining:
+        return None
+    if isinstance(accepted, CutoverError):
+        return f"nobody can count what the candidate still delivers: {accepted}"
+    left = "" if accepted is None else f", {accepted} left"
+    return f"the candidate's worker still delivers what it has accepted{left}"
+
+
+def _hints(
+    record: Record, routes: Routes, judgement: Judgement | None, accepted: int | CutoverError | None
+) -> Iterator[Hint]:
     """What may be typed next, the likeliest first."""
 
     def typed(verb: str, what: str) -> Hint:
@@ -186,6 +204,9 @@ def _hints(record: Record, routes: Routes, judgement: Judgement | None) -> Itera
             if record.cleanup_locked:
                 yield typed("resume --cleanup", "lets the clean-up jobs delete again")
             yield typed("canary", "begins a new rollout")
+            if record.draining and isinstance(accepted, CutoverError):
+                gone = record.releases.candidate
+                yield Hint(command=by_name(gone.digest, gone.stack), what="then up and destroy, where it stays away")
         case _ if record.hold and one_way:
             yield typed("resume", "goes on, once the reason is gone")
             yield by_hand(f"although it does not survive {one_way}")

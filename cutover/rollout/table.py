@@ -60,6 +60,8 @@ def _lines(status: Status) -> Iterator[str]:
     yield f"  last      {status.last.verb} by {status.last.by}{gate}{why}"
     if status.left:
         yield f"  left      {', '.join(status.left)}; cutover tick -s {status.stack} goes on with it"
+    if status.draining:
+        yield f"  delivers  {status.draining}"
     for number, hint in enumerate(status.hints):
         yield f"  {'' if number else 'next':<9} {hint.command}  ({hint.what})"
     yield f"  page      {LOCAL}/{status.stack}/index.html  rollout {status.id}, revision {status.revision}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from cutover.commands.app import main
 from cutover.errors import NoRolloutError, NotPreparedError, RefusedError, StackMissingError
 from cutover.rollout import opening
+from cutover.rollout.pinned import Pinned
 from cutover.rollout.record import State
 from cutover.stacks import outputs
 from infra.naming import Names
@@ -51,6 +53,26 @@ def test_status_shows_what_the_bucket_has(prod: OnAws, capsys: pytest.CaptureFix
 
     assert capsys.readouterr().out.startswith("  STAGED AT 50 %")
     assert prod.weight == 50
+
+
+@pytest.mark.parametrize(
+    ("queue", "says"),
+    [
+        (b'{"pending": 3, "_mock": false}', "the candidate's worker still delivers what it has accepted, 3 left"),
+        (b'{"pending": 3, "_mock": true}', "nobody can count what the candidate still delivers: the queues of"),
+    ],
+    ids=["counted", "Redis away"],
+)
+def test_status_says_what_a_candidate_that_was_rolled_back_still_delivers(
+    prod: OnAws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, queue: bytes, says: str
+) -> None:
+    prod.begun(State.ROLLED_BACK, draining=True)
+    monkeypatch.setattr(Pinned, "_get", lambda _self, _path: (200, queue))
+
+    main(["status", "-s", "prod", "--records", prod.bucket])
+    assert f"  delivers  {says}" in capsys.readouterr().out
+    main(["status", "-s", "prod", "--records", prod.bucket, "--json"])
+    assert json.loads(capsys.readouterr().out)["draining"].startswith(says)
 
 
 @pytest.mark.parametrize("verb", ["rollback", "status"])

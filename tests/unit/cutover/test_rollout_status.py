@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from cutover.errors import TrafficError
+from cutover.errors import TrafficError, UnreachableError
 from cutover.rollout.machine import VERBS
 from cutover.rollout.record import Record
 from cutover.rollout.status import Routes, Status
@@ -163,6 +163,28 @@ def test_a_gate_says_what_it_has_seen_and_what_it_needs() -> None:
 
 def test_what_could_not_be_reached_is_named_with_what_goes_on_with_it() -> None:
     assert "  left      flags candidate; cutover tick -s local goes on with it" in table(named("other weight").status)
+
+
+def test_what_a_candidate_that_was_rolled_back_still_delivers_is_told_until_nothing_is_left() -> None:
+    back = replace(named("rolled back").record, draining=True)
+    status = Status.of(back, Routes(weight=0), back.since, accepted=3)
+
+    assert status.draining == "the candidate's worker still delivers what it has accepted, 3 left"
+    assert f"  delivers  {status.draining}" in table(status).splitlines()
+    assert status.output()["draining"] == status.draining
+    over = Status.of(replace(back, draining=False), Routes(weight=0), back.since)
+    assert over.draining is None
+    assert "delivers" not in table(over)
+
+
+def test_where_nobody_can_count_what_is_left_that_is_told_with_the_way_out_by_name() -> None:
+    back = replace(named("rolled back").record, draining=True)
+    status = Status.of(back, Routes(weight=0), back.since, accepted=UnreachableError("candidate does not say"))
+    lines, gone = table(status).splitlines(), back.releases.candidate
+
+    assert "  delivers  nobody can count what the candidate still delivers: candidate does not say" in lines
+    name = f"pulumi config set --path web-next:rollout.mayReplace {gone.digest[:16]} -s {gone.stack}"
+    assert any(name in line for line in lines)
 
 
 def test_figures_have_the_digits_that_matter() -> None:
