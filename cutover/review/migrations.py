@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cutover.errors import NotPreparedError
+from cutover.errors import CutoverError, NotPreparedError
 from cutover.review.steps import Step
 from cutover.schema.statements import outside_parentheses, statements
 from outputs.schema import applied_checksums
 
 _NAME = r"(?:IF (?:NOT )?EXISTS )?(?:ONLY )?(?P<table>\S+)"
+_NAMES = r"(?:IF EXISTS )?(?P<table>(?:ONLY )?\S+(?: , (?:ONLY )?\S+)*)"
+_INDEXES = "SHARE with ACCESS EXCLUSIVE on its indexes"
 _MODES = (
     (re.compile(rf"ALTER TABLE {_NAME} .*\bFOREIGN KEY\b"), "SHARE ROW EXCLUSIVE"),
     (
@@ -26,18 +28,41 @@ _MODES = (
     (re.compile(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY .*?\bON (?:ONLY )?(?P<table>\S+)"), "SHARE UPDATE EXCLUSIVE"),
     (re.compile(r"CREATE (?:UNIQUE )?INDEX .*?\bON (?:ONLY )?(?P<table>\S+)"), "SHARE"),
     (re.compile(r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*?\bON (?P<table>\S+)"), "SHARE ROW EXCLUSIVE"),
-    (re.compile(rf"DROP (?:TABLE|VIEW|MATERIALIZED VIEW) {_NAME}"), "ACCESS EXCLUSIVE"),
-    (re.compile(r"DROP INDEX CONCURRENTLY (?:IF EXISTS )?(?P<table>\S+)"), "SHARE UPDATE EXCLUSIVE"),
-    (re.compile(r"DROP (?:INDEX|TRIGGER) (?:IF EXISTS )?(?:\S+ ON )?(?P<table>\S+)"), "ACCESS EXCLUSIVE"),
-    (re.compile(rf"TRUNCATE (?:TABLE )?{_NAME}"), "ACCESS EXCLUSIVE"),
-    (re.compile(r"LOCK (?:TABLE )?(?P<table>\S+) IN (?P<mode>[A-Z ]+) MODE"), ""),
-    (re.compile(rf"(?:INSERT INTO|DELETE FROM|UPDATE) {_NAME}"), "ROW EXCLUSIVE"),
+    (re.compile(r"CREATE (?:OR REPLACE )?RULE \S+ AS ON \w+ TO (?P<table>\S+)"), "ACCESS EXCLUSIVE"),
+    (re.compile(rf"DROP (?:TABLE|VIEW|MATERIALIZED VIEW) {_NAMES}"), "ACCESS EXCLUSIVE"),
+    (re.compile(r"(?:DROP INDEX|REINDEX \w+) CONCURRENTLY (?:IF EXISTS )?(?P<table>\S+)"), "SHARE UPDATE EXCLUSIVE"),
+    (re.compile(r"REINDEX INDEX (?P<table>\S+)"), "ACCESS EXCLUSIVE"),
+    (re.compile(r"REINDEX \w+ (?P<table>\S+)"), _INDEXES),
+    (re.compile(rf"DROP INDEX {_NAMES}"), "ACCESS EXCLUSIVE"),
+    (
+        re.compile(r"(?:DROP|ALTER) (?:TRIGGER|RULE|POLICY) (?:IF EXISTS )?\S+ ON (?P<table>\S+)"),
+        "ACCESS EXCLUSIVE",
+    ),
+    (re.compile(rf"TRUNCATE (?:TABLE )?{_NAMES}"), "ACCESS EXCLUSIVE"),
+    (re.compile(rf"LOCK (?:TABLE )?{_NAMES} IN (?P<mode>[A-Z ]+) MODE"), ""),
+    (re.compile(rf"LOCK (?:TABLE )?{_NAMES}"), "ACCESS EXCLUSIVE"),
+    (re.compile(rf"(?:CLUSTER|VACUUM FULL|REFRESH MATERIALIZED VIEW(?! CONCURRENTLY)) {_NAME}"), "ACCESS EXCLUSIVE"),
     (re.compile(r"CREATE POLICY \S+ ON (?P<table>\S+)"), "ACCESS EXCLUSIVE"),
 )
 """The table-level lock of each statement, after chapter 13.3 of Postgres 17's manual; the first that fits."""
-_STOPS = {"ACCESS EXCLUSIVE": "reads and writes", "SHARE ROW EXCLUSIVE": "writes", "SHARE": "writes"}
-_MAKES = re.compile(r"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(?P<table>\S+)")
+_OTHERS = (
+    (re.compile(r"\bREFERENCES (?P<table>\S+)"), "SHARE ROW EXCLUSIVE"),
+    (re.compile(r"\bPARTITION OF (?P<table>\S+)"), "ACCESS EXCLUSIVE"),
+    (re.compile(r"\b(?:ATTACH|DETACH) PARTITION (?P<table>\S+)"), "ACCESS EXCLUSIVE"),
+)
+"""The locks that CREATE TABLE and ALTER TABLE take on tables beside their own."""
+_STOPS = {
+    "ACCESS EXCLUSIVE": "reads and writes",
+    _INDEXES: "reads and writes",
+    "EXCLUSIVE": "writes",
+    "SHARE ROW EXCLUSIVE": "writes",
+    "SHARE": "writes",
+}
+"""What waits behind each lock, the strongest first."""
+_MAKES = re.compile(r"CREATE (?:UNLOGGED |TEMP |TEMPORARY )?TABLE (?:IF NOT EXISTS )?(?P<table>\S+)")
 _OPAQUE = re.compile(r"(DO|CALL|SELECT) ")
+LINT_SECONDS = 30.0
+"""A file takes squawk milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +77,7 @@ class Pending:
 
 
 def pending(steps: Iterable[Step], folder: Path) -> list[Pending]:
-    """What the preview would apply of the folder's files. Raises NotPreparedError as `lint` does."""
+    """What the preview would apply of the folder's files. Raises what `lint` does."""
     each = list(steps)
     before, after = (
         applied_checksums({"type": step.type, "inputs": getattr(step, side)} for step in each if getattr(step, side))
@@ -72,23 +97,42 @@ def pending(steps: Iterable[Step], folder: Path) -> list[Pending]:
 
 
 def lint(files: list[Path]) -> dict[str, list[str]]:
-    """What squawk has against the files, by their names. Raises NotPreparedError where there is no squawk."""
+    """What squawk has against the files, by their names. Raises NotPreparedError where there is no squawk, CutoverError
+    where it does not come to a finding."""
     if not files:
         return {}
     try:
         done = subprocess.run(
-            ["squawk", "--reporter", "json", *map(str, files)], capture_output=True, text=True, check=False
+            ["squawk", "--reporter", "json", *map(str, files)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LINT_SECONDS,
         )
     except FileNotFoundError:
         raise NotPreparedError(
             "squawk is not installed, which reads migrations: pip install -r requirements.txt"
         ) from None
-    found: list[Mapping[str, Any]] = json.loads(done.stdout or "[]")
-    said: dict[str, list[str]] = {}
+    except subprocess.TimeoutExpired:
+        raise CutoverError(
+            f"squawk has not read the migrations in {LINT_SECONDS:g} s: try tests/lint squawk, which reads them all"
+        ) from None
+    found = _found(done.stdout)
+    if found is None or (done.returncode and not found):
+        why = f" ({said})" if (said := done.stderr.strip().partition("\n")[0]) else ""
+        raise CutoverError(f"squawk ended with {done.returncode} and named nothing{why}: try tests/lint squawk")
+    against: dict[str, list[str]] = {}
     for one in found:
         line = f"line {int(one['line']) + 1}: {one['message']} ({one['rule_name']})"
-        said.setdefault(Path(one["file"]).name, []).append(line)
-    return said
+        against.setdefault(Path(one["file"]).name, []).append(line)
+    return against
+
+
+def _found(text: str) -> list[Mapping[str, Any]] | None:
+    try:
+        return list(json.loads(text))
+    except ValueError:
+        return None
 
 
 def locks(sql: str) -> list[str]:
@@ -98,25 +142,26 @@ def locks(sql: str) -> list[str]:
     strongest: dict[str, str] = {}
     opaque = False
     for words in statements(sql):
-        text = " ".join(words)
-        if made := _MAKES.match(text):
+        if made := _MAKES.match(" ".join(words)):
             new.add(made["table"])
-            continue
-        opaque = opaque or bool(_OPAQUE.match(text))
-        if (found := _lock(" ".join(outside_parentheses(words)))) and found[0] not in new:
-            table, mode = found
-            modes = (*_STOPS, "SHARE UPDATE EXCLUSIVE", "ROW EXCLUSIVE")
-            strongest[table] = min(
-                strongest.get(table, mode), mode, key=lambda one: modes.index(one) if one in modes else 9
-            )
-    lines = [
-        f"{table.lower()}: {mode}, which stops {_STOPS[mode]}" for table, mode in strongest.items() if mode in _STOPS
-    ]
+        opaque = opaque or bool(_OPAQUE.match(" ".join(words)))
+        for table, mode in _locks(words):
+            if mode in _STOPS and table not in new:
+                strongest[table] = min(strongest.get(table, mode), mode, key=list(_STOPS).index)
+    lines = [f"{table.lower()}: {mode}, which stops {_STOPS[mode]}" for table, mode in strongest.items()]
     return [*lines, *(["what its DO blocks and calls lock cannot be read here"] if opaque else [])]
 
 
-def _lock(text: str) -> tuple[str, str] | None:
-    for pattern, mode in _MODES:
-        if found := pattern.match(text):
-            return found["table"], mode or found["mode"]
-    return None
+def _locks(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Each table that a statement locks, and how."""
+    text = " ".join(outside_parentheses(words))
+    altered = re.match(rf"ALTER TABLE {_NAME} ", text)
+    first, *more = text.split(" , ") if altered else [text]
+    for action in (first, *(f"{altered[0]}{each}" for each in more if altered)):
+        for pattern, mode in _MODES:
+            if found := pattern.match(action):
+                yield from ((one.removeprefix("ONLY "), mode or found["mode"]) for one in found["table"].split(" , "))
+                break
+    if altered or _MAKES.match(text):
+        for pattern, mode in _OTHERS:
+            yield from ((found["table"], mode) for found in pattern.finditer(" ".join(words)))

@@ -12,7 +12,7 @@ import pytest
 
 from cutover.commands.app import main
 from cutover.errors import CutoverError
-from cutover.review import dangers, engine, review
+from cutover.review import dangers, engine, migrations, review
 from cutover.review.dangers import STATEFUL
 from cutover.review.engine import compared
 from cutover.review.migrations import locks
@@ -183,6 +183,9 @@ def test_a_migration_that_was_applied_with_another_content_is_red() -> None:
     assert "007_outbox_note.sql was applied with another content: write the next migration" in reviewed(read(each)).red
 
 
+ALL, ROWS = "ACCESS EXCLUSIVE, which stops reads and writes", "SHARE ROW EXCLUSIVE, which stops writes"
+
+
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
@@ -194,17 +197,60 @@ def test_a_migration_that_was_applied_with_another_content_is_red() -> None:
         ),
         ("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (id);", []),
         ("ALTER TABLE a VALIDATE CONSTRAINT c;", []),
-        ("ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c (id);", ["a: SHARE ROW EXCLUSIVE, which stops writes"]),
+        ("ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c (id);", [f"a: {ROWS}", f"c: {ROWS}"]),
         ("CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f();", ["a: SHARE ROW EXCLUSIVE, which stops writes"]),
         ("DROP TABLE IF EXISTS a;", ["a: ACCESS EXCLUSIVE, which stops reads and writes"]),
         ("TRUNCATE a;", ["a: ACCESS EXCLUSIVE, which stops reads and writes"]),
         ("INSERT INTO a VALUES (1); GRANT SELECT ON a TO r;", []),
         ("LOCK TABLE a IN SHARE MODE;", ["a: SHARE, which stops writes"]),
+        ("CREATE TABLE a_1 PARTITION OF a FOR VALUES FROM (1) TO (2); DROP TABLE a_1;", [f"a: {ALL}"]),
+        ("CREATE TABLE a (id int) PARTITION BY RANGE (id); CREATE TABLE b PARTITION OF a DEFAULT;", []),
+        ("ALTER TABLE a ATTACH PARTITION b DEFAULT;", [f"b: {ALL}"]),
+        ("ALTER TABLE a DETACH PARTITION b;", [f"a: {ALL}", f"b: {ALL}"]),
+        ("CREATE TABLE a (b int REFERENCES c (id), d int REFERENCES public.e);", [f"c: {ROWS}", f"public.e: {ROWS}"]),
+        ("CREATE TABLE a (id int, up int, FOREIGN KEY (up) REFERENCES a (id));", []),
+        ("ALTER TABLE a ADD b int REFERENCES c (id);", [f"a: {ALL}", f"c: {ROWS}"]),
+        ("ALTER TABLE a VALIDATE CONSTRAINT c, ADD FOREIGN KEY (b) REFERENCES a (id), ADD d int;", [f"a: {ALL}"]),
+        ("GRANT REFERENCES ON a TO r;", []),
+        ("REINDEX TABLE a;", ["a: SHARE with ACCESS EXCLUSIVE on its indexes, which stops reads and writes"]),
+        ("REINDEX (VERBOSE) INDEX i;", [f"i: {ALL}"]),
+        ("REINDEX TABLE CONCURRENTLY a;", []),
+        ("CREATE OR REPLACE RULE r AS ON INSERT TO a DO INSTEAD NOTHING;", [f"a: {ALL}"]),
+        ("DROP RULE r ON a; ALTER POLICY p ON b USING (true);", [f"a: {ALL}", f"b: {ALL}"]),
+        ("DROP TABLE a, b CASCADE; TRUNCATE ONLY c, d;", [f"{one}: {ALL}" for one in "abcd"]),
+        (
+            "LOCK a; LOCK TABLE ONLY b, c IN EXCLUSIVE MODE NOWAIT;",
+            [f"a: {ALL}", "b: EXCLUSIVE, which stops writes", "c: EXCLUSIVE, which stops writes"],
+        ),
+        ("CLUSTER a USING i; VACUUM FULL b; REFRESH MATERIALIZED VIEW c;", [f"{one}: {ALL}" for one in "abc"]),
         ("DO $$ BEGIN PERFORM 1; END $$;", ["what its DO blocks and calls lock cannot be read here"]),
     ],
 )
 def test_the_locks_of_a_migration_are_those_that_postgres_takes(sql: str, expected: list[str]) -> None:
     assert locks(sql) == expected
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        ("echo 'a panic' >&2; exit 101", "squawk ended with 101 and named nothing (a panic)"),
+        ("echo '[{'; exit 1", "squawk ended with 1 and named nothing"),
+        ("echo '[]'; exit 1", "squawk ended with 1 and named nothing"),
+        ("exit 0", "squawk ended with 0 and named nothing"),
+        ("exec sleep 60", "squawk has not read the migrations in 0.2 s"),
+    ],
+)
+def test_a_linter_that_breaks_or_hangs_is_no_linter_that_finds_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str, why: str
+) -> None:
+    (tmp_path / "squawk").write_text(f"#!/bin/sh\n{says}\n")
+    (tmp_path / "squawk").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(migrations, "LINT_SECONDS", 0.2)
+
+    with pytest.raises(CutoverError) as refused:
+        reviewed(read(events("migration")))
+    assert str(refused.value).startswith(why)
 
 
 @pytest.mark.parametrize(
