@@ -110,17 +110,18 @@ def differences(connection: psycopg.Connection, expected: str) -> list[str]:
 def _months(partitions: list[str]) -> list[str]:
     """What is wrong with the row of months: gaps, and less ahead than upkeep must keep."""
     numbers = [int(name[-7:-3]) * 12 + int(name[-2:]) - 1 for name in partitions]
-    missing = [f"audit_log_{number // 12}_{number % 12 + 1:02}" for number in _gaps(numbers)]
     today = datetime.now(UTC)
-    ahead = max(numbers, default=0) - (today.year * 12 + today.month - 1)
-    wrong = [f"{name}: there is no such partition between its neighbours" for name in missing]
+    now = today.year * 12 + today.month - 1
+    last = max(numbers, default=now)
+    missing = sorted(set(range(min([*numbers, now]), last)) - set(numbers))
+    ahead = last - now
+    wrong = [
+        f"audit_log_{number // 12}_{number % 12 + 1:02}: there is no such partition, and there are later ones"
+        for number in missing
+    ]
     if ahead < _LEAST_RUNWAY:
         wrong.append(f"audit_log: partitions reach {max(ahead, 0)} months ahead, {_LEAST_RUNWAY} are the least")
     return wrong
-
-
-def _gaps(numbers: list[int]) -> list[int]:
-    return sorted(set(range(min(numbers, default=0), max(numbers, default=-1) + 1)) - set(numbers))
 
 
 def _of_any_month(name: str, line: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from cutover.errors import MigrationError
-from cutover.schema import migrator
+from cutover.schema import description, migrator
 from cutover.schema.migrator import Applied, Migration
 
 COMMITTED = Path(__file__).parents[3] / "migrations"
@@ -170,6 +171,31 @@ def test_a_url_that_its_password_takes_apart_is_refused_without_any_of_it(url: s
         "the audit database's secret is not a PostgreSQL URL, or its password has a mark that is not percent-encoded: "
         "postgresql://USER:PASSWORD@HOST/audit"
     )
+
+
+@pytest.mark.parametrize(
+    ("months", "missing"),
+    [
+        ([-1, 0, 1, 2, 3], []),
+        ([0, 1, 2, 3], []),
+        ([1, 2, 3], [0]),
+        ([2, 3], [0, 1]),
+        ([-3, -1, 0, 1, 3], [-2, 2]),
+        ([-1, 1, 2, 3], [0]),
+    ],
+)
+def test_a_month_without_a_partition_is_named_also_where_it_is_this_one_and_the_first(
+    monkeypatch: pytest.MonkeyPatch, months: list[int], missing: list[int]
+) -> None:
+    today = datetime.now(UTC)
+
+    def name(ahead: int) -> str:
+        number = today.year * 12 + today.month - 1 + ahead
+        return f"audit_log_{number // 12}_{number % 12 + 1:02}"
+
+    monkeypatch.setattr(description, "describe", lambda _connection, _names: {name(each): {"x"} for each in months})
+    found = description.differences(None, "audit_log_YYYY_MM: x")  # type: ignore[arg-type]
+    assert found == [f"{name(each)}: there is no such partition, and there are later ones" for each in missing]
 
 
 def test_the_committed_migrations_load_and_begin_with_the_audit_log() -> None:
