@@ -14,7 +14,11 @@ WITH_TOOLS := . ./.local/env &&
 # A shell with a bucket of states is of AWS: it has Pulumi's official providers, and packages of the program alone.
 ON_AWS = $(filter s3://%,$(PULUMI_BACKEND_URL))
 CUTOVER = $(if $(ON_AWS),.venv/bin/python -m cutover,$(WITH_TOOLS) cutover)
-TOOLS = $(if $(ON_AWS),[ -e .venv ] || { python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements.txt; },offline/bootstrap.sh tools)
+# The copy of the requirements in the environment says which of them it has: it goes first, and comes last. A prepared
+# clone's environment is a link to one that other clones have, too.
+INSTALL = rm -f .venv/requirements.txt && python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements.txt && cp requirements.txt .venv/
+ON_AWS_TOOLS = if [ -L .venv ]; then offline/bootstrap.sh tools; else cmp -s requirements.txt .venv/requirements.txt || { $(INSTALL); }; fi
+TOOLS = $(if $(ON_AWS),$(ON_AWS_TOOLS),offline/bootstrap.sh tools)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $$OPTIONS
 
 .DEFAULT_GOAL := help

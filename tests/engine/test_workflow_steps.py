@@ -38,7 +38,7 @@ CLONED = (
         "cutover",
         "outputs",
     ),
-    *("policy", "templates", "migrations", ".venv"),
+    *("policy", "templates", "migrations", "requirements.txt"),
 )
 PULUMI, CREDENTIALS = "pulumi/actions", "aws-actions/configure-aws-credentials"
 GIVEN = {
@@ -185,6 +185,9 @@ def runner(tmp_path_factory: pytest.TempPathFactory, installed: Path, aws: Loopb
             (clone / name).symlink_to(ROOT / name)
         else:
             shutil.copy(ROOT / name, clone)
+    (clone / ".venv").mkdir()
+    for part in (*(ROOT / ".venv").iterdir(), ROOT / "requirements.txt"):
+        (clone / ".venv" / part.name).symlink_to(part)
     shutil.copytree(installed, folder / ".pulumi", symlinks=True)
     # Pulumi takes its home from the machine's list of people, and not from HOME, which are the same on a runner.
     (folder / "bin").mkdir()

@@ -60,6 +60,9 @@ def clone(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / ".github" / "steps", tmp_path / ".github" / "steps")
     doubles = {
         ".venv/bin/python": PYTHON,
+        ".venv/bin/pip": '#!/bin/sh\necho "pip $*" >>called\n[ ! -e unreachable ]\n',
+        **dict.fromkeys(("requirements.txt", ".venv/requirements.txt"), "boto3==1\n"),
+        "bin/python3": '#!/bin/sh\necho "python3 $*" >>called\n',
         "bin/gh": '#!/bin/sh\necho "gh $*" >>called\ncase "$*" in *--paginate*) cat there 2>/dev/null ;; esac\n',
         "bin/aws": AWS,
         "bin/cutover": '#!/bin/sh\necho "cutover $*" >>called\n',

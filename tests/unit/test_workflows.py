@@ -155,6 +155,38 @@ def test_what_a_person_gives_to_a_target_comes_as_it_was_typed(target: str, clon
     assert not (clone / "stolen").exists()
 
 
+def called_on_aws(clone: Path) -> list[str]:
+    """The commands of a rollback in a shell with a bucket of states."""
+    (clone / "called").unlink(missing_ok=True)
+    typed(clone, "rollback", "STACK=prod", "PULUMI_BACKEND_URL=s3://states")
+    return (clone / "called").read_text().splitlines()
+
+
+INSTALL = ["python3 -m venv .venv", "pip install -q --require-hashes -r requirements.txt"]
+ROLLBACK = "-m cutover rollback -s prod"
+
+
+def test_packages_on_aws_are_installed_for_each_pins_once_and_again_after_an_install_that_failed(clone: Path) -> None:
+    assert called_on_aws(clone) == [ROLLBACK]
+
+    (clone / "requirements.txt").write_text("boto3==2\n")
+    (clone / "unreachable").touch()
+    assert called_on_aws(clone) == INSTALL, "nothing is run with half of the packages"
+    (clone / "requirements.txt").write_text("boto3==1\n")
+    assert called_on_aws(clone) == INSTALL, "what failed has changed the packages of before"
+    (clone / "unreachable").unlink()
+    assert called_on_aws(clone) == [*INSTALL, ROLLBACK]
+    assert called_on_aws(clone) == [ROLLBACK]
+
+
+def test_on_aws_the_packages_of_a_prepared_clone_are_left_to_what_prepares_it(clone: Path) -> None:
+    (clone / ".venv" / "requirements.txt").unlink()
+    (clone / ".venv").rename(clone / "cache")
+    (clone / ".venv").symlink_to("cache")
+
+    assert called_on_aws(clone) == ["bootstrap tools", ROLLBACK], "other clones have the same"
+
+
 @pytest.mark.parametrize("target", ["smoke", "preview", "rollback", "propose"])
 def test_an_empty_stack_is_said_to_be_empty(target: str, clone: Path) -> None:
     done = typed(clone, target, "STACK=")
