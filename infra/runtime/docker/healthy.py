@@ -14,6 +14,8 @@ PAUSE_SECONDS, ANSWER_SECONDS = 0.5, 5
 """Between two looks, and what one may take."""
 HEALTHY_SECONDS = 60
 """After which a container that is not healthy has failed."""
+ENDS = 3
+"""How often Docker starts one again before it has failed: what it needs may come a moment later."""
 
 
 class UnhealthyError(Exception):
@@ -61,35 +63,41 @@ class Healthy(Resource, module="web-next", name="Healthy"):
 
 
 def _wrong(container: str, command: Sequence[str]) -> str:
-    asked = f"`{command[0]}`"
-    try:
-        done = _docker("exec", container, *command)
-    except subprocess.TimeoutExpired:
-        return f"{asked} takes over {ANSWER_SECONDS} s"
-    said = done.stdout.strip().splitlines() or ["nothing"]
-    return f"{asked} ends with {done.returncode} and says {said[-1]}" if done.returncode else ""
+    done = _docker("exec", container, *command)
+    if done is None:
+        return f"`{command[0]}` takes over {ANSWER_SECONDS} s"
+    said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
+    return f"`{command[0]}` ends with {done.returncode} and says {said[-1]}" if done.returncode else ""
 
 
 def _ended(container: str) -> str:
-    found = _docker("inspect", "--format", "{{.State.Running}} {{.State.ExitCode}}", container)
-    if found.returncode:
-        return "was removed before it was healthy"
-    running, code = found.stdout.split()
-    return "" if running == "true" else f"ended with code {code} before it was healthy"
+    """How it ended, if it did: Docker starts one that ends again, and says meanwhile that it runs."""
+    found = _docker("inspect", "--format", "{{.RestartCount}} {{.State.Running}} {{.State.ExitCode}}", container)
+    if found is None or found.returncode:
+        gone = found is not None and "no such" in found.stderr.lower()
+        return "was removed before it was healthy" if gone else ""
+    restarts, running, code = found.stdout.split()
+    if running == "true" and int(restarts) < ENDS:
+        return ""
+    return f"ended {int(restarts) + 1} times before it was healthy, the last time with code {code}"
 
 
 def _words(container: str) -> str:
-    lines = _docker("logs", "--tail", "2", container).stdout.splitlines()
+    logs = _docker("logs", "--tail", "2", container)
+    lines = (logs.stdout + logs.stderr).splitlines() if logs else []
     return " / ".join(line.strip() for line in lines if line.strip()) or "nothing"
 
 
-def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["docker", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-        timeout=ANSWER_SECONDS,
-    )
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """What the command line said, its two streams apart as it warns on the second; None where it takes too long."""
+    try:
+        return subprocess.run(
+            ["docker", *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=ANSWER_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return None
