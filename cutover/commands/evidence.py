@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cutover.commands.command import AsJson, Command, absolute, print_json, verbatim
-from cutover.errors import NoGoError, PackError
+from cutover.errors import NoGoError, PackError, UnreachableError
 
 if TYPE_CHECKING:
     from cutover.evidence.bucket import RecordsBucket
@@ -128,9 +128,13 @@ def approve(
     require_kept(bucket, found.pack)
     signer = signed.caller(document.target.places)
     given = signed.approve(bucket, document.target.digest, found.pack.id, Role(role), by, signer)
-    missing = signed.approved(bucket, document.target.digest, found.pack.id).missing
     print(f"  {given.role}: {given.by} approves web-next {document.target.version}, pack {found.pack.id[:SHORTEST_ID]}")
     print(f"  signed as {given.signer}")
+    try:
+        missing = signed.approved(bucket, document.target.digest, found.pack.id).missing
+    except UnreachableError as error:  # it is signed all the same
+        print(f"  who else has cannot be read: {error}")
+        return
     print(f"  still missing: {', '.join(missing)}" if missing else "  all three have approved")
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cutover.commands.app import main
 from cutover.errors import CutoverError, PackError, UnreachableError
@@ -17,7 +21,8 @@ from cutover.evidence.places import in_bucket, upload
 from cutover.smoke.finding import Outcome
 from cutover.stacks import outputs
 from cutover.stacks.outputs import Outputs
-from tests.support.memory_bucket import Memory
+from cutover.stacks.project import PROJECT
+from tests.support.memory_bucket import Memory, MemoryS3
 from tests.support.packs import CAVEATS, GO, NO_GO, TARGET, findings, pack, report_of
 
 SIGNER = "arn:aws:sts::123456789012:assumed-role/web-next-on-call/ada"
@@ -124,6 +129,53 @@ def test_the_commands_sign_a_pack_of_the_bucket(stack: Memory, capsys: pytest.Ca
     assert printed[1] == f"  signed as {SIGNER}"
     assert printed[2] == "  still missing: backend, frontend"
     assert printed[-1] == "  all three have approved"
+
+
+def test_whoever_may_not_read_versions_has_signed_all_the_same_and_is_told(
+    stack: Memory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listing = MemoryS3.paginate
+
+    def paginate(s3: MemoryS3, **of: str) -> list[dict[str, Any]]:
+        if s3.listed == "list_object_versions":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectVersions")
+        return listing(s3, **of)
+
+    monkeypatch.setattr(MemoryS3, "paginate", paginate)
+
+    assert sign("backend") == 0
+    assert f"approvals/{TARGET.digest}/{pack().id}/backend.json" in stack.s3.objects
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [f"  backend: Ada approves web-next 1.5.1, pack {pack().id[:12]}", f"  signed as {SIGNER}"]
+    assert printed[2].startswith("  who else has cannot be read: s3://records/approvals/")
+    assert "S3 answered AccessDenied" in printed[2]
+
+
+def test_the_runbook_gives_a_signer_the_rights_that_signing_asks_for(
+    stack: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+    put, get, listed = MemoryS3.put_object, MemoryS3.get_object, MemoryS3.paginate
+    listings = {"list_objects_v2": "ListBucket", "list_object_versions": "ListBucketVersions"}
+
+    def of(name: Callable[[MemoryS3, dict[str, Any]], str], call: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(s3: MemoryS3, **words: Any) -> Any:
+            asked.add(f"s3:{name(s3, words)}")
+            return call(s3, **words)
+
+        return noted
+
+    monkeypatch.setattr(MemoryS3, "put_object", of(lambda _s3, _words: "PutObject", put))
+    monkeypatch.setattr(
+        MemoryS3, "get_object", of(lambda _s3, words: "GetObjectVersion" if "VersionId" in words else "GetObject", get)
+    )
+    monkeypatch.setattr(MemoryS3, "paginate", of(lambda s3, _words: listings[s3.listed], listed))
+
+    assert sign("backend") == 0
+    (line,) = (
+        line for line in (PROJECT / "docs" / "runbook.md").read_text().splitlines() if "whoever signs may" in line
+    )
+    assert set(re.findall(r"s3:\w+", line)) == asked
 
 
 def test_approvals_prints_the_signed_form(stack: Memory, capsys: pytest.CaptureFixture[str]) -> None:
