@@ -16,7 +16,7 @@ from offline.machine import cache_folder
 ENGINE_SECONDS = 30.0
 OWN = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
 """Where this machine's own engine is."""
-CHOOSE = "start it, or choose another by DOCKER_HOST or docker context use"
+NEEDED = "and the local stack needs this machine's own engine, at /var/run/docker.sock"
 SYSTEMD = Path("/run/systemd/system")
 SERVICE = Path("/etc/init.d/docker")
 
@@ -36,11 +36,20 @@ def engine_version() -> str | None:
 
 
 def elsewhere() -> str | None:
-    """Returns what names another engine than this machine's own, with its value; None if nothing does."""
+    """Returns what names another engine than this machine's own, and the way out; None if nothing does.
+
+    Another one cannot be used, though it answers: the emulator listens on the gateway of the clone's network, which
+    has to be an address of this machine, and the provider asks the socket by its path.
+    """
     if host := os.environ.get("DOCKER_HOST"):
-        return None if host in OWN else f"DOCKER_HOST is {host}"
+        return None if host in OWN else f"DOCKER_HOST is {host}, {NEEDED}: unset DOCKER_HOST"
     context = docker("context", "show").stdout.strip()
-    return f"docker's context is {context}" if context not in ("", "default") else None
+    asked = ("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", context)
+    if context in ("", "default") or docker(*asked).stdout.strip() in OWN:
+        return None
+    if os.environ.get("DOCKER_CONTEXT"):
+        return f"DOCKER_CONTEXT is {context}, {NEEDED}: unset DOCKER_CONTEXT"
+    return f"docker's context is {context}, {NEEDED}: run docker context use default"
 
 
 def started_engine() -> int | None:
@@ -54,21 +63,20 @@ def started_engine() -> int | None:
 
 
 class Engine(Step):
-    """A Docker engine that answers: the one there is, else the service, else started by hand."""
+    """This machine's Docker engine: the one that answers, else the service, else started by hand."""
 
     name = "docker"
     needs = ("packages",)
 
     def check(self) -> State:
+        if named := elsewhere():
+            return State(False, named)
         version = engine_version()
-        if version:
-            return State(True, f"engine {version}")
-        named = elsewhere()
-        return State(False, "the engine does not answer" + (f"; {named}" if named else ""))
+        return State(version is not None, f"engine {version}" if version else "the engine does not answer")
 
     def act(self, job: Job) -> str:
         if named := elsewhere():
-            raise StepError(f"{named}, and no engine answers there: {CHOOSE}; none was started here")
+            raise StepError(named)
         if os.geteuid() != 0:
             last = (docker("version").stderr.strip().splitlines() or ["no answer"])[-1]
             raise StepError(

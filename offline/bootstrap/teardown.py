@@ -19,9 +19,9 @@ def down(console: Console) -> None:
     updates.require_none(ROOT)
     if ended := updates.end_left(ROOT):
         console.line("down", "plugins", f"{ended} ended, of an update that was killed")
+    if named := docker.elsewhere():
+        raise StepError(named)
     if docker.engine_version() is None:
-        if named := docker.elsewhere():
-            raise StepError(f"{named}, and no engine answers there: {docker.CHOOSE}")
         console.line("note", "docker", "the engine does not answer, so nothing of this clone runs")
         return
     started = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -70,10 +71,10 @@ class Emulator:
         return self.folder / "log"
 
     def settings(self) -> dict[str, str]:
-        """Returns the process's whole environment: nothing of the user's but PATH and DOCKER_HOST gets in."""
+        """Returns the process's whole environment: nothing of the user's but PATH gets in."""
         machine = self.machine
-        kept = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
-        return kept | {
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
             "LANG": "C.UTF-8",
@@ -234,6 +235,11 @@ class Emulator:
             try:
                 probe.bind((machine.gateway, machine.emulator_port))
             except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise EmulatorError(
+                        f"this machine has no address {machine.gateway}, though Docker has the network: its engine runs "
+                        "elsewhere, as Docker Desktop's and a rootless one do; use one that runs on this machine itself"
+                    ) from None
                 raise EmulatorError(
                     f"{machine.gateway}:{machine.emulator_port} is not free ({error.strerror}); "
                     "`ss -ltnp` shows who has it: end that. "

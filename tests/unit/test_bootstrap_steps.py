@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import ipaddress
 import os
+import re
 import shutil
 import ssl
 import stat
@@ -40,7 +41,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("PULUMI", raising=False)
     monkeypatch.setattr(packages, "SEARCH", str(folder))
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
 
     def command(name: str, prints: str = "", code: int = 0) -> Path:
         file = folder / name
@@ -190,27 +192,66 @@ def test_no_docker_and_no_root_is_one_clear_line(path: Fake, monkeypatch: pytest
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("host", "context", "named"),
-    [("unix:///nonexistent", "", "DOCKER_HOST is unix:///nonexistent"), ("", "remote", "docker's context is remote")],
-)
-def test_where_another_engine_is_named_it_is_said_and_none_is_started(
-    path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job, tmp_path: Path, host: str, context: str, named: str
-) -> None:
-    path("docker").write_text(f'#!/bin/sh\n[ "$1" = context ] && echo {context} && exit\nexit 1\n')
-    path("dockerd").write_text(f"#!/bin/sh\necho >{tmp_path}/started\n")
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(docker, "SYSTEMD", Path("/nowhere"))
-    monkeypatch.setattr(docker, "SERVICE", Path("/nowhere"))
-    monkeypatch.setattr(teardown, "ROOT", tmp_path)
-    monkeypatch.setenv("DOCKER_HOST", host)
+@pytest.fixture
+def contexts(path: Fake) -> None:
+    """A docker that answers; its context `remote` is another machine's engine, `mine` this machine's own."""
+    path("docker").write_text(
+        """#!/bin/sh
+case "$*" in
+  version*) echo 28.0.1 ;;
+  "context show") echo "$CONTEXT" ;;
+  *" remote") echo ssh://remote ;;
+  *" mine") echo unix:///var/run/docker.sock ;;
+  *) exit 1 ;;
+esac
+"""
+    )
 
-    assert docker.Engine().check().what == f"the engine does not answer; {named}"
-    with pytest.raises(StepError, match=f"^{named}, and no engine answers there: start it, .*; none was started here$"):
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"DOCKER_HOST": "tcp://remote:2375"}, "DOCKER_HOST is tcp://remote:2375, .*: unset DOCKER_HOST"),
+        ({"CONTEXT": "remote"}, "docker's context is remote, .*: run docker context use default"),
+        ({"CONTEXT": "gone"}, "docker's context is gone, .*: run docker context use default"),
+        (
+            {"CONTEXT": "remote", "DOCKER_CONTEXT": "remote"},
+            "DOCKER_CONTEXT is remote, .*: unset DOCKER_CONTEXT",
+        ),
+    ],
+)
+def test_another_engine_than_this_machines_own_is_refused_at_once_though_it_answers(
+    contexts: None,
+    monkeypatch: pytest.MonkeyPatch,
+    job: Job,
+    tmp_path: Path,
+    variables: dict[str, str],
+    line: str,
+) -> None:
+    monkeypatch.setattr(teardown, "ROOT", tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    state = docker.Engine().check()
+    assert not state.done
+    assert re.fullmatch(line, state.what)
+    with pytest.raises(StepError, match=f"^{line}$"):
         docker.Engine().act(job)
-    with pytest.raises(StepError, match=f"^{named}, and no engine answers there: "):
+    with pytest.raises(StepError, match=f"^{line}$"):
         teardown.down(Console(io.StringIO()))
-    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"CONTEXT": "default"}, {"CONTEXT": "mine"}, {"DOCKER_HOST": "unix:///run/docker.sock"}],
+)
+def test_this_machines_own_engine_is_taken_by_whatever_name(
+    contexts: None, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert docker.Engine().check().done
 
 
 def test_a_dead_engine_gives_its_last_words(path: Fake, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:

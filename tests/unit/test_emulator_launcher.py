@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from offline.emulator.addresses import AddressError, Addresses
 from offline.emulator.launcher import Emulator, EmulatorError
 from offline.emulator.patching import PatchError, patch
 from offline.emulator.process import Process, start_of
+from offline.emulator.transit import FILES
+from offline.images.build import Images
 from offline.machine import Machine
 from tests.support import fence
 
@@ -128,6 +131,22 @@ def test_a_missing_certificate_is_one_clear_line(emulator: Emulator, monkeypatch
     (emulator.tls / "ca.pem").touch()
     with pytest.raises(EmulatorError, match=r"\.local/tls has no databases\.pem; `make up` writes it$"):
         emulator.start()
+
+
+def test_where_the_engine_runs_on_another_machine_no_port_is_said_to_be_taken(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "is_complete", lambda folder: True)
+    monkeypatch.setattr(launcher, "_docker", lambda *words: subprocess.CompletedProcess(words, 0, "", ""))
+    monkeypatch.setattr(Images, "present", lambda images, names: dict.fromkeys(names, "sha256:0"))
+    emulator.tls.mkdir()
+    for name in FILES:
+        (emulator.tls / name).touch()
+    desktop = replace(emulator, machine=replace(emulator.machine, gateway="192.0.2.1"))
+    with pytest.raises(
+        EmulatorError, match=r"^this machine has no address 192\.0\.2\.1, .* runs on this machine itself$"
+    ):
+        desktop.start()
 
 
 @pytest.fixture
