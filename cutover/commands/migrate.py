@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cutover.commands.command import AsJson, Command, absolute, print_json, verbatim
-from cutover.errors import MigrationError, StackMissingError
+from cutover.errors import MigrationError, StackMissingError, UnreachableError
 
 if TYPE_CHECKING:
     import psycopg
@@ -110,8 +110,11 @@ def apply(
         scheduled = []
         if target.access:
             database, months = connection.info.dbname, target.access.retention_months
-            with target.open(database=upkeep.SCHEDULER) as scheduler:
-                scheduled = upkeep.ensure(scheduler, database=database, retention_months=months)
+            try:
+                with target.open(database=upkeep.SCHEDULER) as scheduler:
+                    scheduled = upkeep.ensure(scheduler, database=database, retention_months=months)
+            except UnreachableError as error:  # what was applied stays
+                raise MigrationError(str(error)) from None
     if as_json:
         print_json({"applied": [migration.file for migration in done], "scheduled": scheduled, "log": lines})
         return

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cutover.errors import MigrationError
+from cutover.errors import MigrationError, UnreachableError
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,8 +31,8 @@ def connect(
     host, whose name still is what a certificate is checked for; `database` replaces the URL's; `authorities` is the
     file of those that are believed where the URL has the server's certificate verified.
 
-    Raises MigrationError in one line, without the URL, when none answers, and for what the database refuses inside the
-    block.
+    Raises, in one line and without the URL, UnreachableError when none answers, MigrationError for what is no URL and
+    for what the database refuses inside the block.
     """
     import psycopg
 
@@ -54,7 +54,7 @@ def connect(
         )
         connection.execute(_SESSION)
     except psycopg.Error as error:
-        raise MigrationError(f"the audit database does not answer: {first_line(error)}") from None
+        raise UnreachableError(f"the audit database does not answer: {first_line(error)}") from None
     with connection:
         try:
             yield connection

@@ -18,6 +18,7 @@ from cutover.errors import (
     RefusedError,
     StackLockedError,
     StackMissingError,
+    UnreachableError,
 )
 
 _PROTECTED = re.compile(r'resource "[^"]*::([^":]+)"[^:]*(?:marked for protection|protected)')
@@ -32,6 +33,13 @@ _UNKNOWN = re.compile(r'unknown stack "(?:[^"]*/)?([^"/]+)"')
 """What Pulumi says of a stack that another refers to and that is not there."""
 _NO_GO = re.compile(r'hook "(?:running|smoke)" failed: NO-GO\s+(.*)', re.DOTALL)
 """What Pulumi says of a deployment record whose release does not run, or whose suite was no GO."""
+_MIGRATION = re.compile(
+    rf"{MigrationError.__module__}\.(?:{MigrationError.__qualname__}: |{UnreachableError.__qualname__}: (?=the audit "
+    r"database ))(.*)",
+    re.DOTALL,
+)
+"""What the schema's provider says of a migration that failed, or of a database that is away in the middle of an update:
+that it had changed nothing would not be true of the update."""
 _LOCKED = re.compile(r"\[409\] Conflict|the stack is currently locked by")
 """What Pulumi says in a service's backend, and in one of files."""
 
@@ -66,10 +74,9 @@ def cause(stack: str, said: str, problems: Sequence[str] = ()) -> CutoverError:
                 f"the backend of the states is torn ({torn[1]}): write the line 'version: 1' into .pulumi/meta.yaml of "
                 "PULUMI_BACKEND_URL; the states are beside it and unharmed"
             )
-    migration = f"{MigrationError.__module__}.{MigrationError.__qualname__}: "
     for problem in problems:
-        if problem.startswith(migration):
-            return MigrationError(problem.removeprefix(migration))
+        if failed := _MIGRATION.match(problem):
+            return MigrationError(failed[1])
     for problem in problems:
         if stopped := _NO_GO.search(problem):
             why = " ".join(stopped[1].split())

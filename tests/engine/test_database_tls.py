@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import webnext.postgres
-from cutover.errors import MigrationError
+from cutover.errors import UnreachableError
 from cutover.schema import authorities
 from cutover.schema.connection import connect
 from tests.support import postgres
@@ -55,7 +55,7 @@ def test_a_tunnels_end_is_believed_when_the_servers_own_name_is_on_its_certifica
         assert connection.info.host == name
         assert connection.info.hostaddr == server.host
     with (
-        pytest.raises(MigrationError, match=r"does not match host name \"db.example.com\""),
+        pytest.raises(UnreachableError, match=r"does not match host name \"db.example.com\""),
         connect(url("db.example.com"), address=address, authorities=itself),
     ):
         pass
@@ -63,7 +63,7 @@ def test_a_tunnels_end_is_believed_when_the_servers_own_name_is_on_its_certifica
 
 def test_a_server_of_another_authority_than_rds_is_not_believed(server: postgres.Server, name: str) -> None:
     with (
-        pytest.raises(MigrationError, match=REFUSED),
+        pytest.raises(UnreachableError, match=REFUSED),
         connect(url(name), address=(server.host, server.port), authorities=authorities.FILE),
     ):
         pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutover.errors import MigrationError
+from cutover.errors import MigrationError, UnreachableError
 from cutover.schema import migrator
 from tests.support.containers import wait_until
 from tests.support.migrating import CONCURRENTLY, Folder, T, apply, exists, ledger, runner, runs
@@ -103,7 +103,7 @@ def test_an_address_leads_elsewhere_than_the_urls_host(database: Database, folde
 
     with migrator.connect(away, address=(database.server.host, 5432)) as connection:
         assert connection.info.user == OWNER
-    with pytest.raises(MigrationError, match="does not answer"), migrator.connect(away):
+    with pytest.raises(UnreachableError, match="does not answer"), migrator.connect(away):
         pass
 
 

@@ -143,7 +143,7 @@ def test_a_tunnel_is_where_this_machines_end_of_it_is(
     stack |= {"mode": "tunnel", "local_port": float(port)}
     code, _, err = command("plan", "-s", "local")
     server.close()
-    assert code == 7
+    assert code == 8
     assert err.startswith("cutover: the audit database does not answer: ")
     assert err.count("\n") == 1
     assert f'"127.0.0.1", port {port}' in err

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from cutover.errors import MigrationError
+from cutover.commands.app import main
+from cutover.errors import MigrationError, UnreachableError
 from cutover.schema import description, migrator
 from cutover.schema.migrator import Applied, Migration
+from cutover.stacks import outputs
 
 COMMITTED = Path(__file__).parents[3] / "migrations"
 
@@ -145,12 +151,39 @@ def test_a_database_that_does_not_answer_is_said_in_one_line_without_the_passwor
     password = "s3" + "cr3t"
 
     with (
-        pytest.raises(MigrationError, match=r"^the audit database does not answer: ") as refused,
+        pytest.raises(UnreachableError, match=r"^the audit database does not answer: ") as refused,
         migrator.connect(f"postgresql://owner:{password}@127.0.0.1:1/audit"),
     ):
         pass
     assert password not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "verify", "status"])
+def test_a_database_that_refuses_the_connection_is_out_of_reach(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "url").write_text("postgresql://owner@127.0.0.1:1/audit")
+
+    assert main(["migrate", verb, "--url-file", str(tmp_path / "url")]) == 8
+    assert capsys.readouterr().err.startswith("cutover: the audit database does not answer: ")
+
+
+def test_what_was_applied_before_the_upkeep_was_out_of_reach_is_not_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def opened(database: str | None = None) -> Iterator[Any]:
+        if database:
+            raise UnreachableError("the audit database does not answer: too many clients")
+        yield SimpleNamespace(info=SimpleNamespace(dbname="audit"))
+
+    access = SimpleNamespace(open=opened, retention_months=None)
+    monkeypatch.setattr(outputs, "outputs", lambda _stack: SimpleNamespace(read=lambda *_: access))
+    monkeypatch.setattr(migrator, "apply", lambda *_, **__: [])
+
+    assert main(["migrate", "apply", "-s", "local"]) == 7
+    assert "too many clients" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from pulumi import automation as auto
 
 from cutover.errors import (
     CutoverError,
+    MigrationError,
     NoGoError,
     NotPreparedError,
     PolicyBrokenError,
     RefusedError,
     StackLockedError,
     StackMissingError,
+    UnreachableError,
 )
 from cutover.stacks import outputs
 from cutover.stacks.bring_up import bring_up
@@ -179,6 +181,15 @@ def test_a_state_that_a_killed_machine_has_cut_is_named_with_the_one_before(
         f"the state of stack local is torn (unexpected end of JSON input): put the one before in its place, {way}, "
         "then cutover up -s local --refresh looks at what really runs"
     )
+
+
+@pytest.mark.parametrize("kind", [MigrationError, UnreachableError])
+def test_a_schema_that_an_update_could_not_migrate_is_a_failed_migration(kind: type[CutoverError]) -> None:
+    said = f"cutover.errors.{kind.__name__}: the audit database does not answer: no more connections"
+    error = cause("local", str(failed("error: update failed")), ["hook smoke failed", said])
+
+    assert type(error) is MigrationError, "an error of what is out of reach says that nothing was changed"
+    assert str(error) == "the audit database does not answer: no more connections"
 
 
 def test_the_first_problem_of_an_update_is_its_cause() -> None:
