@@ -237,8 +237,8 @@ class Emulator:
             except OSError as error:
                 if error.errno == errno.EADDRNOTAVAIL:
                     raise EmulatorError(
-                        f"this machine has no address {machine.gateway}, though Docker has the network: its engine runs "
-                        "elsewhere, as Docker Desktop's and a rootless one do; use one that runs on this machine itself"
+                        f"this machine has no address {machine.gateway}, though Docker has the network: its engine "
+                        "runs elsewhere, as Docker Desktop's and a rootless one do; use one that runs on this machine"
                     ) from None
                 raise EmulatorError(
                     f"{machine.gateway}:{machine.emulator_port} is not free ({error.strerror}); "
