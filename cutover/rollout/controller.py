@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cutover.errors import CutoverError, HeldError, NoRolloutError, RefusedError, RolledBackError, TrafficError
 from cutover.rollout import machine, steps, way_back
-from cutover.rollout.effects import Answers, ConflictError, Kept, ReadJournal, ReadRecord, ReadWeight, Run, Steps, World
+from cutover.rollout.effects import (
+    Answers,
+    ConflictError,
+    Kept,
+    ReadBeside,
+    ReadJournal,
+    ReadRecord,
+    ReadWeight,
+    Run,
+    Steps,
+    World,
+)
 from cutover.rollout.record import Last, Record, State
 from cutover.rollout.steps import Turn
 from cutover.traffic.split import Share
@@ -175,9 +186,9 @@ class Controller:
         frozen = self.frozen(self.now())
         if frozen and not despite:
             raise HeldError(f"no weight may rise now: {frozen}; --despite-freeze REASON goes on, and is recorded")
-        share: Share = self.world.do(ReadWeight())
-        if share.beside:
-            raise RefusedError(f"no weight may rise: {'; '.join(share.beside)}")
+        beside: tuple[str, ...] = self.world.do(ReadBeside())
+        if beside:
+            raise RefusedError(f"no weight may rise: {'; '.join(beside)}")
         self.ready(record, to)
 
     def _require_may_rise_again(self, record: Record, despite: str | None) -> None:

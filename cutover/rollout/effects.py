@@ -59,6 +59,11 @@ class ReadWeight:
 
 
 @dataclass(frozen=True)
+class ReadBeside:
+    """What leads to a track whatever the weight is, a clause each. Fails with TrafficError."""
+
+
+@dataclass(frozen=True)
 class SetWeight:
     """Sets what the record says. Fails with TrafficError; with RefusedError where a newer revision is in force, or
     the rollout was taken back."""
@@ -129,6 +134,7 @@ Effect = (
     | ReadCopy
     | KeepCopy
     | ReadWeight
+    | ReadBeside
     | SetWeight
     | TakeBack
     | Answers

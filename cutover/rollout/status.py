@@ -32,20 +32,20 @@ class Routes(Shape):
     def of(cls, split: TrafficSplit) -> Self:
         """What a split says."""
         try:
-            return cls.of_share(split.get())
+            return cls.of_share(split.get(), split.beside())
         except TrafficError as error:
             return cls(unread=str(error))
 
     @classmethod
-    def of_share(cls, share: Share) -> Self:
-        """The same of a share that was read."""
+    def of_share(cls, share: Share, beside: tuple[str, ...]) -> Self:
+        """The same of a share that was read, and what is beside it."""
         mark = share.mark
         return cls(
             weight=share.weight,
             rollout=mark.rollout if mark else None,
             revision=mark.revision if mark else None,
             taken_back=sorted(share.taken_back),
-            beside=list(share.beside),
+            beside=list(beside),
         )
 
 

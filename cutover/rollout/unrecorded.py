@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cutover.errors import CutoverError, RefusedError, TrafficError, UnfinishedError, UnreachableError
-from cutover.rollout.effects import Answers, ReadWeight, TakeBack, World
+from cutover.rollout.effects import Answers, ReadBeside, ReadWeight, TakeBack, World
 from cutover.rollout.status import Routes
 from cutover.traffic.split import Share
 
@@ -45,7 +45,7 @@ def said(world: World, stack: str, none: CutoverError) -> CutoverError:
 def routes(world: World) -> Routes:
     """What routes, for machines."""
     try:
-        return Routes.of_share(world.do(ReadWeight()))
+        return Routes.of_share(world.do(ReadWeight()), world.do(ReadBeside()))
     except TrafficError as error:
         return Routes(unread=str(error))
 

@@ -42,6 +42,8 @@ class RealWorld:
                 return self.copy.keep(record)
             case effects.ReadWeight():
                 return self.split.get()
+            case effects.ReadBeside():
+                return self.split.beside()
             case effects.SetWeight(record):
                 return self.split.set(record.weight, mark_of(record))
             case effects.TakeBack(record):

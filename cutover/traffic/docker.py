@@ -97,6 +97,10 @@ class EdgeTraffic:
         mark = Mark.read(first.removeprefix("mark"))
         return Share(weight=len(buckets), mark=mark, taken_back=frozenset(latched.split()[1:]))
 
+    def beside(self) -> tuple[str, ...]:
+        """None: whoever reaches the edge is counted into a bucket, or asks for a track by name."""
+        return ()
+
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
         """Swaps the buckets in one step. Of two who set at once one is the last, whole."""
         ours = (mark.rollout, str(mark.revision), "final" if mark.final else "open") if mark else ("", "0", "open")

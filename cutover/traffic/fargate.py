@@ -18,6 +18,8 @@ TRACK_HEADER = "X-Web-Next-Track"
 MARK, LATCHED = "web-next:rollout", "web-next:taken-back"
 """The listener's tags: the mark in force, and the rollouts that were taken back last. An older one's revision is
 older too."""
+PATIENCE = aws.Patience(seconds=2, attempts=3)
+"""Nobody else could set the traffic, so what is throttled is asked again; a call ends within 15 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +43,20 @@ class ListenerTraffic:
     @classmethod
     def of(cls, where: FargateTraffic) -> ListenerTraffic:
         """The listener that a stack's output names, through the credentials of the environment."""
-        client = aws.client("elbv2", aws.Account(region=where.region), aws.HURRIED)
+        client = aws.client("elbv2", aws.Account(region=where.region), PATIENCE)
         return cls(**{name: value for name, value in where.output().items() if name != "runtime"}, client=client)
 
     def get(self) -> Share:
-        """The candidate's share of the weights; a group that is forwarded to alone has all of it. Whatever else of the
-        load balancer forwards to a track, but for whoever asks for it by name, is `beside`.
+        """The candidate's share of the weights; a group that is forwarded to alone has all of it.
 
         Raises TrafficError when the listener forwards otherwise.
         """
         weight, tags = self._weight(self._actions()), self._tags()
-        beside = tuple(self._beside())
-        return Share(weight=weight, mark=_mark(tags), taken_back=frozenset(_latched(tags)), beside=beside)
+        return Share(weight=weight, mark=_mark(tags), taken_back=frozenset(_latched(tags)))
+
+    def beside(self) -> tuple[str, ...]:
+        """Whatever else of the load balancer forwards to a track, but for whoever asks for it by name."""
+        return tuple(self._beside())
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
         """Sets both weights and whether browsers are kept in one call, the other actions as they are, between two
@@ -73,17 +77,28 @@ class ListenerTraffic:
             raise refusals.latched(mark.rollout)
 
     def take_back(self, rollout: str | None = None) -> None:
-        """Weight 0, then the latch, and 0 again where somebody has raised it in between."""
-        actions, tags = self._actions(), self._tags()
-        mark = _mark(tags)
+        """Weight 0, then the latch, and 0 again where somebody has raised it in between. Tags that cannot be read hold
+        back neither."""
+        actions, mark, unread = self._actions(), None, None
+        try:
+            mark = _mark(self._tags())
+        except TrafficError as error:
+            unread = error
         if mark and mark.final and self._weight(actions):
             raise refusals.final(mark.rollout)
-        self._forward(actions, 0)
         taken = {named(each) for each in (rollout, mark and mark.rollout) if each}
-        if taken:
-            self._tag(LATCHED, " ".join(sorted(taken)))
-            if self._weight(self._actions()):
-                self._forward(actions, 0)
+        self._forward(actions, 0)
+        try:
+            if taken:
+                self._tag(LATCHED, " ".join(sorted(taken)))
+                if self._weight(self._actions()):
+                    self._forward(actions, 0)
+            elif unread:
+                raise unread
+        except TrafficError as error:
+            raise TrafficError(
+                f"the candidate has no traffic, and nothing keeps it so ({error}): take it back again"
+            ) from None
 
     def by_hand(self) -> str:
         """The whole default action, as there is no call for the weights alone; browsers are not kept on a track."""

@@ -42,12 +42,11 @@ class Mark:
 @dataclass(frozen=True, kw_only=True)
 class Share:
     """The candidate's share in percent, as what routes has it, the mark in force there, and which rollouts were
-    taken back last. `beside` has a clause for each other way to a track, which the share does not govern."""
+    taken back last."""
 
     weight: int
     mark: Mark | None = None
     taken_back: frozenset[str] = frozenset()
-    beside: tuple[str, ...] = ()
 
 
 class NothingRoutesError(TrafficError):
@@ -59,6 +58,9 @@ class TrafficSplit(Protocol):
 
     def get(self) -> Share:
         """What routes. Raises NothingRoutesError where nothing does, else TrafficError."""
+
+    def beside(self) -> tuple[str, ...]:
+        """A clause for each other way to a track, which the share does not govern. Raises TrafficError."""
 
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
         """Gives the candidate this share, 0 to 100 percent, for every request from now on.

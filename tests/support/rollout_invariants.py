@@ -147,7 +147,7 @@ class Invariants:
 
     def _hold_status(self, world: World, record: Record, machine: int) -> None:
         """Status tells what routes, and what it says to type does what it says."""
-        routes = Routes.of(self.model.split(world))  # type: ignore[arg-type]
+        routes = Routes.of_share(self.model.share(world), ())
         status = Status.of(record, routes, record.since)
         if status.routes.weight != world.weight:
             raise BrokenError(f"status says {status.routes}: {self.said(world)}")

@@ -72,16 +72,6 @@ class Went(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Split:
-    """What is read of the split."""
-
-    share: Share
-
-    def get(self) -> Share:
-        return self.share
-
-
-@dataclass(frozen=True)
 class BaseUp:
     """Not cutover's: stable's stack is brought up with the candidate's release, whose queue is real."""
 
@@ -163,7 +153,7 @@ class Model:
                 if may_fail:
                     yield Went(("error", AWAY), failed)
             case effects.ReadWeight():
-                yield Went(("share", self.split(world).get()), world)
+                yield Went(("share", self.share(world)), world)
                 if may_fail:
                     yield Went(("error", TRAFFIC), failed)
             case effects.SetWeight(record) | effects.TakeBack(record):
@@ -181,6 +171,8 @@ class Model:
                     yield Went(("error", TRAFFIC), routes(failed, record, half).world)
                     if takes:  # and no latch
                         yield Went(("error", TRAFFIC), failed._replace(weight=0))
+                    if takes and not self.latch:  # its tags cannot be read
+                        yield Went((), failed._replace(weight=0), 1)
             case effects.Answers():
                 yield Went(("value", True), world)
             case effects.WriteFlags(track, flags):
@@ -211,9 +203,10 @@ class Model:
             case BaseUp():
                 yield Went(("value", None), world._replace(real=True))
 
-    def split(self, world: World) -> Split:
-        """What reads the split, as it is in a world."""
-        return Split(Share(weight=world.weight, mark=world.mark, taken_back=world.latched))
+    @staticmethod
+    def share(world: World) -> Share:
+        """What is read of the split."""
+        return Share(weight=world.weight, mark=world.mark, taken_back=world.latched)
 
     def landed(self, world: World) -> Iterator[World]:
         """The worlds in which one of the late writes has landed, or was refused by its condition."""

@@ -65,7 +65,9 @@ class MemoryWorld:
             case effects.KeepCopy(record):
                 self.copy = record
             case effects.ReadWeight():
-                return Share(weight=self.weight, taken_back=frozenset(self.latched), beside=self.beside)
+                return Share(weight=self.weight, taken_back=frozenset(self.latched))
+            case effects.ReadBeside():
+                return self.beside
             case effects.SetWeight(record):
                 if record.id in self.latched and record.weight:
                     raise RefusedError("it was taken back")
@@ -92,5 +94,5 @@ class MemoryWorld:
 
     @staticmethod
     def _unreached(effect: Effect) -> CutoverError:
-        traffic = (effects.ReadWeight, effects.SetWeight, effects.TakeBack)
+        traffic = (effects.ReadWeight, effects.ReadBeside, effects.SetWeight, effects.TakeBack)
         return TrafficError("the edge is away") if isinstance(effect, traffic) else UnreachableError("it is away")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from cutover.errors import RefusedError, TrafficError
 from cutover.traffic.fargate import ListenerTraffic
@@ -95,6 +98,33 @@ def is_back(split: ListenerTraffic) -> bool:
     """Whether nothing goes to the candidate, and the latch is there."""
     share = split.get()
     return (share.weight, set(share.taken_back)) == (0, {"r7"})
+
+
+def throttled(monkeypatch: pytest.MonkeyPatch, split: ListenerTraffic, operation: str, times: int) -> None:
+    """AWS refuses the first calls of an operation as too many."""
+    left = iter(range(times))
+
+    def refuse(request: Any, **_: Any) -> AWSResponse | None:
+        if next(left, None) is None:
+            return None
+        said = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+        raw = SimpleNamespace(stream=lambda *_, **__: iter([said]))
+        return AWSResponse(request.url, 400, {"content-type": "text/xml"}, raw)
+
+    split.client.meta.events.register(f"before-send.elastic-load-balancing-v2.{operation}", refuse)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+
+
+@pytest.mark.parametrize("operation", ["DescribeListeners", "DescribeTags", "ModifyListener", "AddTags"])
+def test_a_call_that_is_throttled_twice_stands_in_no_way_back(
+    monkeypatch: pytest.MonkeyPatch, split: ListenerTraffic, operation: str
+) -> None:
+    split.set(50, MINE)
+    throttled(monkeypatch, split, operation, 2)
+
+    split.take_back("r7")
+
+    assert is_back(split)
 
 
 def test_an_up_gives_stable_all_and_no_rollout_has_a_mark(split: ListenerTraffic) -> None:
@@ -222,7 +252,7 @@ def test_what_an_update_sends_of_the_action_is_put_back(
     assert split.get() == Share(weight=10, mark=MINE)
 
 
-@pytest.mark.parametrize("before", range(12))
+@pytest.mark.parametrize("before", range(8))
 def test_an_update_undoes_no_rollback_whichever_of_its_calls_that_overtakes(
     account: LoopbackAws, made: dict[str, str], split: ListenerTraffic, before: int
 ) -> None:
@@ -239,7 +269,7 @@ def test_an_update_undoes_no_rollback_whichever_of_its_calls_that_overtakes(
     assert is_back(split)
 
 
-@pytest.mark.parametrize(("before", "weight"), [(4, 50), (8, 50), (9, 10)])
+@pytest.mark.parametrize(("before", "weight"), [(2, 50), (4, 50), (5, 10)])
 def test_an_update_takes_no_mark_from_a_turn_that_overtakes_it(
     account: LoopbackAws, made: dict[str, str], split: ListenerTraffic, before: int, weight: int
 ) -> None:
@@ -298,7 +328,7 @@ def test_the_programs_own_rules_and_what_leads_elsewhere_are_beside_nothing(
     for priority, rule in enumerate(rules, 1):
         account.client("elbv2").create_rule(ListenerArn=split.listener, Priority=priority, **rule)
 
-    assert split.get() == Share(weight=0)
+    assert split.beside() == ()
 
 
 @pytest.mark.parametrize(
@@ -317,16 +347,15 @@ def test_a_rule_that_leads_to_a_track_whatever_the_weights_are_is_named_with_the
     split.set(10)
     elb = account.client("elbv2")
     (added,) = elb.create_rule(ListenerArn=split.listener, Priority=7, **rule(made))["Rules"]
-    share = split.get()
+    (clause,) = split.beside()
 
-    assert share.weight == 10
-    (clause,) = share.beside
+    assert split.get().weight == 10
     assert f"a rule of listener {split.listener} leads to " in clause
     assert "candidate" in clause
     command = shlex.split(clause.partition("remove it, ")[2])
     assert command == [*("aws", "elbv2", "delete-rule", "--region", REGION), "--rule-arn", added["RuleArn"]]
     elb.delete_rule(RuleArn=command[-1])
-    assert split.get().beside == ()
+    assert split.beside() == ()
 
 
 def test_another_listener_that_leads_to_a_track_is_named_and_one_that_redirects_is_not(
@@ -341,7 +370,7 @@ def test_another_listener_that_leads_to_a_track_is_named_and_one_that_redirects_
         )["Listeners"][0]["ListenerArn"]
         for port, action in ways.items()
     }
-    beside = split.get().beside
+    beside = split.beside()
     for arn in added.values():
         elb.delete_listener(ListenerArn=arn)
 

@@ -29,6 +29,9 @@ class Split:
             raise self.answer
         return self.answer
 
+    def beside(self) -> tuple[str, ...]:
+        return ("a rule",)
+
 
 @pytest.mark.parametrize("name", ROLLOUTS)
 def test_a_status_is_read_back_from_the_json_that_it_is_printed_as(name: str) -> None:
@@ -65,8 +68,8 @@ def test_what_routes_counts_before_the_reason_of_a_hold_and_what_cannot_be_read_
 def test_the_mark_in_force_is_part_of_what_routes() -> None:
     marked = Share(weight=10, mark=Mark(rollout="r-1", revision=8))
 
-    assert Routes.of(Split(marked)) == Routes(weight=10, rollout="r-1", revision=8)  # type: ignore[arg-type]
-    assert Routes.of(Split(Share(weight=0))) == Routes(weight=0)  # type: ignore[arg-type]
+    assert Routes.of(Split(marked)) == Routes(weight=10, rollout="r-1", revision=8, beside=["a rule"])  # type: ignore[arg-type]
+    assert Routes.of(Split(Share(weight=0))) == Routes(weight=0, beside=["a rule"])  # type: ignore[arg-type]
 
 
 def test_a_rollout_that_was_taken_back_is_not_said_to_be_resumed() -> None:

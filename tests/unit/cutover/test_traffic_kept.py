@@ -22,6 +22,9 @@ class Split:
     def get(self) -> Share:
         return self.share
 
+    def beside(self) -> tuple[str, ...]:
+        raise AssertionError
+
     def set(self, weight: int, mark: Mark | None = None, *, anyway: bool = False) -> None:
         assert mark == self.share.mark, "the mark in force stays, and its latch is looked at"
         if self.overtaken_by:

@@ -37,13 +37,6 @@ class Listener:
         listener = {"ListenerArn": LISTENER, "DefaultActions": list(actions)}
         self._stub.add_response("describe_listeners", {"Listeners": [listener]}, {"ListenerArns": [LISTENER]})
 
-    def has_no_other_way(self) -> None:
-        balancer = LISTENER.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
-        listener = {"ListenerArn": LISTENER, "DefaultActions": []}
-        self._stub.add_response("describe_listeners", {"Listeners": [listener]}, {"LoadBalancerArn": balancer})
-        default = {"IsDefault": True, "Conditions": [], "Actions": [action({STABLE: 90, CANDIDATE: 10})]}
-        self._stub.add_response("describe_rules", {"Rules": [default]}, {"ListenerArn": LISTENER})
-
     def has_tags(self, **tags: str) -> None:
         each = [{"Key": "stack", "Value": "prod"}, *({"Key": TAGS[name], "Value": tags[name]} for name in tags)]
         described = [{"ResourceArn": LISTENER, "Tags": each}]
@@ -93,7 +86,6 @@ def listener() -> Iterator[Listener]:
 def test_the_share_is_read_from_the_weights(listener: Listener, weights: tuple[int, int], share: int) -> None:
     listener.describes_action(action({STABLE: weights[0], CANDIDATE: weights[1]}))
     listener.has_tags()
-    listener.has_no_other_way()
 
     assert listener.split.get() == Share(weight=share)
 
@@ -101,7 +93,6 @@ def test_the_share_is_read_from_the_weights(listener: Listener, weights: tuple[i
 def test_the_mark_is_read_from_the_tags(listener: Listener) -> None:
     listener.describes(10)
     listener.has_tags(mark="r7 4 final", taken_back="r5 r6")
-    listener.has_no_other_way()
 
     assert listener.split.get() == Share(
         weight=10, mark=Mark(rollout="r7", revision=4, final=True), taken_back=frozenset({"r5", "r6"})
@@ -241,6 +232,49 @@ def test_taking_back_is_refused_while_the_mark_is_final(listener: Listener, roll
         listener.split.take_back(rollout)
 
 
+def test_tags_that_cannot_be_read_stand_in_no_way_back(listener: Listener) -> None:
+    listener.describes(50)
+    listener.refuses("describe_tags", "Throttling")
+    listener.forwards(0)
+    listener.is_tagged("taken_back", "r7")
+    listener.describes(0)
+
+    listener.split.take_back("r7")
+
+
+UNLATCHED = r"the candidate has no traffic, and nothing keeps it so \(.*\): take it back again"
+
+
+def test_traffic_that_is_back_without_its_latch_is_said_so(listener: Listener) -> None:
+    listener.describes(50)
+    listener.has_tags(mark="r7 4 open")
+    listener.forwards(0)
+    listener.refuses("add_tags", "Throttling")
+
+    with pytest.raises(TrafficError, match=UNLATCHED):
+        listener.split.take_back("r7")
+
+
+def test_without_its_tags_nobody_knows_what_to_latch_where_no_rollout_is_named(listener: Listener) -> None:
+    listener.describes(50)
+    listener.refuses("describe_tags", "Throttling")
+    listener.forwards(0)
+
+    with pytest.raises(TrafficError, match=UNLATCHED):
+        listener.split.take_back()
+
+
+def test_a_weight_that_cannot_be_looked_at_again_may_have_been_raised_before_the_latch(listener: Listener) -> None:
+    listener.describes(50)
+    listener.has_tags(mark="r7 4 open")
+    listener.forwards(0)
+    listener.is_tagged("taken_back", "r7")
+    listener.refuses("describe_listeners", "Throttling")
+
+    with pytest.raises(TrafficError, match=UNLATCHED):
+        listener.split.take_back("r7")
+
+
 def test_the_line_for_a_person_is_the_whole_action_and_a_shell_takes_it(listener: Listener) -> None:
     aws, *words, given = shlex.split(listener.split.by_hand())
 
@@ -271,7 +305,6 @@ def test_a_listener_that_somebody_has_set_to_one_group_gives_it_everything(
     groups = {"ForwardConfig": {"TargetGroups": [{"TargetGroupArn": arn}]}} if config else {}
     listener.describes_action(alone(arn, **groups))
     listener.has_tags()
-    listener.has_no_other_way()
 
     assert listener.split.get() == Share(weight=share)
 
