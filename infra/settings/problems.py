@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 LONGEST = 200
 """Characters of a value that a line shows."""
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_CREDENTIALS = re.compile(r'//(?:[^"\\]|\\.)*@')
 
 
 class SettingsError(Exception):

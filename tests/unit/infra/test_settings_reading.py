@@ -192,8 +192,9 @@ def test_a_secret_objects_values_are_masked_by_their_path() -> None:
     assert line == "web-next:machine.clone = [secret]: it must be 8 hex digits"
 
 
-def test_credentials_in_a_plain_url_are_masked_too() -> None:
-    (line,) = problems(changed(executorUrl="https://user:hunter2@x"))
+@pytest.mark.parametrize("password", ["hunter2", "a@hunter2", "a/hunter2", "a@b/hunter2", "a hunter2", '"hunter2'])
+def test_credentials_in_a_plain_url_are_masked_too(password: str) -> None:
+    (line,) = problems(changed(executorUrl=f"https://user:{password}@x"))
 
     assert line.startswith('web-next:executorUrl = "https://[secret]@x": ')
 
