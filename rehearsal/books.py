@@ -45,9 +45,15 @@ class Balance:
     doubled: Sequence[str]
 
     @property
+    def held(self) -> bool:
+        """Whether there were some of both, none is lost, and no entry is kept twice. An alert may come twice: whoever
+        delivers it cannot know whether an answer that was cut off was a yes."""
+        return bool(self.entries and self.alerts) and not self.lost and not self.doubled
+
+    @property
     def line(self) -> str:
         """The sum, for people."""
-        twice = f", {len(self.doubled)} kept twice" if self.doubled else ""
+        twice = f", {len(self.doubled)} entries kept twice" if self.doubled else ""
         return f"accepted {self.entries} audit entries and {self.alerts} alerts, lost {len(self.lost)}{twice}"
 
 

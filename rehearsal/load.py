@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import threading
 from collections import Counter
@@ -10,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
+from rehearsal.operator import RehearsalError
 from rehearsal.stage import Stage
 
 SCRIPT = Path(__file__).with_name("crowd.py")
@@ -79,32 +82,44 @@ class Load:
 def load(stage: Stage, *, rate: float, keep: Path) -> Iterator[Load]:
     """Has the crowd send `rate` requests a second while the block runs. Each answer is a line of the file `keep`.
 
-    When the block ends, the crowd stops, and the last answers are waited for.
+    When the block ends, the crowd stops, and the last answers are waited for. Raises RehearsalError if the crowd ended
+    otherwise, then or before.
     """
     machine = stage.machine
-    files = {SCRIPT: "/crowd.py", stage.authority: "/ca.pem"}
-    command = [
-        *("docker", "run", "--rm", "--name", stage.crowd_name, "--label", machine.label),
-        *("--network", machine.network, "--ip", stage.crowd),
-        *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-        *[part for path, inside in files.items() for part in ("--volume", f"{path.resolve()}:{inside}:ro")],
-        *("--env", "PYTHONPATH=/opt/web-next", stage.images["web-next"], "python3", "/crowd.py"),
-        *(f"https://{machine.address(stage.block)}:{EDGE_PORT}", "/ca.pem", str(rate), str(stage.patience)),
-    ]
     seen = Load()
-    with (
-        (keep.with_suffix(".err")).open("w") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True) as process,
-    ):
-        assert process.stdout
-        reader = threading.Thread(target=_read, args=(process.stdout, keep, seen.requests))
-        reader.start()
-        try:
-            yield seen
-        finally:
-            subprocess.run(["docker", "stop", "--time", "20", stage.crowd_name], capture_output=True, check=False)
-            reader.join()
-            process.wait()
+    said = keep.with_suffix(".err")
+    with TemporaryDirectory(dir=keep.parent) as folder, said.open("w") as errors:
+        files = {_readable(path, Path(folder)): f"/{path.name}" for path in (SCRIPT, stage.authority)}
+        command = [
+            *("docker", "run", "--rm", "--name", stage.crowd_name, "--label", machine.label),
+            *("--network", machine.network, "--ip", stage.crowd),
+            *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+            *[part for path, inside in files.items() for part in ("--volume", f"{path.resolve()}:{inside}:ro")],
+            *("--env", "PYTHONPATH=/opt/web-next", stage.images["web-next"], "python3", "/crowd.py"),
+            *(f"https://{machine.address(stage.block)}:{EDGE_PORT}", "/ca.pem", str(rate), str(stage.patience)),
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True)
+        with process:
+            assert process.stdout
+            reader = threading.Thread(target=_read, args=(process.stdout, keep, seen.requests))
+            reader.start()
+            try:
+                yield seen
+            finally:
+                subprocess.run(["docker", "stop", "--time", "20", stage.crowd_name], capture_output=True, check=False)
+                reader.join()
+                if code := process.wait():
+                    last = (said.read_text().strip().splitlines() or ["it said nothing"])[-1]
+                    raise RehearsalError(f"the crowd ended with {code}, so the load was not there: {last}; see {said}")
+
+
+def _readable(path: Path, folder: Path) -> Path:
+    """A copy in `folder` that the crowd may read, whatever the umask that the file was made under: it runs without root
+    and without capabilities."""
+    copy = folder / path.name
+    shutil.copyfile(path, copy)
+    copy.chmod(0o644)
+    return copy
 
 
 def _read(lines: IO[str], keep: Path, into: list[Asked]) -> None:

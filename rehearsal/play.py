@@ -64,13 +64,16 @@ class Play:
 
     def find_requests(self, act: Act, requests: Sequence[Asked]) -> None:
         """Holds the load's answers to what was declared: none failed, and none but greedy clients were limited."""
-        failed = [each for each in requests if each.failed]
-        of = f"of {len(requests)} requests"
-        self.find(act, "no request failed", not failed, f"{len(failed)} {of}{_first(failed)}")
+        self.find_none(act, "no request failed", [each for each in requests if each.failed], requests)
         limited = [each for each in requests if each.limited]
         innocent = [each for each in limited if not is_greedy(each.client)]
-        seen = f"{len(limited)} {of}, {len(innocent)} of them others'{_first(innocent)}"
-        self.find(act, "the edge limits greedy clients alone", not innocent, seen)
+        seen = f"{len(limited)} of {len(requests)} requests, {len(innocent)} of them others'{_first(innocent)}"
+        self.find(act, "the edge limits greedy clients alone", bool(requests) and not innocent, seen)
+
+    def find_none(self, act: Act, declared: str, bad: Sequence[Asked], requests: Sequence[Asked]) -> None:
+        """Holds none of the requests to be bad; of no requests that says nothing, and does not hold."""
+        saw = f"{len(bad)} of {len(requests)} requests{_first(bad)}"
+        self.find(act, declared, bool(requests) and not bad, saw)
 
     def deployed(self, stack: str) -> SmokeTarget:
         """What a stack deployed last, its authority's file where this rehearsal has it."""

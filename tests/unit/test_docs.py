@@ -92,8 +92,8 @@ def broken(page: Path) -> list[str]:
     return [link for link in links(page) if not (page.parent / link.partition("#")[0]).exists()]
 
 
-def templates(sources: Sequence[Path]) -> Templates:
-    """Every text in the sources, with … for what a format string fills in, and a pattern of what it may become."""
+def templates(sources: Sequence[Path], letters: int = 8) -> Templates:
+    """Every text of so many letters in the sources, with … for what a format string fills in, and a pattern of it."""
     found = set()
     for source in sources:
         for node in ast.walk(ast.parse(source.read_text())):
@@ -101,7 +101,7 @@ def templates(sources: Sequence[Path]) -> Templates:
             texts = [str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts]
             if any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts):
                 found.add("".join(texts).strip())
-    return {text: re.compile(pattern(text)) for text in found if len(re.sub(r"[\s….:;,()]", "", text)) >= 8}
+    return {text: re.compile(pattern(text)) for text in found if len(re.sub(r"[\s….:;,()]", "", text)) >= letters}
 
 
 def pattern(text: str) -> str:
@@ -215,6 +215,14 @@ def test_every_message_in_the_runbook_is_one_of_the_code(known: Templates) -> No
     messages = [message for cells in table for message in re.findall(r"`([^`]+)`", cells[0])]
     assert len(messages) > 40
     assert [message for message in messages if not is_said(message, known)] == []
+
+
+def test_what_the_readme_recorded_of_a_rehearsal_is_what_one_prints() -> None:
+    recorded = re.findall(r"^ \d:\d\d  held: (.*)$", README.read_text(), re.MULTILINE)
+    assert len(recorded) > 5
+    declared = map(pattern, templates([ROOT / "rehearsal" / f"{name}.py" for name in ("scenes", "play")], letters=6))
+    lines = re.compile(f"(?:{'|'.join(declared)}): .*")
+    assert [line for line in recorded if not lines.fullmatch(line)] == []
 
 
 @pytest.mark.parametrize(

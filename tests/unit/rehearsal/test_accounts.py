@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +13,11 @@ import pytest
 from rehearsal.books import Balance, Holdings
 from rehearsal.crowd import Client, Crowd, is_greedy
 from rehearsal.load import ALERT, AUDIT, Asked
+from rehearsal.operator import Operator
+from rehearsal.play import Play
 from rehearsal.report import Act, Finding, Report
+from rehearsal.stage import Stage
+from tests.support.machines import IMAGES, MACHINE
 
 
 def asked(**changes: Any) -> Asked:
@@ -66,7 +71,41 @@ def test_a_balance_says_what_was_accepted_and_what_is_lost() -> None:
     sound = Balance(entries=7, alerts=2, lost=[], doubled=[])
 
     assert sound.line == "accepted 7 audit entries and 2 alerts, lost 0"
-    assert Balance(entries=7, alerts=2, lost=["a"], doubled=["b", "c"]).line.endswith("lost 1, 2 kept twice")
+    assert Balance(entries=7, alerts=2, lost=["a"], doubled=["b", "c"]).line.endswith("lost 1, 2 entries kept twice")
+
+
+@pytest.mark.parametrize(
+    ("balance", "held"),
+    [
+        (Balance(entries=7, alerts=2, lost=[], doubled=[]), True),
+        (Balance(entries=7, alerts=2, lost=["a"], doubled=[]), False),
+        (Balance(entries=7, alerts=2, lost=[], doubled=["b"]), False),
+        (Balance(entries=0, alerts=2, lost=[], doubled=[]), False),
+        (Balance(entries=7, alerts=0, lost=[], doubled=[]), False),
+    ],
+)
+def test_a_balance_holds_only_over_entries_and_alerts(balance: Balance, held: bool) -> None:
+    assert balance.held is held
+
+
+@pytest.mark.parametrize(
+    ("requests", "held"),
+    [
+        ([asked()], {True}),
+        ([], {False}),
+        ([asked(), asked(status=500)], {True, False}),
+        ([asked(), asked(status=429)], {True, False}),
+    ],
+)
+def test_what_is_held_of_requests_is_held_of_some(tmp_path: Path, requests: list[Asked], held: set[bool]) -> None:
+    stage = Stage(machine=MACHINE, images=IMAGES, holds={}, root=tmp_path)
+    said: list[str] = []
+    operator = Operator(root=tmp_path, log=tmp_path / "log", say=said.append)
+    play = Play(stage=stage, operator=operator, folder=tmp_path, rate=1, report=Report(title="t"))
+    with play.act("one") as act:
+        play.find_requests(act, requests)
+
+    assert {finding.held for finding in act.findings} == held
 
 
 def test_a_report_holds_only_when_it_ended_and_all_that_was_declared_held() -> None:
