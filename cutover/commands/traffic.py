@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cutover.commands.command import AsJson, Command, Stack, one_line, verbatim
-from cutover.errors import RefusedError, StackMissingError, UnreachableError
+from cutover.errors import RefusedError, StackMissingError, TrafficError, UnreachableError
 
 if TYPE_CHECKING:
     from cutover.stacks.outputs import Outputs
+    from cutover.traffic.split import TrafficSplit
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,9 +48,9 @@ def traffic(
     where = found.read("traffic", traffic_from)
     if where is None:
         raise StackMissingError(f"stack {stack} has no traffic to split: name the base that owns both slots")
-    split = traffic_split(where)
+    split = traffic_split(where, stack)
     if weight is not None:
-        if weight > split.get().weight and anyway is None:
+        if weight and anyway is None and weight > _share(split):
             _require_candidate(found, weight)
         split.set(weight, anyway=anyway is not None)
         if anyway is not None:
@@ -61,6 +62,14 @@ def traffic(
     else:
         set_by = f", set by rollout {rollout}" if rollout else ""
         print(f"  candidate's share of the traffic{set_by}, percent: {share.weight}")
+
+
+def _share(split: TrafficSplit) -> int:
+    """The candidate's share; 0 where it cannot be read, as it can be set all the same."""
+    try:
+        return split.get().weight
+    except TrafficError:
+        return 0
 
 
 def _require_candidate(found: Outputs, weight: int) -> None:

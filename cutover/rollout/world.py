@@ -66,7 +66,7 @@ class RealWorld:
 
     @cached_property
     def split(self) -> TrafficSplit:
-        return traffic_split(self.targets.traffic)
+        return traffic_split(self.targets.traffic, self.copy.stack)
 
     @cached_property
     def _store(self) -> Store:

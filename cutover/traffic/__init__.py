@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cutover.traffic.kept import KeptShare
-from cutover.traffic.split import TrafficSplit
+from cutover.traffic.split import STACK, TrafficSplit
 from outputs.traffic import DockerTraffic, FargateTraffic
 
 __all__ = ["MOUNTED", "KeptShare", "traffic_split"]
@@ -14,13 +14,13 @@ MOUNTED = "EDGE_MOUNTED"
 """The environment's name for the edge's container whose volume is mounted here, where it has it itself."""
 
 
-def traffic_split(where: DockerTraffic | FargateTraffic) -> TrafficSplit:
-    """The split that a stack's output `traffic` describes."""
+def traffic_split(where: DockerTraffic | FargateTraffic, stack: str = STACK) -> TrafficSplit:
+    """The split that the output `traffic` of `stack` describes; where nobody says which, its lines name a STACK."""
     if isinstance(where, DockerTraffic):
         from cutover.traffic.docker import EdgeTraffic, MountedTraffic
 
         kind = MountedTraffic if os.environ.get(MOUNTED) == where.container else EdgeTraffic
-        return kind(container=where.container, folder=where.folder)
+        return kind(stack=stack, container=where.container, folder=where.folder)
     from cutover.traffic.fargate import ListenerTraffic
 
-    return ListenerTraffic.of(where)
+    return ListenerTraffic.of(where, stack)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cutover.errors import TrafficError
 from cutover.traffic import refusals
 from cutover.traffic.engine import SECONDS, Done, EngineError, run
-from cutover.traffic.split import MARK, Mark, NothingRoutesError, Share, checked, named
+from cutover.traffic.split import MARK, STACK, Mark, NothingRoutesError, Share, checked, named
 
 _REFUSED = 3
 _BEGIN = """
@@ -83,6 +83,7 @@ class EdgeTraffic:
     force, and `latched/`, the rollouts that were taken back.
     """
 
+    stack: str = STACK
     container: str
     folder: str
 
@@ -92,7 +93,7 @@ class EdgeTraffic:
         if sorted(buckets) != sorted(map(str, range(len(buckets)))) or len(buckets) > 100:
             raise TrafficError(
                 f"{self.container}: {self.folder}/now holds {' '.join(buckets)[:80]!r}, not the first of a hundred "
-                "buckets: set the weight again, cutover traffic -s STACK WEIGHT"
+                f"buckets: {refusals.set_again(self.stack)}"
             )
         mark = Mark.read(first.removeprefix("mark"))
         return Share(weight=len(buckets), mark=mark, taken_back=frozenset(latched.split()[1:]))
@@ -118,7 +119,7 @@ class EdgeTraffic:
         said = self._run(_TAKE_BACK, "", "0", named(rollout) if rollout else "")
         match said.split():
             case ["final", in_force]:
-                raise refusals.final(in_force)
+                raise refusals.final(in_force, self.stack)
             case words if "unlatched" in words:
                 raise TrafficError(
                     f"edge {self.container}: the candidate has no traffic, and nothing keeps it so "

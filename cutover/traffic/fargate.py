@@ -10,7 +10,7 @@ from typing import Any
 from cutover import aws
 from cutover.errors import TrafficError
 from cutover.traffic import refusals
-from cutover.traffic.split import Mark, NothingRoutesError, Share, checked, named
+from cutover.traffic.split import STACK, Mark, NothingRoutesError, Share, checked, named
 from outputs.traffic import FargateTraffic
 
 TRACK_HEADER = "X-Web-Next-Track"
@@ -33,6 +33,7 @@ class ListenerTraffic:
     raises that was frozen between the two, it takes back itself, two calls later.
     """
 
+    stack: str = STACK
     region: str
     listener: str
     stable: str
@@ -41,17 +42,21 @@ class ListenerTraffic:
     client: Any = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, where: FargateTraffic) -> ListenerTraffic:
+    def of(cls, where: FargateTraffic, stack: str = STACK) -> ListenerTraffic:
         """The listener that a stack's output names, through the credentials of the environment."""
         client = aws.client("elbv2", aws.Account(region=where.region), PATIENCE)
-        return cls(**{name: value for name, value in where.output().items() if name != "runtime"}, client=client)
+        fields = {name: value for name, value in where.output().items() if name != "runtime"}
+        return cls(stack=stack, **fields, client=client)
 
     def get(self) -> Share:
         """The candidate's share of the weights; a group that is forwarded to alone has all of it.
 
         Raises TrafficError when the listener forwards otherwise.
         """
-        weight, tags = self._weight(self._actions()), self._tags()
+        actions = self._actions()
+        if not any(_weights(self._forwarding(actions)).values()):
+            raise TrafficError(f"listener {self.listener} gives both tracks weight 0: {refusals.set_again(self.stack)}")
+        weight, tags = self._weight(actions), self._tags()
         return Share(weight=weight, mark=_mark(tags), taken_back=frozenset(_latched(tags)))
 
     def beside(self) -> tuple[str, ...]:
@@ -85,7 +90,7 @@ class ListenerTraffic:
         except TrafficError as error:
             unread = error
         if mark and mark.final and self._weight(actions):
-            raise refusals.final(mark.rollout)
+            raise refusals.final(mark.rollout, self.stack)
         taken = {named(each) for each in (rollout, mark and mark.rollout) if each}
         self._forward(actions, 0)
         try:
@@ -110,11 +115,9 @@ class ListenerTraffic:
         )
 
     def _weight(self, actions: list[dict[str, Any]]) -> int:
+        """The candidate's share; 0 where neither track has any."""
         weights = _weights(self._forwarding(actions))
-        total = sum(weights.values())
-        if not total:
-            raise TrafficError(f"listener {self.listener} gives both tracks weight 0: set one, cutover traffic")
-        return round(100 * weights.get(self.candidate, 0) / total)
+        return round(100 * weights.get(self.candidate, 0) / (sum(weights.values()) or 1))
 
     def _forward(self, actions: list[dict[str, Any]], weight: int) -> None:
         action = self._forwarding(actions)

@@ -5,6 +5,14 @@ from __future__ import annotations
 from cutover.errors import RefusedError
 
 
+def set_again(stack: str) -> str:
+    """The way out of what is no share."""
+    return (
+        f"set it again, cutover traffic -s {stack} 0; where a rollout runs, cutover resume -s {stack} gives the "
+        "candidate its share after that"
+    )
+
+
 def latched(rollout: str) -> RefusedError:
     """The rollout was taken back."""
     return RefusedError(
@@ -21,11 +29,11 @@ def older(revision: int, rollout: str, in_force: int) -> RefusedError:
     )
 
 
-def final(rollout: str) -> RefusedError:
+def final(rollout: str, stack: str) -> RefusedError:
     """Taking back what is finishing."""
     return RefusedError(
         f"rollout {rollout} is finishing: its release is being made stable's own; cutover finish goes on. While stable "
-        "runs the release before it still, cutover traffic -s STACK 0 gives it all of the traffic"
+        f"runs the release before it still, cutover traffic -s {stack} 0 gives it all of the traffic"
     )
 
 

@@ -11,6 +11,9 @@ from cutover.errors import TrafficError
 MARK = "([A-Za-z0-9-]{1,64}) ([0-9]+) (open|final)"
 """A mark as what routes keeps it, for `grep -E` too."""
 
+STACK = "STACK"
+"""What stands for a stack's name where nobody has said it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:

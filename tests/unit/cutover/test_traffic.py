@@ -153,7 +153,7 @@ def split(monkeypatch: pytest.MonkeyPatch) -> Split:
         "vault": {"SLACK_WEBHOOK_URL": "arn:of:the:entry"},
     }
     monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, values))
-    monkeypatch.setattr(traffic, "traffic_split", lambda _output: made)
+    monkeypatch.setattr(traffic, "traffic_split", lambda _output, _stack: made)
     monkeypatch.setattr(Pinned, "answers", lambda _pinned: True)
     return made
 
@@ -219,6 +219,42 @@ def test_a_share_rises_by_hand_only_where_somebody_answers(
     assert split.share.weight == (10 if code else 50)
     assert ("nobody answers in a second as the candidate of local" in capsys.readouterr().err) == bool(code)
     assert main(["traffic", "-s", "local", "5"]) == 0, "it may always fall"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answers", "code", "share"),
+    [
+        (["0"], False, 0, 0),
+        (["50"], True, 0, 50),
+        (["50"], False, 13, None),
+        (["50", "--anyway", "its machine is gone"], False, 0, 50),
+    ],
+)
+def test_a_share_that_cannot_be_read_is_set_by_hand_as_its_line_says(
+    mounted: TrafficSplit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    answers: bool,
+    code: int,
+    share: int | None,
+) -> None:
+    values = {
+        "traffic": DockerTraffic(container="edge", folder=str(tmp_path)).output(),
+        "smoke_target": TARGET.output(),
+    }
+    monkeypatch.setattr(outputs, "outputs", lambda stack: Outputs(stack, values))
+    monkeypatch.setattr(Pinned, "answers", lambda _pinned: answers)
+    mounted.set(50)
+    (tmp_path / "now" / "7").unlink()
+    assert main(["traffic", "-s", "prod"]) == 10
+    assert "set it again, cutover traffic -s prod 0" in capsys.readouterr().err
+
+    assert main(["traffic", "-s", "prod", *arguments]) == code
+
+    if share is not None:
+        assert mounted.get() == Share(weight=share)
 
 
 def test_a_stack_that_owns_no_slots_has_no_traffic(

@@ -361,8 +361,27 @@ def test_a_listener_that_forwards_elsewhere_is_refused(listener: Listener, group
 def test_both_weights_at_nothing_are_no_share(listener: Listener) -> None:
     listener.describes_action(action({STABLE: 0, CANDIDATE: 0}))
 
-    with pytest.raises(TrafficError, match="gives both tracks weight 0"):
-        listener.split.get()
+    with pytest.raises(TrafficError, match="gives both tracks weight 0: set it again, cutover traffic -s prod 0"):
+        replace(listener.split, stack="prod").get()
+
+
+@pytest.mark.parametrize("mark", ["r7 4 final", ""])
+def test_where_nobody_has_a_share_one_can_be_set(listener: Listener, mark: str) -> None:
+    listener.has_tags(mark=mark)
+    listener.describes_action(action({STABLE: 0, CANDIDATE: 0}))
+    listener.forwards(10)
+
+    listener.split.set(10)
+
+
+def test_where_nobody_has_a_share_all_goes_back_to_stable(listener: Listener) -> None:
+    listener.describes_action(action({STABLE: 0, CANDIDATE: 0}))
+    listener.has_tags(mark="r7 4 final")
+    listener.forwards(0)
+    listener.is_tagged("taken_back", "r7")
+    listener.describes(0)
+
+    listener.split.take_back()
 
 
 def test_without_a_listener_nothing_routes(listener: Listener) -> None:
