@@ -67,8 +67,8 @@ def healthy(name: str) -> bool:
 
 
 def address(name: str) -> str:
-    """Where a container is on Docker's default bridge."""
-    return docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
+    """Where a container is on its network."""
+    return docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
 
 
 def free_port() -> int:

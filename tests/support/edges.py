@@ -17,7 +17,7 @@ import httpx
 from cutover.traffic.docker import EdgeTraffic
 from infra.nginx import LINES, TEMPLATES, WEIGHTS, EdgeConfig, render
 from infra.runtime.docker.edge import FILE_BYTES, LINES_MIB
-from tests.support.containers import container, docker, free_port, network, wait_until
+from tests.support.containers import address, container, docker, free_port, network, wait_until
 from tests.support.edge_configs import SOUND
 
 ECHO = """
@@ -75,8 +75,7 @@ class Edge:
     @property
     def address(self) -> str:
         """Its host:port on the network."""
-        found = docker("inspect", self.id, "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
-        return f"{found}:8443"
+        return f"{address(self.id)}:8443"
 
     def log(self) -> list[dict[str, Any]]:
         """Return the access log's entries so far, once nginx has written them."""

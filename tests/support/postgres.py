@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from tests.support.built import images
-from tests.support.containers import container, docker, wait_until
+from tests.support.containers import address, container, docker, wait_until
 
 MASTER, OWNER, WRITER, READER = "master", "audit_owner", "audit_writer", "audit_reader"
 PASSWORD = secrets.token_hex(12)
@@ -98,9 +98,10 @@ def running(port: int | None = None) -> Iterator[Server]:
     if port:
         options += ("--publish", f"127.0.0.1:{port}:5432")
     with container(images()["postgres"], *options) as identity:
-        host = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", identity)
         server = (
-            Server(container=identity, host="127.0.0.1", port=port) if port else Server(container=identity, host=host)
+            Server(container=identity, host="127.0.0.1", port=port)
+            if port
+            else Server(container=identity, host=address(identity))
         )
         wait_until(server.answers, "the database")
         with server.connect(MASTER, "postgres") as master:

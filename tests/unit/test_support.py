@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from offline.machine import ROOT
 
 BORROWED = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*(?:test_\w+|conftest)\b.*", re.MULTILINE)
+GONE = re.compile(r"NetworkSettings[\"'\]\[.]+(?:IPAddress|Gateway|MacAddress|EndpointID)")
+"""What Docker Engine 29 says of each network alone, and no more of the container."""
 
 
 def test_no_test_and_no_bench_imports_from_another_test_file_or_a_conftest() -> None:
@@ -24,3 +27,18 @@ def test_no_test_and_no_bench_imports_from_another_test_file_or_a_conftest() -> 
 def test_a_borrowed_rig_is_found(line: str) -> None:
     assert BORROWED.findall(f"import os\n{line}\n") == [line]
     assert not BORROWED.findall("from tests.support.faults import stopped\n")
+
+
+def test_where_a_container_is_is_asked_of_its_networks() -> None:
+    files = {*ROOT.glob("[!.]*/**/*.py"), *ROOT.glob("[!.]*/**/*.sh")} - {Path(__file__)}
+
+    found = {str(file.relative_to(ROOT)): GONE.findall(file.read_text()) for file in files}
+
+    assert len(found) > 100
+    assert {file: lines for file, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("asked", ["{{.NetworkSettings.IPAddress}}", '["NetworkSettings"]["Gateway"]'])
+def test_an_address_that_is_no_networks_is_found(asked: str) -> None:
+    assert GONE.findall(asked)
+    assert not GONE.findall("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
