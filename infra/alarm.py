@@ -14,7 +14,7 @@ import pulumi_aws as aws
 class Metric:
     """One statistic of a metric; `p95` is a percentile."""
 
-    namespace: str
+    namespace: pulumi.Input[str]
     name: str
     dimensions: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     statistic: Literal["Average", "Minimum", "Maximum", "Sum", "p95"]
@@ -47,13 +47,13 @@ class Alarm:
 
 
 def declare(
-    parent: str, prefix: str, topic: pulumi.Input[str], alarm: Alarm, opts: pulumi.ResourceOptions
+    parent: str, prefix: pulumi.Input[str], topic: pulumi.Input[str], alarm: Alarm, opts: pulumi.ResourceOptions
 ) -> aws.cloudwatch.MetricAlarm:
     """The alarm PREFIX-NAME, which tells the topic, an ARN, when it fires and when it recovers."""
     return aws.cloudwatch.MetricAlarm(
         f"{parent}-{alarm.name}",
         aws.cloudwatch.MetricAlarmArgs(
-            name=f"{prefix}-{alarm.name}",
+            name=pulumi.Output.concat(prefix, "-", alarm.name),
             alarm_description=alarm.says,
             comparison_operator=alarm.beyond,
             threshold=alarm.threshold,

@@ -11,10 +11,12 @@ import pulumi
 from infra.settings.keys import Settings
 from outputs.schema import AppliedSchema
 from outputs.shape import OutputError
+from outputs.slots import DockerSlot, FargateSlot
 from outputs.smoke import EdgeSummary, Places, SmokeTarget
 from outputs.traffic import DockerTraffic, FargateTraffic, traffic_from
 
 PROJECT = "web-next"
+SLOTS: Mapping[str, type[DockerSlot | FargateSlot]] = {"docker": DockerSlot, "fargate": FargateSlot}
 NEEDED = ("edge_url", "schema", "slots", "smoke_target", "traffic")
 
 
@@ -44,14 +46,15 @@ class BaseOutputs:
                 "first"
             )
         try:
-            target = SmokeTarget.from_output(outputs["smoke_target"])
+            target, traffic = SmokeTarget.from_output(outputs["smoke_target"]), traffic_from(outputs["traffic"])
+            SLOTS[traffic.runtime].from_output(slot)
             return cls(
                 slot=slot,
                 environment=dict(slot["environment"]),
                 schema=AppliedSchema.from_output(outputs["schema"]),
                 edge=target.edge,
                 places=target.places,
-                traffic=traffic_from(outputs["traffic"]),
+                traffic=traffic,
             )
         except OutputError as error:
             raise BaseError(f"an output of base {base} {error}") from None

@@ -105,6 +105,16 @@ class TrackLogs(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlotAlarms(Shape):
+    """What a candidate's own alarms are made with: how their names begin, where what they watch is counted, and the
+    topic that they tell, an ARN."""
+
+    prefix: str
+    namespace: str
+    topic: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FargateSlot(Shape):
     """What a fargate stack keeps for a candidate: all that its service needs, and nothing else of the base.
 
@@ -121,6 +131,7 @@ class FargateSlot(Shape):
     task_role: str
     logs: TrackLogs
     ready_alarm: str
+    alarms: SlotAlarms
     scaling: Scaling
     edge: TaskEdge
     environment: Mapping[str, str]

@@ -204,6 +204,11 @@ class AdaptersSettings(BaseModel):
     queue: Adapter = "production"
     guardrails: Adapter = "production"
 
+    @property
+    def real(self) -> set[str]:
+        """Those that are no mocks."""
+        return {name for name, adapter in self if adapter == "production"}
+
 
 class FargateSettings(BaseModel):
     """How the service runs on ECS Fargate: what each task gets, how many there are, and what leads to them."""

@@ -22,7 +22,7 @@ BALANCER, TARGETS, LISTENER = (
     "aws:lb/targetGroup:TargetGroup",
     "aws:lb/listener:Listener",
 )
-SERVICE, CLUSTER = "aws:ecs/service:Service", "aws:ecs/cluster:Cluster"
+SERVICE = "aws:ecs/service:Service"
 WAYS_DOWN: Mapping[str, Mapping[str, float]] = {
     DATABASE: {"FreeStorageSpace": 2.0**50, "DatabaseConnections": 5_000, "CPUUtilization": 99},
     QUEUES: {"Evictions": 1_000, "DatabaseMemoryUsagePercentage": 99, "EngineCPUUtilization": 99},
@@ -56,6 +56,8 @@ OF_FALLBACKS = {
     "EdgeMockGuardrails": "guardrails",
 }
 """Those of what answers in the place of an adapter, which says nothing of one that is a mock."""
+SAID_BY_WORKERS = "oldestAlertSeconds"
+"""What each worker says every minute while its queue is real: without it nobody knows whether alerts are delivered."""
 LEAST_DAYS = 30
 """How long a log is there: as long as evidence is."""
 
@@ -77,10 +79,18 @@ def every_way_down(resource: Resource, stack: Stack) -> Iterator[str]:
             yield f"no alarm on {metric} that ever rings"
     if resource.type == FILTER:
         metric = resource.get("metricTransformation.name")
-        if _telling(metric, stack) and not any(
+        if metric.partition("-")[0] in OF_OUR_LOGS and not any(
             metric in _metrics(one) and _rings(one, OF_A_LOG) for one in stack.of(ALARM)
         ):
             yield f"no alarm on {metric} that ever rings"
+    for metric in _fallbacks(resource, stack):
+        if not any(metric in _metrics(one) and _rings(one, OF_A_LOG) for one in stack.of(ALARM)):
+            yield f"no alarm on {metric} that ever rings"
+    if _delivers(resource, stack) and not any(
+        SAID_BY_WORKERS in _metrics(one) and one.get("treatMissingData") == "breaching" and _rings(one, OF_A_LOG)
+        for one in stack.of(ALARM)
+    ):
+        yield f"no alarm on the silence of {SAID_BY_WORKERS}"
     if absent := _absent(resource, stack):
         some, metric = absent
         alarms = [alarm for one in some for alarm in _of(one, stack) if metric in _metrics(alarm)]
@@ -97,10 +107,21 @@ def _rings(alarm: Resource, most: float) -> bool:
     return bool(0 < threshold <= most if "LessThan" in alarm.get("comparisonOperator") else threshold <= most)
 
 
-def _telling(metric: str, stack: Stack) -> bool:
-    kind = metric.partition("-")[0]
-    adapters = json.loads(stack.config.get("web-next:adapters", "{}"))
-    return kind in OF_OUR_LOGS or (kind in OF_FALLBACKS and adapters.get(OF_FALLBACKS[kind]) != "mock")
+def _fallbacks(resource: Resource, stack: Stack) -> list[str]:
+    """The metrics of what answers in the place of the adapters of a service that takes requests, each track's own."""
+    if resource.type != SERVICE or "loadBalancers" not in resource.inputs:
+        return []
+    track = stack.config.get("web-next:track")
+    return [f"{kind}-{track}" for kind, adapter in OF_FALLBACKS.items() if _is_real(adapter, stack)]
+
+
+def _delivers(resource: Resource, stack: Stack) -> bool:
+    """Whether it is the service of a worker whose queue is real."""
+    return resource.type == SERVICE and "loadBalancers" not in resource.inputs and _is_real("queue", stack)
+
+
+def _is_real(adapter: str, stack: Stack) -> bool:
+    return bool(json.loads(stack.config.get("web-next:adapters", "{}")).get(adapter) != "mock")
 
 
 def _of(resource: Resource, stack: Stack) -> list[Resource]:
@@ -127,8 +148,8 @@ def _absent(resource: Resource, stack: Stack) -> tuple[list[Resource], str] | No
     if resource.type == LISTENER:
         groups = stack.behind(resource, "defaultActions", TARGETS)
         return (groups, "HealthyHostCount") if groups else None
-    here = resource.type == SERVICE and stack.behind(resource, "cluster", CLUSTER)
-    return ([resource], "RunningTaskCount") if here and "loadBalancers" not in resource.inputs else None
+    quiet = resource.type == SERVICE and "loadBalancers" not in resource.inputs
+    return ([resource], "RunningTaskCount") if quiet else None
 
 
 @rule(

@@ -259,7 +259,7 @@ CHANGES = [
         lines={
             "UpdateGuard release: told.release",
             *(f"TaskDefinition {task}: containerDefinitions" for task in ("stable", "worker")),
-            *(f"- MetricAlarm tracks-{track}-fallback-audit" for track in ("stable", "candidate")),
+            "- MetricAlarm tracks-stable-fallback-audit",
             "WebAcl firewall: rules[1].statement.rateBasedStatement.limit",
         },
     ),

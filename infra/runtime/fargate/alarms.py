@@ -10,7 +10,6 @@ from functools import partial
 import pulumi
 
 from infra.alarm import Alarm, Formula, Metric, declare
-from infra.naming import Names
 from outputs.log_figures import LogFigure
 from outputs.release import Track
 
@@ -36,6 +35,9 @@ AWAY = (
 LASTING, AMONG = 5, 10
 """Minutes: of a fallback, and those among which they are: who asks every other minute meets it as well."""
 _of_balancer = partial(Metric, namespace="AWS/ApplicationELB")
+_lasting = partial(
+    Alarm, beyond="GreaterThanOrEqualToThreshold", threshold=1, periods=AMONG, enough=LASTING, missing="notBreaching"
+)
 
 
 def track_alarms(track: str, target_group: Mapping[str, pulumi.Input[str]]) -> Iterator[Alarm]:
@@ -65,26 +67,21 @@ def track_alarms(track: str, target_group: Mapping[str, pulumi.Input[str]]) -> I
     )
 
 
-def fallback_alarms(track: Track, namespace: str, real: Collection[str]) -> Iterator[Alarm]:
-    """Of what answers in the place of a track's adapters that are `real`, and of what does not answer the track's app;
-    both are counted in its log."""
-    lasting = partial(
-        Alarm,
-        beyond="GreaterThanOrEqualToThreshold",
-        threshold=1,
-        periods=AMONG,
-        enough=LASTING,
-        missing="notBreaching",
-    )
-    metric = partial(Metric, namespace=namespace, statistic="Sum")
+def fallback_alarms(track: Track, namespace: pulumi.Input[str], real: Collection[str]) -> Iterator[Alarm]:
+    """Of what answers in the place of a track's adapters that are `real`, counted in its log."""
     for adapter in (name for name in FALLBACKS if name in real):
         figure, what = FALLBACKS[adapter]
-        yield lasting(
+        yield _lasting(
             name=f"{track}-fallback-{adapter}",
             says=f"in {LASTING} of {AMONG} minutes something answered in the place of {track}'s {adapter}: {what}",
-            of=metric(name=figure.of(track)),
+            of=Metric(namespace=namespace, name=figure.of(track), statistic="Sum"),
         )
-    yield lasting(
+
+
+def away_alarm(track: Track, namespace: str) -> Alarm:
+    """Of what does not answer a track's app, counted in its log, whatever its adapters are."""
+    metric = partial(Metric, namespace=namespace, statistic="Sum")
+    return _lasting(
         name=f"{track}-away",
         says=f"in {LASTING} of {AMONG} minutes something did not answer {track}'s app, which goes on without; its log "
         "says what is away",
@@ -120,8 +117,7 @@ def standing_alarms(
 ) -> Iterator[Alarm]:
     """Of stable's target group and of the worker's service, by their dimensions. Silence counts as nobody there.
 
-    A candidate has no such alarm: most of the time there is none, and while it has traffic its absence is the
-    balancer's errors.
+    A candidate's app has no such alarm: while it has traffic its absence is the balancer's errors.
     """
     yield Alarm(
         name="stable-hosts",
@@ -132,12 +128,17 @@ def standing_alarms(
         periods=2,
         missing="breaching",
     )
-    yield Alarm(
-        name="worker-tasks",
-        says=f"the worker has fewer than {worker_tasks} tasks for five minutes: alerts are late, or stay",
-        of=Metric(namespace="ECS/ContainerInsights", name="RunningTaskCount", dimensions=worker, statistic="Maximum"),
+    yield worker_alarm("worker", worker, worker_tasks)
+
+
+def worker_alarm(name: str, service: Mapping[str, pulumi.Input[str]], tasks: int) -> Alarm:
+    """Of a worker's service, by its dimensions."""
+    return Alarm(
+        name=f"{name}-tasks",
+        says=f"{name} has fewer than {tasks} tasks for five minutes: alerts are late, or stay",
+        of=Metric(namespace="ECS/ContainerInsights", name="RunningTaskCount", dimensions=service, statistic="Maximum"),
         beyond="LessThanThreshold",
-        threshold=worker_tasks,
+        threshold=tasks,
         periods=5,
         missing="breaching",
     )
@@ -155,13 +156,13 @@ def _share(*, errors: Metric, requests: Metric, all_of_them: str) -> Formula:
 class StandingAlarmsArgs:
     """`alarms` tell `topic`, an ARN; their names begin with `prefix`."""
 
-    prefix: str
+    prefix: pulumi.Input[str]
     topic: pulumi.Input[str]
     alarms: list[Alarm]
 
     @classmethod
-    def of(cls, names: Names, topic: pulumi.Input[str], alarms: Iterable[Alarm]) -> StandingAlarmsArgs:
-        return cls(prefix=names.prefix, topic=topic, alarms=list(alarms))
+    def of(cls, prefix: pulumi.Input[str], topic: pulumi.Input[str], alarms: Iterable[Alarm]) -> StandingAlarmsArgs:
+        return cls(prefix=prefix, topic=topic, alarms=list(alarms))
 
 
 class StandingAlarms(pulumi.ComponentResource):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,11 @@ import pulumi_aws as aws
 
 from infra.naming import Names
 from infra.release import Release
+from infra.runtime.fargate.alarms import StandingAlarms, StandingAlarmsArgs, fallback_alarms, worker_alarm
 from infra.runtime.fargate.edge import task_edge
 from infra.runtime.fargate.service import ScalingArgs, ServiceArgs, scaling, service
 from infra.runtime.fargate.task import TaskArgs, app_containers, task_definition, worker_containers
+from infra.runtime.fargate.work import late_alarm
 from infra.settings.keys import Settings
 from infra.settings.sections import FargateSettings
 from infra.shapes import later
@@ -23,7 +25,8 @@ from outputs.smoke import FargateProcesses
 
 @dataclass(frozen=True, kw_only=True)
 class FargateCandidateArgs:
-    """`slot` is the base's output slots.candidate; `prefix` starts the task definitions' families."""
+    """`slot` is the base's output slots.candidate; `prefix` starts the task definitions' families. `real` are the
+    adapters that are no mocks."""
 
     prefix: str
     release: Release
@@ -31,6 +34,7 @@ class FargateCandidateArgs:
     worker_command: Sequence[str]
     health_command: Sequence[str]
     fargate: FargateSettings
+    real: Collection[str]
     slot: pulumi.Output[FargateSlot]
 
     @classmethod
@@ -44,13 +48,14 @@ class FargateCandidateArgs:
             worker_command=settings.worker_command,
             health_command=settings.health_command,
             fargate=settings.fargate,
+            real=settings.adapters.real,
             slot=slot.apply(FargateSlot.from_output),
         )
 
 
 class FargateCandidate(pulumi.ComponentResource):
     """The candidate's services: app with nginx, scaled as stable's is, and worker, which rests until a rollout has it
-    deliver. They log into the slot's groups."""
+    deliver. They log into the slot's groups. What its adapters make an alarm is its own: stable's may be mocks."""
 
     processes: FargateProcesses
 
@@ -98,6 +103,7 @@ class FargateCandidate(pulumi.ComponentResource):
         )
         scaling("candidate", own, self._child)
         worker_task, worker_service = self._service("candidate-worker", worker, args.fargate.worker_tasks)
+        self._alarms({"ClusterName": cluster, "ServiceName": worker_service.name}, [app_service, worker_service])
         self.processes = FargateProcesses(
             cluster=later(slot.apply(lambda known: known.cluster)),
             app=later(app_service.name),
@@ -106,6 +112,22 @@ class FargateCandidate(pulumi.ComponentResource):
             worker_definition=later(worker_task.arn),
         )
         self.register_outputs({})
+
+    def _alarms(self, worker: Mapping[str, pulumi.Input[str]], after: Sequence[pulumi.Resource]) -> None:
+        args, told = self._args, self._args.slot.apply(lambda known: known.alarms)
+        namespace = told.apply(lambda known: known.namespace)
+        alarms = [
+            worker_alarm("candidate-worker", worker, args.fargate.worker_tasks),
+            *fallback_alarms("candidate", namespace, args.real),
+        ]
+        if "queue" in args.real:
+            alarms.append(late_alarm("candidate-alerts-late", namespace, delivers=True))
+        prefix, topic = told.apply(lambda known: known.prefix), told.apply(lambda known: known.topic)
+        StandingAlarms(
+            "standing",
+            StandingAlarmsArgs.of(prefix, topic, alarms),
+            pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+        )
 
     def _service(
         self,

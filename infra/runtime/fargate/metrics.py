@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from infra.alarm import declare
 from infra.naming import Names
-from infra.runtime.fargate.alarms import balancer_alarm, fallback_alarms, track_alarms
+from infra.runtime.fargate.alarms import away_alarm, balancer_alarm, fallback_alarms, track_alarms
 from infra.runtime.fargate.balancer import Balancer
 from outputs.log_figures import AUDIT_SECONDS, LEFT_SECONDS, LogFigure
 from outputs.release import Track
@@ -61,7 +61,7 @@ not be 0: it would be absent."""
 @dataclass(frozen=True, kw_only=True)
 class TrackMetricsArgs:
     """`logs` are those of each track; the alarms are on `groups`, target groups' ARN suffixes by track, behind
-    `balancer`, its ARN suffix, and on the fallbacks of the `real` adapters; they tell `topic`."""
+    `balancer`, its ARN suffix, and on the fallbacks of stable's `real` adapters; they tell `topic`."""
 
     prefix: str
     namespace: str
@@ -120,8 +120,9 @@ class TrackMetrics(pulumi.ComponentResource):
                         ),
                         opts=child,
                     )
-            fallbacks = fallback_alarms(track, args.namespace, args.real)
-            for alarm in (*track_alarms(track, args.dimensions(track)), *fallbacks):
+            for alarm in (*track_alarms(track, args.dimensions(track)), away_alarm(track, args.namespace)):
                 declare(name, args.prefix, args.topic, alarm, child)
+        for alarm in fallback_alarms("stable", args.namespace, args.real):
+            declare(name, args.prefix, args.topic, alarm, child)
         declare(name, args.prefix, args.topic, balancer_alarm(args.balancer), child)
         self.register_outputs({})

@@ -30,7 +30,7 @@ from infra.runtime.fargate.work import WorkMetrics, WorkMetricsArgs, work_alarms
 from infra.settings.keys import Settings
 from infra.settings.sections import EdgeSettings, FargateSettings
 from infra.shapes import later
-from outputs.slots import FargatePlace, FargateSlot, FargateSlots, Scaling, TaskEdge
+from outputs.slots import FargatePlace, FargateSlot, FargateSlots, Scaling, SlotAlarms, TaskEdge
 from outputs.smoke import CLOUDWATCH, FargateProcesses
 from outputs.traffic import FargateTraffic
 
@@ -40,7 +40,7 @@ class FargateRuntimeArgs:
     """`release` goes into the stable slot; `task_role`, an ARN, is the app's; alarms tell `topic`, an ARN.
 
     `told` is what every task's nginx is told beside its track, `environment` what a candidate's app is told.
-    `real` are the adapters that are no mocks: a worker whose queue is says what waits.
+    `real` are stable's adapters that are no mocks: a worker whose queue is says what waits.
     """
 
     names: Names
@@ -83,7 +83,7 @@ class FargateRuntimeArgs:
             fargate=settings.fargate,
             edge=settings.edge,
             firewall=FirewallArgs.of(settings, names),
-            real={name for name, adapter in settings.adapters if adapter == "production"},
+            real=settings.adapters.real,
             balancer=BalancerArgs.of(settings, names, network),
             watch=WatchArgs.of(settings, names, network, logs.watch, monitoring.topic.arn),
             worker_command=settings.worker_command,
@@ -134,15 +134,16 @@ class FargateRuntime(pulumi.ComponentResource):
         app_task, app = self._app(balancer, metrics)
         worker_task, worker = self._worker(after_logs)
         of_worker = {"ClusterName": self._cluster.name, "ServiceName": worker.name}
-        standing = standing_alarms(tracks.dimensions("stable"), of_worker, args.fargate.worker_tasks)
+        standing = [
+            *standing_alarms(tracks.dimensions("stable"), of_worker, args.fargate.worker_tasks),
+            *work_alarms(names.metrics, delivers="queue" in args.real),
+        ]
         declare_dashboard(names, {track: tracks.dimensions(track) for track in TRACKS}, of_worker, self._child)
         Watch("watch", args.watch, self._execution, after_logs)
         WorkMetrics("work", WorkMetricsArgs.of(names, args.logs.tracks), after_logs)
         StandingAlarms(
             "standing",
-            StandingAlarmsArgs.of(
-                names, args.topic, [*standing, *work_alarms(names.metrics, delivers="queue" in args.real)]
-            ),
+            StandingAlarmsArgs.of(names.prefix, args.topic, standing),
             pulumi.ResourceOptions(parent=self, depends_on=[app, worker]),
         )
         self.slots = FargateSlots(
@@ -157,6 +158,11 @@ class FargateRuntime(pulumi.ComponentResource):
                 task_role=later(pulumi.Output.from_input(args.task_role)),
                 logs=args.logs.tracks["candidate"],
                 ready_alarm=metrics.alarms["candidate"],
+                alarms=SlotAlarms(
+                    prefix=names.prefix,
+                    namespace=names.metrics,
+                    topic=later(pulumi.Output.from_input(args.topic)),
+                ),
                 scaling=self._scaling(balancer, "candidate"),
                 edge=args.told,
                 environment=args.environment,

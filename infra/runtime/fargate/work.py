@@ -61,19 +61,26 @@ class WorkMetrics(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def work_alarms(namespace: str, *, delivers: bool) -> Iterator[Alarm]:
-    """Of the figures in the namespace. A worker that `delivers` writes them, so that its silence is an alarm."""
-    reaches = partial(Alarm, beyond="GreaterThanOrEqualToThreshold")
-    metric = partial(Metric, namespace=namespace, statistic="Maximum")
-    yield reaches(
-        name="alerts-late",
+_reaches = partial(Alarm, beyond="GreaterThanOrEqualToThreshold")
+
+
+def late_alarm(name: str, namespace: pulumi.Input[str], *, delivers: bool) -> Alarm:
+    """Of the oldest alert, whichever track's worker says how old it is."""
+    return _reaches(
+        name=name,
         says="an alert has waited for five minutes, or for five no worker could say how long the oldest waits",
-        of=metric(name=OLDEST),
+        of=Metric(namespace=namespace, name=OLDEST, statistic="Maximum"),
         threshold=LATE_SECONDS,
         periods=5,
         missing="breaching" if delivers else "notBreaching",
     )
-    yield reaches(
+
+
+def work_alarms(namespace: str, *, delivers: bool) -> Iterator[Alarm]:
+    """Of the figures in the namespace. A worker that `delivers` writes them, so that its silence is an alarm."""
+    metric = partial(Metric, namespace=namespace, statistic="Maximum")
+    yield late_alarm("alerts-late", namespace, delivers=delivers)
+    yield _reaches(
         name="alerts-backlog",
         says=f"{BACKLOG} accepted alerts or more are neither delivered nor dead letters, for five minutes",
         of=metric(name=PENDING),
@@ -81,7 +88,7 @@ def work_alarms(namespace: str, *, delivers: bool) -> Iterator[Alarm]:
         periods=5,
         missing="notBreaching",
     )
-    yield reaches(
+    yield _reaches(
         name="dead-letters",
         says="alerts were given up after their last attempt: retry or purge them",
         of=metric(name=DEAD),
@@ -89,7 +96,7 @@ def work_alarms(namespace: str, *, delivers: bool) -> Iterator[Alarm]:
         periods=5,
         missing="notBreaching",
     )
-    yield reaches(
+    yield _reaches(
         name="audit-spooled",
         says="for five minutes audit entries have waited in S3 for Postgres: it is away, or refuses them",
         of=metric(name=SPOOLED),

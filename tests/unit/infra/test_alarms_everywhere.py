@@ -11,7 +11,7 @@ import yaml
 
 from infra.nginx import TEMPLATES
 from infra.runtime.fargate.alarms import FALLBACKS
-from tests.unit.infra.configs import FARGATE
+from tests.unit.infra.configs import FARGATE, changed, without
 from tests.unit.infra.parts import run
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
@@ -33,11 +33,14 @@ def rules() -> dict[str, dict[str, Any]]:
 
 
 def declared() -> set[str]:
-    recorded = run(FARGATE)
-    made = recorded.of("aws:cloudwatch/metricAlarm:MetricAlarm") + recorded.of(
-        "aws:cloudwatch/compositeAlarm:CompositeAlarm"
-    )
-    names = {(one.inputs.get("name") or one.inputs["alarmName"]).removeprefix("web-next-test-") for one in made}
+    candidate = changed(without(FARGATE, "zones"), track="candidate", base="prod")
+    made = [
+        one
+        for recorded in (run(FARGATE), run(candidate))
+        for kind in ("metricAlarm:MetricAlarm", "compositeAlarm:CompositeAlarm")
+        for one in recorded.of(f"aws:cloudwatch/{kind}")
+    ]
+    names = {re.sub("^web-next-(test|prod)-", "", one.inputs.get("name") or one.inputs["alarmName"]) for one in made}
     return {name for name in names if not name.startswith(OF_AWS_ALONE)}
 
 

@@ -18,7 +18,13 @@ WHOLE: dict[str, Any] = {
     "schema": {"version": 6.0, "digest": "d"},
     "slots": {
         "stable": {"address": "10.213.7.11:3003"},
-        "candidate": {"address": "10.213.7.13:3003", "environment": {"VAULT_PREFIX": "web-next-test/"}},
+        "candidate": {
+            "address": "10.213.7.13:3003",
+            "worker": "10.213.7.17",
+            "outside": False,
+            "environment": {"VAULT_PREFIX": "web-next-test/"},
+            "files": {"volume": "files", "digest": "d"},
+        },
     },
     "smoke_target": TARGET.output(),
     "traffic": {"runtime": "docker", "container": "edge", "folder": "/weights"},
@@ -61,6 +67,19 @@ def test_a_base_of_another_revision_is_refused_by_what_is_wrong_with_it() -> Non
 
     with pytest.raises(BaseError, match=r"an output of base prod was put out by another .*edge\.burst: Field required"):
         BaseOutputs.read("prod", {**WHOLE, "smoke_target": target})
+
+
+def test_a_slot_of_another_revision_is_refused_in_a_line_with_what_it_lacks() -> None:
+    slots = configs.BASE["slots"]
+    older = {key: value for key, value in slots["candidate"].items() if key != "alarms"}
+
+    with pytest.raises(BaseError) as refused:
+        BaseOutputs.read("prod", {**configs.BASE, "slots": {**slots, "candidate": older}})
+
+    assert str(refused.value) == (
+        "an output of base prod was put out by another revision of the project (alarms: Field required): use that "
+        "revision, or bring the stack up with this one"
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tests.unit.infra.parts import arn_of, run
 from tests.unit.infra.recorder import Recording, record
 
 TASK, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 TARGET, SCALED_BY = "aws:appautoscaling/target:Target", "aws:appautoscaling/policy:Policy"
 LISTENER = "aws:lb/listener:Listener"
 
@@ -214,13 +215,13 @@ def place() -> FargateCandidate:
     return FargateCandidate("candidate", FargateCandidateArgs.of(chosen, names, release, slot))
 
 
-def test_a_candidate_is_two_services_on_the_base_and_its_app_alone_is_in_the_slot() -> None:
+def test_a_candidate_is_two_services_on_the_base_with_alarms_and_its_app_alone_is_in_the_slot() -> None:
     declared = record(place)
     slot = BASE["slots"]["candidate"]
     app, worker = (one.inputs for one in sorted(declared.of(SERVICE), key=lambda one: one.name))
     tasks = sorted(declared.of(TASK), key=lambda one: one.name)
 
-    assert {one.token for one in declared.registered if one.custom} == {TASK, SERVICE, TARGET, SCALED_BY}
+    assert {one.token for one in declared.registered if one.custom} == {TASK, SERVICE, TARGET, SCALED_BY, ALARM}
     assert (app["name"], worker["name"]) == ("candidate", "candidate-worker"), "the base's are stable and worker"
     assert app["loadBalancers"][0]["targetGroupArn"] == slot["target_group"]
     assert "loadBalancers" not in worker

@@ -21,7 +21,7 @@ from outputs.release import Track
 from outputs.traffic import FargateTraffic
 from tests.support.filter_pattern import matches
 from tests.support.log_line import log_line
-from tests.unit.infra.configs import FARGATE, changed
+from tests.unit.infra.configs import BASE, FARGATE, changed, without
 from tests.unit.infra.parts import run
 from tests.unit.infra.recorder import Recording
 from webnext.alerts import redis
@@ -57,6 +57,8 @@ WELL: Minute = {
     **{figure.of("stable"): 0 for figure in (*FALLBACKS.values(), *AWAY)},
 }
 WORKS: Minute = {"RunningTaskCount": 1, OLDEST: 0, DEAD: 0, PENDING: 0}
+CANDIDATE = changed(without(FARGATE, "zones"), track="candidate", base="prod")
+MOCKS = dict.fromkeys(FALLBACKS, "mock")
 WATCHS = ("no-ticks", "candidate-used", "rollout-held")
 """The halves of the watch's alarm, and the one on a hold: test_fargate_watch.py."""
 WORK = ("worker-", "alerts-", "dead-")
@@ -69,7 +71,7 @@ def prod() -> Recording:
 
 
 def alarms(declared: Recording) -> dict[str, dict[str, Any]]:
-    named = {one.inputs["name"].removeprefix("web-next-test-"): one.inputs for one in declared.of(ALARM)}
+    named = {re.sub("^web-next-(test|prod)-", "", one.inputs["name"]): one.inputs for one in declared.of(ALARM)}
     others = ("database-", "queues-", "audit-partition-", *WATCHS)
     return {name: alarm for name, alarm in named.items() if not name.startswith(others)}
 
@@ -177,8 +179,9 @@ def test_a_spool_that_nobody_empties_for_five_minutes_is_heard(prod: Recording) 
 
 @pytest.mark.parametrize("adapter", FALLBACKS)
 def test_a_fallback_that_answers_in_five_minutes_of_ten_is_heard_on_either_track(prod: Recording, adapter: str) -> None:
+    both = alarms(prod) | alarms(run(CANDIDATE))
     for track in TRACKS:
-        alarm = alarms(prod)[f"{track}-fallback-{adapter}"]
+        alarm = both[f"{track}-fallback-{adapter}"]
         once = {FALLBACKS[adapter].of(track): 1}
         assert fires(alarm, [WELL] * 5 + [once] * 5)
         assert fires(alarm, [once, {}] * 5), "who asks every other minute"
@@ -207,6 +210,49 @@ def test_a_mock_is_no_fallback(adapter: str) -> None:
     assert {name.rpartition("-")[2] for name in alarms(declared) if "-fallback-" in name} == FALLBACKS.keys() - {
         adapter
     }
+
+
+@pytest.mark.parametrize("stable", [{}, MOCKS], ids=["stable is real", "stable is mock"])
+@pytest.mark.parametrize("candidate", [{}, MOCKS, {"audit": "mock"}], ids=["real", "mock", "some"])
+def test_each_tracks_own_adapters_say_what_is_a_fallback_of_it(
+    stable: dict[str, str], candidate: dict[str, str]
+) -> None:
+    base, on_it = run(changed(FARGATE, adapters=stable)), run(changed(CANDIDATE, adapters=candidate))
+
+    for declared, track, mocks in ((base, "stable", stable), (on_it, "candidate", candidate)):
+        found = {name for name in alarms(declared) if "-fallback-" in name}
+        assert found == {f"{track}-fallback-{each}" for each in FALLBACKS.keys() - set(mocks)}
+
+
+@pytest.mark.parametrize(
+    ("queue", "tasks", "names"),
+    [
+        ("production", 1, {"candidate-alerts-late"}),
+        ("production", 0, {"candidate-alerts-late", "candidate-worker-tasks"}),
+        ("mock", 1, set()),
+        ("mock", 0, {"candidate-worker-tasks"}),
+    ],
+)
+def test_a_candidates_worker_that_is_gone_or_says_nothing_is_heard(queue: str, tasks: int, names: set[str]) -> None:
+    """While stable is on mocks the candidate's alone delivers."""
+    found = alarms(run(changed(CANDIDATE, adapters={"queue": queue})))
+    worker = {name: each for name, each in found.items() if name.startswith(("candidate-worker", "candidate-alerts"))}
+
+    assert {name for name, each in worker.items() if fires(each, [{"RunningTaskCount": tasks}] * 10)} == names
+    assert {name for name, each in worker.items() if fires(each, [WORKS] * 10)} == set()
+
+
+def test_a_candidates_alarms_are_the_bases_by_name_topic_and_metrics_and_are_made_after_its_services() -> None:
+    declared = run(CANDIDATE)
+    told, component = BASE["slots"]["candidate"]["alarms"], declared.one("web-next:fargate:StandingAlarms")
+
+    assert {one.urn for one in declared.of("aws:ecs/service:Service")} <= component.depends_on
+    for one in declared.of(ALARM):
+        assert one.inputs["name"].startswith(f"{told['prefix']}-candidate-")
+        assert one.inputs["alarmActions"] == one.inputs["okActions"] == [told["topic"]]
+        assert one.inputs["namespace"] in (told["namespace"], "ECS/ContainerInsights")
+    (worker,) = (one for one in declared.of(ALARM) if one.inputs["name"].endswith("worker-tasks"))
+    assert worker.inputs["dimensions"] == {"ClusterName": "web-next-prod", "ServiceName": "candidate-worker"}
 
 
 @pytest.mark.parametrize(("queue", "names"), [("production", {"alerts-late"}), ("mock", set())])

@@ -112,6 +112,7 @@ ON_FARGATE = ANY_STABLE | {
             "task_role": str,
             "logs": {"edge": str, "app": str, "worker": str},
             "ready_alarm": str,
+            "alarms": {"prefix": str, "namespace": str, "topic": str},
             "scaling": {"least": int, "most": int, "label": str},
             "edge": {
                 "edge_id": str,

@@ -179,10 +179,24 @@ CASES = [
             ],
             unknown=hide(f"MetricAlarm tracks-stable-{alarm}", what),
         )
-        for figure, alarm, what in (
-            ("EdgeMockAudit", "fallback-audit", "metricName"),
-            ("EdgeMockGuardrails", "fallback-guardrails", "metricName"),
-            ("AwaySettings", "away", "metricQueries"),
+        for figure, alarm, what in (("AwaySettings", "away", "metricQueries"),)
+    ),
+    *(
+        Case(
+            rule="alarms-every-way-down",
+            at=at,
+            stack=stack,
+            bad=[gone(f"MetricAlarm {alarm}"), put(f"MetricAlarm {alarm}", "threshold", never)],
+            unknown=hide(f"MetricAlarm {alarm}", "metricName"),
+        )
+        for at, stack, alarm, never in (
+            ("stable", captured.prod, "tracks-stable-fallback-audit", 1e15),
+            ("stable", captured.prod, "tracks-stable-fallback-guardrails", 1e15),
+            ("candidate", captured.canary, "standing-candidate-fallback-audit", 1e15),
+            ("candidate", captured.canary, "standing-candidate-fallback-guardrails", 1e15),
+            ("candidate-worker", captured.canary, "standing-candidate-worker-tasks", 0.0),
+            ("candidate-worker", captured.canary, "standing-candidate-alerts-late", 1e15),
+            ("worker", captured.prod, "standing-alerts-late", 1e15),
         )
     ),
     Case(
