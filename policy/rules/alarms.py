@@ -22,7 +22,7 @@ BALANCER, TARGETS, LISTENER = (
     "aws:lb/targetGroup:TargetGroup",
     "aws:lb/listener:Listener",
 )
-SERVICE = "aws:ecs/service:Service"
+SERVICE, REFERENCE = "aws:ecs/service:Service", "pulumi:pulumi:StackReference"
 WAYS_DOWN: Mapping[str, Mapping[str, float]] = {
     DATABASE: {"FreeStorageSpace": 2.0**50, "DatabaseConnections": 5_000, "CPUUtilization": 99},
     QUEUES: {"Evictions": 1_000, "DatabaseMemoryUsagePercentage": 99, "EngineCPUUtilization": 99},
@@ -33,6 +33,18 @@ WAYS_DOWN: Mapping[str, Mapping[str, float]] = {
 An answer takes 15 s at most."""
 OF_A_LOG = 10_000
 """The same of what is counted from our own logs."""
+FALLING: Mapping[str, float] = {
+    "FreeStorageSpace": 2.0**30,
+    "HealthyHostCount": 1,
+    "RunningTaskCount": 1,
+    "AuditPartitionRunwayOk": 1,
+    "RolloutTicks": 1,
+}
+"""Of these too little is what is wrong, of all others too much; and the lowest limit that still tells in time."""
+LONGEST = 3_600
+"""Seconds after which an alarm that has not rung is none."""
+HOURLY: Mapping[str, int] = {"AuditPartitionRunwayOk": 12 * LONGEST}
+"""The same of what is told by the hour."""
 FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 OF_OUR_LOGS = (
     "AuditPartitionRunwayOk",
@@ -75,36 +87,39 @@ def every_way_down(resource: Resource, stack: Stack) -> Iterator[str]:
     """Whatever can be down has an alarm on each way of being it"""
     alarms = _of(resource, stack)
     for metric, most in WAYS_DOWN.get(resource.type, {}).items():
-        if not any(metric in _metrics(one) and _rings(one, most) for one in alarms):
+        if not any(_rings(one, metric, most) for one in alarms):
             yield f"no alarm on {metric} that ever rings"
     if resource.type == FILTER:
         metric = resource.get("metricTransformation.name")
-        if metric.partition("-")[0] in OF_OUR_LOGS and not any(
-            metric in _metrics(one) and _rings(one, OF_A_LOG) for one in stack.of(ALARM)
-        ):
+        kind = metric.partition("-")[0]
+        if kind in OF_OUR_LOGS and not any(_rings(one, metric, OF_A_LOG) for one in stack.of(ALARM)):
             yield f"no alarm on {metric} that ever rings"
     for metric in _fallbacks(resource, stack):
-        if not any(metric in _metrics(one) and _rings(one, OF_A_LOG) for one in stack.of(ALARM)):
+        if not any(_rings(one, metric, OF_A_LOG) for one in stack.of(ALARM)):
             yield f"no alarm on {metric} that ever rings"
     if _delivers(resource, stack) and not any(
-        SAID_BY_WORKERS in _metrics(one) and one.get("treatMissingData") == "breaching" and _rings(one, OF_A_LOG)
-        for one in stack.of(ALARM)
+        _rings(one, SAID_BY_WORKERS, OF_A_LOG) and one.get("treatMissingData") == "breaching" for one in stack.of(ALARM)
     ):
         yield f"no alarm on the silence of {SAID_BY_WORKERS}"
     if absent := _absent(resource, stack):
         some, metric = absent
-        alarms = [alarm for one in some for alarm in _of(one, stack) if metric in _metrics(alarm)]
-        heard = [one for one in alarms if one.get("treatMissingData") == "breaching"]
-        if not any("LessThan" in one.get("comparisonOperator") and one.get("threshold") >= 1 for one in heard):
+        heard = [alarm for one in some for alarm in _of(one, stack) if _rings(alarm, metric, OF_A_LOG)]
+        if not any(one.get("treatMissingData") == "breaching" for one in heard):
             yield f"no alarm on too little {metric}, or on its silence"
 
 
-def _rings(alarm: Resource, most: float) -> bool:
-    """Whether its limit can be passed by a figure from nought to `most`. An alarm on what is unusual has none."""
-    threshold = alarm.get("threshold")
-    if threshold is None:
-        return True
-    return bool(0 < threshold <= most if "LessThan" in alarm.get("comparisonOperator") else threshold <= most)
+def _rings(alarm: Resource, metric: str, most: float) -> bool:
+    """Whether it is on the metric, and within the hour on the wrong side of a limit that figures up to `most` pass. An
+    alarm on what is unusual has none."""
+    if metric not in _metrics(alarm):
+        return False
+    period = max([*alarm.every("period"), *alarm.every("metricQueries.metric.period")])
+    if period * alarm.get("evaluationPeriods") > HOURLY.get(metric, LONGEST):
+        return False
+    threshold, falls = alarm.get("threshold"), "LessThan" in alarm.get("comparisonOperator")
+    if threshold is None or falls != (metric in FALLING):
+        return threshold is None
+    return bool(FALLING.get(metric, 0) <= threshold <= most)
 
 
 def _fallbacks(resource: Resource, stack: Stack) -> list[str]:
@@ -162,13 +177,23 @@ def _absent(resource: Resource, stack: Stack) -> tuple[list[Resource], str] | No
 )
 def heard(alarm: Resource, stack: Stack) -> Iterator[str]:
     """Every alarm tells somebody, by itself or as part of one that does"""
-    if not alarm.inputs.get("alarmActions") and not stack.about(COMPOSITE, "alarmRule", alarm):
-        yield "no alarmActions"
+    topics = stack.behind(alarm, "alarmActions", TOPIC)
+    if not alarm.inputs.get("alarmActions"):
+        if not stack.about(COMPOSITE, "alarmRule", alarm):
+            yield "no alarmActions"
+    elif not topics and not {*alarm.every("alarmActions")} & _of_the_base(stack):
+        yield "alarmActions names no topic of the stack or its base"
     if alarm.get("actionsEnabled") is False:
         yield "actionsEnabled false"
-    for topic in stack.behind(alarm, "alarmActions", TOPIC):
+    for topic in topics:
         if not stack.about(SUBSCRIPTION, "topic", topic):
             yield f"nobody listens to {topic.name}"
+
+
+def _of_the_base(stack: Stack) -> set[str]:
+    """The topic that a candidate's base has it tell."""
+    slots = (one.inputs.get("outputs", {}).get("slots", {}) for one in stack.of(REFERENCE))
+    return {slot["candidate"]["alarms"]["topic"] for slot in slots if "alarms" in slot.get("candidate", {})}
 
 
 @rule(

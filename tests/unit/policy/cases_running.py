@@ -9,6 +9,7 @@ from tests.unit.policy.changes import alias, both, drop, gone, hide, put, rewrit
 
 CONTAINERS = "containerDefinitions"
 
+ELSEWHERE = "arn:aws:sns:eu-central-1:999999999999:any"
 CASES = [
     Case(
         rule="containers-by-digest",
@@ -212,12 +213,46 @@ CASES = [
         ],
         unknown=hide("MetricAlarm standing-stable-hosts", "threshold"),
     ),
+    *(
+        Case(
+            rule="alarms-every-way-down",
+            at=at,
+            bad=[
+                put(f"MetricAlarm {alarm}", "comparisonOperator", reversed_),
+                put(f"MetricAlarm {alarm}", "evaluationPeriods", 1440.0),
+            ],
+            unknown=hide(f"MetricAlarm {alarm}", "evaluationPeriods"),
+        )
+        for at, alarm, reversed_ in (
+            ("audit", "monitoring-database-storage", "GreaterThanThreshold"),
+            ("audit", "monitoring-database-cpu", "LessThanThreshold"),
+            ("queues", "monitoring-queues-001-evictions", "LessThanOrEqualToThreshold"),
+            ("balancer-candidate", "tracks-candidate-errors", "LessThanThreshold"),
+            ("balancer-https", "standing-stable-hosts", "GreaterThanThreshold"),
+            ("work-stable-deadLetters", "standing-dead-letters", "LessThanThreshold"),
+            ("stable", "tracks-stable-fallback-queue", "LessThanThreshold"),
+        )
+    ),
+    Case(
+        rule="alarms-every-way-down",
+        at="audit",
+        bad=[put("MetricAlarm monitoring-database-storage", "threshold", 0.5)],
+        unknown=hide("MetricAlarm monitoring-database-storage", "threshold"),
+    ),
+    Case(
+        rule="alarms-heard",
+        at="standing-candidate-worker-tasks",
+        stack=captured.canary,
+        bad=[put("MetricAlarm standing-candidate-worker-tasks", "alarmActions", [ELSEWHERE])],
+        unknown=hide("MetricAlarm standing-candidate-worker-tasks", "alarmActions"),
+    ),
     Case(
         rule="alarms-heard",
         at="standing-dead-letters",
         bad=[
             drop("MetricAlarm standing-dead-letters", "alarmActions"),
             put("MetricAlarm standing-dead-letters", "actionsEnabled", False),
+            put("MetricAlarm standing-dead-letters", "alarmActions", [ELSEWHERE]),
             both(
                 gone("TopicSubscription monitoring-on-call@web-next.test"),
                 gone("TopicSubscription monitoring-https://alerts.web-next.test/hook"),

@@ -67,7 +67,7 @@ NEUTRAL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "aws:cloudwatch/dashboard:Dashboard": ("dashboardBody", "dashboardName"),
         "aws:cloudwatch/logMetricFilter:LogMetricFilter": ("logGroupName", "metricTransformation", "pattern"),
         "aws:cloudwatch/metricAlarm:MetricAlarm": (
-            *("comparisonOperator", "datapointsToAlarm", "dimensions", "evaluationPeriods", "extendedStatistic"),
+            *("datapointsToAlarm", "dimensions", "extendedStatistic"),
             *("metricName", "metricQueries", "namespace", "period", "statistic", "threshold", "treatMissingData"),
         ),
         "aws:sns/topicSubscription:TopicSubscription": ("endpoint", "protocol"),

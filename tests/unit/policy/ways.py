@@ -22,6 +22,12 @@ def flipped(value: Any) -> Iterator[tuple[str, Any]]:
     yield "flipped", texts[value] if isinstance(value, str) else not value
 
 
+def reversed_(operator: str) -> Iterator[tuple[str, Any]]:
+    """An alarm on too little where there is too much, and the other way round."""
+    there, here = ("Less", "Greater") if operator.startswith("Less") else ("Greater", "Less")
+    yield "reversed", operator.replace(there, here)
+
+
 def emptied(text: str) -> Iterator[tuple[str, Any]]:
     """A document of rules without any."""
     yield "emptied", json.dumps({**json.loads(text), "rules": []})

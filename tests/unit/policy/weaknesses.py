@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.unit.policy.ways import Way, actions, containers, dropped, emptied, flipped, forwards, more, statements, to
+from tests.unit.policy.ways import (
+    Way,
+    actions,
+    containers,
+    dropped,
+    emptied,
+    flipped,
+    forwards,
+    more,
+    reversed_,
+    statements,
+    to,
+)
 
 ANYWHERE = "0.0.0.0/0"
 SWITCH = (dropped, flipped)
@@ -12,7 +24,11 @@ WEAK: Mapping[str, Mapping[str, tuple[Way, ...]]] = {
     "aws:autoscaling/group:Group": {"maxInstanceLifetime": (dropped,)},
     "aws:cloudwatch/compositeAlarm:CompositeAlarm": {"alarmActions": (dropped, to([])), "alarmRule": (to("FALSE"),)},
     "aws:cloudwatch/logGroup:LogGroup": {"retentionInDays": (dropped, to(1.0))},
-    "aws:cloudwatch/metricAlarm:MetricAlarm": {"alarmActions": (dropped, to([]))},
+    "aws:cloudwatch/metricAlarm:MetricAlarm": {
+        "alarmActions": (dropped, to([]), to(["arn:aws:sns:eu-central-1:999999999999:any"])),
+        "comparisonOperator": (reversed_,),
+        "evaluationPeriods": (to(1440.0),),
+    },
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
         "ingress": (to([{"protocol": "-1", "cidrBlocks": [ANYWHERE]}]),),
         "egress": (to([{"protocol": "-1", "cidrBlocks": [ANYWHERE]}]),),
@@ -200,6 +216,7 @@ LET_PASS: Mapping[str, str] = {
     "TopicPolicy monitoring gone": "a topic without a policy is its owner's alone",
     "TopicPolicy monitoring policy AlarmsPublish [AR]* [*]": "CloudWatch acts for this account alone",
     "TopicSubscription * gone": "one of two is left; alarms-heard finds the last one's going",
+    "MetricAlarm watch-candidate-used [ce]*": "tests/unit/infra/test_fargate_watch.py holds both halves to each minute",
     "MetricAlarm watch-candidate-used gone": "CloudWatch refuses the composite alarm that names it",
     "RouteTableAssociation network-app-*": "what is there has no address of its own",
     "VpcEndpoint *": "the VPC's default group lets nobody in: calls go out by NAT or fail, and are never open",
