@@ -14,6 +14,7 @@ from cutover.traffic.split import MARK, STACK, Mark, NothingRoutesError, Share, 
 _REFUSED = 3
 _BEGIN = """
 set -eu
+umask 002
 cd "$1"
 generation=$2 weight=$3 rollout=$4
 exec 9>lock
@@ -33,7 +34,8 @@ swap() {
 }
 """.replace("%MARK%", MARK)
 """A generation is whole before `now` leads to it: nginx looks there on every request and is not reloaded. Without `now`
-no bucket is the candidate's: weight 0 needs no room on the disk, and makes some. A mark that cannot be read is none."""
+no bucket is the candidate's: weight 0 needs no room on the disk, and makes some. A mark that cannot be read is none.
+Root's group may change what root has set: the watch is in it."""
 _SET = f"""{_BEGIN}
 revision=$5 ends=$6 anyway=$7
 flock -w 2 9 || {{ echo 'somebody else sets it'; exit 1; }}
@@ -66,6 +68,7 @@ swap
 """The traffic first, as a latch needs room on the disk; and again, for who has set it in between and saw no latch."""
 _GET = """
 set -eu
+umask 002
 cd "$1"
 exec 9>lock && { flock -s -w 1 9 || :; }
 mark=; [ ! -e mark ] || read -r mark <mark || :

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from cutover.errors import TrafficError
+from cutover.traffic import docker as traffic
 from cutover.traffic.docker import EdgeTraffic
-from cutover.traffic.split import NothingRoutesError, Share
+from cutover.traffic.split import Mark, NothingRoutesError, Share
 from infra.nginx import FOLDER, LINES, WEIGHTS, render
 from infra.runtime.docker import edge_files
 from infra.runtime.docker.edge_files import EdgeConfigError, _EdgeFilesProvider
@@ -147,6 +148,48 @@ def test_the_first_weight_is_none_and_later_ones_are_left_alone(props: dict[str,
     PROVIDER.update("id", props, {**props, "config": text(burst=11)})
 
     assert traffic.get() == Share(weight=37)
+
+
+def test_who_is_not_root_and_in_its_group_takes_back_what_root_has_set_and_root_what_they_have(
+    props: dict[str, Any], edge: int
+) -> None:
+    """As the watch of a user who is not root, without a capability."""
+    roots = EdgeTraffic(container=props["container"], folder=WEIGHTS)
+    docker("exec", props["container"], "chmod", "-R", "g-w", WEIGHTS)  # as an edge of before has it
+    PROVIDER.update("id", props, props)
+    assert roots.get() == Share(weight=0), "and there is a lock"
+    options = [
+        "--user",
+        "54321:54321",
+        "--group-add",
+        "0",
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+        "--read-only",
+    ]
+    options += ["--network", "none", "--volume", f"{props['volume']}:{FOLDER}"]
+    with container(props["image"], *options, command=("sleep", "600")) as watch:
+
+        def typed(script: str, *arguments: str) -> None:
+            docker("exec", watch, "sh", "-c", script, "sh", WEIGHTS, *arguments)
+
+        for weight in (10, 50):
+            roots.set(weight, Mark(rollout=f"r{weight}", revision=weight))
+            typed(traffic._GET)
+            typed(traffic._SET, "w0-a", "0", f"r{weight}", str(weight + 1), "open", "")
+            assert roots.get() == Share(
+                weight=0,
+                mark=Mark(rollout=f"r{weight}", revision=weight + 1),
+                taken_back=frozenset({"r10"} if weight == 50 else ()),
+            )
+            roots.set(weight, Mark(rollout=f"r{weight}", revision=weight + 2))
+            typed(traffic._TAKE_BACK, "", "0", f"r{weight}")
+            assert roots.get().weight == 0
+            assert f"r{weight}" in roots.get().taken_back
+        roots.take_back("r60")
+        assert roots.get().taken_back == {"r10", "r50", "r60"}
 
 
 def test_a_split_that_cannot_be_reached_is_said_in_a_line(props: dict[str, Any], edge: int) -> None:

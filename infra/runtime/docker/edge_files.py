@@ -23,11 +23,14 @@ CONFIG = f"{FOLDER}/nginx.conf"
 CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_SETGID", "CAP_SETUID")
 """nginx starts as root, reads a key that is another's, and runs its workers as www-data."""
 _CHECK = f"""
+umask 002
 nginx -t -q -c {CONFIG}.next || exit 1
 mv -T {CONFIG}.next {CONFIG}
 [ -e {WEIGHTS}/now ] || {{ mkdir -p {WEIGHTS}/w0-initial && ln -s w0-initial {WEIGHTS}/now; }}
+chmod -R g+w {WEIGHTS} 2>/dev/null || :
 """
-"""A new volume starts at weight 0. Later weights are run-time state: an update leaves them as they are."""
+"""A new volume starts at weight 0. Later weights are run-time state: an update leaves them as they are. Root's group,
+which the watch is in, may write them; what is the watch's own cannot be changed here, and need not be."""
 _RELOAD_SECONDS = 10
 
 
@@ -45,7 +48,7 @@ class EdgeFilesArgs:
     """`config` is nginx.conf's text, `container` the edge's name, `image` nginx's image id. `labels` mark the
     container that writes, which is on `network`; `tls` is the certificate's folder on this machine, `volume` the
     name of the volume. `definition` is a digest of what the edge's container is made of: where it changes, another
-    container comes, which reads the configuration by itself."""
+    container comes, which reads the configuration by itself. `check` is what is run in the volume."""
 
     config: pulumi.Input[str]
     container: pulumi.Input[str]
@@ -55,6 +58,7 @@ class EdgeFilesArgs:
     network: pulumi.Input[str]
     tls: pulumi.Input[str]
     volume: pulumi.Input[str]
+    check: str = _CHECK
 
 
 _INPUTS = tuple(field.name for field in fields(EdgeFilesArgs))

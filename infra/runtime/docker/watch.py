@@ -50,7 +50,8 @@ class WatchArgs:
 class Watch(pulumi.ComponentResource):
     """The container. It has the machine's Python and this clone's packages and code, all read-only, the volume of the
     edge, and the folder of reports. It has the key of the clone's emulator, which keeps the rollout's record, and no
-    Docker socket, no Pulumi, and no secret of the stack.
+    Docker socket, no Pulumi, and no secret of the stack. It runs as who has prepared the clone, whose files those are,
+    and in root's group, which may change the weights that the edge's root has set.
 
     It is on the machine's own network: the rollout's record has the addresses as the machine has them. Every container
     of the machine gets to the address where it tells its metrics; it tells them to Prometheus alone.
@@ -63,6 +64,7 @@ class Watch(pulumi.ComponentResource):
         machine, environment = args.machine, Path(sys.prefix).resolve()
         address, port = machine.metrics_gateway, machine.prometheus_port
         authority = PROJECT / machine.authority
+        user, group = owner()
         if not pulumi.runtime.is_dry_run():
             (PROJECT / REPORTS).mkdir(parents=True, exist_ok=True)  # the engine would make it root's
         self.container = contained(
@@ -81,6 +83,8 @@ class Watch(pulumi.ComponentResource):
                 *("-s", args.stack, "--listen", f"{address}:{port}"),
                 *("--asker", str(machine.prometheus_address)),
             ],
+            user=f"{user}:{group}" if user else None,
+            group_adds=["0"] if user else None,
             working_dir=str(PROJECT),
             envs=[f"{MOUNTED}={args.edge}", "PYTHONDONTWRITEBYTECODE=1", "AWS_EC2_METADATA_DISABLED=true"],
             volumes=[
@@ -94,6 +98,12 @@ class Watch(pulumi.ComponentResource):
 
     def _read(self, path: Path) -> docker.ContainerVolumeArgs:
         return docker.ContainerVolumeArgs(host_path=str(path), container_path=str(path), read_only=True)
+
+
+def owner() -> tuple[int, int]:
+    """The ids of who has prepared the clone, and of their group."""
+    made = (PROJECT / REPORTS).parent.stat()
+    return made.st_uid, made.st_gid
 
 
 def code_digest() -> str:

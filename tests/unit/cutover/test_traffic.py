@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,23 @@ def test_where_the_edges_volume_is_mounted_the_weight_is_set_there_and_docker_is
     with pytest.raises(RefusedError):
         mounted.set(10, Mark(rollout="r-1", revision=4))
     assert mounted.get().weight == 0
+
+
+def test_what_root_sets_its_group_may_change_whatever_the_files_of_who_types_may(
+    mounted: TrafficSplit, tmp_path: Path
+) -> None:
+    before = os.umask(0o022)
+    try:
+        mounted.get()
+        mounted.set(2, Mark(rollout="r-1", revision=3))
+        mounted.take_back("r-1")
+        mounted.set(2, Mark(rollout="r-2", revision=4))
+    finally:
+        os.umask(before)
+
+    made = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
+    assert {path.name for path in made} > {"0", "1", "lock", "mark", "latched", "r-1"}
+    assert [path for path in made if not path.stat().st_mode & stat.S_IWGRP] == []
 
 
 def test_the_volume_of_another_edge_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

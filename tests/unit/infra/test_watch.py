@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from cutover.traffic import MOUNTED as ASKED
+from infra.naming import Names
 from infra.nginx import FOLDER, WEIGHTS
 from infra.runtime.docker import watch
-from infra.runtime.docker.watch import CODE, MOUNTED, PROJECT, code_digest
+from infra.runtime.docker.watch import CODE, MOUNTED, PROJECT, Watch, WatchArgs, code_digest
 from outputs import emulator
-from tests.unit.infra.configs import DOCKER, without
+from tests.unit.infra.configs import DOCKER, settings, without
 from tests.unit.infra.parts import run
+from tests.unit.infra.recorder import record
 
 CONTAINER = "docker:index/container:Container"
 DOUBLE = without(DOCKER, "executorUrl")
@@ -65,6 +67,27 @@ def test_it_has_no_docker_no_pulumi_and_no_key_of_the_edge_or_the_databases(cont
     assert names == {MOUNTED, "PYTHONDONTWRITEBYTECODE", "AWS_EC2_METADATA_DISABLED"}
     assert not {path for path in paths if path.endswith((".sock", ".key", "passphrase", "state", "/tls", "/.local"))}
     assert container["memory"] == 96
+
+
+@pytest.mark.parametrize(
+    ("prepared_by", "runs_as"), [((1000, 1001), ("1000:1001", ["0"])), ((0, 0), (None, None))], ids=["a user", "root"]
+)
+def test_it_is_who_has_prepared_the_clone_and_in_the_group_that_may_set_the_weight(
+    monkeypatch: pytest.MonkeyPatch, prepared_by: tuple[int, int], runs_as: tuple[str | None, list[str] | None]
+) -> None:
+    monkeypatch.setattr(watch, "owner", lambda: prepared_by)
+    chosen = settings(DOUBLE)
+    made = record(lambda: Watch("watch", WatchArgs.of(chosen, Names.of(chosen, "test"))))
+    declared = made.one(CONTAINER, "watch").inputs
+
+    assert (declared.get("user"), declared.get("groupAdds")) == runs_as
+    assert declared["capabilities"] == {"drops": ["ALL"]}
+
+
+def test_the_clone_was_prepared_by_whom_its_own_folder_is() -> None:
+    made = (PROJECT / ".local").stat()
+
+    assert watch.owner() == (made.st_uid, made.st_gid)
 
 
 def test_it_is_told_that_the_edges_volume_is_at_hand_by_the_name_that_is_asked_for(container: dict[str, Any]) -> None:
