@@ -22,10 +22,10 @@ TOOLS = $(if $(ON_AWS),$(ON_AWS_TOOLS),offline/bootstrap.sh tools)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make pins" uv pip compile --quiet --universal --generate-hashes --no-emit-index-url $$OPTIONS
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean doctor check test unit engine browser e2e rehearse soak lint smoke outputs preview review drift deploy rollout rollback comment summary release propose fuzz entrypoint bench pins
+.PHONY: help up down clean doctor check test unit engine browser e2e drill-restore rehearse soak lint smoke outputs preview review drift deploy rollout rollback comment summary release propose fuzz entrypoint bench pins
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## set up what is missing, bring up the stack local, end with GO or NO-GO and the address
 	@offline/bootstrap.sh up

@@ -1,14 +1,18 @@
 """What one client can do to another: the other's time of /api/healthz while the first holds what it can.
 
 `python -m bench.strangers` starts web-next (all adapters mocked) and the edge as a machine has it, with its memory, and
-asks GET /api/healthz ten times a second as one client: alone, then while another holds 2,000 slow connections and 70
-unfinished bodies, then while another asks for pages as fast as wrk can (Debian: wrk). Prints both P95 and their ratio;
-exits 1 when one is above 3 or any answer is not a 200, 2 without wrk.
+asks GET /api/healthz 40 times a second as one client: alone, then while another holds 1,000 unfinished heads and has
+sent 1,000 slow bodies and 70 that lack their end, of which the edge refuses what is above its limits, then while
+another asks for pages as fast as wrk can (Debian: wrk). Prints both P95 and their ratio; exits 1 when one is above 3,
+any answer is not a 200, or an attack ended before the measurement did, 2 without wrk.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
+import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,8 +31,9 @@ from tests.support.edge_lines import connected
 from tests.support.edges import Edge, certificate, running
 
 MOST = 3.0
-ASKED, EACH_SECOND = 200, 20
-SLOW, UNFINISHED = 2000, 70
+ASKED, EACH_SECOND = 200, 40
+"""Five seconds: an unfinished head is ended after ten."""
+HEADS, SLOW, UNFINISHED = 1000, 1000, 70
 STRANGER, OTHER = "203.0.113.7", "198.51.100.7"
 
 
@@ -48,25 +53,47 @@ def p95(edge: Edge) -> float:
 
 @contextmanager
 def slow(edge: Edge) -> Iterator[None]:
-    """Connections whose heads and bodies never end."""
+    """Connections whose heads and bodies never end. The heads come last, so that they are there until the end."""
     head = f"POST /api/audit/push HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {STRANGER}\r\nContent-Length: 200000\r\n"
     whole = f"{head}\r\n".encode()
-    sent = [head.encode(), whole + b"x"] * (SLOW // 2) + [whole + bytes(199_999)] * UNFINISHED
     with ExitStack() as open_:
-        for one in sent:
-            open_.enter_context(connected(edge.port)).sendall(one)
+        opened = []
+        for sent in [whole + bytes(199_999)] * UNFINISHED + [whole + b"x"] * SLOW + [head.encode()] * HEADS:
+            opened.append(open_.enter_context(connected(edge.port)))
+            opened[-1].sendall(sent)
         yield
-    print(docker("stats", "--no-stream", "--format", "edge {{.MemUsage}}", edge.id))
+        if ended := HEADS - sum(map(held, opened[-HEADS:])):
+            raise RuntimeError(f"the edge ended {ended} of {HEADS} unfinished heads before the measurement did")
+        print(f"{sum(map(held, opened))} of {len(opened)} connections are still held")
+        print(docker("stats", "--no-stream", "--format", "edge {{.MemUsage}}", edge.id))
+
+
+def held(connection: ssl.SSLSocket) -> bool:
+    """Whether the edge has neither answered nor ended it."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1)
+    except ssl.SSLWantReadError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 @contextmanager
 def pages(edge: Edge) -> Iterator[None]:
     """wrk on the page, with 64 connections."""
     command = ("wrk", "-t1", "-c64", "-d60s", "-H", f"X-Forwarded-For: {STRANGER}", f"{edge.client.base_url}/dashboard")
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as flood:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as flood:
         time.sleep(1)
         yield
-        flood.terminate()
+        early = flood.poll() is not None
+        flood.send_signal(signal.SIGINT)  # it says what it did
+        said = flood.communicate()[0]
+    a_second = re.search(r"Requests/sec: +([\d.]+)", said)
+    if early or not a_second or not float(a_second[1]):
+        raise RuntimeError(f"wrk was no flood, and ended with {flood.returncode}: {said}")
+    print(f"wrk had {a_second[1]} answers a second")
 
 
 def main() -> int:
@@ -82,7 +109,7 @@ def main() -> int:
         burst=1000,
     )
     attacks: dict[str, Callable[[Edge], AbstractContextManager[None]]] = {
-        f"{SLOW} slow connections and {UNFINISHED} unfinished bodies": slow,
+        f"{HEADS} unfinished heads and {SLOW + UNFINISHED} bodies": slow,
         "a flood of pages": pages,
     }
     worst = 0.0

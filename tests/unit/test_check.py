@@ -153,7 +153,7 @@ def test_a_clone_with_its_tools_alone_is_not_prepared_for_what_runs(tmp_path: Pa
         assert told.stderr.splitlines()[0] == "this clone is not prepared: run make up first", target
 
 
-def test_the_list_of_targets_has_its_second_column_in_one_line() -> None:
+def test_every_target_is_listed_in_lines_of_two_columns_and_no_file_of_its_name_is_in_its_way() -> None:
     listed = subprocess.run(
         ["make", "help"],
         cwd=ROOT,
@@ -164,3 +164,8 @@ def test_the_list_of_targets_has_its_second_column_in_one_line() -> None:
     ).stdout.splitlines()
     assert {line[len("  make drill-restore")] for line in listed} == {" "}
     assert all(line[21] != " " for line in listed)
+
+    makefile = (ROOT / "Makefile").read_text()
+    there = re.findall(r"^([\w-]+):(?!=)", makefile, re.MULTILINE)
+    assert sorted(line.split()[1] for line in listed) == sorted(there)
+    assert sorted(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()) == sorted(there)

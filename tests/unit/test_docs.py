@@ -72,7 +72,7 @@ def rule(field: FieldInfo) -> str | None:
 
 
 def targets(makefile: str) -> set[str]:
-    return set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    return set(re.findall(r"^([a-z0-9-]+):.*## ", makefile, re.MULTILINE))
 
 
 def undocumented(names: set[str], pages: str) -> set[str]:
