@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from infra.naming import Names
 from infra.settings.keys import Settings
 from infra.settings.rule import Rules
+from outputs.network import TIERS
 
 RULES = Rules()
 LONGEST_WAIVER = 92
@@ -70,15 +71,25 @@ def _a_waiver_ends(settings: Settings, _stack: str) -> Iterator[str]:
             )
 
 
-@RULES.needs("alarmTargets", "operatorRoles", "database.clientGroups", "smoke.mustPass", "smoke.waivers", "mayDestroy")
+@RULES.needs(
+    *("alarmTargets", "operatorRoles", "database.clientGroups", "smoke.mustPass", "smoke.waivers", "mayDestroy"),
+    *("edge.trustedCallers", "edge.trustedProxies"),
+    *(f"network.{tier}SubnetIds" for tier in TIERS),
+)
 def _nothing_is_named_twice(settings: Settings, _stack: str) -> Iterator[str]:
-    lists: Mapping[str, Sequence[str]] = {
+    edge, network = settings.edge, settings.network
+    lists: Mapping[str, Sequence[object]] = {
         "alarmTargets": settings.alarm_targets,
         "operatorRoles": settings.operator_roles,
         "database.clientGroups": settings.database.client_groups,
         "smoke.mustPass": settings.smoke.must_pass,
         "smoke.waivers": [waiver.criterion for waiver in settings.smoke.waivers],
         "mayDestroy": settings.may_destroy,
+        "edge.trustedCallers": edge.trusted_callers,
+        "edge.trustedProxies": edge.trusted_proxies,
+        "network.appSubnetIds": network.app_subnet_ids,
+        "network.dataSubnetIds": network.data_subnet_ids,
+        "network.publicSubnetIds": network.public_subnet_ids,
     }
     for key, named in lists.items():
         for one in dict.fromkeys(named):

@@ -36,6 +36,17 @@ def _somebody_may_ask_for_a_track_on_aws(settings: Settings, _stack: str) -> Ite
         )
 
 
+@RULES.needs("runtime", "track", "zones", "network.nat", "access.internal")
+def _every_way_out_may_ask_for_a_track(settings: Settings, _stack: str) -> Iterator[str]:
+    zones = len(settings.placed_in)
+    there = settings.runtime == "fargate" and settings.track == "stable" and not settings.access.internal
+    if there and settings.network.nat == "per-zone" and zones >= MOST_CALLERS:
+        yield (
+            f"network.nat is per-zone with {zones} zones: a tick comes from as many addresses, and edge.trustedCallers "
+            f"takes {MOST_CALLERS} with those of smoke; set network.nat to one, or name three zones"
+        )
+
+
 @RULES.needs("access.clients", "access.webhook", "access.auditPush", "edge.trustedCallers", "edge.trustedProxies")
 def _no_network_is_everybodys(settings: Settings, _stack: str) -> Iterator[str]:
     lists = {

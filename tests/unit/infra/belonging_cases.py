@@ -122,6 +122,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             database={"clientGroups": ["sg-1", "sg-1"]},
             smoke={"mustPass": ["Health"] * 3},
             mayDestroy=["audit", "audit"],
+            edge={"trustedCallers": ["198.51.100.0/24"] * 2, "trustedProxies": ["10.9.0.0/20"] * 2},
         ),
         [
             "alarmTargets has a@web-next.test twice: name it once",
@@ -129,6 +130,8 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             "database.clientGroups has sg-1 twice: name it once",
             "smoke.mustPass has Health twice: name it once",
             "mayDestroy has audit twice: name it once",
+            "edge.trustedCallers has 198.51.100.0/24 twice: name it once",
+            "edge.trustedProxies has 10.9.0.0/20 twice: name it once",
         ],
     ),
     **{
@@ -171,6 +174,17 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         )
         for cidr in ("8.8.0.0/16", "127.0.0.0/16", "169.254.0.0/16", "224.0.0.0/16", "192.169.0.0/16")
     },
+    "a subnet twice": (
+        changed(FARGATE, network=EXISTING | {"publicSubnetIds": ["subnet-3a", "subnet-3a", "subnet-3b"]}, edge=PROXIES),
+        ["network.publicSubnetIds has subnet-3a twice: name it once"],
+    ),
+    "more ways out than callers": (
+        changed(FARGATE, zones=[f"eu-central-1{each}" for each in "abcd"], network={"nat": "per-zone"}),
+        [
+            "network.nat is per-zone with 4 zones: a tick comes from as many addresses, and edge.trustedCallers takes "
+            "4 with those of smoke; set network.nat to one, or name three zones"
+        ],
+    ),
     "data where the internet leads": (
         changed(FARGATE, network=EXISTING | {"dataSubnetIds": ["subnet-1a", "subnet-2a"]}, edge=PROXIES),
         [shared("data", "subnet-2a")],

@@ -116,6 +116,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             "network.appSubnetIds has 1: name two or more of the VPC, in different zones",
             "network.dataSubnetIds has 0: name two or more of the VPC, in different zones",
             "network.publicSubnetIds has 0: name two or more of the VPC, in different zones",
+            "network.appSubnetIds has subnet-0a twice: name it once",
         ],
     ),
     "a balancer at addresses that nobody knows": (
