@@ -7,28 +7,35 @@ from typing import Any
 
 import httpx
 
+from cutover.bounded import Bounded
 from outputs.smoke import EdgeSummary
 
 
-def edge_client(edge: EdgeSummary, *, transport: httpx.BaseTransport | None = None, **options: Any) -> httpx.Client:
-    """A client whose paths are the edge's, with further `options` of httpx; through `transport` where one is given.
+def edge_client(
+    edge: EdgeSummary, seconds: float, *, transport: httpx.BaseTransport | None = None, **options: Any
+) -> httpx.Client:
+    """A client whose paths are the edge's and whose answers end after `seconds`, with further `options` of httpx;
+    through `transport` where one is given.
 
     Raises OSError where the authority's certificate is not there.
     """
     trust = ssl.create_default_context(cafile=edge.authority)
-    if edge.address and transport is None:
+    if transport is None:
         transport = AtAddress(edge.address, verify=trust, trust_env=False)
-    return httpx.Client(base_url=edge.url, verify=trust, trust_env=False, transport=transport, **options)
+    bounded = Bounded(transport, seconds)
+    return httpx.Client(base_url=edge.url, timeout=seconds, trust_env=False, transport=bounded, **options)
 
 
 class AtAddress(httpx.HTTPTransport):
-    """Connects to `address`; the name in TLS and the Host header stay those of the request."""
+    """Connects to `address`, where there is one; the name in TLS and the Host header stay those of the request."""
 
-    def __init__(self, address: str, **options: Any) -> None:
+    def __init__(self, address: str | None, **options: Any) -> None:
         super().__init__(**options)
         self._address = address
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self._address is None:
+            return super().handle_request(request)
         return super().handle_request(
             httpx.Request(
                 request.method,

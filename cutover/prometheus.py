@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
+from cutover.bounded import Bounded
 from cutover.errors import CutoverError, UnreachableError
 
 SECONDS = 5
@@ -57,7 +58,8 @@ class Prometheus:
     @contextmanager
     def at(cls, url: str) -> Iterator[Self]:
         """The server at an address, for the block."""
-        with httpx.Client(base_url=url, timeout=SECONDS, trust_env=False) as http:
+        transport = Bounded(httpx.HTTPTransport(trust_env=False), SECONDS)
+        with httpx.Client(base_url=url, timeout=SECONDS, trust_env=False, transport=transport) as http:
             yield cls(http)
 
     def query(self, expression: str, at: datetime | None = None) -> list[dict[str, Any]]:

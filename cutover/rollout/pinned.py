@@ -6,8 +6,9 @@ A rollback asks before it sets the traffic, so it is the standard library's clie
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from outputs.release import Track
 from outputs.smoke import EdgeSummary
 
 SECONDS = 1.0
+MOST = 2**20
+"""Bytes of an answer."""
 _NOBODY = (502, 503)
 """What an edge or a balancer says at once where there is nothing to send a request to, the balancer in no track's name.
 Not 504, which both say of a release that is slow too."""
@@ -60,6 +63,16 @@ class Pinned:
                 by = answer.getheader(ANSWERED_BY_TRACK)
                 if by != self.track and not (by is None and answer.status in _NOBODY):
                     raise HTTPException(f"{path} was answered by {by or 'nobody who names a track'}")
-                return answer.status, answer.read()
+                return answer.status, _body(answer)
         finally:
             http.close()
+
+
+def _body(answer: HTTPResponse) -> bytes:
+    """What is there within SECONDS, and the wait that is on then. Raises HTTPException where there is more."""
+    body, until = b"", time.monotonic() + SECONDS
+    while part := answer.read1(MOST):
+        body += part
+        if len(body) > MOST or time.monotonic() > until:
+            raise HTTPException(f"an answer that does not end, or has more than {MOST} bytes")
+    return body

@@ -29,6 +29,7 @@ ALERTS = "/api/alerts/webhook"
 """The one among them that has a limit of its own."""
 
 
+SECONDS = 10.0
 _AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT)
 """What the edge says where the app does not answer; 503 is the app's own too."""
 
@@ -132,7 +133,7 @@ class Probe:
         """A probe of the target's track, for the block. Raises NotPreparedError without its authority's certificate."""
         headers = {"user-agent": USER_AGENT, TRACK_HEADER: target.track}
         try:
-            client = edge_client(target.edge, timeout=10, headers=headers)
+            client = edge_client(target.edge, SECONDS, headers=headers)
         except OSError as error:
             raise NotPreparedError(
                 f"{target.edge.authority} is no certificate authority ({error}): make up writes it"

@@ -33,7 +33,7 @@ def test_the_name_leads_nowhere_and_without_an_address_nobody_answers(edge: Edge
 
     with pytest.raises(socket.gaierror):
         connected(nowhere.url, None, nowhere.authority, 1)
-    with edge_client(nowhere, timeout=1) as http, pytest.raises(httpx.ConnectError):
+    with edge_client(nowhere, 1) as http, pytest.raises(httpx.ConnectError):
         http.get("/")
     assert Pinned(nowhere, "stable").answers() is None
     assert probes(nowhere).stable.answered is False
@@ -41,7 +41,7 @@ def test_the_name_leads_nowhere_and_without_an_address_nobody_answers(edge: Edge
 
 def test_every_client_reaches_the_address_and_names_the_console(edge: EdgeSummary) -> None:
     port = urlsplit(edge.url).port
-    with edge_client(edge, timeout=1) as http:
+    with edge_client(edge, 1) as http:
         assert http.get("/").json()["host"] == f"{NAME}:{port}"
 
     assert Pinned(edge, "candidate").answers() is True
@@ -58,7 +58,7 @@ def test_a_certificate_for_another_name_is_refused_at_the_address_too(tmp_path: 
     with tls_edge(tmp_path, "IP:127.0.0.1, DNS:old.web-next.test") as old:
         with pytest.raises(ssl.SSLCertVerificationError, match="not valid for"):
             connected(old.url, old.address, old.authority, 1)
-        with edge_client(old, timeout=1) as http, pytest.raises(httpx.ConnectError, match="not valid for"):
+        with edge_client(old, 1) as http, pytest.raises(httpx.ConnectError, match="not valid for"):
             http.get("/")
         assert Pinned(old, "stable").answers() is None
 
