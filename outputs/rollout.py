@@ -104,3 +104,8 @@ class RolloutSettings(BaseModel):
         str | None, like(rf"[0-9a-f]{{{NAMED},64}}", f"a release's digest, its first {NAMED} hex digits or more")
     ] = None
     watch_image: Annotated[str | None, like(PUSHED, "repository@sha256:…, never a tag")] = None
+
+
+def by_name(release: str, stack: str) -> str:
+    """The command that names the release as one that may be changed or taken away all the same."""
+    return f"pulumi config set --path web-next:rollout.mayReplace {release[:NAMED]} -s {stack}"

@@ -14,7 +14,7 @@ from cutover.errors import CutoverError, RefusedError, TrafficError
 from cutover.rollout import machine
 from cutover.rollout.record import Record, State
 from outputs.guard import Guarded
-from outputs.rollout import NAMED
+from outputs.rollout import NAMED, by_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +158,3 @@ def _or_by_name(guarded: Guarded) -> str:
 
 def _by_name_way(guarded: Guarded) -> str:
     return f"let it through by name, {by_name(guarded.release, guarded.stack)} and up"
-
-
-def by_name(release: str, stack: str) -> str:
-    """The command that names the release as one that may be changed or taken away all the same."""
-    return f"pulumi config set --path web-next:rollout.mayReplace {release[:NAMED]} -s {stack}"

@@ -9,10 +9,10 @@ from typing import Literal, Self
 
 from cutover.errors import CutoverError, TrafficError
 from cutover.gates.judgement import Judgement
-from cutover.rollout.guard import by_name
 from cutover.rollout.machine import UPWARD, VERBS
 from cutover.rollout.record import Last, Record, State
 from cutover.traffic.split import Share, TrafficSplit
+from outputs.rollout import by_name
 from outputs.shape import Shape
 
 
