@@ -20,7 +20,7 @@ from cutover.errors import UnreachableError
 from cutover.gates import probe as gates_probe
 from cutover.gates.probe import Probed, probes
 from cutover.prometheus import Prometheus
-from cutover.rollout import channel, pinned
+from cutover.rollout import pinned
 from cutover.rollout.pinned import Pinned
 from cutover.smoke import probe as smoke_probe
 from cutover.smoke.pin import ANSWERED_BY_EDGE, ANSWERED_BY_TRACK, TRACK_HEADER
@@ -118,13 +118,6 @@ def test_the_gates_do_not_listen_to_their_metrics_for_ever(monkeypatch: pytest.M
 
     with Prometheus.at(plain) as asked, within(5), pytest.raises(UnreachableError, match="the body does not end"):
         asked.query("up")
-
-
-def test_whoever_is_told_is_not_listened_to(monkeypatch: pytest.MonkeyPatch, plain: str) -> None:
-    monkeypatch.setattr(channel, "_webhook", lambda *_: plain)
-
-    with within(2):
-        channel.post("arn", TARGET.places, "orders are late")
 
 
 Answer = Callable[[], httpx.Response]
