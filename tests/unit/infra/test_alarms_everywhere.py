@@ -23,7 +23,7 @@ OF_AWS_ALONE = ("database-", "queues-", "audit-partition-", "no-ticks", "candida
 
 def rows(page: str) -> list[list[str]]:
     """The rows of the table, cell by cell."""
-    table = page.partition("| On AWS | Prometheus | When |\n")[2].partition("\n\n")[0]
+    table = page.partition("| On AWS | Prometheus | When, in Prometheus |\n")[2].partition("\n\n")[0]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
 
 

@@ -23,18 +23,18 @@ def canary() -> Recording:
     return run(CANARY)
 
 
-def test_all_that_runs_of_a_candidate_waits_for_a_guard_that_has_its_inputs(canary: Recording) -> None:
+def test_all_of_a_candidate_waits_for_a_guard_that_has_its_inputs(canary: Recording) -> None:
     guards = {one.name: one for one in canary.of(BEFORE)}
-    component = canary.one("web-next:fargate:Candidate").urn
-    parts = [one for one in canary.registered if one.parent == component and one.token != BEFORE]
+    around = {canary.one(f"web-next:fargate:{kind}").urn for kind in ("Candidate", "StandingAlarms")}
+    parts = [one for one in canary.registered if one.custom and one.parent in around and one.token != BEFORE]
 
     scaling = {"aws:appautoscaling/target:Target", "aws:appautoscaling/policy:Policy"}
     services = {"aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"}
-    assert {one.token for one in parts} == services | scaling
+    assert {one.token for one in parts} == {*services, *scaling, "aws:cloudwatch/metricAlarm:MetricAlarm"}
     for one in parts:
         guard = guards.pop(f"{one.name}-{one.token.rpartition(':')[2].lower()}")
         assert guard.urn in one.depends_on
-        assert {"family", "cluster", "resource_id"} & guard.inputs["definition"].keys()
+        assert {"family", "cluster", "resource_id", "threshold"} & guard.inputs["definition"].keys()
         assert len(guard.inputs["definition"]) == len(one.inputs)
     assert guards == {}
 
@@ -48,21 +48,21 @@ def test_the_guard_against_removal_comes_after_everything_of_the_candidate(canar
         if one.token not in (BEFORE, "pulumi:pulumi:StackReference")
     }
 
-    assert len(others) == 8, "of app and worker a definition and a service each, the app's scaling in three, the record"
+    assert len(others) == 14, "a definition and a service of each, scaling in three, six alarms, the record"
     assert others <= guard.depends_on
 
 
 def test_a_guard_is_told_who_knows_and_nothing_secret(canary: Recording) -> None:
     told = canary.one(AFTER).inputs["told"]
 
-    assert [one.inputs["told"] for one in canary.of(BEFORE)] == [told] * 7
+    assert [one.inputs["told"] for one in canary.of(BEFORE)] == [told] * 13
     assert told["traffic"] == BASE["traffic"]
     assert told["records_bucket"] == BASE["smoke_target"]["places"]["records_bucket"]
     assert (told["stack"], told["base"], told["track"]) == ("test", "prod", "candidate")
     assert told["may_replace"] == "0a1b2c3d4e5f6789"
     assert told["release"] == canary.outputs["release"]["digest"]
     secrets = [one.secrets for one in canary.registered if one.token in (BEFORE, AFTER)]
-    assert secrets == [{"__provider"}] * 8
+    assert secrets == [{"__provider"}] * 14
 
 
 @pytest.mark.parametrize("config", [DOCKER, FARGATE], ids=["docker", "fargate"])
