@@ -10,8 +10,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-PAUSE_SECONDS, ANSWER_SECONDS = 0.5, 5
-"""Between two looks, and what one may take."""
+PAUSE_SECONDS, ANSWER_SECONDS = 1.0, 5
+"""Between two looks, each of which is a process in the container, and what one may take."""
 HEALTHY_SECONDS = 60
 """After which a container that is not healthy has failed."""
 ENDS = 3
