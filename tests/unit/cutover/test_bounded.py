@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,8 +30,8 @@ from tests.support.tls_edge import tls_edge
 
 
 class Endless(http.server.BaseHTTPRequestHandler):
-    """Says that all is well, and then goes on: a little every tenth of a second as the candidate, nothing more as
-    stable."""
+    """Says that all is well, and then goes on: a little every tenth of a second for half a minute as the candidate,
+    nothing more as stable."""
 
     protocol_version = "HTTP/1.1"
 
@@ -44,7 +43,7 @@ class Endless(http.server.BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
-            for _ in itertools.count():
+            for _ in range(300):
                 self.wfile.write(b"2\r\n{}\r\n" if track == "candidate" else b"0\r\n\r\n")
                 if track == "stable":
                     return
