@@ -92,16 +92,16 @@ class Crowd:
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
-        started, sent = time.monotonic(), 0
+        clock, sent = asyncio.get_running_loop().time, 0
+        started = clock()
         async with asyncio.TaskGroup() as tasks:
             while not self.stopping.is_set():
-                tasks.create_task(self._ask(self._next()))
+                tasks.create_task(self._ask(self._next(clock())))
                 sent += 1
-                await asyncio.sleep(max(0.0, started + sent / self._rate - time.monotonic()))
+                await asyncio.sleep(max(0.0, started + sent / self._rate - clock()))
 
-    def _next(self) -> Client:
+    def _next(self, now: float) -> Client:
         """A client that is free, else a new one."""
-        now = time.monotonic()
         self._clients = [client for client in self._clients if client.asked < VISIT]
         client = next((each for each in self._clients if each.free_at <= now), None)
         if client is None:
