@@ -19,7 +19,7 @@ from rehearsal.stage import BASE, CANDIDATE, STABLE, Stage
 
 RATE = 120.0
 """Requests a second: enough that each gate has its sample within the holds below."""
-HOLDS = {"canary": 30, "staged": 25, "production": 15}
+HOLDS = {"canary": 25, "staged": 20, "production": 15}
 """Seconds, where the playbook has 30 minutes, an hour and a day."""
 
 
