@@ -52,7 +52,7 @@ def run(clone: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-TWICE = "--reruns 1 --max-suite-reruns 9 --rerun-show-tracebacks"
+AGAIN = "--reruns 2 --reruns-delay 5 --max-suite-reruns 9 --rerun-show-tracebacks"
 
 
 def test_each_test_is_asked_for_once_and_what_is_alone_comes_last(clone: Path) -> None:
@@ -62,12 +62,12 @@ def test_each_test_is_asked_for_once_and_what_is_alone_comes_last(clone: Path) -
     check, *pytests = (clone / "called").read_text().splitlines()
     assert check == "check format lint types imports"
     assert sorted(pytests[:2]) == [
-        f"-m pytest -n 3 -m not soak and not alone {TWICE} --durations=10 tests/engine tests/browser tests/e2e",
+        f"-m pytest -n 3 -m not soak and not alone {AGAIN} --durations=10 tests/engine tests/browser tests/e2e",
         "check unit",
     ]
     assert pytests[2:] == [
-        f"-m pytest -n 2 -m alone and not soak {TWICE} tests/engine",
-        f"-m pytest -m alone and not soak {TWICE} tests/e2e",
+        f"-m pytest -n 2 -m alone and not soak {AGAIN} tests/engine",
+        f"-m pytest -m alone and not soak {AGAIN} tests/e2e",
     ]
     assert "said by unit tests" in done.stdout
 
