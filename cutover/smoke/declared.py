@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ def require_declared(target: Mapping[str, Any]) -> None:
 
     release = SmokeTarget.from_output(target)
     try:
-        found = [wrong for each in processes(release) if (wrong := each.not_running(release.image))]
+        found = [wrong for each in processes(release, time.sleep) if (wrong := each.not_running(release.image))]
     except CheckFailedError as error:
         found = [str(error)]
     if found:

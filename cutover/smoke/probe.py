@@ -94,6 +94,11 @@ class Samples:
             self.traces.append(trace)
             self.keep(sample)
 
+    def answers(self) -> list[tuple[Sample, httpx.Headers, str | None]]:
+        """Each with its answer's headers and the trace id that it was asked with."""
+        with self._lock:
+            return list(zip(self.taken, self.headers, self.traces, strict=True))
+
     def limited_paths(self) -> list[Sample]:
         """Those that an edge's limiter has counted, in the order of their sending."""
         with self._lock:

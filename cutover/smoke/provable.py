@@ -16,13 +16,14 @@ SECONDS = HARD_STOP_SECONDS - 10
 OTHERS = 11
 """Limited requests of the other checks before it, at most; it waits until they have drained."""
 SPARE = 20
-"""A run of the profile prod sends at most so many beside those that make each edge refuse one."""
+"""A run of the profile prod sends at most so many beside those that make each edge refuse one, before it asks the
+replicas."""
 MOST_BURST = 200
 """Of a larger one the model of the limiter judges for minutes: its work grows by the square of the burst."""
 
 
 def requests(limit: Limit, edges: int) -> int:
-    """What a run of the profile prod may send, the other checks' requests among them."""
+    """What a run of the profile prod may send before it asks the replicas, the other checks' requests among them."""
     return at_once(limit, edges) + SPARE
 
 

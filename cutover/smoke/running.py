@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,12 @@ from outputs.smoke import DockerProcesses, FargateProcesses, SmokeTarget
 SECONDS = 5
 AT_ONCE = 100
 """Tasks that ECS describes in one call."""
+START_SECONDS, PAUSE_SECONDS = 60, 5
+"""How long a task may take to start, as one that autoscaling adds or that replaces another, and between two looks."""
+
+
+class NotStartedError(CheckFailedError):
+    """A task does not run yet, or no longer and is to be followed by another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +41,21 @@ class Process:
         return None
 
 
-def processes(target: SmokeTarget) -> list[Process]:
-    """All processes of the release. Raises CheckFailedError where one is missing or nobody can say what runs."""
+def processes(target: SmokeTarget, sleep: Callable[[float], None]) -> list[Process]:
+    """All processes of the release; a task that starts is waited for. Raises CheckFailedError where one is missing or
+    nobody can say what runs."""
     if isinstance(target.processes, DockerProcesses):
         return on_docker(target.processes)
-    return on_fargate(target.processes, aws.client("ecs", target.places))
+    ecs = aws.client("ecs", target.places)
+    waited = 0
+    while True:
+        try:
+            return on_fargate(target.processes, ecs)
+        except NotStartedError as error:
+            if waited >= START_SECONDS:
+                raise CheckFailedError(f"{error} after {waited} s") from None
+        sleep(PAUSE_SECONDS)
+        waited += PAUSE_SECONDS
 
 
 def on_docker(release: DockerProcesses) -> list[Process]:
@@ -69,8 +85,8 @@ def on_docker(release: DockerProcesses) -> list[Process]:
 
 
 def on_fargate(release: FargateProcesses, ecs: Any) -> list[Process]:
-    """The running tasks of the release's services, which must have the declared definitions and no deployment under
-    way."""
+    """The tasks of the release's services, which must have the declared definitions and no deployment under way.
+    Raises NotStartedError where not all of them run."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -103,14 +119,14 @@ def _tasks(part: str, name: str, declared: str, cluster: str, ecs: Any) -> Itera
     pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=name, desiredStatus="RUNNING")
     arns = [arn for page in pages for arn in page["taskArns"]]
     if not arns:
-        raise CheckFailedError(f"service {name} runs no task")
+        raise NotStartedError(f"service {name} runs no task")
     for first in range(0, len(arns), AT_ONCE):
         for task in ecs.describe_tasks(cluster=cluster, tasks=arns[first : first + AT_ONCE])["tasks"]:
+            if task["lastStatus"] != "RUNNING":  # ECS lists it by what is desired of it
+                raise NotStartedError(f"{part} {name} {_last(task['taskArn'])} is {task['lastStatus']}")
             images = {each["name"]: each.get("imageDigest", "") for each in task["containers"]}
             wrong = None
-            if task["lastStatus"] != "RUNNING":
-                wrong = f"is {task['lastStatus']}"
-            elif task["taskDefinitionArn"] != declared:
+            if task["taskDefinitionArn"] != declared:
                 wrong = f"runs {_last(task['taskDefinitionArn'])}, the service has {_last(declared)}"
             yield Process(part=part, name=f"{name} {_last(task['taskArn'])}", image=images.get(part, ""), wrong=wrong)
 

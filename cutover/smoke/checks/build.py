@@ -12,7 +12,7 @@ def look(probe: Probe) -> str:
     """The commit, the version, and the image in how many processes."""
     target = probe.target
     intended = target.image.rpartition("@")[2]
-    running = processes(target)
+    running = processes(target, probe.sleep)
     for each in running:
         if wrong := each.not_running(target.image):
             raise CheckFailedError(wrong)

@@ -22,8 +22,7 @@ def look(probe: Probe) -> str:
     for path in KINDS[probe.target.profile]:
         if path not in {sample.path for sample in probe.samples.taken}:
             probe.send("GET", path)
-    answers = list(zip(probe.samples.taken, probe.samples.headers, probe.samples.traces, strict=True))
-    answers = [answer for answer in answers if answer[0].edge is not None]  # what else is a firewall's
+    answers = [answer for answer in probe.samples.answers() if answer[0].edge is not None]  # what else is a firewall's
     for sample, headers, trace in answers:
         if wrong := wrong_in(headers, trace, probe.target.edge.hsts) or (
             sample.path == PAGE and wrong_on_page(headers, probe.target.places)

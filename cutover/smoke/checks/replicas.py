@@ -1,49 +1,44 @@
-"""Replicas: each edge of the release has answered for the app behind it."""
+"""Replicas: an edge for each task of the release has answered for the app behind it."""
 
 from __future__ import annotations
 
 import httpx
 
 from cutover.smoke.check import Check
-from cutover.smoke.probe import CheckFailedError, Probe, Sample
+from cutover.smoke.pin import ANSWERED_BY_EDGE
+from cutover.smoke.probe import CheckFailedError, Probe
 from cutover.smoke.running import processes
 from outputs.smoke import Criterion
 
-BESIDE = 20
 FOR_EACH = 18
-"""A whole run sends at most 18 requests for each edge and 20 beside, where others use the stack."""
+"""Requests for each task at most, where others use the stack."""
 
 
 def look(probe: Probe) -> str:
     """How many replicas have answered.
 
-    The requests of all checks before it count, whichever edge they met; /healthz, which is not limited, is asked until
-    the rest have answered too.
+    /healthz, which is not limited, is asked until as many edges have answered as there are tasks. What was answered
+    before these were listed does not count: a task may have been replaced since.
     """
-    expected = sum(each.part == "app" for each in processes(probe.target))
-    most = FOR_EACH * expected + BESIDE if probe.target.profile == "prod" else 100 * expected
-    while len(found := {each.edge for each in probe.samples.taken if _answered(each)}) < expected:
-        if len(probe.samples.taken) >= most:
-            raise CheckFailedError(f"{len(found)} of {expected} replicas answered in {most} requests: {_named(found)}")
+    expected = sum(each.part == "app" for each in processes(probe.target, probe.sleep))
+    most = (FOR_EACH if probe.target.profile == "prod" else 100) * expected
+    found: set[str] = set()
+    for _ in range(most):
         answer = probe.send("GET", "/healthz")
+        edge = answer.headers.get(ANSWERED_BY_EDGE, "a firewall")
         if answer.status_code != httpx.codes.OK:
-            edge = probe.samples.taken[-1].edge
             raise CheckFailedError(f"GET /healthz at {edge}: {answer.status_code}, 200 expected")
-    return f"{len(found)} of {expected} replicas answered"
-
-
-def _answered(sample: Sample) -> bool:
-    """Whether the app behind an edge gave it: nginx's own are 429 and 5xx."""
-    return sample.edge is not None and sample.status < httpx.codes.INTERNAL_SERVER_ERROR and not sample.limited
-
-
-def _named(edges: set[str | None]) -> str:
-    return ", ".join(sorted(filter(None, edges))) or "none"
+        found.add(edge)
+        if len(found) == expected:
+            return f"{expected} of {expected} replicas answered"
+    raise CheckFailedError(
+        f"{len(found)} of {expected} replicas answered in {most} requests: {', '.join(sorted(found))}"
+    )
 
 
 CHECK = Check(
     name="replicas",
     criterion=Criterion.HEALTH,
-    did="counted the edges that have answered, and asked /healthz for the rest",
+    did="asked /healthz until an edge for each task that runs had answered",
     look=look,
 )

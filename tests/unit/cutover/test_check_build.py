@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -118,7 +119,7 @@ def task(number: int, **given: Any) -> dict[str, Any]:
 def on_ecs(
     *tasks: dict[str, Any], deployments: list[dict[str, Any]] = DONE, services: int = 1
 ) -> list[running.Process]:
-    """What is found of a service with these tasks."""
+    """What is found of a service with these tasks at one look."""
     ecs = boto3.client("ecs", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
     service = {"serviceName": "stable", "taskDefinition": DEFINITION, "deployments": deployments}
     arns = [each["taskArn"] for each in tasks]
@@ -155,18 +156,10 @@ def test_app_and_worker_are_asked_for_on_both_tracks(monkeypatch: pytest.MonkeyP
     ]
 
 
-@pytest.mark.parametrize(
-    ("found", "wrong"),
-    [
-        (task(1, lastStatus="PENDING", containers=[{"name": "app"}]), "is PENDING"),
-        (
-            task(1, taskDefinitionArn=DEFINITION[:-1] + "6"),
-            "runs web-next-prod-stable:6, the service has web-next-prod-stable:7",
-        ),
-    ],
-)
-def test_a_task_that_is_not_what_the_service_says_is_wrong(found: dict[str, Any], wrong: str) -> None:
-    assert [each.wrong for each in on_ecs(found)] == [wrong]
+def test_a_task_that_is_not_what_the_service_says_is_wrong() -> None:
+    (found,) = on_ecs(task(1, taskDefinitionArn=DEFINITION[:-1] + "6"))
+
+    assert found.wrong == "runs web-next-prod-stable:6, the service has web-next-prod-stable:7"
 
 
 def test_a_deployment_under_way_a_missing_service_and_no_task_fail() -> None:
@@ -205,6 +198,13 @@ class Ecs:
     def __init__(self, part: str | None = None, *, image: str = TARGET.image, events: Sequence[str] = ()) -> None:
         self.part, self.image, self.events = part, image, events
         self.ended: list[dict[str, Any]] = []
+        self.slow: list[str | None] = []
+        """What is seen of the worker's task by each look before it runs: how far it is, None while there is none."""
+        self.slept = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.slow = self.slow[1:]
 
     def describe_services(self, *, cluster: str, services: list[str]) -> dict[str, Any]:
         assert cluster == CLUSTER
@@ -222,7 +222,9 @@ class Ecs:
         return [self.list_tasks(**asked)]
 
     def list_tasks(self, *, cluster: str, serviceName: str, desiredStatus: str) -> dict[str, Any]:  # noqa: N803
-        return {"taskArns": [serviceName] if desiredStatus == "RUNNING" else ["ended"] * len(self.ended)}
+        if desiredStatus == "STOPPED":
+            return {"taskArns": ["ended"] * len(self.ended)}
+        return {"taskArns": [] if serviceName == "worker" and self.slow and not self.slow[0] else [serviceName]}
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict[str, Any]:
         if tasks[0] == "ended":
@@ -231,16 +233,50 @@ class Ecs:
         part, definition = runs[tasks[0]]
         image = self.image if part == "worker" else TARGET.image
         containers = [{"name": part, "imageDigest": image}]
-        return {"tasks": [task(1, taskDefinitionArn=definition, containers=containers)]}
+        status = self.slow[0] if part == "worker" and self.slow else "RUNNING"
+        return {"tasks": [task(1, taskDefinitionArn=definition, containers=containers, lastStatus=status)]}
 
 
 def required(ecs: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "client", lambda *_: ecs)
+    monkeypatch.setattr(time, "sleep", ecs.sleep)
     smoke.require_declared(replace(TARGET, processes=SERVICES).output())
 
 
 def test_what_runs_as_it_was_declared_may_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     required(Ecs(), monkeypatch)
+
+
+def test_a_task_that_starts_in_anothers_place_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ecs = Ecs()
+    ecs.slow = ["DEPROVISIONING", None, "PROVISIONING", "PENDING", "ACTIVATING"]
+
+    required(ecs, monkeypatch)
+
+    assert ecs.slept == 5 * running.PAUSE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("stays", "complaint"), [("PENDING", "worker worker t1 is PENDING"), (None, "service worker runs no task")]
+)
+def test_a_task_that_does_not_start_within_a_minute_is_no_go(
+    monkeypatch: pytest.MonkeyPatch, stays: str | None, complaint: str
+) -> None:
+    ecs = Ecs()
+    ecs.slow = [stays] * 100
+
+    with pytest.raises(NoGoError, match=f"{complaint} after 60 s"):
+        required(ecs, monkeypatch)
+    assert ecs.slept == running.START_SECONDS
+
+
+def test_the_check_waits_by_the_clock_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    ecs, edge = Ecs(), Edge(target=replace(TARGET, processes=SERVICES))
+    ecs.slow = ["PENDING"]
+    monkeypatch.setattr(aws, "client", lambda *_: ecs)
+    probe = replace(edge.probe(), sleep=ecs.sleep)
+
+    assert build.look(probe).endswith("runs in 1 app and 1 worker")
 
 
 @pytest.mark.parametrize(
