@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from cutover.errors import MigrationError
@@ -22,10 +22,15 @@ _RUNNER = 7_305_221  # any number, the same for every runner
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 TOLD_SECONDS = 1.0
 """What takes longer is worth a line."""
+_ENDS_AUTOVACUUM = "10s"  # well over deadlock_timeout, which is 1 s by default
 _GLANCE, _LOOK = 0.02, 0.2  # seconds between two looks, at a wait of LOCK_TIMEOUT and at a long one
+# A worker of autovacuum's is of no role; more of it, its kind too, is shown to its like alone.
 _BLOCKERS = """
-SELECT pid, usename, application_name, xact_start AT TIME ZONE 'UTC', query
-FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(%s)) ORDER BY xact_start"""
+SELECT pid, usename, application_name, xact_start AT TIME ZONE 'UTC', query, (
+    SELECT format('%%I.%%I', nspname, relname)
+    FROM pg_locks l JOIN pg_class c ON c.oid = relation JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE usesysid IS NULL AND l.pid = a.pid AND mode = 'ShareUpdateExclusiveLock' AND relkind = 'r' LIMIT 1)
+FROM pg_stat_activity a WHERE pid = ANY (pg_blocking_pids(%s)) ORDER BY xact_start"""
 
 
 @contextmanager
@@ -49,7 +54,8 @@ def patiently(
 ) -> None:
     """Runs `attempt`, which ends itself after LOCK_TIMEOUT, again and again until it gets its locks.
 
-    Between tries nobody waits for us. Raises MigrationError naming who holds the lock after `seconds`.
+    Between tries nobody waits for us, and autovacuum is sent away, which no try is long enough for. Raises
+    MigrationError naming who holds the lock after `seconds`.
     """
     import psycopg
 
@@ -64,7 +70,7 @@ def patiently(
         while True:
             time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter
             pause = min(pause * 2, _LONGEST_PAUSE)
-            watch.blockers = []
+            watch.blockers, watch.vacuumed = [], None
             try:
                 return attempt()
             except psycopg.errors.LockNotAvailable:
@@ -77,6 +83,9 @@ def patiently(
             if not said:
                 report(f"{name} waits for {blockers}; it is tried again for {seconds:g} s")
                 said = True
+            if watch.vacuumed:
+                _end_autovacuum(connection, watch.vacuumed)
+                pause = _FIRST_PAUSE
 
 
 def told(connection: psycopg.Connection, statement: bytes, *, name: str, seconds: float, report: Report) -> None:
@@ -106,12 +115,23 @@ def told(connection: psycopg.Connection, statement: bytes, *, name: str, seconds
             connection.execute("SET lock_timeout = 0")
 
 
+def _end_autovacuum(connection: psycopg.Connection, table: str) -> None:
+    """Waits for the table as VACUUM would, so that neither reads nor writes wait behind us: after deadlock_timeout
+    Postgres cancels an autovacuum that somebody waits for, save one that prevents wraparound."""
+    from psycopg.errors import InsufficientPrivilege, LockNotAvailable
+
+    with suppress(InsufficientPrivilege, LockNotAvailable), connection.transaction():
+        connection.execute(f"SET LOCAL lock_timeout = '{_ENDS_AUTOVACUUM}'")
+        connection.execute(f"LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+
+
 class _Watch:
-    """Sees over a second connection who blocks the first. `blockers` is empty when it cannot; `say` is told of each
-    once, when it has blocked for TOLD_SECONDS."""
+    """Sees over a second connection who blocks the first. `blockers` is empty when it cannot; `vacuumed` is the table
+    that autovacuum has; `say` is told of each once, when it has blocked for TOLD_SECONDS."""
 
     def __init__(self, connection: psycopg.Connection, say: Report | None = None) -> None:
         self.blockers: list[str] = []
+        self.vacuumed: str | None = None
         self._info = connection.info
         self._pid = connection.info.backend_pid
         self._say = say
@@ -138,6 +158,7 @@ class _Watch:
                 while not self._over.wait(_GLANCE if self._say is None else _LOOK):
                     rows = connection.execute(_BLOCKERS, (self._pid,)).fetchall()
                     self.blockers = [_session(*row) for row in rows] or self.blockers
+                    self.vacuumed = next((row[-1] for row in rows if row[-1]), self.vacuumed)
                     if self._say:
                         self._tell({row[0]: _session(*row) for row in rows}, self._say)
         except psycopg.Error:
@@ -154,7 +175,11 @@ class _Watch:
                 say(blockers[pid])
 
 
-def _session(pid: int, user: str | None, application: str | None, since: object, query: str | None) -> str:
+def _session(
+    pid: int, user: str | None, application: str | None, since: object, query: str | None, vacuumed: str | None = None
+) -> str:
+    if vacuumed:
+        return f"pid {pid} (autovacuum of {vacuumed})"
     known = [
         f"role {user or 'none'}",
         f"application {application or 'unnamed'}",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -84,6 +86,16 @@ def test_readers_are_not_queued_behind_a_blocked_migration_which_goes_on_when_th
             assert blocked.communicate(timeout=30)[0] == "002_step.sql\n"
 
 
+def test_autovacuum_makes_way_for_a_migration(database: Database, folder: Folder) -> None:
+    apply(database, folder(T))
+    files = folder(T, "ALTER TABLE t ADD COLUMN c int;")
+    with autovacuum(database, "t"):
+        done, said = apply(database, files)
+
+    assert done == ["002_step.sql"]
+    assert re.match(r"002_step.sql waits for pid \d+ \(autovacuum of public.t\); it is tried again for 60 s", said[0])
+
+
 def test_past_the_deadline_the_blocker_is_named_without_its_values(database: Database, folder: Folder) -> None:
     apply(database, folder(T))
     files = folder(T, "ALTER TABLE t ADD COLUMN c int;")
@@ -118,3 +130,22 @@ def blocked(database: Database, files: Path, blocker: psycopg.Connection, statem
         with pytest.raises(MigrationError) as refused:
             migrator.apply(connection, migrator.load(files), report=said.append, deadline=1)
     return str(refused.value), said, pid
+
+
+@contextmanager
+def autovacuum(database: Database, table: str) -> Iterator[None]:
+    """Has autovacuum at work on the table, for longer than a migrator waits, unless Postgres cancels it."""
+    slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 1"
+    with database.connect() as owner:
+        owner.execute(f"ALTER TABLE {table} SET ({slow})".encode())
+        owner.execute(f"INSERT INTO {table} SELECT n, n FROM generate_series(1, 100000) n".encode())
+        owner.execute(f"DELETE FROM {table} WHERE a % 2 = 0".encode())
+    database.superuser("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+    database.superuser("SELECT pg_reload_conf()")
+    try:
+        works = f"SELECT FROM pg_stat_progress_vacuum WHERE relid = '{table}'::regclass"
+        wait_until(lambda: database.superuser(f"SELECT EXISTS ({works})").strip() == "t", "autovacuum", seconds=90)
+        yield
+    finally:
+        database.superuser("ALTER SYSTEM RESET autovacuum_naptime")
+        database.superuser("SELECT pg_reload_conf()")

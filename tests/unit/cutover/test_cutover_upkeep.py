@@ -52,3 +52,8 @@ def test_of_a_blockers_query_only_the_words_before_any_value_are_shown(query: st
 
 def test_a_blocker_of_which_nothing_may_be_seen_is_named_all_the_same() -> None:
     assert locks._session(7, None, "", None, None) == "pid 7 (role none, application unnamed)"
+
+
+def test_a_vacuum_of_the_servers_own_is_named_as_that() -> None:
+    line = locks._session(7, None, "", None, "<insufficient privilege>", "public.audit_log_2026_11")
+    assert line == "pid 7 (autovacuum of public.audit_log_2026_11)"
