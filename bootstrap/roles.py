@@ -14,7 +14,7 @@ from bootstrap.rights.balancing import balancing
 from bootstrap.rights.bounds import boundary, bounds
 from bootstrap.rights.data import keeping_data
 from bootstrap.rights.network import networking
-from bootstrap.rights.operating import bringing_up, flipping, looking, pushing, state, tunnelling
+from bootstrap.rights.operating import bringing_up, flipping, looking, pushing, signing, state, tunnelling
 from bootstrap.rights.reading import reading_data, reading_network, reading_running
 from bootstrap.rights.running import running
 
@@ -58,7 +58,7 @@ ROLES: Mapping[str, Told] = {
         people=True,
         seconds=2 * HOUR,
     ),
-    "on-call": Told(own=[looking, flipping], people=True),
+    "on-call": Told(own=[looking, flipping, signing], people=True),
     "rollback": Told(own=[looking, flipping], runs=["environment:rollback"]),
 }
 OPERATORS = ("deploy", "on-call", "drift", "rollback")

@@ -1,4 +1,5 @@
-"""What cutover's own calls ask for: to look, to flip the share, to push images, to bring a stack up and smoke it."""
+"""What cutover's own calls ask for: to look, to flip the share, to sign, to push images, to bring a stack up and smoke
+it."""
 
 from __future__ import annotations
 
@@ -36,8 +37,8 @@ def _state_key(place: Place) -> Statement:
 
 
 def flipping(place: Place) -> list[Statement]:
-    """The share of the traffic, whether tasks are kept, the flags, the rollout's record, and the message to the
-    channel."""
+    """The share of the traffic, whether tasks are kept, the flags, the rollout's record, what is left of one that has
+    ended, and the message to the channel."""
     of_services = {"StringEquals": {"application-autoscaling:service-namespace": "ecs"}}
     listeners = place.arn("elasticloadbalancing", f"listener/app/{NAMED}")
     return [
@@ -53,7 +54,16 @@ def flipping(place: Place) -> list[Statement]:
         # Whoever registers a service's target needs these of the service.
         allow("Services", "ecs", "DescribeServices UpdateService", place.arn("ecs", f"service/{NAMED}/*")),
         allow("Flags", "ssm", "GetParameter PutParameter", place.arn("ssm", f"parameter/{NAMED}/flags/*")),
-        allow("Record", "s3", "PutObject", place.buckets("records", inside="/*")),
+        allow(
+            "Record",
+            "s3",
+            "PutObject",
+            [
+                each
+                for key in ("rollout.json", "journal.json", "rollouts/*")
+                for each in place.buckets("records", inside=f"/{key}")
+            ],
+        ),
         allow(
             "Channel",
             "secretsmanager",
@@ -62,6 +72,11 @@ def flipping(place: Place) -> list[Statement]:
         ),
         allow("ChannelKey", "kms", "Decrypt", place.arn("kms", "key/*"), place.entries_by_alias),
     ]
+
+
+def signing(place: Place) -> list[Statement]:
+    """`cutover approve` of a pack that is in the bucket."""
+    return [allow("Approvals", "s3", "PutObject", place.buckets("records", inside="/approvals/*"))]
 
 
 def pushing(place: Place) -> list[Statement]:

@@ -33,7 +33,7 @@ def _arn(service: str, what: str) -> str:
 
 
 STATE_FILE = f"{STATE}/.pulumi/stacks/web-next/prod.json"
-ROLLOUT = f"{RECORDS}/rollout.json"
+ROLLOUT, JOURNAL, PACK = (f"{RECORDS}/{key}" for key in ("rollout.json", "journal.json", "rollouts/r/manifest.json"))
 LISTENER = _arn("elasticloadbalancing", f"listener/app/{PROD.prefix}/1/2")
 FLAGS = _arn("ssm", f"parameter{PROD.flags_parameters.candidate}")
 CHANNEL = _arn("secretsmanager", f"secret:{PROD.vault_prefix}SLACK_WEBHOOK_URL-a1B2c3")
@@ -66,7 +66,7 @@ FLIPS: dict[str, list[Right]] = {
     "add_tags": [("elasticloadbalancing:AddTags", LISTENER, {})],
     "get_parameter": [("ssm:GetParameter", FLAGS, {})],
     "put_parameter": [("ssm:PutParameter", FLAGS, {})],
-    "put_object": [("s3:PutObject", ROLLOUT, {})],
+    "put_object": [("s3:PutObject", each, {}) for each in (ROLLOUT, JOURNAL, PACK)],
     "get_secret_value": [("secretsmanager:GetSecretValue", CHANNEL, {}), ("kms:Decrypt", KEY, CHANNEL_KEY)],
 }
 """Those of a rollback and of `cutover traffic`."""

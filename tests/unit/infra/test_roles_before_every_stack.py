@@ -81,6 +81,10 @@ def questions() -> Iterator[Question]:
         for action in ("s3:PutObject", "s3:DeleteObject"):
             yield may_not(who, action, STATE_FILE)
         yield may_not(who, "s3:DeleteObject", ROLLOUT)
+        signs = name == "on-call"
+        yield Question(who=who, action="s3:PutObject", resource=f"{RECORDS}/approvals/r/p/devops.json", allowed=signs)
+        for key in ("packs/r/t/manifest.json", "deployments/stable.json", "drills/restore.json"):
+            yield may_not(who, "s3:PutObject", f"{RECORDS}/{key}")
         for secret in ("AUDIT_DB_URL", "AUDIT_DB_OWNER_URL", "REDIS_URL"):
             yield may_not(who, "secretsmanager:GetSecretValue", CHANNEL.replace("SLACK_WEBHOOK_URL", secret))
         yield may_not(who, "elasticloadbalancing:ModifyListener", LISTENER.replace("web-next-prod", "others"))
