@@ -115,9 +115,9 @@ class Bucket:
         return bytes(found["Body"].read()) if found else None
 
     def page(self, prefix: str, token: str | None) -> tuple[list[str], str | None]:
-        """Return the keys right below a prefix, PAGE at most, the oldest first, and what the next page goes on by."""
+        """Return the keys below a prefix, PAGE at most, the oldest first, and what the next page goes on by."""
         after = {"ContinuationToken": token} if token else {}
-        page = self._ask("list_objects_v2", Prefix=prefix, Delimiter="/", MaxKeys=PAGE, **after)
+        page = self._ask("list_objects_v2", Prefix=prefix, MaxKeys=PAGE, **after)
         found = sorted(page.get("Contents", []), key=lambda each: each["LastModified"])
         return [each["Key"] for each in found], page.get("NextContinuationToken")
 

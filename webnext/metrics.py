@@ -32,7 +32,7 @@ AUDIT_WRITE = Histogram(
     ("traffic",),
     buckets=SECONDS,
 )
-AUDIT_SPOOLED = Gauge("web_next_audit_spool_entries", "Audit entries that wait in S3 to be replayed")
+AUDIT_SPOOLED = Gauge("web_next_audit_spool_entries", "Audit entries in S3, to be replayed or set aside")
 QUEUE_JOBS = Gauge("web_next_queue_jobs", "Jobs that a queue holds, by their state", ("queue", "state"))
 QUEUE_OLDEST = Gauge(
     "web_next_queue_oldest_job_age_seconds", "Age of the oldest job that waits, or of its row", ("queue",)

@@ -104,7 +104,7 @@ class Spool:
             raise KeyReusedError("the idempotency key has already made another entry")
 
     async def pages(self) -> AsyncIterator[list[str]]:
-        """The names of all objects that wait, up to 1000 at a time, the oldest of each page first."""
+        """The names of all objects, those of BAD too, up to 1000 at a time, the oldest of each page first."""
         token: str | None = None
         while True:
             names, token = await self._call(partial(self._bucket.page, PREFIX, token))
