@@ -140,7 +140,7 @@ def apply(
                 else:
                     _alone(connection, migration, deadline, report)
             except psycopg.Error as error:
-                raise MigrationError(_failure(migration, error)) from None
+                raise MigrationError(_failure(migration, error, lost=connection.broken)) from None
             report(f"{migration.file} applied in {time.monotonic() - began:.1f} s")
     return todo
 
@@ -209,7 +209,12 @@ def _read_only(connection: psycopg.Connection) -> Iterator[None]:
         yield
 
 
-def _failure(migration: Migration, error: psycopg.Error) -> str:
+def _failure(migration: Migration, error: psycopg.Error, *, lost: bool) -> str:
+    if lost:  # in COMMIT too, after the server had done it
+        return (
+            f"{migration.file} lost its connection: {first_line(error)}; the ledger knows whether it was applied: "
+            "leave the file as it is and run again"
+        )
     position = error.diag.statement_position
     line = f" at line {migration.sql.count(chr(10), 0, int(position) - 1) + 1}" if position else ""
     if migration.transaction:

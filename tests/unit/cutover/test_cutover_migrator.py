@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+from unittest.mock import MagicMock
 
+import psycopg
 import pytest
 
 from cutover.commands.app import main
@@ -233,3 +235,33 @@ def test_a_month_without_a_partition_is_named_also_where_it_is_this_one_and_the_
 
 def test_the_committed_migrations_load_and_begin_with_the_audit_log() -> None:
     assert migrator.load(COMMITTED)[0].file == "001_audit_log.sql"
+
+
+class Failing:
+    """A connection to an empty database whose server goes away in a COMMIT; nobody knows whether it was done."""
+
+    broken = False
+
+    def execute(self, statement: str | bytes, *_: object) -> Any:
+        asks_for_lock = "pg_try_advisory_lock" in str(statement)
+        answer = MagicMock()  # without rows, where it is gone through
+        answer.fetchone.return_value = (True,) if asks_for_lock else None
+        return answer
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        yield
+        self.broken = True
+        raise psycopg.OperationalError("server closed the connection unexpectedly\n\tThis probably means")
+
+
+def test_of_a_file_whose_commit_was_lost_nobody_says_that_it_was_rolled_back(tmp_path: Path) -> None:
+    said = (
+        "001_a.sql lost its connection: server closed the connection unexpectedly; "
+        "the ledger knows whether it was applied: leave the file as it is and run again"
+    )
+
+    with pytest.raises(MigrationError) as refused:
+        migrator.apply(cast("psycopg.Connection", Failing()), files(tmp_path, "001_a.sql"))
+
+    assert str(refused.value) == said
