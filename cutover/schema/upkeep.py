@@ -88,13 +88,15 @@ def described(wanted: Iterable[Job]) -> dict[str, str]:
 
 
 def scheduled(scheduler: psycopg.Connection, *, database: str) -> dict[str, str]:
-    """The jobs of `database` that run, as name → times and statement. Raises MigrationError as `ensure` does."""
+    """The jobs of `database` that run and that `ensure` would mend, as name → times and statement: one that a person
+    or another revision put there is neither's. Raises MigrationError as `ensure` does."""
+    mended = {job.name for job in jobs(1)}
     with _scheduling(scheduler):
         there = scheduler.execute(_SCHEDULED).fetchall()
     return {
         name: f"{times} {command}"
         for name, times, command, where, active in there
-        if active and where in (database, SCHEDULER)
+        if name in mended and active and where in (database, SCHEDULER)
     }
 
 

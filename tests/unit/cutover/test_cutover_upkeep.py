@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -24,6 +26,24 @@ def test_a_retention_adds_the_job_that_drops_months() -> None:
 def test_a_retention_below_a_month_is_refused(months: int) -> None:
     with pytest.raises(MigrationError, match=f"retention is {months} months: 1 at least, or none"):
         upkeep.jobs(months)
+
+
+def test_a_refresh_sees_what_an_up_would_mend_and_nothing_of_a_job_that_it_would_leave_alone() -> None:
+    right = [(job.name, job.schedule, job.command, job.database or "audit", True) for job in upkeep.jobs(None)]
+    by_hand = ("audit-retention", "0 0 * * *", "SELECT public.drop_audit_partitions(1)", "audit", True)
+    somebodys = ("report", "0 6 * * *", "SELECT public.report()", "audit", True)
+    asleep = (*right[0][:-1], False)
+
+    assert seen(*right, somebodys) == upkeep.described(upkeep.jobs(None))
+    assert seen(*right, by_hand).keys() - seen(*right).keys() == {"audit-retention"}
+    assert seen(*right[1:], asleep).keys() == seen(*right[1:]).keys()
+
+
+def seen(*rows: tuple[str, str, str, str, bool]) -> dict[str, str]:
+    scheduler = MagicMock()
+    scheduler.transaction = nullcontext
+    scheduler.execute.return_value.fetchall.return_value = list(rows)
+    return upkeep.scheduled(scheduler, database="audit")
 
 
 @pytest.mark.parametrize(
