@@ -176,6 +176,45 @@ tests:
         exp_alerts:
           - exp_labels: {severity: page, job: worker, track: stable, instance: "c:1"}
             exp_annotations: {summary: "worker at c:1 cannot be measured"}
+  - name: a candidate's worker that is down beside its app, and then is back
+    interval: 15s
+    input_series:
+      - series: 'up{job="worker", track="candidate", instance="h:1"}'
+        values: "1 0x10 1x8"
+      - series: 'up{job="app", track="candidate", instance="b:1"}'
+        values: "1x19"
+    alert_rule_test:
+      - alertname: TargetDown
+        eval_time: 2m
+        exp_alerts:
+          - exp_labels: {severity: page, job: worker, track: candidate, instance: "h:1"}
+            exp_annotations: {summary: "worker at h:1 cannot be measured"}
+      - {alertname: TargetDown, eval_time: 4m, exp_alerts: []}
+  - name: two slow requests are nobody's page, six a minute are
+    interval: 10s
+    input_series:
+      - series: 'web_next_edge_answers_total{track="stable", outcome="other", traffic="user"}'
+        values: "0x30 1x28 2x60"
+      - series: 'web_next_edge_request_seconds_bucket{track="stable", traffic="user", le="1.2"}'
+        values: "0x120"
+      - series: 'web_next_edge_request_seconds_bucket{track="stable", traffic="user", le="2"}'
+        values: "0x30 1x28 2x60"
+      - series: 'web_next_edge_request_seconds_bucket{track="stable", traffic="user", le="+Inf"}'
+        values: "0x30 1x28 2x60"
+      - series: 'web_next_edge_answers_total{track="candidate", outcome="other", traffic="user"}'
+        values: "0+1x120"
+      - series: 'web_next_edge_request_seconds_bucket{track="candidate", traffic="user", le="1.2"}'
+        values: "0x120"
+      - series: 'web_next_edge_request_seconds_bucket{track="candidate", traffic="user", le="2"}'
+        values: "0+1x120"
+      - series: 'web_next_edge_request_seconds_bucket{track="candidate", traffic="user", le="+Inf"}'
+        values: "0+1x120"
+    alert_rule_test:
+      - alertname: EdgeSlow
+        eval_time: 14m
+        exp_alerts:
+          - exp_labels: {severity: page, track: candidate}
+            exp_annotations: {summary: "P95 of candidate is 1.96s"}
   - name: a log that nobody looks at
     interval: 2s
     input_series:
