@@ -15,7 +15,7 @@ from typing import Any
 from webnext.alerts import redis
 from webnext.alerts.letter import Letter
 from webnext.alerts.outbox import Counts, Outbox
-from webnext.alerts.queues import DELIVER, DLQ, Depth, Queues
+from webnext.alerts.queues import BATCH, DELIVER, DLQ, Depth, Queues
 from webnext.contract.alerts import AlertAnswer, DeadLetter, DeadLettersAnswer, QueueAnswer, headline, short
 from webnext.dependency import AwayError, or_away
 from webnext.postgres import Postgres
@@ -147,10 +147,19 @@ class ProductionAlerts:
 
     async def purge(self) -> int:
         """Rows first: a dead letter whose row were still open would be put back by the worker."""
-        ids = {*await self._redis.call(self._queues.dead_ids)}
-        ids |= await self._outbox.purge()
-        await self._redis.call(lambda: self._queues.drop(list(ids)), seconds=10)
-        return len(ids)
+        ids = await self._redis.call(self._queues.dead_ids)
+        purged = await self._outbox.purge()
+        ids = [*ids, *purged.difference(ids)]
+        try:
+            for start in range(0, len(ids), BATCH):
+                batch = ids[start : start + BATCH]
+                await self._redis.call(partial(self._queues.drop, batch), seconds=10)
+                purged = purged.union(batch)
+        except AwayError as error:
+            if not purged:
+                raise
+            log.info("dead letters stay in dlq until the next purge: %s", error)
+        return len(purged)
 
     async def ping(self) -> None:
         await self._standing.prove(self._prove)

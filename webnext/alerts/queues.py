@@ -109,12 +109,11 @@ class Queues:
         return total, [letter_of(job_of(self._dlq, raw, job_id)) for job_id, raw in found if raw]
 
     async def drop(self, ids: Sequence[str]) -> None:
-        """Remove dead letters."""
-        for start in range(0, len(ids), BATCH):
-            pipe = self._redis.pipeline(transaction=False)
-            for job_id in ids[start : start + BATCH]:
-                await _remove(self._dlq, job_id, pipe)
-            await pipe.execute()
+        """Remove dead letters, BATCH at most."""
+        pipe = self._redis.pipeline(transaction=False)
+        for job_id in ids:
+            await _remove(self._dlq, job_id, pipe)
+        await pipe.execute()
 
     async def whereabouts(self, ids: Sequence[str]) -> list[Whereabouts | None]:
         """Where each job is: `completed` or `open` in deliver, `dead` in dlq, None nowhere."""

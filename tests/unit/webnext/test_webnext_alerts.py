@@ -196,3 +196,20 @@ def test_purging_needs_both_and_begins_with_the_rows(alerts: ProductionAlerts, o
     with pytest.raises(AwayError):
         asyncio.run(alerts.purge())
     assert "drop" not in queues.called
+
+
+def test_what_is_purged_before_redis_goes_away_is_said(
+    alerts: ProductionAlerts, outbox: Stub, queues: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def drop(ids: list[str]) -> None:
+        if ids != ["c"]:
+            raise REDIS_AWAY
+
+    monkeypatch.setattr(queues, "drop", drop, raising=False)
+    monkeypatch.setattr(production, "BATCH", 1)
+    assert asyncio.run(alerts.purge()) == 3, "rows a and b are closed, and job c is dropped"
+    outbox._answers["purge"] = set()
+    assert asyncio.run(alerts.purge()) == 1
+    queues._answers["dead_ids"] = ["b"]
+    with pytest.raises(AwayError, match="gone"):
+        asyncio.run(alerts.purge())
