@@ -32,7 +32,9 @@ WHERE alert_outbox.closed_at IS NULL"""
 _REOPENED = """
 UPDATE alert_outbox SET outcome = NULL, check_at = now() + make_interval(secs => %s)
 WHERE id = ANY(%s) AND outcome = 'dead'"""
-_PURGED = "UPDATE alert_outbox SET outcome = 'purged', closed_at = now() WHERE outcome = 'dead' RETURNING id"
+_PURGED = """
+UPDATE alert_outbox SET outcome = 'purged', closed_at = now()
+WHERE closed_at IS NULL AND (outcome = 'dead' OR id = ANY(%s)) RETURNING id"""
 _PROOF = "INSERT INTO alert_outbox (id, payload) VALUES ('web-next proof ' || pg_backend_pid(), '{}')"
 _WAITING = "SELECT id FROM alert_outbox WHERE closed_at IS NULL AND outcome IS NULL ORDER BY created_at LIMIT %s"
 _DEAD_LETTERS = """
@@ -82,9 +84,11 @@ class Outbox:
         """Say of dead letters that they are tried again."""
         await self._postgres.run(_REOPENED, (LEASE_SECONDS, list(ids)))
 
-    async def purge(self) -> set[str]:
-        """Close the rows of all dead letters; return their ids."""
-        return {job_id for (job_id,) in await self._postgres.run(_PURGED)}
+    async def purge(self, ids: Collection[str]) -> set[str]:
+        """Close the rows of all dead letters, and of `ids`, of which a row may not say yet that they are; return
+        theirs."""
+        storable = [job_id for job_id in ids if "\0" not in job_id]
+        return {job_id for (job_id,) in await self._postgres.run(_PURGED, (storable,))}
 
     async def waiting(self, limit: int) -> list[str]:
         """The ids of alerts not delivered yet, the oldest first."""

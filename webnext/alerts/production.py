@@ -148,7 +148,7 @@ class ProductionAlerts:
     async def purge(self) -> int:
         """Rows first: a dead letter whose row were still open would be put back by the worker."""
         ids = await self._redis.call(self._queues.dead_ids)
-        purged = await self._outbox.purge()
+        purged = await self._outbox.purge(ids)
         ids = [*ids, *purged.difference(ids)]
         try:
             for start in range(0, len(ids), BATCH):

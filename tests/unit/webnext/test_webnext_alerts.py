@@ -13,7 +13,7 @@ from tests.support.alert_stubs import POSTGRES_AWAY, REDIS_AWAY, Stub
 from tests.support.standing_in import in_request
 from webnext.alerts import production
 from webnext.alerts.letter import Letter
-from webnext.alerts.outbox import Counts
+from webnext.alerts.outbox import Counts, Outbox
 from webnext.alerts.production import LOOKED_UP, ProductionAlerts
 from webnext.contract.alerts import DeadLetter, DeadLettersAnswer
 from webnext.dependency import AwayError
@@ -189,6 +189,7 @@ def test_dead_letters_are_redis_then_the_outboxs_then_none(
 
 def test_purging_needs_both_and_begins_with_the_rows(alerts: ProductionAlerts, outbox: Stub, queues: Stub) -> None:
     assert asyncio.run(alerts.purge()) == 3
+    assert outbox.calls == [("purge", (["c", "b"],))], "also of those whose row does not say yet that they are dead"
     [(name, (dropped,))] = [call for call in queues.calls if call[0] == "drop"]
     assert (name, sorted(dropped)) == ("drop", ["a", "b", "c"])
     queues.calls.clear()
@@ -213,3 +214,10 @@ def test_what_is_purged_before_redis_goes_away_is_said(
     queues._answers["dead_ids"] = ["b"]
     with pytest.raises(AwayError, match="gone"):
         asyncio.run(alerts.purge())
+
+
+def test_an_id_that_no_row_can_have_keeps_nobody_from_purging() -> None:
+    postgres = Stub(run=[("b",)])
+    assert asyncio.run(Outbox(postgres).purge(["a\0", "b"])) == {"b"}  # type: ignore[arg-type]
+    [(_, (_, values))] = postgres.calls
+    assert values == (["b"],)
