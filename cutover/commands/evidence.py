@@ -13,6 +13,7 @@ from cutover.commands.command import AsJson, Command, absolute, print_json, verb
 from cutover.errors import NoGoError, PackError, UnreachableError
 
 if TYPE_CHECKING:
+    from cutover.evidence.approvals import Approvals
     from cutover.evidence.bucket import RecordsBucket
     from cutover.evidence.verification import Verified
 
@@ -131,11 +132,11 @@ def approve(
     print(f"  {given.role}: {given.by} approves web-next {document.target.version}, pack {found.pack.id[:SHORTEST_ID]}")
     print(f"  signed as {given.signer}")
     try:
-        missing = signed.approved(bucket, document.target.digest, found.pack.id).missing
+        known = signed.approved(bucket, document.target.digest, found.pack.id)
     except UnreachableError as error:  # it is signed all the same
         print(f"  who else has cannot be read: {error}")
         return
-    print(f"  still missing: {', '.join(missing)}" if missing else "  all three have approved")
+    _print_who(known)
 
 
 def approvals(pack: PackName, stack: InBucket = None, pack_id: Id = None, as_json: AsJson = False) -> None:
@@ -152,7 +153,13 @@ def approvals(pack: PackName, stack: InBucket = None, pack_id: Id = None, as_jso
         print_json({"complete": given.complete, "missing": given.missing, "given": by_role, "pack": found.pack.id})
         return
     print(approval_form(document, found.pack.id, given.given))
-    print("  all three have approved" if given.complete else f"  still missing: {', '.join(given.missing)}")
+    _print_who(given)
+
+
+def _print_who(known: Approvals) -> None:
+    for line in known.shared:
+        print(f"  caveat  {line}")
+    print("  all three have approved" if known.complete else f"  still missing: {', '.join(known.missing)}")
 
 
 def _verify_rollout(files: Mapping[str, bytes], pack_id: str | None, *, as_json: bool) -> None:

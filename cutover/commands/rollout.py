@@ -141,7 +141,10 @@ def _sign(control: Controller, record: Record, made: Proposal, pack: Pack, unsig
             f"{', '.join(given.missing)}: cutover approve {pack.document.key} -s {control.stack} --role ROLE --by "
             f"NAME, then cutover canary -s {control.stack} again"
         )
-    control.sign(record, pack.id, [f"{each.role}: {each.by}" for each in given.given.values()], unsigned)
+    for line in given.shared:
+        print(f"  caveat  {line}", flush=True)
+    signed = [f"{each.role}: {each.by} ({each.signer or 'signer not noted'})" for each in given.given.values()]
+    control.sign(record, pack.id, signed, unsigned)
 
 
 def _require_gates_known(made: Proposal) -> None:

@@ -34,6 +34,14 @@ class Approvals:
         """Whether all three have signed."""
         return not self.missing
 
+    @property
+    def shared(self) -> list[str]:
+        """Who has signed for several roles, a line for each signer."""
+        roles: dict[str, list[Role]] = {}
+        for role, approval in self.given.items():
+            roles.setdefault(approval.signer, []).append(role)
+        return [f"one signer for {', '.join(of)}: {signer}" for signer, of in roles.items() if signer and len(of) > 1]
+
 
 def approved(bucket: RecordsBucket, release: str, pack: str) -> Approvals:
     """The approvals of the pack with this id, for the release with this digest.
@@ -77,6 +85,8 @@ def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str,
         before = approved(bucket, release, pack).given.get(role)
         if before is None:  # taken away since
             raise
+        if before == approval:  # it was stored, its answer was lost, and the client tried again
+            return approval
         raise RefusedError(
             f"{role} has approved this pack already: {before.by}, {before.at:%Y-%m-%d %H:%M} UTC; an approval is "
             "written once"
@@ -85,7 +95,7 @@ def approve(bucket: RecordsBucket, release: str, pack: str, role: Role, by: str,
 
 
 def caller(where: aws.Where) -> str:
-    """The ARN of whose credentials these are, as STS says: nobody chooses it. Raises what the call does."""
+    """The ARN of whose credentials these are, as STS says. Raises what the call does."""
     return str(aws.client("sts", where).get_caller_identity()["Arn"])
 
 

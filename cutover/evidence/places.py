@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cutover.errors import CutoverError, PackError
-from cutover.evidence.bucket import RecordsBucket
+from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.document import Rehearsal, RestoreDrill
 from cutover.evidence.manifest import MANIFEST
 from cutover.evidence.pack import Pack
@@ -115,4 +115,8 @@ def _read(bucket: RecordsBucket, key: str, shape: type[T]) -> T | None:
 def _note(bucket: RecordsBucket, key: str, what: Shape) -> None:
     there = bucket.read(key)
     content = json.dumps(what.output(), indent=2, sort_keys=True) + "\n"
-    bucket.replace(key, content.encode(), there[1] if there else None)
+    try:
+        bucket.replace(key, content.encode(), there[1] if there else None)
+    except ExistsError:
+        if bucket.get(key) != content.encode():  # else it was stored, and its answer lost
+            raise

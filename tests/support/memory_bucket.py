@@ -24,7 +24,8 @@ class _Exceptions:
 @dataclass
 class MemoryS3:
     """A client of S3. `away` lets it answer nobody; `refuses` is the code that every call is answered with but
-    for listings, `conflicts` how many writes are answered first with S3's 409."""
+    for listings, `conflicts` how many writes are answered first with S3's 409, `lost` of how many the answer is lost,
+    so that the client's own second try finds what the first has stored."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     versions: dict[str, list[bytes]] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class MemoryS3:
     away: bool = False
     refuses: str = ""
     conflicts: int = 0
+    lost: int = 0
     breaks_after: int | None = None
     exceptions = _Exceptions
 
@@ -67,6 +69,9 @@ class MemoryS3:
         self.objects[Key] = Body
         self.versions.setdefault(Key, []).append(Body)
         self.written.append(Key)
+        if self.lost:
+            self.lost -= 1
+            raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "there"}}, "PutObject")
         return {"ETag": _etag(Body)}
 
     def get_object(self, *, Bucket: str, Key: str, VersionId: str | None = None) -> dict[str, Any]:  # noqa: N803

@@ -73,6 +73,39 @@ def test_a_role_signs_once_and_the_second_is_told_who_did(memory: Memory) -> Non
     assert approved(memory.bucket, "r", "p").given == {Role.BACKEND: first}
 
 
+def test_a_signature_whose_answer_was_lost_is_given_all_the_same(
+    stack: Memory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.s3.lost = 1
+
+    assert sign("backend") == 0
+    assert capsys.readouterr().out.startswith("  backend: Ada approves web-next 1.5.1")
+    assert list(approved(stack.bucket, TARGET.digest, pack().id).given) == [Role.BACKEND]
+
+
+def test_whoever_signs_for_two_roles_is_named_and_not_refused(
+    stack: Memory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = f"  caveat  one signer for devops, frontend: {SIGNER}"
+    sign("devops")
+    monkeypatch.setattr(approvals, "caller", lambda _places: "arn:aws:sts::123456789012:assumed-role/backend/grace")
+    sign("backend", by="Grace")
+    assert "caveat" not in capsys.readouterr().out
+
+    monkeypatch.setattr(approvals, "caller", lambda _places: SIGNER)
+    assert sign("frontend", by="Alan") == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [shared, "  all three have approved"]
+    assert main(["approvals", pack().document.key, "-s", "local"]) == 0
+    assert shared in capsys.readouterr().out.splitlines()
+
+
+def test_approvals_of_a_revision_that_noted_no_signer_have_not_one_signer(memory: Memory) -> None:
+    for role in Role:
+        approve(memory.bucket, "r", "p", role, f"{role} person", "")
+
+    assert approved(memory.bucket, "r", "p").shared == []
+
+
 def test_a_signature_counts_for_its_pack_and_its_release_alone(memory: Memory) -> None:
     approve(memory.bucket, "r", "p", Role.BACKEND, "Ada", SIGNER)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cutover.commands.app import main
 from cutover.commands.smoke import app_checks
 from cutover.errors import CutoverError
 from cutover.evidence import approvals
-from cutover.evidence.bucket import RecordsBucket
+from cutover.evidence.bucket import ExistsError, RecordsBucket
 from cutover.evidence.document import Rehearsal, RestoreDrill
 from cutover.evidence.keeping import keep_pack
 from cutover.evidence.places import in_folder, note_drill
@@ -178,6 +179,19 @@ def test_the_last_restore_drill_is_supplied_where_there_is_one(memory: Memory) -
     keep_pack(GO)
 
     assert supplied(memory)["drill"] == last.output()
+
+
+def test_a_drill_whose_answer_was_lost_is_noted_and_one_that_met_anothers_is_not(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drill = RestoreDrill(at=datetime(2026, 11, 28, tzinfo=UTC), seconds=3.3, rows=9, schema_version=6)
+    memory.s3.lost = 1
+    note_drill(memory.bucket, drill)
+    assert json.loads(memory.s3.objects["drills/restore.json"]) == drill.output()
+
+    monkeypatch.setattr(RecordsBucket, "read", lambda *_: (b"{}", "what was there before"))
+    with pytest.raises(ExistsError):
+        note_drill(memory.bucket, replace(drill, rows=8))
 
 
 def test_what_the_apps_ci_says_is_supplied_by_its_file(memory: Memory) -> None:

@@ -50,8 +50,10 @@ def test_once_it_is_signed_the_same_pack_takes_it_to_canary(stacks: Stacks, caps
 
     assert main(["canary", "-s", "local"]) == 0
     assert (stacks.record.id, stacks.record.state, stacks.world.weight) == (prepared.id, State.CANARY, 10)
-    assert list(stacks.record.signed) == ["devops: Ada", "backend: Ada", "frontend: Ada"]
-    assert f"canary: {NEW.version} has 10 % of local" in capsys.readouterr().out
+    assert list(stacks.record.signed) == [f"{role}: Ada (arn:aws:sts::1:ada)" for role in Role]
+    printed = capsys.readouterr().out
+    assert "  caveat  one signer for devops, backend, frontend: arn:aws:sts::1:ada\n" in printed
+    assert f"canary: {NEW.version} has 10 % of local" in printed
 
 
 def test_without_signatures_it_goes_on_for_a_reason_that_is_recorded(stacks: Stacks) -> None:
