@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cutover.commands.command import AsJson, Command, absolute, print_json, verbatim
-from cutover.errors import NoGoError, PackError, UnreachableError
+from cutover.errors import NoGoError, UnreachableError
 
 if TYPE_CHECKING:
     from cutover.evidence.approvals import Approvals
@@ -181,12 +181,13 @@ def _verify_rollout(files: Mapping[str, bytes], pack_id: str | None, *, as_json:
 def _verified(pack: Named, stack: str | None, pack_id: str | None) -> tuple[Verified, RecordsBucket | None]:
     """The pack, and its bucket where it was read from there. Raises PackError when it does not verify, or lies at
     another place than its own."""
+    from cutover.evidence.places import require_own_place
     from cutover.evidence.verification import verified
 
     files, bucket = _files(pack, stack)
     found = verified(files, pack_id)
-    if bucket and found.pack.document.key != pack.key:
-        raise PackError(f"{bucket.at(pack.key)} is the pack {found.pack.document.key}: it was moved; take that one")
+    if bucket:
+        require_own_place(bucket, pack.key, found.pack)
     return found, bucket
 
 

@@ -13,6 +13,7 @@ from cutover.rollout import machine
 from cutover.rollout.record import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from cutover.evidence.pack import Pack
@@ -51,7 +52,6 @@ def canary(
     Without the three approvals of its evidence pack it ends as prepared, exit 13: run it again when they are given.
     """
     from dataclasses import replace
-    from datetime import timedelta
 
     from cutover.rollout import proposal
     from cutover.rollout.flags import Flags
@@ -83,7 +83,7 @@ def canary(
         stable_flags=flags.read(targets.flags.stable),
     )
     made.require_new()
-    pack = proven(made.candidate, since=control.now() - timedelta(hours=FRESH_HOURS))
+    pack = proven(made.candidate, control.now)
     _require_there(control, made)
     _require_gates_known(made)
     _sign(control, _begun(control, prepared, made, pack), made, pack, unsigned)
@@ -156,17 +156,19 @@ def _require_gates_known(made: Proposal) -> None:
         source.require_known(gates, {"stable": made.stable.adapters, "candidate": made.candidate.adapters})
 
 
-def proven(target: SmokeTarget, *, since: datetime) -> Pack:
+def proven(target: SmokeTarget, now: Callable[[], datetime]) -> Pack:
     """The newest pack of a target, if it is fresh enough and no NO-GO, else that of a run now. Raises NoGoError for a
     NO-GO."""
+    from datetime import timedelta
+
     from cutover.evidence import places
     from cutover.evidence.bucket import RecordsBucket
     from cutover.evidence.keeping import keep_pack
     from cutover.smoke.checks import SUITE
     from cutover.smoke.run import run_and_keep
 
-    bucket = RecordsBucket.of(target.places)
-    pack = places.newest(bucket, target, since)
+    bucket, fresh = RecordsBucket.of(target.places), timedelta(hours=FRESH_HOURS)
+    pack = places.newest(bucket, target, fresh, now())
     if pack:
         print(f"  pack  {pack.document.key} of {pack.document.at:%H:%M} UTC: {pack.document.decision.verdict}")
         return pack
@@ -174,7 +176,7 @@ def proven(target: SmokeTarget, *, since: datetime) -> Pack:
     kept = keep_pack(report)
     print(f"{report.table()}\n  pack  {kept.line}")
     report.require_go()
-    made = places.newest(bucket, target, since)
+    made = places.newest(bucket, target, fresh, now())
     if made is None and kept.problem:
         raise UnreachableError(f"the pack of {target.version} is not in the records bucket: {kept.problem}")
     if made is None:

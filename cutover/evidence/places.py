@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,8 @@ T = TypeVar("T", bound=Shape)
 
 LOCAL = Path(".local")
 """Packs lie below it under the keys that they have in the bucket."""
+AHEAD = timedelta(minutes=5)
+"""What the clock of another machine may be ahead of this one's."""
 REHEARSAL, DRILL, STABLE = "rehearsals/latest.json", "drills/restore.json", "deployments/stable.json"
 
 
@@ -49,16 +51,28 @@ def upload(bucket: RecordsBucket, pack: Pack) -> None:
     bucket.put_files(pack.document.key, pack.files)
 
 
-def newest(bucket: RecordsBucket, target: SmokeTarget, since: datetime) -> Pack | None:
-    """The newest pack of a target's release on its stack that was made after a moment. None without, and where it is a
-    NO-GO: an older GO says nothing of what has failed since.
+def require_own_place(bucket: RecordsBucket, key: str, pack: Pack) -> None:
+    """Raises PackError where a pack that was read from a key of the bucket is of another one."""
+    if pack.document.key != key:
+        raise PackError(f"{bucket.at(key)} is the pack {pack.document.key}: it was moved; take that one")
 
-    Raises what the bucket does, and PackError when that pack does not verify.
+
+def newest(bucket: RecordsBucket, target: SmokeTarget, fresh: timedelta, now: datetime) -> Pack | None:
+    """The newest pack of a target's release on its stack, if it is fresh. None without, and where it is a NO-GO: an
+    older GO says nothing of what has failed since.
+
+    Raises what the bucket does, and PackError when that pack does not verify, was moved, or is still to be made.
     """
     folders = {name.rpartition("/")[0] for name in bucket.keys(f"packs/{target.digest}/") if name.endswith(MANIFEST)}
     for key in sorted(folders, reverse=True):
         pack = verified(in_bucket(bucket, key)).pack
-        if pack.document.at < since:
+        require_own_place(bucket, key, pack)
+        if pack.document.at > now + AHEAD:
+            raise PackError(
+                f"{bucket.at(key)} was made at {pack.document.at:%Y-%m-%d %H:%M} UTC, which is still to come: look at "
+                "this machine's clock, and at who made it"
+            )
+        if pack.document.at < now - fresh:
             return None
         if pack.document.target.stack == target.stack:
             return None if pack.document.report.no_go else pack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ import pytest
 
 from cutover.commands import rollout, waiting
 from cutover.commands.app import main
-from cutover.errors import CutoverError, NoGoError, RefusedError
+from cutover.errors import CutoverError, NoGoError, PackError, RefusedError
 from cutover.evidence import keeping
 from cutover.evidence.form import Role
 from cutover.evidence.keeping import KeptPack
@@ -97,6 +98,31 @@ def test_a_no_go_since_the_last_go_has_the_candidate_proven_anew(
     assert (stacks.record.pack == PACK.id) is not again
 
 
+def test_a_pack_that_was_moved_below_a_release_begins_no_rollout(
+    stacks: Stacks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = Pack.of(report_of(findings(), replace(NEW, digest="ab" * 32)), SUPPLIED)
+    stacks.memory.bucket.put_files(f"packs/{NEW.digest}/20261129T031500Z", others.files)
+
+    assert main(["canary", "-s", "local", "--unsigned", "a test"]) == PackError.exit_code
+    assert stacks.world.written is None
+    assert f"is the pack {others.document.key}: it was moved" in said(capsys)
+
+
+@pytest.mark.parametrize(("ahead", "code"), [(timedelta(minutes=4), 0), (timedelta(days=4000), PackError.exit_code)])
+def test_a_pack_that_is_still_to_be_made_begins_no_rollout_and_a_clock_may_be_a_little_ahead(
+    stacks: Stacks, capsys: pytest.CaptureFixture[str], ahead: timedelta, code: int
+) -> None:
+    at = PACK.document.at + ahead
+    found = [replace(each, at=at) for each in findings()]
+    upload(stacks.memory.bucket, Pack.of(report_of(found, NEW, at=at), SUPPLIED))
+
+    assert main(["canary", "-s", "local", "--unsigned", "a test"]) == code
+    if code:
+        assert stacks.world.written is None
+        assert f"was made at {at:%Y-%m-%d %H:%M} UTC, which is still to come" in said(capsys)
+
+
 def test_a_no_go_that_somebody_else_found_meanwhile_begins_no_rollout(
     stacks: Stacks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,7 +171,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[int]:
     """Has somebody else type this while the candidate is proven, which takes minutes; how that has ended."""
     ended: list[int] = []
 
-    def proven(_target: SmokeTarget, since: datetime) -> Pack:
+    def proven(_target: SmokeTarget, _now: Callable[[], datetime]) -> Pack:
         if not ended:
             ended.append(0)
             ended[0] = main([*words, "-s", "local"])
