@@ -30,7 +30,8 @@ def tls_only(bucket: str) -> Statement:
 class SecureBucketArgs:
     """`statements` join the TLS-only statement in the policy; `object_lock` must be decided at creation.
 
-    `keep` refuses its end and its replacement; otherwise it goes with all it holds.
+    `keep` refuses its end and its replacement, and that of all that is set on it, for Pulumi protects nothing that
+    belongs to what is protected. Otherwise it goes with all it holds.
     """
 
     name: str
@@ -51,13 +52,13 @@ class SecureBucket(pulumi.ComponentResource):
         super().__init__("web-next:storage:SecureBucket", name, None, opts)
         self.name = args.name
         self.arn = f"arn:aws:s3:::{args.name}"
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, protect=args.keep)
         self.bucket = aws.s3.Bucket(
             name,
             bucket=args.name,
             object_lock_enabled=args.object_lock,
             force_destroy=not args.keep,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.keep),
+            opts=child,
         )
         aws.s3.BucketOwnershipControls(
             name,
@@ -99,6 +100,6 @@ class SecureBucket(pulumi.ComponentResource):
             bucket=self.bucket.bucket,
             policy=json.dumps(policy),
             # S3 refuses a policy that arrives while public access is still being blocked.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[public_access]),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep, depends_on=[public_access]),
         )
         self.register_outputs({"name": self.name, "arn": self.arn})

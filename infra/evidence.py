@@ -89,7 +89,7 @@ class Evidence(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        after_versioning = pulumi.ResourceOptions(parent=self, depends_on=[self.bucket.versioning])
+        after_versioning = pulumi.ResourceOptions(parent=self, protect=args.keep, depends_on=[self.bucket.versioning])
         aws.s3.BucketLifecycleConfiguration(
             name,
             bucket=self.bucket.bucket.bucket,
@@ -139,6 +139,6 @@ class Evidence(pulumi.ComponentResource):
                     max_age_seconds=3600,
                 )
             ],
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep),
         )
         self.register_outputs({"bucket": self.bucket.name})

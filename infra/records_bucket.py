@@ -77,6 +77,6 @@ class Records(pulumi.ComponentResource):
                     mode="GOVERNANCE", days=args.lock_days
                 )
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.bucket.versioning]),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep, depends_on=[self.bucket.versioning]),
         )
         self.register_outputs({"bucket": self.bucket.name})

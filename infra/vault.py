@@ -40,8 +40,8 @@ class VaultArgs:
     """`prefix` starts every entry's name, all that the app knows of its secrets.
 
     `app_role_arn` may read the app's entries, `watch_role_arn`, where there is one, the channel's, `operators` (role
-    ARNs) all. `keep` protects key and entries, and lets deleted entries be restored for 30 days; otherwise their names
-    are free again at once.
+    ARNs) all. `keep` protects key and entries with alias and policies, and lets deleted entries be restored for 30
+    days; otherwise their names are free again at once.
     """
 
     prefix: str
@@ -71,20 +71,20 @@ class Vault(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("web-next:security:Vault", name, None, opts)
-        self._args = args
+        self._args, self._kept = args, pulumi.ResourceOptions(parent=self, protect=args.keep)
         self.arns = {}
         self.key = aws.kms.Key(
             name,
             description=f"Encrypts the secrets under {args.prefix}, the audit database and the queues",
             enable_key_rotation=True,
             deletion_window_in_days=30,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.keep),
+            opts=self._kept,
         )
         aws.kms.Alias(
             name,
             name=args.key_alias,
             target_key_id=self.key.key_id,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._kept,
         )
         self.register_outputs({"key": self.key.arn})
 
@@ -108,7 +108,7 @@ class Vault(pulumi.ComponentResource):
             name=f"{self._args.prefix}{name}",
             kms_key_id=self.key.arn,
             recovery_window_in_days=30 if self._args.keep else 0,
-            opts=pulumi.ResourceOptions(parent=self, protect=self._args.keep),
+            opts=self._kept,
         )
         app = [self._args.app_role_arn] if name in (*APP_SECRETS, TOKEN, HEADERS) else []
         watch = [self._args.watch_role_arn] if self._args.watch_role_arn and name == CHANNEL else []
@@ -117,7 +117,7 @@ class Vault(pulumi.ComponentResource):
             secret_arn=secret.arn,
             policy=readers_policy([*app, *watch, *self._args.operators]),
             block_public_policy=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._kept,
         )
         self.arns[name] = secret.arn
         if first is not None:

@@ -80,12 +80,14 @@ class OwnVpc(pulumi.ComponentResource):
         # AWS gives every VPC a group that lets its members reach each other; nothing here is a member, nor shall be.
         aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, ingress=[], egress=[], opts=self._child)
         gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, tags={"Name": args.name}, opts=self._child)
-        placed = {tier: self._subnets(tier) for tier in TIERS}
+        # Balancers and NAT gateways in public subnets work only once the VPC has its internet gateway, and EC2 does not
+        # detach it while they are there.
+        placed = {tier: self._subnets(tier, [gateway] if tier == "public" else []) for tier in TIERS}
         self.subnet_ids = {tier: [one.id for one in made.values()] for tier, made in placed.items()}
         public = self._table("public", list(placed["public"].items()))
         self._route("public", public, gateway_id=gateway.id)
         gateways = [
-            self._nat(zone, subnet, gateway)
+            self._nat(zone, subnet)
             for zone, subnet in placed["public"].items()
             if args.nat_per_zone or zone == args.zones[0]
         ]
@@ -106,7 +108,7 @@ class OwnVpc(pulumi.ComponentResource):
         )
         self.register_outputs({"id": self.id})
 
-    def _subnets(self, tier: str) -> dict[str, aws.ec2.Subnet]:
+    def _subnets(self, tier: str, after: Sequence[pulumi.Resource]) -> dict[str, aws.ec2.Subnet]:
         return {
             zone: aws.ec2.Subnet(
                 f"{self._name}-{tier}-{zone}",
@@ -115,7 +117,7 @@ class OwnVpc(pulumi.ComponentResource):
                 availability_zone=zone,
                 map_public_ip_on_launch=False,
                 tags={"Name": f"{self._args.name}-{tier}-{zone}"},
-                opts=self._child,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
             )
             for zone, cidr in zip(self._args.zones, self._args.subnets[tier], strict=True)
         }
@@ -143,7 +145,7 @@ class OwnVpc(pulumi.ComponentResource):
             **target,
         )
 
-    def _nat(self, zone: str, subnet: aws.ec2.Subnet, gateway: aws.ec2.InternetGateway) -> aws.ec2.NatGateway:
+    def _nat(self, zone: str, subnet: aws.ec2.Subnet) -> aws.ec2.NatGateway:
         name = f"{self._name}-{zone}"
         tags = {"Name": f"{self._args.name}-{zone}"}
         address = aws.ec2.Eip(name, domain="vpc", tags=tags, opts=self._child)
@@ -153,6 +155,5 @@ class OwnVpc(pulumi.ComponentResource):
             allocation_id=address.id,
             subnet_id=subnet.id,
             tags=tags,
-            # A NAT gateway works only once its VPC's internet gateway does.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
+            opts=self._child,
         )

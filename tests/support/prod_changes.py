@@ -27,6 +27,7 @@ VAULT = (
     "REDIS_URL",
     "SLACK_WEBHOOK_URL",
 )
+# First what only evidence has, then what records has not.
 BUCKET_SETTINGS = (
     "BucketCorsConfiguration",
     "BucketLifecycleConfiguration",
@@ -191,14 +192,16 @@ CHANGES = [
             *(f"Bucket {name}: forceDestroy" for name in ("access-logs", "evidence", "records")),
             "LoadBalancer balancer: enableDeletionProtection",
             *(f"Secret {name}: {what}" for name in VAULT for what in ("protect", "recoveryWindowInDays")),
+            *(f"SecretPolicy {name}: protect" for name in VAULT),
             *(f"{label}: protect" for label in INSIDE_THE_DATABASE),
             *(
                 f"{kind} {name}: protect"
                 for kind, name in (
-                    ("Bucket", "access-logs"),
-                    ("Bucket", "evidence"),
-                    ("Bucket", "records"),
+                    *((kind, "evidence") for kind in ("Bucket", *BUCKET_SETTINGS)),
+                    *((kind, "access-logs") for kind in ("Bucket", *BUCKET_SETTINGS[1:])),
+                    *((kind, "records") for kind in ("Bucket", "BucketObjectLockConfiguration", *BUCKET_SETTINGS[2:])),
                     ("Instance", "audit"),
+                    ("Alias", "vault"),
                     ("Key", "vault"),
                     ("LoadBalancer", "balancer"),
                 )

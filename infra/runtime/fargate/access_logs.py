@@ -78,6 +78,6 @@ class AccessLogs(pulumi.ComponentResource):
                     expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
                 ),
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[made.versioning]),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep, depends_on=[made.versioning]),
         )
         self.register_outputs({"bucket": self.bucket})

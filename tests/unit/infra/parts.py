@@ -116,3 +116,13 @@ def arn_of(declared: Recording, token: str, name: str | None = None) -> str:
     """The ARN that the recorder gives a resource."""
     one = declared.one(token, name)
     return recorder.arn_of(token, one.name, one.inputs)
+
+
+def stands_on(declared: Recording, *urns: str) -> set[str]:
+    """These, what they belong to and depend on, and what that does."""
+    by_urn, found, new = {one.urn: one for one in declared.registered}, set[str](), {*urns}
+    while new:
+        found |= new
+        known = [by_urn[urn] for urn in new if urn in by_urn]
+        new = {urn for one in known for urn in (one.parent, *one.depends_on)} - found
+    return found

@@ -211,11 +211,13 @@ def test_nat_is_one_for_all_zones_or_one_in_each(nat: str, gateways: list[str]) 
         assert ways[placed[f"Subnet:network-app-{zone}"]] == f"NatGateway:network-{own}"
 
 
-def test_a_nat_gateway_waits_for_the_internet_gateway() -> None:
+def test_what_is_placed_in_a_public_subnet_waits_for_the_internet_gateway() -> None:
     declared = declare("network")
     gateway = declared.one("aws:ec2/internetGateway:InternetGateway")
 
-    assert all(gateway.urn in one.depends_on for one in declared.of(NAT))
+    assert {one.name for one in declared.of(SUBNET) if gateway.urn in one.depends_on} == {
+        f"network-public-{zone}" for zone in ZONES
+    }
 
 
 def test_awss_services_are_reached_inside_the_vpc() -> None:
