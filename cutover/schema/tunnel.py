@@ -22,6 +22,11 @@ DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 LOOPBACK = "127.0.0.1"
 OPEN_SECONDS = 30.0
 """A session that has not opened its port by then never will: the agent answers within seconds or not at all."""
+MADE_ALONE = (
+    "pulumi up --target '**::web-next:network:**' makes it and the network alone, then cutover up the rest; "
+    'docs/runbook.md "After a destroy"'
+)
+"""How a bastion comes without the database, which is reached through it."""
 
 
 class Sessions(Protocol):
@@ -43,18 +48,20 @@ def instance_of(group: str, groups: Groups) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        (found,) = groups.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"] or [{}]
+        there = groups.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
     except (BotoCoreError, ClientError) as error:
         raise UnreachableError(
             f"AWS does not say which instance the bastion {group} has: {' '.join(str(error).split())}"
         ) from None
-    states: dict[str, str] = {one["InstanceId"]: one["LifecycleState"] for one in found.get("Instances", [])}
+    if not there:
+        raise UnreachableError(f"there is no bastion {group}: {MADE_ALONE}")
+    states: dict[str, str] = {one["InstanceId"]: one["LifecycleState"] for one in there[0].get("Instances", [])}
     for instance, state in states.items():
         if state == "InService":
             return instance
     raise UnreachableError(
         f"the bastion {group} has no instance in service ({states or 'none at all'}): AWS starts one within minutes, "
-        "unless its group was changed by hand; cutover up puts it back"
+        "unless its group was changed by hand; change it back, to one instance"
     )
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from cutover.errors import NotPreparedError, UnreachableError
 from cutover.schema import files, migrator
 from cutover.schema.access import AuditDatabase
+from cutover.schema.tunnel import MADE_ALONE
 from cutover.stacks.outputs import Outputs
 from outputs.access import WishedAccess
 from outputs.network import TIERS, NetworkSettings, placed_in
@@ -136,10 +137,10 @@ class Preflight:
         wish = self._wish()
         last = self.outputs.read("audit_db_access", AuditDatabase.from_output)
         if wish and wish.access == "tunnel" and not (last and last.bastion):
-            raise UnreachableError(
-                f"database.access is tunnel, and stack {self.stack} has no bastion yet: "
-                "set web-next:database.access to later, bring it up, then set it to tunnel"
-            )
+            # What is made in the database is protected, and later would take it out of the state.
+            filled = any(each["type"].startswith("postgresql:") for each in self.resources)
+            way = MADE_ALONE if filled else "set web-next:database.access to later, bring it up, then set it to tunnel"
+            raise UnreachableError(f"database.access is tunnel, and stack {self.stack} has no bastion yet: {way}")
         if not wish or wish.access == "later" or not last:
             yield
             return

@@ -237,6 +237,20 @@ def test_a_tunnel_without_a_bastion_is_refused_with_the_way_to_one(nowhere: None
         raise AssertionError("the update begins")
 
 
+@pytest.mark.parametrize("last", [None, OUTPUT])
+def test_where_the_database_is_filled_the_way_to_a_bastion_is_not_by_later(
+    nowhere: None, last: dict[str, Any] | None
+) -> None:
+    """Its roles are protected, and would be gone from the state."""
+    role = {"type": "postgresql:index/role:Role", "urn": "urn"}
+
+    with (
+        pytest.raises(UnreachableError, match=r"no bastion yet: pulumi up --target '\*\*::web-next:network:\*\*' "),
+        before(last, role, database={"access": "tunnel"}).reaching_the_database(),
+    ):
+        raise AssertionError("the update begins")
+
+
 @pytest.mark.parametrize("written", [str, int])
 def test_a_tunnel_is_open_for_the_update_and_closed_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sessions: Sessions, listening: int, free: int, written: type

@@ -193,14 +193,27 @@ def test_the_bastion_is_the_instance_in_service_while_another_comes_or_goes(grou
     assert instance_of("b", client) == "i-0now"
 
 
-@pytest.mark.parametrize("answer", [{"AutoScalingGroups": []}, described(), described(next="Pending")])
+def test_a_group_that_is_gone_is_said_with_the_step_that_makes_it_alone(groups: tuple[Any, Stubber]) -> None:
+    """`cutover up` would make it, and needs it before it begins."""
+    client, stubber = groups
+    stubber.add_response("describe_auto_scaling_groups", {"AutoScalingGroups": []}, {"AutoScalingGroupNames": ["b"]})
+
+    with pytest.raises(UnreachableError) as gone:
+        instance_of("b", client)
+    assert str(gone.value) == (
+        "there is no bastion b: pulumi up --target '**::web-next:network:**' makes it and the network alone, then "
+        'cutover up the rest; docs/runbook.md "After a destroy"'
+    )
+
+
+@pytest.mark.parametrize("answer", [described(), described(next="Pending")])
 def test_a_bastion_without_an_instance_in_service_is_one_line(
     groups: tuple[Any, Stubber], answer: dict[str, Any]
 ) -> None:
     client, stubber = groups
     stubber.add_response("describe_auto_scaling_groups", answer, {"AutoScalingGroupNames": ["b"]})
 
-    with pytest.raises(UnreachableError, match=r"^the bastion b has no instance in service \(.*\): .* puts it back$"):
+    with pytest.raises(UnreachableError, match=r"^the bastion b has no instance in service \(.*\): .* one instance$"):
         instance_of("b", client)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatchcase
+
 import pytest
 
+from cutover.schema.tunnel import MADE_ALONE
 from tests.unit.infra.configs import DOCKER, FARGATE, changed
-from tests.unit.infra.parts import declare, run
+from tests.unit.infra.parts import declare, run, stands_on
 from tests.unit.infra.recorder import Recording, identity
 
 TUNNEL = changed(FARGATE, database={"access": "tunnel"})
@@ -103,3 +107,18 @@ def test_there_is_a_bastion_where_a_tunnel_needs_one_or_will(config: dict[str, s
 
     assert [one.name for one in declared.of(GROUP)] == ["bastion"] * there
     assert declared.outputs["audit_db_access"]["bastion"] == ("web-next-test-bastion" if there else None)
+
+
+def test_one_target_makes_the_bastion_with_its_ways_and_nothing_that_they_lead_to() -> None:
+    declared = run(TUNNEL)
+    (target,) = re.findall(r"--target '(\S+)'", MADE_ALONE)
+    # The engine, other than its double, has no stack in the URNs of what belongs to it.
+    urns = {one.urn: one.urn.replace("pulumi:pulumi:Stack$", "") for one in declared.registered}
+    made = {urn for urn, real in urns.items() if fnmatchcase(real, target)}
+    ways = "aws:vpc/securityGroup(In|E)gressRule:|aws:ec2/(natGateway|route|routeTableAssociation|vpcEndpoint):"
+
+    assert stands_on(declared, declared.one(GROUP).urn) & urns.keys() <= made
+    assert {one.urn for one in declared.registered if re.match(ways, one.token)} <= made
+    assert {one.token.partition("/")[0] for one in declared.registered if one.custom and one.urn in made} == {
+        *("aws:autoscaling", "aws:ec2", "aws:iam", "aws:vpc")
+    }
