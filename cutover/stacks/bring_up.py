@@ -18,6 +18,7 @@ def bring_up(stack: str, *, refresh: bool = False) -> None:
     before.require_ranges_that_stay()
     before.require_next_rotation()
     if settings.get("web-next:runtime") != "docker":
+        before.require_failover_at_once()
         base = settings.get("web-next:base")
         before.require_way_in(outputs(base) if base else update.outputs)
     with before.reaching_the_database():

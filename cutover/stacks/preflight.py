@@ -27,6 +27,7 @@ from outputs.smoke import SmokeTarget
 SECONDS = 5.0
 """How long a balancer may take to let a connection in."""
 VPC, SUBNET = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet"
+QUEUES = "aws:elasticache/replicationGroup:ReplicationGroup"
 PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105 - a type
 WRITERS = ("audit-writer", "audit-writer-2")
 """The passwords of the app's two logins. A rotation gives one of them the next generation, in turns."""
@@ -128,6 +129,19 @@ class Preflight:
                 f"set it to {last}, or to {last + 1} for a new password"
             )
 
+    def require_failover_at_once(self) -> None:
+        """Raises NotPreparedError for the first replica of the queues, or the end of the last, where changes wait for
+        the window: nodes come and go at once. A first one would not take over until then, and ElastiCache keeps the
+        last while failover is on, so that the update would stop in its middle."""
+        at_once = str(self.config.get("web-next:applyImmediately")).lower() == "true"
+        wished, made = self._replicas(), self._inputs(QUEUES).values()
+        for there in (int(each["numCacheClusters"]) - 1 for each in made):
+            if wished is not None and bool(wished) != bool(there) and not at_once:
+                raise NotPreparedError(
+                    f"queues.replicas is {wished}, and stack {self.stack} has {there}: nodes come and go at once, and "
+                    "automatic failover would wait for maintenanceWindow; set applyImmediately to true for this update"
+                )
+
     @contextmanager
     def reaching_the_database(self) -> Iterator[None]:
         """Keeps the database of the last update reachable for the block, through a tunnel where the file says so.
@@ -152,6 +166,13 @@ class Preflight:
         try:
             return WishedAccess.from_output(self.config.get("web-next:database") or {})
         except OutputError:
+            return None
+
+    def _replicas(self) -> int | None:
+        """What the file says of the queues' replicas; None when the program will refuse what it says."""
+        try:
+            return int((self.config.get("web-next:queues") or {}).get("replicas", 0))
+        except (AttributeError, TypeError, ValueError):
             return None
 
     def _network(self, zones: int) -> NetworkSettings | None:

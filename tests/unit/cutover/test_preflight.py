@@ -397,3 +397,44 @@ def rotated(count: int) -> Iterator[dict[str, Any]]:
     writers = vars(AuditRolesArgs)["writers"].fget(SimpleNamespace(writer_rotation=count))
     for role, generation in writers.items():
         yield password(role.replace("_", "-"), generation)
+
+
+def queues(replicas: int) -> dict[str, Any]:
+    """The queues with so many replicas, as they are in the state."""
+    kind = "aws:elasticache/replicationGroup:ReplicationGroup"
+    return {
+        "urn": f"urn:pulumi:prod::web-next::{kind}::queues",
+        "type": kind,
+        "inputs": {"numCacheClusters": 1 + replicas},
+    }
+
+
+@pytest.mark.parametrize("at_once", [None, False, "false"])
+@pytest.mark.parametrize(("there", "wished"), [(0, 1), (0, "2"), (1, 0), (2, None)])
+def test_a_first_replica_and_the_end_of_the_last_wait_for_no_window(
+    there: int, wished: int | str | None, at_once: bool | str | None
+) -> None:
+    """ElastiCache makes and removes nodes at once, and switches failover when the window comes."""
+    section = {} if wished is None else {"replicas": wished}
+    config: dict[str, Any] = {"queues": section} | ({} if at_once is None else {"applyImmediately": at_once})
+
+    with pytest.raises(NotPreparedError) as refused:
+        before(None, queues(there), **config).require_failover_at_once()
+    assert str(refused.value) == (
+        f"queues.replicas is {wished or 0}, and stack prod has {there}: nodes come and go at once, and automatic "
+        "failover would wait for maintenanceWindow; set applyImmediately to true for this update"
+    )
+    before(None, queues(there), **{**config, "applyImmediately": True}).require_failover_at_once()
+    before(None, queues(there), **{**config, "applyImmediately": "true"}).require_failover_at_once()
+
+
+@pytest.mark.parametrize(("there", "wished"), [(0, 0), (0, None), (1, 1), (1, 3), (3, "1")])
+def test_replicas_beside_others_and_none_as_before_wait_as_all_changes_do(there: int, wished: int | str | None) -> None:
+    before(None, queues(there), queues={} if wished is None else {"replicas": wished}).require_failover_at_once()
+
+
+@pytest.mark.parametrize("section", [{"replicas": "many"}, "many", {}, {"replicas": 1}])
+def test_replicas_that_the_program_will_refuse_and_a_first_update_pass(section: object) -> None:
+    before(queues=section).require_failover_at_once()
+    if section in ({"replicas": "many"}, "many"):
+        before(None, queues(1), queues=section).require_failover_at_once()
