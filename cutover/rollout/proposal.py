@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cutover.errors import RefusedError, StackMissingError
 from cutover.rollout.phases import FlagValues, Phase
@@ -17,8 +18,16 @@ from outputs.schema import AppliedSchema
 from outputs.smoke import SmokeTarget
 from outputs.traffic import traffic_from
 
-NOT_COPIED = ("web-next:workerCommand", "web-next:healthCommand")
-"""Parts of a release that finish leaves to a person: lists, which Pulumi's CLI writes item by item."""
+NOT_COPIED: Mapping[str, str | int | None] = {
+    "workerCommand": None,
+    "healthCommand": None,
+    "fargate.architecture": "X86_64",
+    "fargate.cpu": 512,
+    "fargate.memory": 1024,
+    "fargate.workerTasks": 1,
+}
+"""What finish leaves to a person, with what counts where a file is silent: lists, which Pulumi's CLI writes item by
+item, and the size of the tasks, for gates compare two releases on machines that are alike."""
 
 
 def candidate_of(base: str) -> str:
@@ -33,14 +42,21 @@ def candidate_of(base: str) -> str:
 
 
 def require_alike(base: str, candidate: str) -> None:
-    """Raises RefusedError where the two files differ in a part of the release that `finish` does not copy."""
-    for key in NOT_COPIED:
-        own, bases = config(candidate).get(key), config(base).get(key)
-        if own != bases:
+    """Raises RefusedError where the two files differ in what releases are compared by and `finish` does not copy."""
+    for key, silent in NOT_COPIED.items():
+        own, bases = (_said(stack, key) or silent for stack in (candidate, base))
+        if str(own) != str(bases):
             raise RefusedError(
-                f"{key} is {own} in Pulumi.{candidate}.yaml and {bases} in Pulumi.{base}.yaml: it is part of the "
-                f"release, and finish does not copy it; write the same into both"
+                f"web-next:{key} is {own} in Pulumi.{candidate}.yaml and {bases} in Pulumi.{base}.yaml: the releases "
+                "are compared by it, and finish does not copy it; write the same into both"
             )
+
+
+def _said(stack: str, key: str) -> Any:
+    """What the stack's file has for a key, which may be in a section."""
+    name, _, inner = key.partition(".")
+    found: Any = config(stack).get(f"web-next:{name}")
+    return (found if isinstance(found, dict) else {}).get(inner) if inner else found
 
 
 def require_other_file(candidate: str, stable: SmokeTarget) -> None:

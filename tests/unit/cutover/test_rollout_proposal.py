@@ -12,11 +12,19 @@ import pytest
 from cutover.errors import CutoverError, RefusedError, StackMissingError
 from cutover.rollout import proposal, stable_file
 from cutover.rollout.phases import PHASES, FlagValues
-from cutover.rollout.proposal import Proposal, candidate_of, require_alike, require_other_file, targets_of
+from cutover.rollout.proposal import (
+    NOT_COPIED,
+    Proposal,
+    candidate_of,
+    require_alike,
+    require_other_file,
+    targets_of,
+)
 from cutover.rollout.record import Last, State
 from cutover.rollout.stable_file import adopt
 from cutover.stacks import project
 from cutover.stacks.outputs import Outputs
+from infra.settings.sections import FargateSettings
 from outputs.schema import AppliedSchema
 from tests.support.edge_double import TARGET
 from tests.support.rollout_world import AT
@@ -78,6 +86,31 @@ def test_what_finish_does_not_copy_must_be_alike_before_a_start(folder: Path) ->
     stack(folder, "canary", workerCommand="[node, other.js]")
     with pytest.raises(RefusedError, match=r"web-next:workerCommand is \['node', 'other.js'\] in Pulumi.canary.yaml"):
         require_alike("prod", "canary")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("architecture", "ARM64"), ("cpu", 1024), ("memory", 512), ("workerTasks", 3)]
+)
+def test_a_candidate_of_another_size_than_its_base_begins_no_rollout(folder: Path, key: str, value: object) -> None:
+    """A fraction of stable would be measured against it, and a larger one would be slower after finish than before."""
+    stack(folder, "prod", fargate='{cpu: "512", memory: 1024, tasks: 2}')
+    for alike in ("{cpu: 512, workerTasks: 1, tasks: 4}", "{}"):
+        stack(folder, "canary", fargate=alike)
+        require_alike("prod", "canary")
+
+    stack(folder, "canary", fargate=f"{{{key}: {value}}}")
+    with pytest.raises(RefusedError, match=rf"^web-next:fargate\.{key} is {value} in Pulumi\.canary.* into both$"):
+        require_alike("prod", "canary")
+
+
+def test_a_file_that_is_silent_on_a_size_has_the_settings_own() -> None:
+    said = {key.partition(".")[2]: str(silent) for key, silent in NOT_COPIED.items() if "." in key}
+    own = {name: str(value) for name, value in FargateSettings().model_dump(by_alias=True).items()}
+
+    assert said.items() <= own.items()
+    # How far a candidate is scaled its slot says, and what is left is the balancer's.
+    others = {"tasks", "mostTasks", "hostedZoneId", "certificateArn", "wafRequests", "wafManaged"}
+    assert own.keys() - said.keys() == others
 
 
 def test_the_targets_are_the_bases_outputs() -> None:
