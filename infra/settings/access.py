@@ -12,8 +12,10 @@ from outputs.section import FORM, Switch, known
 from outputs.slots import EdgeAccess
 
 ANYONE = IPv4Network("0.0.0.0/0")
-MOST_RULES = 60
+GROUP_RULES = 60
 """What AWS lets into a security group by default: rules, each of one network and one port."""
+MOST_RULES = 50
+"""What settings may amount to. The rest is for an update, which makes the new rules before it deletes the old ones."""
 
 
 def _spelled_out(value: object, read: ValidatorFunctionWrapHandler) -> list[IPv4Network]:

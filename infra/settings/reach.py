@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cutover.schema import authorities
 from infra.settings import subnets
-from infra.settings.access import ANYONE, MOST_RULES
+from infra.settings.access import ANYONE, GROUP_RULES, MOST_RULES
 from infra.settings.keys import Settings
 from infra.settings.rule import Rules
 from outputs import partition
@@ -78,7 +78,8 @@ def _one_security_group_takes_all_who_may_reach_the_console(settings: Settings, 
     if rules > MOST_RULES:
         yield (
             f"access and edge.trustedCallers amount to {rules} rules, two for each network of clients: a security "
-            f"group takes {MOST_RULES}; name wider networks"
+            f"group takes {GROUP_RULES}, and an update makes new ones before it deletes old ones; name wider "
+            f"networks, {MOST_RULES} rules at most"
         )
 
 
