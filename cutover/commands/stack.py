@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cutover.commands.command import Command, Stack, print_json, verbatim
-from cutover.errors import CutoverError, NoGoError
+from cutover.errors import NoGoError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,18 +37,18 @@ def up(
     started = time.time()
     try:
         bring_up(stack, refresh=refresh)
-    except CutoverError:
+    except NoGoError:
         kept = saved(stack, since=started)
         if kept and kept.no_go:
             _print_end(kept.table, kept.url, kept.pack)
-            raise NoGoError(f"stack {stack}: NO-GO, nothing was recorded; mend what failed and run up again") from None
         raise
-    kept = saved(stack, since=started)
-    if kept and not kept.no_go:  # a NO-GO of the hook ends the update: this is another run's
-        _print_end(kept.table, kept.url, kept.pack)
-        return
     found = outputs(stack)
     target = found.read("smoke_target", SmokeTarget.from_output)
+    kept = saved(stack, since=started)
+    # Else the hook did not run, and this is another run's: a NO-GO of the hook ends the update.
+    if target and kept and not kept.no_go and kept.target == target.output():
+        _print_end(kept.table, kept.url, kept.pack)
+        return
     if target is None and "release" not in found.values:
         print(f"  {stack} has no verdict: it has no release yet; push its images, set image and edge.image, run up")
         return

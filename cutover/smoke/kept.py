@@ -6,11 +6,11 @@ import fcntl
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from cutover.errors import StackLockedError
 from cutover.smoke.probe import Sample
@@ -74,12 +74,17 @@ def note_pack(stack: str, line: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedReport:
-    """The newest report of a stack, as it was printed, its address, and where its pack lies if the run was whole."""
+    """The newest report of a stack as it was printed, what was smoked, and where its pack lies if the run was whole."""
 
     table: str
     no_go: bool
-    url: str
+    target: Mapping[str, Any]
     pack: str | None
+
+    @property
+    def url(self) -> str:
+        """The address of its edge."""
+        return str(self.target["edge"]["url"])
 
 
 def saved(stack: str, *, since: float) -> SavedReport | None:
@@ -92,6 +97,6 @@ def saved(stack: str, *, since: float) -> SavedReport | None:
     return SavedReport(
         table=text.read_text().rstrip(),
         no_go=kept["decision"]["verdict"] == "NO-GO",
-        url=kept["target"]["edge"]["url"],
+        target=kept["target"],
         pack=pack.read_text().rstrip() if pack.exists() else None,
     )

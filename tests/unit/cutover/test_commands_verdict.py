@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cutover.commands.app import main
-from cutover.errors import CutoverError, StackLockedError
+from cutover.errors import CutoverError, NoGoError, StackLockedError
 from cutover.smoke import run
 from cutover.smoke.finding import Outcome
+from tests.support.edge_double import TARGET
 from tests.support.fake_stack import KEPT_PACK, Fake, keep
 from tests.support.smoked import RECORD
 from tests.support.smoked import report as found
@@ -114,12 +116,32 @@ def test_up_that_changed_nothing_is_3_when_the_fresh_verdict_is_a_no_go(
 
 
 def test_up_that_the_hook_stopped_is_3_with_the_table(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
-    fake.smoked, fake.failure = found(rate=Outcome.FAIL), CutoverError("stack test: hook failed")
+    fake.smoked, fake.failure = found(rate=Outcome.FAIL), NoGoError("stack test: NO-GO, nothing was recorded: why")
 
     assert main(["up", "-s", "test"]) == 3
     printed = capsys.readouterr()
     assert "FAIL     Rate limit" in printed.out
-    assert printed.err == ("cutover: stack test: NO-GO, nothing was recorded; mend what failed and run up again\n")
+    assert printed.err == "cutover: stack test: NO-GO, nothing was recorded: why\n"
+
+
+def test_up_that_failed_by_itself_says_so_whatever_another_run_has_left_meanwhile(
+    fake: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.smoked, fake.failure = found(rate=Outcome.FAIL), CutoverError("disk full")
+
+    assert main(["up", "-s", "test"]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "cutover: disk full\n")
+
+
+@pytest.mark.parametrize("part", [{"digest": "of before"}, {"profile": "prod"}])
+def test_a_go_of_another_target_that_somebody_elses_run_left_meanwhile_is_not_the_updates(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, part: dict[str, Any]
+) -> None:
+    fake.smoked = replace(found(), target=replace(TARGET, **part))
+    monkeypatch.setattr(run, "run_and_keep", lambda _suite, _target, _say: found(rate=Outcome.FAIL))
+
+    assert main(["up", "-s", "test"]) == 3
 
 
 def test_a_no_go_that_somebody_elses_run_left_meanwhile_is_not_the_updates(
@@ -137,10 +159,13 @@ def test_up_that_failed_after_a_go_is_its_own_failure(fake: Fake) -> None:
     assert main(["up", "-s", "test"]) == 4
 
 
-def test_an_older_no_go_does_not_explain_a_failure(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_no_go_does_not_explain_a_failure(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     keep(found(rate=Outcome.FAIL))
     monkeypatch.setattr(time, "time", lambda: 9e9)
-    fake.failure = CutoverError("disk full")
+    fake.failure = NoGoError("stack test: NO-GO, nothing was recorded: a service was put back")
 
-    assert main(["up", "-s", "test"]) == 1
+    assert main(["up", "-s", "test"]) == 3
+    assert "Rate limit" not in capsys.readouterr().out
