@@ -16,7 +16,7 @@ from cutover.evidence.junit import junit
 from cutover.evidence.pack import Pack
 from cutover.evidence.page import page
 from cutover.smoke.checks import SUITE
-from cutover.smoke.finding import Outcome
+from cutover.smoke.finding import Finding, Outcome
 from cutover.smoke.probe import Sample
 from cutover.smoke.report import Report
 from outputs.smoke import Criterion, FargateProcesses
@@ -287,7 +287,7 @@ def test_junit_has_a_case_for_each_check() -> None:
     suites = ElementTree.fromstring(junit(document(NO_GO)))
     cases = {case.get("name"): case for case in suites.iter("testcase")}
 
-    assert (suites.get("tests"), suites.get("failures"), suites.get("skipped")) == ("11", "3", "1")
+    assert (suites.get("tests"), suites.get("failures"), suites.get("skipped")) == ("12", "4", "1")
     assert cases["audit"].get("classname") == "Audit Postgres"
     assert cases["monitoring"].get("classname") == "beside the criteria"
     failure, skipped = cases["build"].find("failure"), cases["queue"].find("skipped")
@@ -298,9 +298,30 @@ def test_junit_has_a_case_for_each_check() -> None:
     assert cases["health"].findtext("system-out") == "pass: build 4f2c1d9a6b3e, up 61 s"
 
 
+@pytest.mark.parametrize(
+    ("found", "failures", "says"),
+    [
+        (findings(queue=(Outcome.NOT_RUN, "stopped")), 1, "NO-GO: Queue stats"),
+        ([each for each in findings() if each.criterion is not Criterion.QUEUE], 1, "NO-GO: Queue stats"),
+        (findings(), 0, "GO"),
+        (findings(build=(Outcome.NOT_RUN, "Docker does not answer")), 0, "GO with caveats"),
+    ],
+    ids=["not run", "not there", "go", "a caveat"],
+)
+def test_junit_fails_where_the_verdict_is_a_no_go_though_no_check_has_failed(
+    found: list[Finding], failures: int, says: str
+) -> None:
+    suites = ElementTree.fromstring(junit(document(report_of(found))))
+    (verdict,) = (case for case in suites.iter("testcase") if case.get("name") == "verdict")
+    failure = verdict.find("failure")
+
+    assert (suites.get("failures"), len(list(suites.iter("failure")))) == (str(failures), failures)
+    assert (verdict.findtext("system-out") if failure is None else failure.get("message")) == says
+
+
 def test_junit_is_xml_whatever_was_seen() -> None:
     odd = report_of([finding("odd", None, "sent", "\x00\x1b[31m <&\"' \ud800 \U0001f600", outcome=Outcome.FAIL)])
-    failure = ElementTree.fromstring(junit(document(odd))).find(".//failure")
+    failure = ElementTree.fromstring(junit(document(odd))).find(".//testcase[@name='odd']/failure")
 
     assert failure is not None
     assert failure.get("message") == "��[31m <&\"' � \U0001f600"
