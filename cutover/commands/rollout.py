@@ -66,7 +66,7 @@ def canary(
     candidate = proposal.candidate_of(stack)
     proposal.require_alike(stack, candidate)
     control = opened(stack, by=by, targets=targets)
-    prepared = _prepared(control)
+    before = _before(control)
     stable = deployed(stack)
     proposal.require_other_file(candidate, stable)
     flags = Flags.of(targets.places)
@@ -83,24 +83,32 @@ def canary(
         stable_flags=flags.read(targets.flags.stable),
     )
     made.require_new()
+    _say_rolled_back(before, made)
     pack = proven(made.candidate, control.now)
     _require_there(control, made)
     _require_gates_known(made)
-    _sign(control, _begun(control, prepared, made, pack), made, pack, unsigned)
+    _sign(control, _begun(control, before, made, pack), made, pack, unsigned)
     ended(control.rise(State.CANARY, "canary", despite=despite_freeze))
     follow(control, wait)
 
 
-def _prepared(control: Controller) -> Record | None:
-    """The rollout that is prepared already. Raises RefusedError where one has begun."""
+def _before(control: Controller) -> Record | None:
+    """The newest rollout, over or prepared. Raises RefusedError where it has begun."""
     before = control.current()
-    if before is None or not before.state.running:
-        return None
-    if before.state is State.PREPARED:
+    if before is None or not before.state.running or before.state is State.PREPARED:
         return before
     raise RefusedError(
         f"rollout {before.id} of {before.releases.candidate.version} is {before.state}: {machine.ending(before)}"
     )
+
+
+def _say_rolled_back(before: Record | None, made: Proposal) -> None:
+    """Says of a release that was just rolled back when and why: its pack and signatures may take it out again."""
+    if before and before.state is State.ROLLED_BACK and before.releases.candidate.digest == made.candidate.digest:
+        print(
+            f"  caveat  {made.candidate.version} was rolled back {before.since:%Y-%m-%d %H:%M} UTC: {before.last.said}",
+            flush=True,
+        )
 
 
 def _require_there(control: Controller, made: Proposal) -> None:
@@ -114,19 +122,19 @@ def _require_there(control: Controller, made: Proposal) -> None:
         )
 
 
-def _begun(control: Controller, prepared: Record | None, made: Proposal, pack: Pack) -> Record:
+def _begun(control: Controller, before: Record | None, made: Proposal, pack: Pack) -> Record:
     """The rollout, begun unless it is prepared for the same release. Raises RefusedError where for another."""
     from cutover.rollout.record import Last
 
-    if prepared is None:
+    if before is None or not before.state.running:
         return control.begin(made.record(pack.id, Last(by=control.by, verb="canary"), control.now())).record
-    was, new = prepared.releases.candidate.digest, made.candidate.digest
+    was, new = before.releases.candidate.digest, made.candidate.digest
     if was != new:
         raise RefusedError(
-            f"rollout {prepared.id} was prepared for {was[:12]}, and {made.candidate.stack} is {new[:12]} by now: "
+            f"rollout {before.id} was prepared for {was[:12]}, and {made.candidate.stack} is {new[:12]} by now: "
             f"cutover rollback -s {control.stack}, then cutover canary -s {control.stack}"
         )
-    return prepared
+    return before
 
 
 def _sign(control: Controller, record: Record, made: Proposal, pack: Pack, unsigned: str | None) -> None:

@@ -130,7 +130,10 @@ def resumed(record: Record, last: Last, at: datetime) -> Record:
 
 
 def cleaning(record: Record, last: Last) -> Record:
-    """The same state, the clean-up jobs free to delete again."""
+    """The same state, the clean-up jobs free to delete again. Why it was rolled back stays, with that beside it."""
+    said = record.last.said
+    if record.state is State.ROLLED_BACK:
+        last = replace(last, why=said if last.said in said else f"{said}; {last.said}")
     return _next(record, last, cleanup_locked=False)
 
 

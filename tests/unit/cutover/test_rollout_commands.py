@@ -57,6 +57,38 @@ def test_once_it_is_signed_the_same_pack_takes_it_to_canary(stacks: Stacks, caps
     assert f"canary: {NEW.version} has 10 % of local" in printed
 
 
+@pytest.mark.parametrize("cleaned", [False, True], ids=["locked", "cleaning again"])
+def test_a_release_that_was_just_rolled_back_goes_out_again_and_is_said_to_have_been(
+    stacks: Stacks, capsys: pytest.CaptureFixture[str], cleaned: bool
+) -> None:
+    stacks.sign(*Role)
+    main(["canary", "-s", "local"])
+    assert "was rolled back" not in capsys.readouterr().out
+    main(["rollback", "-s", "local", "--why", "orders are late"])
+    back = stacks.record
+    if cleaned:
+        main(["resume", "--cleanup", "-s", "local"])
+
+    assert main(["canary", "-s", "local"]) == 0
+    assert (stacks.record.state, stacks.world.weight, stacks.smoked) == (State.CANARY, 10, [])
+    line = f"  caveat  {NEW.version} was rolled back {back.since:%Y-%m-%d %H:%M} UTC: orders are late"
+    assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("digest", ["ee" * 32, None], ids=["another release", "not rolled back"])
+def test_of_a_release_that_was_not_rolled_back_nothing_is_said(
+    stacks: Stacks, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, digest: str | None
+) -> None:
+    monkeypatch.setattr(rollout, "proven", lambda _target, _now: PACK)
+    main(["canary", "-s", "local"])
+    if digest:
+        main(["rollback", "-s", "local", "--why", "orders are late"])
+        stacks.deployed["local-canary"] = replace(NEW, digest=digest)
+
+    assert main(["canary", "-s", "local", "--unsigned", "a test"]) == 0
+    assert "was rolled back" not in capsys.readouterr().out
+
+
 def test_without_signatures_it_goes_on_for_a_reason_that_is_recorded(stacks: Stacks) -> None:
     reasons: set[str | None] = set()
 

@@ -228,6 +228,14 @@ def test_a_phase_is_extended_once_and_a_new_one_again() -> None:
     assert (resumed.extended, resumed.since) == (False, LATER)
 
 
+def test_why_it_was_rolled_back_outlives_the_lock_of_the_clean_up_jobs() -> None:
+    late, cleans = replace(LAST, why="orders are late"), replace(LAST, verb="resume", why="clean-up jobs delete again")
+    once = machine.cleaning(machine.rolled_back(record(State.CANARY), late, LATER), cleans)
+
+    assert once.last.why == machine.cleaning(once, cleans).last.why == "orders are late; clean-up jobs delete again"
+    assert machine.cleaning(record(State.CANARY), cleans).last == cleans
+
+
 def test_the_clean_up_lock_outlives_the_next_beginning_and_ends_with_its_finish_or_by_name() -> None:
     back = machine.rolled_back(record(State.CANARY), LAST, LATER)
     again = machine.begun(back, replace(record(), id="next", revision=1))
