@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.errors import CutoverError
+from cutover.review.migrations import Pending
 from cutover.review.properties import readable
 from cutover.review.shortened import shortened
 from cutover.review.steps import Step
@@ -41,7 +42,8 @@ _PROTECTED = ("protected", "the program protects it")
 
 @dataclass(frozen=True, kw_only=True)
 class Danger:
-    """A resource that holds something and is deleted or replaced, for its `keys`, or what is kept for a shorter time.
+    """A resource that holds something and is deleted or replaced, for its `keys`, what is kept for a shorter time, or
+    the rows that a migration takes away.
     `name` is what somebody acknowledges: it is of this very change, so that it says nothing about the next one."""
 
     name: str
@@ -51,8 +53,8 @@ class Danger:
     acknowledged: bool
 
 
-def dangers(steps: Iterable[Step], acknowledged: Iterable[str]) -> list[Danger]:
-    """The dangers of a preview; `acknowledged` are the names that somebody let through."""
+def dangers(steps: Iterable[Step], acknowledged: Iterable[str], pending: Iterable[Pending] = ()) -> list[Danger]:
+    """The dangers of a preview and its migrations; `acknowledged` are the names that somebody let through."""
     names, each = set(acknowledged), list(steps)
     found = []
     for step in each:
@@ -63,6 +65,11 @@ def dangers(steps: Iterable[Step], acknowledged: Iterable[str]) -> list[Danger]:
     for one in shortened(each):
         name = f"{one.name}@{_digest(sorted(step.urn for step in one.steps))}"
         found.append(Danger(name=name, op="update", lost=one.lost, acknowledged=name in names))
+    for file in pending:
+        if file.loses:
+            name = f"rows/{_NO_WORD.sub('_', file.file)}@{_digest([file.file, file.checksum])}"
+            lost = f"by {', '.join(file.loses)}; what was there is in a backup alone"
+            found.append(Danger(name=name, op="update", lost=lost, acknowledged=name in names))
     return found
 
 

@@ -61,6 +61,33 @@ _STOPS = {
 """What waits behind each lock, the strongest first."""
 _MAKES = re.compile(r"CREATE (?:UNLOGGED |TEMP |TEMPORARY )?TABLE (?:IF NOT EXISTS )?(?P<table>\S+)")
 _OPAQUE = re.compile(r"(DO|CALL|SELECT) ")
+_LOSES = (
+    ("DELETE", re.compile(r"\bDELETE FROM\b|\bTHEN DELETE\b")),
+    ("UPDATE", re.compile(r"\bUPDATE (?:ONLY )?\S+ (?:\* )?(?:(?:AS )?\S+ )?SET\b|\b(?:DO|THEN) UPDATE SET\b")),
+    ("TRUNCATE", re.compile(r"\bTRUNCATE (?!ON\b|OR\b|,)")),
+    ("DROP TABLE", re.compile(r"\bDROP (?:FOREIGN )?TABLE\b")),
+    ("DROP SCHEMA", re.compile(r"\bDROP (?:SCHEMA|DATABASE)\b")),
+    ("DROP OWNED", re.compile(r"\bDROP OWNED\b")),
+    (
+        "DROP COLUMN",
+        re.compile(r"\bALTER (?:FOREIGN )?TABLE .*\bDROP (?!(?:CONSTRAINT|DEFAULT|EXPRESSION|IDENTITY|NOT)\b)"),
+    ),
+    ("DROP CASCADE", re.compile(r"\bDROP (?:DOMAIN|EXTENSION|FUNCTION|ROUTINE|TYPE)\b.*\bCASCADE\b")),
+    ("DROP TRIGGER", re.compile(r"\bDROP TRIGGER\b")),
+    (
+        "DISABLE TRIGGER",
+        re.compile(r"\b(?:DISABLE|ENABLE REPLICA) (?:TRIGGER|RULE)\b|\bSESSION_REPLICATION_ROLE\b"),
+    ),
+    (
+        "a call that drops or prunes",
+        re.compile(r'(?<!FUNCTION )(?<!\S)[\w".]*(?:DROP_AUDIT_PARTITIONS|PRUNE_\w+)"? \(', re.IGNORECASE),
+    ),
+)
+"""What takes rows away or writes over them, or takes away the trigger that keeps them, and how it is said."""
+_BLOCK = re.compile(
+    r"\bDO\s+(?:LANGUAGE\s+\w+\s+)?\$(?P<tag>\w*)\$(?P<body>.*?)\$(?P=tag)\$", re.IGNORECASE | re.DOTALL
+)
+_QUOTE = re.compile(r"'|\$\w*\$")
 LINT_SECONDS = 30.0
 """A file takes squawk milliseconds."""
 
@@ -68,11 +95,14 @@ LINT_SECONDS = 30.0
 @dataclass(frozen=True, kw_only=True)
 class Pending:
     """A migration that the update applies. `locks` has a line for each lock that somebody may wait behind, `lint` one
-    for each thing that the linter has against it; `edited` if it was applied already, with another content."""
+    for each thing that the linter has against it, and `loses` says by what it takes data away; `edited` if it was
+    applied already, with another content."""
 
     file: str
+    checksum: str
     locks: tuple[str, ...]
     lint: tuple[str, ...]
+    loses: tuple[str, ...] = ()
     edited: bool = False
 
 
@@ -88,11 +118,13 @@ def pending(steps: Iterable[Step], folder: Path) -> list[Pending]:
     return [
         Pending(
             file=file,
-            locks=tuple(locks((folder / file).read_text())),
+            checksum=after[file],
+            locks=tuple(locks(sql)),
             lint=tuple(said.get(file, ())),
+            loses=tuple(loses(sql)),
             edited=file in before,
         )
-        for file in sorted(files)
+        for file, sql in ((file, (folder / file).read_text()) for file in sorted(files))
     ]
 
 
@@ -150,6 +182,14 @@ def locks(sql: str) -> list[str]:
                 strongest[table] = min(strongest.get(table, mode), mode, key=list(_STOPS).index)
     lines = [f"{table.lower()}: {mode}, which stops {_STOPS[mode]}" for table, mode in strongest.items()]
     return [*lines, *(["what its DO blocks and calls lock cannot be read here"] if opaque else [])]
+
+
+def loses(sql: str) -> list[str]:
+    """By what a migration takes data away, each once. A DO block is read with what it executes as text; what a function
+    does is not."""
+    blocks = [_QUOTE.sub(" ", block["body"]) for block in _BLOCK.finditer(sql)]
+    texts = [" ".join(words) for each in (sql, *blocks) for words in statements(each)]
+    return [said for said, pattern in _LOSES if any(pattern.search(text) for text in texts)]
 
 
 def _locks(words: list[str]) -> Iterator[tuple[str, str]]:

@@ -73,8 +73,8 @@ def said(
     folder: Path,
 ) -> Said:
     """What there is to say of a preview."""
-    apart = dangers.dangers(preview.steps, acknowledged)
     pending = migrations.pending(preview.steps, folder)
+    apart = dangers.dangers(preview.steps, acknowledged, pending)
     document = Review(
         stack=stack,
         shape=shape,

@@ -15,11 +15,12 @@ from cutover.errors import CutoverError
 from cutover.review import dangers, engine, migrations, review
 from cutover.review.dangers import STATEFUL
 from cutover.review.engine import compared
-from cutover.review.migrations import locks
+from cutover.review.migrations import locks, loses
 from cutover.review.steps import Preview, Step, read
 from cutover.review.verdict import verdict
 from cutover.stacks.outputs import Outputs
 from cutover.stacks.preflight import Preflight
+from cutover.stacks.project import PROJECT
 from tests.support.recorded_reviews import NAMES, events, reviewed
 from tests.unit.policy import captured
 from tests.unit.policy.changes import hide
@@ -181,6 +182,54 @@ def test_a_migration_that_was_applied_with_another_content_is_red() -> None:
         if metadata.get("type", "").endswith(":Schema"):
             metadata["old"]["inputs"]["checksums"]["007_outbox_note.sql"] = "0" * 64
     assert "007_outbox_note.sql was applied with another content: write the next migration" in reviewed(read(each)).red
+
+
+def test_a_migration_that_takes_rows_away_is_a_danger_until_it_is_acknowledged(tmp_path: Path) -> None:
+    file = tmp_path / "007_outbox_note.sql"
+    file.write_text("DROP TRIGGER audit_append_only ON audit_log;\nDELETE FROM audit_log;\n")
+    said = reviewed(read(events("migration")), folder=tmp_path)
+    (line,) = (line for line in said.red if "acknowledged" in line)
+    name = line.partition(" ")[0]
+    assert name.startswith("rows/007_outbox_note.sql@")
+    assert f"- [ ] `{name}`: by DELETE, DROP TRIGGER; what was there is in a backup alone" in said.comment
+    assert "Nothing that holds data" not in said.comment
+    assert "**Way back**: none for rows/007_outbox_note.sql" in said.comment
+    assert name not in " ".join(reviewed(read(events("migration")), name, folder=tmp_path).red)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("WITH gone AS (DELETE FROM a RETURNING 1) SELECT count(*) FROM gone;", ["DELETE"]),
+        ("MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN DELETE;", ["DELETE"]),
+        ("UPDATE ONLY a AS b SET c = 1;", ["UPDATE"]),
+        ("INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET b = 1;", ["UPDATE"]),
+        ("TRUNCATE a, b;", ["TRUNCATE"]),
+        ("drop table if exists a;", ["DROP TABLE"]),
+        ("DROP SCHEMA a CASCADE;", ["DROP SCHEMA"]),
+        ("DROP OWNED BY r;", ["DROP OWNED"]),
+        ("ALTER TABLE a ADD b int, DROP COLUMN c;", ["DROP COLUMN"]),
+        ("ALTER TABLE a DROP c;", ["DROP COLUMN"]),
+        ("DROP FUNCTION f(int) CASCADE;", ["DROP CASCADE"]),
+        ("ALTER TABLE a DISABLE TRIGGER ALL;", ["DISABLE TRIGGER"]),
+        ("SET LOCAL session_replication_role = replica;", ["DISABLE TRIGGER"]),
+        ('SELECT public."drop_audit_partitions"(1);', ["a call that drops or prunes"]),
+        ("DO $$ BEGIN EXECUTE 'DROP TABLE a'; DELETE FROM b; END $$;", ["DELETE", "DROP TABLE"]),
+        ("ALTER TABLE a ALTER b DROP NOT NULL, DROP CONSTRAINT c, ALTER d DROP DEFAULT;", []),
+        ("ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c ON UPDATE SET NULL ON DELETE CASCADE;", []),
+        ("CREATE TRIGGER t BEFORE UPDATE OR DELETE OR TRUNCATE ON a EXECUTE FUNCTION f();", []),
+        ("GRANT SELECT, UPDATE, DELETE, TRUNCATE ON a TO r; SELECT 1 FROM a FOR UPDATE;", []),
+        ("REVOKE ALL ON FUNCTION drop_audit_partitions(INTEGER) FROM PUBLIC; DROP INDEX i; -- DELETE FROM a", []),
+    ],
+)
+def test_by_what_a_migration_takes_data_away(sql: str, expected: list[str]) -> None:
+    assert loses(sql) == expected
+
+
+def test_no_migration_of_ours_takes_data_away() -> None:
+    files = sorted((PROJECT / "migrations").glob("*.sql"))
+    assert files
+    assert {file.name: loses(file.read_text()) for file in files} == {file.name: [] for file in files}
 
 
 ALL, ROWS = "ACCESS EXCLUSIVE, which stops reads and writes", "SHARE ROW EXCLUSIVE, which stops writes"
