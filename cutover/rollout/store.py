@@ -82,13 +82,20 @@ class Copy:
         return None
 
     def keep(self, record: Record) -> None:
-        """Keeps the record, unless the copy is newer. Raises UnreachableError where the folder cannot be written."""
+        """Keeps the record, unless the copy is newer; with another rollout the samples of the last one go.
+
+        Raises UnreachableError where the folder cannot be written.
+        """
         there = self.read()
         if there and (there == record or older(record, there)):
             return
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             put(self.folder / KEY, record.text())
+            if there and there.id != record.id:
+                from cutover.gates.samples import SAMPLES  # of a rollback the seconds count
+
+                (self.folder / SAMPLES).unlink(missing_ok=True)
 
 
 def older(record: Record, than: Record) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cutover.commands.app import main
 from cutover.errors import PackError
 from cutover.evidence.document import Rehearsal
 from cutover.evidence.places import last_rehearsal, note_rehearsal
+from cutover.rollout.history import History
 from cutover.rollout.pack import RolloutPack
 from cutover.rollout.record import KEY
 from cutover.rollout.report import KEPT, Report
@@ -79,7 +81,7 @@ def test_the_pack_of_a_rollout_that_is_over_has_its_record_its_samples_and_its_p
     assert len(written.splitlines()) == len(rollout.samples)
     assert gzip.decompress(reported.kept["samples.jsonl.gz"]) == written
     assert reported.kept["index.html"].decode() == reported.page
-    assert (reported.copy.folder / KEPT).read_text() == f"{rollout.record.id} {pack.id}\n"
+    assert (reported.copy.folder / KEPT).read_text().startswith(f"{rollout.record.id} {pack.id} ")
 
 
 def test_it_is_kept_once_whatever_is_told_afterwards(reported: Reported) -> None:
@@ -91,6 +93,33 @@ def test_it_is_kept_once_whatever_is_told_afterwards(reported: Reported) -> None
     reported.report.update(rollout.record, replace(rollout.status, why="of another machine"))
 
     assert reported.kept == before
+
+
+def test_once_it_is_over_its_samples_are_read_again_only_where_something_has_changed(
+    reported: Reported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout, read = named("rolled back"), list[str]()
+    reported.tell(rollout)
+    monkeypatch.setattr(History, "lines", lambda _history, rollout: iter(read.append(rollout) or ()))
+    later = replace(rollout.status, at=rollout.status.at + timedelta(days=1))
+
+    reported.report.update(rollout.record, later)
+    assert read == []
+    reported.report.update(rollout.record, replace(later, left=["flags stable"]))
+    assert set(read) == {rollout.record.id}
+    assert "flags stable" in reported.page
+    reported.report.update(replace(rollout.record, revision=99), replace(later, revision=99))
+    assert "revision 99" in reported.page
+
+
+@pytest.mark.parametrize("name", ["prepared", "held"])
+def test_while_it_runs_the_page_is_written_at_each_tick(reported: Reported, name: str) -> None:
+    rollout = named(name)
+    reported.tell(rollout)
+    later = rollout.status.at + timedelta(seconds=10)
+    reported.report.update(rollout.record, replace(rollout.status, at=later))
+
+    assert f'as of <time datetime="{later.isoformat()}"' in reported.page
 
 
 def test_what_still_delivers_is_not_over(reported: Reported) -> None:

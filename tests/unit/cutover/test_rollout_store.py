@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from cutover.errors import CutoverError, UnreachableError
+from cutover.gates.samples import SAMPLES
 from cutover.rollout.effects import ConflictError
 from cutover.rollout.journal import Entry, Journal
-from cutover.rollout.record import KEY, State
+from cutover.rollout.record import KEY, Record, State
 from cutover.rollout.store import Copy, Store
 from tests.support.memory_bucket import Memory
 from tests.support.rollouts import RECORD
@@ -82,6 +83,24 @@ def known(copy: Copy) -> str:
     record = copy.read()
     assert record
     return record.text()
+
+
+@pytest.mark.parametrize(
+    ("record", "kept"),
+    [
+        (replace(RECORD, revision=9), True),
+        (replace(RECORD, id="r8", revision=9), False),
+        (replace(RECORD, id="r6", revision=1), True),
+    ],
+    ids=["another revision", "another rollout", "an older one"],
+)
+def test_a_new_rollout_begins_its_samples_anew(tmp_path: Path, record: Record, kept: bool) -> None:
+    copy = Copy("local", tmp_path)
+    copy.keep(RECORD)
+    (copy.folder / SAMPLES).write_text("what the looks saw\n")
+    copy.keep(record)
+
+    assert (copy.folder / SAMPLES).exists() is kept
 
 
 def test_the_copy_is_the_newest_that_was_seen(tmp_path: Path) -> None:
