@@ -48,8 +48,8 @@ class Ticked:
 @dataclass(frozen=True, kw_only=True)
 class Controller:
     """The verbs on the base `stack`, typed by `by`. `judge` says what the gates see of a record's phase; `frozen`,
-    why nothing may rise now, None where it may. `ready` raises RefusedError where the candidate is not what it takes
-    for a state."""
+    why nothing may rise now, None where it may. `ready` raises RefusedError where what is to get traffic is not what a
+    state takes."""
 
     stack: str
     by: str
@@ -102,10 +102,10 @@ class Controller:
         return _come_to(State.FINISHING, self._run(again)).record
 
     def finish(self) -> Turn:
-        """The end, once stable's stack runs the candidate's release: traffic to it, then its flags.
-
-        Raises CutoverError while stable does not answer.
-        """
+        """The end, once stable's stack runs the candidate's release: traffic to it, then its flags. Raises CutoverError
+        while stable does not answer, RefusedError while it cannot take all of the traffic."""
+        record, last = self._required(), Last(by=self.by, verb="finish")
+        machine.finished(record, last, self.now())
         until = time.monotonic() + ANSWERING_SECONDS
         while not self.world.do(Answers("stable")):
             if time.monotonic() > until:
@@ -114,7 +114,7 @@ class Controller:
                     f"at it, then cutover finish -s {self.stack} goes on"
                 )
             time.sleep(0.5)
-        last = Last(by=self.by, verb="finish")
+        self.ready(record, State.FINISHED)
         return self._run(steps.change(lambda now: machine.finished(now, last, self.now())))
 
     def roll_back(self, why: str | None, *, anyway: bool = False) -> Turn:

@@ -96,8 +96,8 @@ class WriteFlags:
 
 @dataclass(frozen=True)
 class KeepTasks:
-    """Has autoscaling take no task away, of either track, where the record keeps them; else lets it. Fails with
-    UnreachableError."""
+    """Has autoscaling take no task away, of either track, where the record keeps them, and stable follow the candidate;
+    else lets it. Fails with UnreachableError."""
 
     record: Record
 

@@ -51,7 +51,7 @@ class Desk:
 
     def ready(self, _known: Record, to: State) -> None:
         if self.unready:
-            raise RefusedError(f"the candidate is not ready for {to}: {self.unready}")
+            raise RefusedError(f"what is to get traffic is not ready for {to}: {self.unready}")
 
     def judge(self, known: Record) -> Judgement:
         self.judged.append(known)

@@ -39,8 +39,9 @@ class Call:
 @dataclass
 class OnAws:
     """A base stack on AWS: its rollout's `record`, None before the first, the candidate's `weight`, what the `journal`
-    of the bucket has, the listener's `tags` and `rules`, the services whose tasks are `kept`, and what the gates say.
-    `said` is what the channel was told that is not `silent`, `calls` all that AWS was asked."""
+    of the bucket has, the listener's `tags` and `rules`, the services whose tasks are `kept`, how many `tasks` each
+    has, and what the gates say. `said` is what the channel was told that is not `silent`, `calls` all that AWS was
+    asked."""
 
     patch: pytest.MonkeyPatch
     names: Names
@@ -51,6 +52,7 @@ class OnAws:
     tags: dict[str, str] = field(default_factory=dict)
     rules: list[dict[str, Any]] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
+    tasks: dict[str, int] = field(default_factory=lambda: {"stable": 2, "candidate": 2})
     says: Judgement | None = None
     said: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -146,6 +148,12 @@ class OnAws:
             case "RegisterScalableTarget":
                 kept = given["SuspendedState"]["DynamicScalingInSuspended"]
                 (self.kept.add if kept else self.kept.discard)(given["ResourceId"])
+                return {}
+            case "DescribeServices":
+                found = [self.tasks[name] for name in given["services"] if name in self.tasks]
+                return {"services": [{"desiredCount": tasks, "runningCount": tasks} for tasks in found]}
+            case "UpdateService":
+                self.tasks[given["service"]] = given["desiredCount"]
                 return {}
             case "DescribeTags":
                 tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]

@@ -14,8 +14,8 @@ RECORD, JOURNAL = "rollout.json", "journal.json"
 
 
 def watch_permissions(names: Names) -> list[Statement]:
-    """The statements of what ticks: the rollout's record and journal, the share of the traffic, the flags, whether
-    tasks are kept, what the gates see, and the message to the channel."""
+    """The statements of what ticks: the rollout's record and journal, the share of the traffic, the flags, what
+    tasks there are, what the gates see, and the message to the channel."""
     here = f"{names.region}:{names.account}"
     records = f"arn:aws:s3:::{names.bucket('records')}"
     parameters = names.flags_parameters.output().values()
@@ -47,7 +47,7 @@ def watch_permissions(names: Names) -> list[Statement]:
             f"arn:aws:application-autoscaling:{here}:scalable-target/*",
             StringEquals={"application-autoscaling:service-namespace": "ecs"},
         ),
-        # Whoever registers a service's target needs these of the service.
+        # Stable's tasks follow the candidate's; and whoever registers a service's target needs these of the service.
         _allow(
             "Services",
             ["ecs:DescribeServices", "ecs:UpdateService"],

@@ -300,6 +300,18 @@ def test_a_stable_release_that_does_not_answer_gets_no_traffic(monkeypatch: pyte
     assert made.world.weight == 100
 
 
+def test_a_stable_release_that_cannot_take_all_of_the_traffic_gets_none() -> None:
+    made = desk(State.FINISHING)
+    made.unready = "it has 2 running tasks, and the candidate has 6"
+
+    with pytest.raises(RefusedError, match="not ready for finished: it has 2 running tasks, and the candidate has 6"):
+        made.control.finish()
+    assert (made.world.weight, made.world.written and made.world.written.state) == (100, State.FINISHING)
+
+    made.unready = None
+    assert made.control.finish().record.state is State.FINISHED
+
+
 def test_nothing_is_there_to_promote_before_a_rollout() -> None:
     made = Desk(MemoryWorld())
     with pytest.raises(RefusedError, match="there is no rollout on local"):

@@ -1,4 +1,4 @@
-"""The tasks of both tracks on ECS: what a rise asks of the candidate, and who keeps autoscaling from taking any."""
+"""The tasks of both tracks on ECS: what a turn asks of who gets traffic, and who keeps autoscaling from taking any."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from cutover.errors import RefusedError, UnreachableError
 from cutover.rollout import tasks
 from cutover.rollout.record import Record, State
+from cutover.rollout.steps import TRACKS
 from cutover.rollout.tasks import STARTING_SECONDS, Tasks
 from infra.naming import Names
 from tests.support.rollouts import RECORD
@@ -47,8 +48,9 @@ class Account:
 
     def wait(self, seconds: float) -> None:
         self.waited += seconds
-        if not self.stuck and self.running["candidate"] < self.desired["candidate"]:
-            self.running["candidate"] += 1
+        for track, desired in self.desired.items():
+            if not self.stuck and self.running[track] < desired:
+                self.running[track] += 1
 
     def operations(self) -> list[str]:
         return [operation for operation, _ in self.asked]
@@ -79,8 +81,9 @@ class Account:
         made = {"lastStatus": "RUNNING", "taskDefinitionArn": self.declared, "containers": containers}
         return {"tasks": [{"taskArn": arn, **made} for arn in tasks]}
 
-    def DescribeTargetHealth(self, **_: Any) -> dict[str, Any]:  # noqa: N802
-        states = self.health or ["healthy"] * self.running["candidate"]
+    def DescribeTargetHealth(self, *, TargetGroupArn: str, **_: Any) -> dict[str, Any]:  # noqa: N802, N803
+        (track,) = (track for track in TRACKS if TargetGroupArn == getattr(self.record.targets.traffic, track))
+        states = self.health or ["healthy"] * self.running[track]
         return {"TargetHealthDescriptions": [{"TargetHealth": {"State": state}} for state in states]}
 
 
@@ -191,6 +194,42 @@ def test_what_is_not_as_it_was_asked_is_refused_by_name_before_every_rise(
     assert (account.waited == 0) is ("health" not in wrong), "nobody waits for what will not change"
 
 
+@pytest.fixture
+def grown(account: Account) -> Account:
+    """With all of the traffic the candidate has been scaled to six; stable has as many as it had at night."""
+    account.desired = {"stable": 2, "candidate": 6}
+    account.running = dict(account.desired)
+    return account
+
+
+def test_before_the_traffic_is_stables_own_it_gets_as_many_healthy_tasks_as_the_candidate_has(grown: Account) -> None:
+    grown.tasks.require_ready(State.FINISHED)
+
+    assert grown.desired == grown.running == {"stable": 6, "candidate": 6}
+    assert grown.waited == 20
+    assert grown.operations()[-1] == "DescribeTargetHealth"
+    assert grown.asked[-1][1] == {"TargetGroupArn": grown.record.targets.traffic.stable}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"stuck": True}, "it has 2 running tasks, and the candidate has 6"),
+        ({"health": ["healthy"] * 5 + ["initial"]}, "5 of its 6 running tasks are healthy behind the load balancer"),
+    ],
+    ids=["not started", "not healthy"],
+)
+def test_the_end_is_refused_by_name_while_stable_cannot_take_over(
+    grown: Account, wrong: dict[str, Any], said: str
+) -> None:
+    for name, value in wrong.items():
+        setattr(grown, name, value)
+
+    with pytest.raises(RefusedError, match=f"stable is not ready for finished: {said}.*--services stable, then type"):
+        grown.tasks.require_ready(State.FINISHED)
+    assert grown.waited == STARTING_SECONDS
+
+
 def test_one_that_drains_is_no_fault(account: Account) -> None:
     account.health = ["healthy", "draining", "healthy"]
     account.tasks.require_ready(State.CANARY)
@@ -242,6 +281,41 @@ def test_neither_track_loses_tasks_while_the_candidate_has_a_share(
     assert ("RegisterScalableTarget" in prod.asked()) is (kept != before), "what is so already is left alone"
 
 
+@pytest.mark.parametrize(
+    ("state", "stable"),
+    [
+        (State.PREPARED, 2),
+        (State.CANARY, 6),
+        (State.STAGED, 6),
+        (State.PRODUCTION, 6),
+        (State.FINISHING, 6),
+        (State.FINISHED, 2),
+        (State.ROLLED_BACK, 2),
+    ],
+)
+def test_while_the_candidate_has_a_share_stable_gets_as_many_tasks_as_it_runs(
+    prod: OnAws, state: State, stable: int
+) -> None:
+    prod.tasks = {"stable": 2, "candidate": 6}
+    tasks.keep_tasks(prod.begun(state))
+
+    assert prod.tasks == {"stable": stable, "candidate": 6}
+
+
+def test_stable_never_gets_fewer_than_it_has(prod: OnAws) -> None:
+    prod.tasks = {"stable": 4, "candidate": 2}
+    tasks.keep_tasks(prod.begun(State.CANARY))
+
+    assert prod.tasks == {"stable": 4, "candidate": 2}
+    assert "UpdateService" not in prod.asked()
+
+
+def test_a_rollback_asks_ecs_nothing(prod: OnAws) -> None:
+    tasks.keep_tasks(prod.begun(State.ROLLED_BACK))
+
+    assert not {"DescribeServices", "UpdateService"} & prod.asked()
+
+
 def test_who_keeps_tasks_changes_nothing_else_of_the_scaling(prod: OnAws) -> None:
     tasks.keep_tasks(prod.begun(State.CANARY))
 
@@ -263,9 +337,24 @@ def test_an_autoscaling_that_does_not_answer_is_noted_and_stops_no_way_back(
         tasks.keep_tasks(prod.begun(State.ROLLED_BACK))
 
 
+def test_an_ecs_that_does_not_answer_is_noted_as_an_autoscaling_that_does_not(prod: OnAws) -> None:
+    prod.tasks = {"candidate": 2}
+
+    with pytest.raises(UnreachableError, match="there is no service stable in web-next-prod: bring its stack up"):
+        tasks.keep_tasks(prod.begun(State.PRODUCTION))
+
+
 def test_ticks_mend_it_after_a_rollback_that_did_not_reach_it(prod: OnAws) -> None:
     prod.kept = set(BOTH)
     prod.begun(State.ROLLED_BACK)
     prod.tick()
 
     assert prod.kept == set()
+
+
+def test_each_tick_has_stable_follow_the_candidate(prod: OnAws) -> None:
+    prod.tasks = {"stable": 2, "candidate": 6}
+    prod.begun(State.FINISHING)
+    prod.tick()
+
+    assert prod.tasks["stable"] == 6

@@ -33,10 +33,10 @@ FAILED = Judgement(at=AT, outcome=Outcome.FAILED, why=ERRORS.why, gates=[ERRORS]
 
 @cache
 def ticked() -> tuple[Call, ...]:
-    """Every call of ticks over a stack: before the first rollout, and one that is taken back, of which at first
-    nobody can be told."""
+    """Every call of ticks over a stack: before the first rollout, and one whose candidate has grown and that is taken
+    back, of which at first nobody can be told."""
     with pytest.MonkeyPatch.context() as patch:
-        stack = OnAws(patch, NAMES, says=FAILED)
+        stack = OnAws(patch, NAMES, says=FAILED, tasks={"stable": 2, "candidate": 3})
         stack.tick()
         stack.begun(State.CANARY)
         stack.silent = True
@@ -71,6 +71,11 @@ def asked(call: Call, account: Account) -> Iterator[tuple[str, str, dict[str, An
             _, cluster, service = given["ResourceId"].split("/")
             for action in ("ecs:DescribeServices", "ecs:UpdateService"):
                 yield action, f"{ECS}:service/{cluster}/{service}", {}
+        case "ecs", "DescribeServices":
+            for service in given["services"]:
+                yield "ecs:DescribeServices", f"{given['cluster'].replace(':cluster/', ':service/')}/{service}", {}
+        case "ecs", "UpdateService":
+            yield "ecs:UpdateService", f"{given['cluster'].replace(':cluster/', ':service/')}/{given['service']}", {}
         case "ssm", "GetParameter" | "PutParameter":
             yield f"ssm:{call.operation}", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{given['Name']}", {}
         case "secretsmanager", "GetSecretValue":
