@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -100,7 +101,12 @@ def test_once_it_is_over_its_samples_are_read_again_only_where_something_has_cha
 ) -> None:
     rollout, read = named("rolled back"), list[str]()
     reported.tell(rollout)
-    monkeypatch.setattr(History, "lines", lambda _history, rollout: iter(read.append(rollout) or ()))
+
+    def lines(_history: History, rollout: str) -> Iterator[str]:
+        read.append(rollout)
+        return iter(())
+
+    monkeypatch.setattr(History, "lines", lines)
     later = replace(rollout.status, at=rollout.status.at + timedelta(days=1))
 
     reported.report.update(rollout.record, later)
