@@ -213,6 +213,7 @@ LET_PASS: Mapping[str, str] = {
     "RolePolicy watch-schedule policy Run [CR]*": "it starts the account's own tasks; PassRole is guarded",
     "RolePolicy watch-schedule policy Roles Condition away": "the roles that it gives away are named",
     "RolePolicy [or]* policy Record Resource [*]": "it writes records, whose bucket keeps each version locked",
+    "RolePolicy on-call policy Approvals Resource [*]": "as Record",
     "TopicPolicy monitoring gone": "a topic without a policy is its owner's alone",
     "TopicPolicy monitoring policy AlarmsPublish [AR]* [*]": "CloudWatch acts for this account alone",
     "TopicSubscription * gone": "one of two is left; alarms-heard finds the last one's going",
