@@ -133,8 +133,10 @@ class Preflight:
         """Raises NotPreparedError for the first replica of the queues, or the end of the last, where changes wait for
         the window: nodes come and go at once. A first one would not take over until then, and ElastiCache keeps the
         last while failover is on, so that the update would stop in its middle."""
-        at_once = str(self.config.get("web-next:applyImmediately")).lower() == "true"
         wished, made = self._replicas(), self._inputs(QUEUES).values()
+        section = self.config.get("web-next:queues") or {}
+        keys = (self.config.get("web-next:applyImmediately"), wished is not None and section.get("majorUpgrade"))
+        at_once = any(str(key).lower() == "true" for key in keys)
         for there in (int(each["numCacheClusters"]) - 1 for each in made):
             if wished is not None and bool(wished) != bool(there) and not at_once:
                 raise NotPreparedError(

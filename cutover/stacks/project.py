@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,16 @@ MADE = ("local", "local-canary")
 
 
 def config(stack: str, project: Path | None = None) -> dict[str, Any]:
-    """The settings in the stack's file. Raises as `document` does."""
-    return dict(document(stack, project)["config"])
+    """The settings in the stack's file; a section or list that is JSON text is taken as the program takes it. Raises as
+    `document` does."""
+    return {key: _section(value) for key, value in document(stack, project)["config"].items()}
+
+
+def _section(value: Any) -> Any:
+    """What `pulumi config set` without --path has written of either is text."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
+    return value
 
 
 def document(stack: str, project: Path | None = None) -> dict[str, Any]:

@@ -48,6 +48,20 @@ def test_an_edge_that_has_answered_before_the_tasks_were_listed_may_be_of_one_th
         replicas.look(probe)
 
 
+def test_a_task_that_the_balancer_has_just_begun_to_use_is_waited_for() -> None:
+    edge = Edge(target=replace(TARGET, profile="prod"))
+    started = edge.clock()
+    edges = cycle("ab")
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        edge.named["x-edge-id"] = "c" if edge.clock() - started > 20 else next(edges)
+        return httpx.Response(200)
+
+    edge.answers = {"/healthz": answer}
+
+    assert replicas.look(edge.probe()) == "3 of 3 replicas answered"
+
+
 @pytest.mark.parametrize("status", [429, 502])
 def test_an_answer_that_nginx_made_itself_says_nothing_of_the_app(status: int) -> None:
     probe = behind(cycle("abc"), status=status)

@@ -426,6 +426,8 @@ def test_a_first_replica_and_the_end_of_the_last_wait_for_no_window(
     )
     before(None, queues(there), **{**config, "applyImmediately": True}).require_failover_at_once()
     before(None, queues(there), **{**config, "applyImmediately": "true"}).require_failover_at_once()
+    config["queues"]["majorUpgrade"] = True  # which is applied at once, and with it what comes beside
+    before(None, queues(there), **config).require_failover_at_once()
 
 
 @pytest.mark.parametrize(("there", "wished"), [(0, 0), (0, None), (1, 1), (1, 3), (3, "1")])

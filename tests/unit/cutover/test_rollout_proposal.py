@@ -103,6 +103,18 @@ def test_a_candidate_of_another_size_than_its_base_begins_no_rollout(folder: Pat
         require_alike("prod", "canary")
 
 
+@pytest.mark.parametrize(("larger", "alike"), [('{"cpu": 2048}', '{"cpu": 512}'), ('{"cpu": 2048}', "{}")])
+def test_a_section_that_is_json_text_is_compared_too(folder: Path, larger: str, alike: str) -> None:
+    """`pulumi config set web-next:fargate '{…}'` without --path writes it, and the program takes it."""
+    stack(folder, "prod", fargate='{cpu: "512"}', workerCommand="[node, worker.js]")
+    stack(folder, "canary", fargate=f"'{alike}'", workerCommand="""'["node", "worker.js"]'""")
+    require_alike("prod", "canary")
+
+    stack(folder, "canary", fargate=f"'{larger}'", workerCommand="[node, worker.js]")
+    with pytest.raises(RefusedError, match=r"^web-next:fargate\.cpu is 2048 in Pulumi\.canary"):
+        require_alike("prod", "canary")
+
+
 def test_a_file_that_is_silent_on_a_size_has_the_settings_own() -> None:
     said = {key.partition(".")[2]: str(silent) for key, silent in NOT_COPIED.items() if "." in key}
     own = {name: str(value) for name, value in FargateSettings().model_dump(by_alias=True).items()}
