@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.review.properties import readable
+from cutover.review.properties import LATER, readable
 from cutover.review.steps import Step
 
 FOR_EVER = 10**9
 LOG, LIFECYCLE = "aws:cloudwatch/logGroup:LogGroup", "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+BUCKET = "aws:s3/bucket:Bucket"
 DATABASE, QUEUES = "aws:rds/instance:Instance", "aws:elasticache/replicationGroup:ReplicationGroup"
 SCHEMA = "pulumi-python:dynamic/web-next:Schema"
 CALLED = {LOG: "log", LIFECYCLE: "objects", DATABASE: "backups", QUEUES: "snapshots", SCHEMA: "audit"}
@@ -46,8 +47,10 @@ class Shortened:
 def shortened(steps: Iterable[Step]) -> list[Shortened]:
     """What the steps keep for a shorter time, one for each that is kept and each pair of times."""
     found: dict[tuple[str, int, int], list[Step]] = {}
-    for step in steps:
-        if step.op != "update" or step.type not in CALLED:
+    each_step = list(steps)
+    new_buckets = {(step.new or {}).get("bucket") for step in each_step if step.type == BUCKET and step.op == "create"}
+    for step in each_step:
+        if step.type not in CALLED or not (step.op == "update" or _begins(step, new_buckets)):
             continue
         old, new = (_kept(step.type, readable(side) or {}) for side in (step.old, step.new))
         for label in old | new:
@@ -57,6 +60,12 @@ def shortened(steps: Iterable[Step]) -> list[Shortened]:
     return [Shortened(what=what, old=old, new=new, steps=tuple(each)) for (what, old, new), each in found.items()]
 
 
+def _begins(step: Step, new_buckets: Container[Any]) -> bool:
+    """Whether objects that are there already begin to expire: a bucket that is made with its rules has none yet."""
+    bucket = (readable(step.new) or {}).get("bucket")
+    return step.op == "create" and step.type == LIFECYCLE and bucket != LATER and bucket not in new_buckets
+
+
 def _kept(kind: str, inputs: Mapping[str, Any]) -> dict[str, int]:
     if kind in _TIMES:
         times = {"": inputs.get(_TIMES[kind]) or (FOR_EVER if kind == LOG else 0)}
@@ -64,11 +73,22 @@ def _kept(kind: str, inputs: Mapping[str, Any]) -> dict[str, int]:
         job = re.search(r"drop_audit_partitions\((\d+)\)", json.dumps(inputs.get("upkeep")))
         times = {"": job and int(job[1])}
     else:
-        times = {
-            f"{rule.get('id')} {key}": rule[key].get(days)
-            for rule in inputs.get("rules") or []
-            if rule.get("status") != "Disabled"
-            for key, days in (("expiration", "days"), ("noncurrentVersionExpiration", "noncurrentDays"))
-            if isinstance(rule.get(key), Mapping)
-        }
+        times = _expiring(inputs.get("rules") or [])
     return {label: int(days) for label, days in times.items() if isinstance(days, int | float)}
+
+
+def _expiring(rules: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """For how many days a lifecycle keeps objects, and versions of them, by what its rules are about, whatever they are
+    called: another filter, date or number of versions is about other objects. From a date on it keeps none."""
+    times: dict[str, float] = {}
+    for rule in rules:
+        for key, unit in (("expiration", "days"), ("noncurrentVersionExpiration", "noncurrentDays")):
+            ends = rule.get(key)
+            if rule.get("status") == "Disabled" or not isinstance(ends, Mapping):
+                continue
+            days = 0 if ends.get("date") else ends.get(unit)
+            if isinstance(days, int | float):
+                about = [rule.get("prefix"), rule.get("filter"), ends.get("date"), ends.get("newerNoncurrentVersions")]
+                label = json.dumps([key, *about], sort_keys=True)
+                times[label] = min(days, times.get(label, FOR_EVER))
+    return times

@@ -15,6 +15,8 @@ SERVICE = "aws:ecs/service:Service"
 TASK, ROLE = "aws:ecs/taskDefinition:TaskDefinition", "aws:iam/role:Role"
 PROOF = "records"
 """The bucket that keeps proof, by its name in the program."""
+UPLOADS, SPOOL = "evidence", "spool/"
+"""The bucket that uploads are in, and under what there waits until the database has it."""
 LOCK_DAYS = 90
 """Longer than a rollout, the next one and the quarter's review."""
 SIGNED = ("approvals", "packs", "rollouts")
@@ -186,6 +188,27 @@ def locked(bucket: Resource, stack: Stack) -> Iterator[str]:
             document, [owner], ["s3:PutObject"], f"{arn_of(bucket)}/{prefix}/any"
         ):
             yield f"{principal} may {action} over what is in {prefix}/"
+
+
+@rule(
+    "s3-kept",
+    BUCKET,
+    severity="high",
+    todo=f"expire by days under other prefixes than {SPOOL}, and nothing of a bucket with Object Lock",
+)
+def kept(bucket: Resource, stack: Stack) -> Iterator[str]:
+    """Nothing expires that waits in the spool, or is proof under Object Lock"""
+    proof = bucket.get("objectLockEnabled")
+    for settings in settings_of(stack, "LifecycleConfiguration", bucket):
+        for one in settings.all("rules"):
+            ends, under = one.get("expiration") or {}, str(narrowed(one)[0])
+            objects = ends.get("days") or ends.get("date")
+            if one.get("status") != "Enabled":
+                continue
+            if proof and (objects or one.get("noncurrentVersionExpiration")):
+                yield f"{one.get('id')} expires what is locked"
+            elif bucket.name == UPLOADS and objects and (under.startswith(SPOOL) or SPOOL.startswith(under)):
+                yield f"{one.get('id')} expires objects under {under or 'the whole bucket'}"
 
 
 def settings_of(stack: Stack, kind: str, bucket: Resource) -> list[Resource]:

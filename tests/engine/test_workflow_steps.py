@@ -248,7 +248,7 @@ def test_a_review_compares_with_the_state_and_its_digest_is_taken_by_the_deploym
 def test_drift_is_looked_for_and_the_policy_judges(runner: Runner) -> None:
     done = runner.run(step("drift", "make drift"))
     assert (done.returncode, ended(done)) == (0, "")
-    assert done.stdout.endswith("61 of 61 rules hold, of 1 resources\n")
+    assert done.stdout.endswith("62 of 62 rules hold, of 1 resources\n")
 
 
 def test_a_phase_is_judged_by_its_gates(runner: Runner) -> None:

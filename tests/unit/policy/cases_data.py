@@ -6,7 +6,7 @@ import json
 
 from tests.unit.policy import captured
 from tests.unit.policy.case import Case
-from tests.unit.policy.changes import both, drop, gone, hide, put, rewrite
+from tests.unit.policy.changes import both, drop, gone, hide, more, put, rewrite
 
 ELSEWHERE = "arn:aws:iam::999999999999:root"
 OPEN = json.dumps(
@@ -15,6 +15,8 @@ OPEN = json.dumps(
 ANOTHER = {"AWS": "arn:aws:iam::444455556666:root"}
 """An account that is neither ours nor the one that rules ask about unasked."""
 EVIDENCE = "arn:aws:s3:::web-next-test-evidence-123456789012"
+RECORDS = "web-next-test-records-123456789012"
+ALL_OF_IT = {"id": "all", "status": "Enabled", "expiration": {"days": 1.0}}
 APP_ROLE = "arn:aws:iam::123456789012:role/web-next-test"
 EXEMPT_FROM_TLS = (
     '{"Bool": {"aws:SecureTransport": "false"}}',
@@ -177,6 +179,30 @@ CASES = [
         good=[
             put("BucketObjectLockConfiguration records", "rule.defaultRetention", {"mode": "GOVERNANCE", "years": 1.0})
         ],
+    ),
+    Case(
+        rule="s3-kept",
+        at="evidence",
+        bad=[
+            *(put("BucketLifecycleConfiguration evidence", "rules.0.filter", wide) for wide in ({}, {"prefix": "sp"})),
+            put("BucketLifecycleConfiguration evidence", "rules.2.expiration", {"days": 1.0}),
+            put("BucketLifecycleConfiguration evidence", "rules.2.expiration", {"date": "2027-01-01T00:00:00Z"}),
+            put("BucketLifecycleConfiguration evidence", "rules.2", {**ALL_OF_IT, "prefix": "spool/a"}),
+        ],
+        unknown=hide("BucketLifecycleConfiguration evidence", "rules"),
+        good=[put("BucketLifecycleConfiguration evidence", "rules.2", {**ALL_OF_IT, "status": "Disabled"})],
+    ),
+    Case(
+        rule="s3-kept",
+        at="records",
+        bad=[
+            more("BucketLifecycleConfiguration evidence", "records", bucket=RECORDS, rules=[each])
+            for each in (
+                ALL_OF_IT,
+                {"id": "a", "status": "Enabled", "noncurrentVersionExpiration": {"noncurrentDays": 1.0}},
+            )
+        ],
+        unknown=hide("Bucket records", "objectLockEnabled"),
     ),
     Case(
         rule="rds-encrypted",

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cutover.review import dangers
-from cutover.review.shortened import DATABASE, LIFECYCLE, LOG, QUEUES, SCHEMA
+from cutover.review.properties import UNKNOWN
+from cutover.review.shortened import BUCKET, DATABASE, LIFECYCLE, LOG, QUEUES, SCHEMA
 from cutover.review.steps import Preview, Step
 from tests.support.recorded_reviews import reviewed
 
@@ -19,6 +20,10 @@ def step(kind: str, old: dict[str, Any], new: dict[str, Any], name: str = "one",
 
 def rule(key: str = "expiration", **times: Any) -> dict[str, Any]:
     return {"rules": [{"id": "all", "status": "Enabled", key: times}]}
+
+
+def under(prefix: str) -> dict[str, Any]:
+    return {"rules": [rule(days=30)["rules"][0] | {"filter": {"prefix": prefix}}]}
 
 
 def job(months: int | None) -> dict[str, Any]:
@@ -48,9 +53,21 @@ SHORTER = {
         rule("noncurrentVersionExpiration", noncurrentDays=1),
         "objects/30d-to-1d",
     ),
+    "objects under another prefix": (LIFECYCLE, under("evidence/"), under("spool/"), "objects/forever-to-30d"),
+    "objects from a date on": (LIFECYCLE, {"rules": []}, rule(date="2027-01-01T00:00:00Z"), "objects/forever-to-0d"),
+    "versions without a number of them": (
+        LIFECYCLE,
+        rule("noncurrentVersionExpiration", noncurrentDays=9, newerNoncurrentVersions=3),
+        rule("noncurrentVersionExpiration", noncurrentDays=9),
+        "objects/forever-to-9d",
+    ),
     "the audit log": (SCHEMA, job(84), job(6), "audit/84m-to-6m"),
     "the audit log that was kept for ever": (SCHEMA, job(None), job(6), "audit/forever-to-6m"),
 }
+
+
+OTHERS = ("objects under another prefix", "versions without a number of them")
+"""Not the longer way round either: what is kept is another thing."""
 
 
 @pytest.mark.parametrize(("kind", "old", "new", "name"), SHORTER.values(), ids=SHORTER)
@@ -65,11 +82,27 @@ def test_what_is_kept_for_a_shorter_time_is_a_danger_until_it_is_acknowledged(
     assert reviewed(Preview(steps=(step(kind, old, new),)), one.name).red == []
 
 
-@pytest.mark.parametrize(("kind", "new", "old", "name"), SHORTER.values(), ids=SHORTER)
+@pytest.mark.parametrize(("kind", "new", "old", "name"), [each for key, each in SHORTER.items() if key not in OTHERS])
 def test_what_is_kept_as_long_or_longer_is_none(kind: str, old: dict[str, Any], new: dict[str, Any], name: str) -> None:
     assert name
     assert dangers.dangers([step(kind, old, new), step(kind, old, old)], []) == []
-    assert dangers.dangers([step(kind, {}, new, op="create")], []) == []
+    if kind != LIFECYCLE:
+        assert dangers.dangers([step(kind, {}, new, op="create")], []) == []
+
+
+def test_rules_under_another_name_keep_as_long() -> None:
+    one, other = rule(days=30), {"rules": [rule(days=30)["rules"][0] | {"id": "other"}]}
+    assert dangers.dangers([step(LIFECYCLE, one, other)], []) == []
+
+
+def test_a_lifecycle_is_a_danger_of_a_bucket_that_is_there_and_of_none_that_it_is_made_with() -> None:
+    made = step(LIFECYCLE, {}, rule(days=9) | {"bucket": "b"}, op="create")
+    assert dangers.dangers([step(BUCKET, {}, {"bucket": "b"}, op="create"), made], []) == []
+    unknown = step(LIFECYCLE, {}, rule(days=9) | {"bucket": UNKNOWN}, op="create")
+    assert dangers.dangers([unknown], []) == []
+    for others in ([], [step(BUCKET, {}, {"bucket": "c"}, op="create")]):
+        (one,) = dangers.dangers([*others, made], [])
+        assert one.name.startswith("objects/forever-to-9d@")
 
 
 @pytest.mark.parametrize("op", ["delete", "replace"])
