@@ -18,7 +18,8 @@ DATABASE, QUEUES = "aws:rds/instance:Instance", "aws:elasticache/replicationGrou
 TABLE = "aws:ec2/routeTable:RouteTable"
 PORTS = {DATABASE: 5432, QUEUES: 6379}
 _GROUPS = {DATABASE: "vpcSecurityGroupIds", QUEUES: "securityGroupIds"}
-_NETWORKS = ("cidrBlocks", "ipv6CidrBlocks", "prefixListIds")
+_INLINE = ("cidrBlocks", "ipv6CidrBlocks", "prefixListIds")
+_NETWORKS = {INGRESS: ("cidrIpv4", "cidrIpv6", "prefixListId"), OLD_RULE: _INLINE}
 _MEMBERS = {
     "aws:ecs/service:Service",
     "aws:ec2/launchTemplate:LaunchTemplate",
@@ -44,19 +45,26 @@ class Opening:
 def openings(stack: Stack, group: Resource) -> Iterator[Opening]:
     """All that lets anybody into a security group, in each of the three ways of writing it. Raises NotKnownError."""
     for one in stack.about(INGRESS, "securityGroupId", group):
-        networks = [one.get(path) for path in ("cidrIpv4", "cidrIpv6", "prefixListId") if one.get(path)]
         ports = one.get("fromPort"), one.get("toPort")
-        yield Opening(one, networks, ports, one.get("ipProtocol"), "referencedSecurityGroupId")
+        yield Opening(one, _networks(one), ports, one.get("ipProtocol"), "referencedSecurityGroupId")
     for one in stack.about(OLD_RULE, "securityGroupId", group):
         if one.get("type") == "ingress":
-            networks = [network for path in _NETWORKS for network in one.all(path)]
             yield Opening(
-                one, networks, (one.get("fromPort"), one.get("toPort")), one.get("protocol"), "sourceSecurityGroupId"
+                one,
+                _networks(one),
+                (one.get("fromPort"), one.get("toPort")),
+                one.get("protocol"),
+                "sourceSecurityGroupId",
             )
     for index, inline in enumerate(group.all("ingress")):
-        networks = [network for path in _NETWORKS for network in inline.get(path) or []]
+        networks = [network for path in _INLINE for network in inline.get(path) or []]
         ports = inline.get("fromPort"), inline.get("toPort")
         yield Opening(group, networks, ports, inline.get("protocol"), f"ingress.{index}.securityGroups")
+
+
+def _networks(one: Resource) -> list[str]:
+    """The networks that a rule of a group lets in."""
+    return [network for path in _NETWORKS[one.type] for network in one.all(path)]
 
 
 def foreign(resource: Resource, path: str, groups: list[Resource]) -> Iterator[str]:
@@ -102,12 +110,19 @@ def _known_here(opening: Opening, stack: Stack) -> bool:
 @rule(
     "network-open-to-nobody",
     GROUP,
+    INGRESS,
+    OLD_RULE,
     severity="high",
     covers=["AWS EC2.13", "AWS EC2.14", "FSBP EC2.18", "FSBP EC2.19", "CIS 5.2", "CIS 5.3"],
     todo="let in a group; whom web-next:access names comes by the balancer",
 )
 def open_to_nobody(group: Resource, stack: Stack) -> Iterator[str]:
     """No group but a load balancer's lets in a network that is not private"""
+    if group.type != GROUP:  # a rule: of the stack's own groups it is judged with them
+        judged = group.get("type") == "egress" or stack.behind(group, "securityGroupId", GROUP)
+        if strange := [] if judged else beyond(_networks(group), PRIVATE):
+            yield f"a group that the stack does not declare lets in {', '.join(strange)}"
+        return
     if stack.about("aws:lb/loadBalancer:LoadBalancer", "securityGroups", group):
         return  # balancer-as-access has more to say of it
     for opening in openings(stack, group):

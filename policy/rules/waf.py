@@ -15,6 +15,8 @@ OFFICE, LEAST = 3_000, 10
 """Requests of one address in five minutes: what holds where the configuration says nothing, and the lowest limit."""
 PER_WINDOW = 5
 """Minutes."""
+WINDOW_SECONDS = 60 * PER_WINDOW
+"""What AWS counts in where a limit says nothing; of another window it is reckoned over."""
 ALERTS = "/api/alerts/webhook"
 SENSITIVE = ("authorization", "cookie")
 
@@ -60,8 +62,9 @@ def limits(acl: Resource, stack: Stack) -> Iterator[str]:
     if None in scopes or not [one for one in own if one in left_out]:
         yield f"{ALERTS} counts among all other requests of an address"
     for one, limit in zip(found, most, strict=True):
-        if one["limit"] > limit:
-            yield f"a limit of {one['limit']:.0f} requests, and {limit} is what web-next:edge and fargate come to"
+        window = one.get("evaluationWindowSec") or WINDOW_SECONDS
+        if (asked := one["limit"] * WINDOW_SECONDS / window) > limit:
+            yield f"a limit of {asked:.0f} requests, and {limit} is what web-next:edge and fargate come to"
     if shared := [one["aggregateKeyType"] for one in found if one.get("aggregateKeyType", "IP") != "IP"]:
         yield f"limits by {', '.join(shared)}, not by address"
     groups = {((one.get("statement") or {}).get("managedRuleGroupStatement") or {}).get("name") for one in rules}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 from tests.unit.policy.case import Case
-from tests.unit.policy.changes import both, drop, gone, hide, more, put, rewrite, told, untold
+from tests.unit.policy.changes import beside, both, drop, gone, hide, more, put, rewrite, told, untold
 
 DATABASE_RULE, BALANCER_RULE = (
     "SecurityGroupIngressRule network-database-from-app",
     "SecurityGroupIngressRule network-balancer-from-198.51.100.0-24-443",
 )
+APP_RULE = "SecurityGroupIngressRule network-app-from-balancer"
+FOREIGN = put(APP_RULE, "securityGroupId", "sg-elsewhere")
 ACCESS = "web-next:access"
 ALERTS_SCOPE = "rules.1.statement.rateBasedStatement.scopeDownStatement.byteMatchStatement"
 
@@ -54,6 +56,24 @@ CASES = [
         ],
         unknown=hide("SecurityGroupIngressRule network-app-from-balancer", "cidrIpv4"),
         good=[more("SecurityGroupIngressRule network-app-from-balancer", "inside", cidrIpv4="10.42.0.0/16")],
+    ),
+    Case(
+        rule="network-open-to-nobody",
+        at="network-app-from-balancer",
+        bad=[
+            both(FOREIGN, put(APP_RULE, "cidrIpv4", "0.0.0.0/0")),
+            both(FOREIGN, put(APP_RULE, "cidrIpv6", "::/0")),
+            both(FOREIGN, put(APP_RULE, "prefixListId", "pl-1")),
+            beside(
+                "aws:ec2/securityGroupRule:SecurityGroupRule",
+                "network-app-from-balancer",
+                type="ingress",
+                securityGroupId="sg-elsewhere",
+                cidrBlocks=["0.0.0.0/0"],
+            ),
+        ],
+        unknown=hide(APP_RULE, "securityGroupId"),
+        good=[FOREIGN, both(FOREIGN, put(APP_RULE, "cidrIpv4", "10.42.0.0/16"))],
     ),
     Case(
         rule="network-defaults-closed",
@@ -183,11 +203,13 @@ CASES = [
             rewrite("WebAcl firewall", f"{ALERTS_SCOPE}.searchString", "webhook", "queue"),
             put("WebAcl firewall", "rules.0.action", {"count": {}}),
             put("WebAcl firewall", "rules.0.statement.rateBasedStatement.limit", 2_000_000.0),
+            put("WebAcl firewall", "rules.0.statement.rateBasedStatement.evaluationWindowSec", 60.0),
             put("WebAcl firewall", "rules.0.statement.rateBasedStatement.aggregateKeyType", "CONSTANT"),
             drop("WebAcl firewall", "rules.5"),
             put("WebAcl firewall", "rules.7", {"name": "all", "priority": 0.0, "action": {"allow": {}}}),
         ],
         unknown=hide("WebAcl firewall", "rules"),
+        good=[put("WebAcl firewall", "rules.0.statement.rateBasedStatement.evaluationWindowSec", 600.0)],
     ),
     Case(
         rule="waf-logged",
