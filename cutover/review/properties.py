@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import ndiff
 from typing import Any
 
 from cutover.review.steps import Step
+from cutover.smoke.redaction import named_secret
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Stands for what only an update will know."""
@@ -24,6 +26,7 @@ _FOLLOWS = {
     "::web-next:deploy:Record$": "",
 }
 """By what is in its URN, the beginning of the properties that change with what is deployed, or are migrations."""
+_OPTION = re.compile(r"-+[\w-]+")
 _OWN = ("__provider", "__internal", "__defaults", "tagsAll")
 
 
@@ -68,7 +71,7 @@ def readable(value: Any) -> Any:
             return SECRET if "ciphertext" in value or "plaintext" in value else readable(_content(value))
         return {key: readable(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [readable(inner) for inner in value]
+        return _joined([readable(inner) for inner in value])
     if isinstance(value, str):
         if value == UNKNOWN:
             return LATER
@@ -79,6 +82,26 @@ def readable(value: Any) -> Any:
                 pass
         return value.replace(UNKNOWN, LATER)
     return value
+
+
+def _joined(words: list[Any]) -> list[Any]:
+    """A list in which an option that names a secret and the word behind it are one, such as `--password=…`: by itself
+    nobody could tell what the word is."""
+    found: list[Any] = []
+    for word in words:
+        option = found[-1] if found else None
+        if (
+            isinstance(option, str)
+            and _OPTION.fullmatch(option)
+            and named_secret(option)
+            and isinstance(word, str)
+            and word not in (SECRET, LATER)
+            and not word.startswith("-")
+        ):
+            found[-1] = f"{option}={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _content(marked: Mapping[str, Any]) -> Any:

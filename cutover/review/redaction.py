@@ -9,8 +9,10 @@ from typing import Any
 from cutover.review.properties import LATER, SECRET
 from cutover.smoke.redaction import REDACTED, named_secret, redacted
 
-_ASSIGNED = re.compile(r"^([^\w\n]*(\w+)=).+$", re.MULTILINE)
-"""A line that is a variable and its value, to its end: docker has them so."""
+_ASSIGNED = re.compile(r"^([^\w\n]*([\w-]+)=).+$", re.MULTILINE)
+"""A line that is a variable or an option and its value, to its end: docker has them so."""
+_OPTION = re.compile(r"((?<!\S)-+([\w-]+)[ \t]+)[^\s-]\S*")
+"""An option and the word behind it, within a command."""
 
 
 def without_secrets(value: Any, key: str = "") -> Any:
@@ -23,7 +25,7 @@ def without_secrets(value: Any, key: str = "") -> Any:
         return value
     if named_secret(key):
         return REDACTED
-    return redacted(_ASSIGNED.sub(_unassigned, value)) if isinstance(value, str) else value
+    return redacted(_OPTION.sub(_unassigned, _ASSIGNED.sub(_unassigned, value))) if isinstance(value, str) else value
 
 
 def last_name(path: str) -> str:

@@ -185,8 +185,10 @@ def heard(alarm: Resource, stack: Stack) -> Iterator[str]:
         yield "alarmActions names no topic of the stack or its base"
     if alarm.get("actionsEnabled") is False:
         yield "actionsEnabled false"
+    if "actionsSuppressor" in alarm.inputs:
+        yield "actionsSuppressor: while another alarm rings it tells nobody"
     for topic in topics:
-        if not stack.about(SUBSCRIPTION, "topic", topic):
+        if all("filterPolicy" in one.inputs for one in stack.about(SUBSCRIPTION, "topic", topic)):
             yield f"nobody listens to {topic.name}"
 
 

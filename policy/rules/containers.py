@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from policy.resources import Resource, Stack
@@ -18,7 +19,7 @@ EDGE, OF_EDGE = "edge", "Edge"
 REPOSITORY, LIFECYCLE = "aws:ecr/repository:Repository", "aws:ecr/lifecyclePolicy:LifecyclePolicy"
 _DIGEST = re.compile(r"(?:.+@)?sha256:[0-9a-f]{64}")
 _SECRET_NAME = re.compile(
-    r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE_KEY|API_?KEY|ACCESS_KEY|OTLP_\w*HEADERS", re.IGNORECASE
+    r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE[_-]KEY|API[_-]?KEY|ACCESS[_-]KEY|OTLP_\w*HEADERS", re.IGNORECASE
 )
 _SECRET_VALUE = re.compile(
     r"://[^/\s:@]+:[^/\s@]+@|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|hooks\.slack\.com/services/|\bxox[abprs]-"
@@ -26,7 +27,7 @@ _SECRET_VALUE = re.compile(
     r"|\bglpat-[\w-]{16,}|\bnpm_\w{30,}|\b[rs]k_(?:live|test)_\w{8,}|\bsk-[\w-]{20,}|\bAIza[\w-]{30,}"
 )
 _SECRET_GIVEN = re.compile(rf"(?:{_SECRET_NAME.pattern})\w*[= ]\S", re.IGNORECASE)
-"""A secret's name and a value behind it, in a word of a command."""
+"""A secret's name and a value behind it, in a word of a command or in an option and the word behind it."""
 _MADE_OF_SECRETS = ("random:index/randomPassword:RandomPassword", "aws:secretsmanager/secretVersion:SecretVersion")
 
 
@@ -60,7 +61,7 @@ def containers(resource: Resource) -> list[Container]:
             name=resource.name,
             image=resource.get("image"),
             environment={name: value for name, _, value in told},
-            words=[*resource.all("command"), *resource.all("entrypoints")],
+            words=[*resource.all("entrypoints"), *resource.all("command")],
             privileged=bool(resource.get("privileged")),
             user=resource.get("user"),
             read_only=bool(resource.get("readOnly")),
@@ -81,8 +82,8 @@ def _of_task(written: Mapping[str, Any]) -> Container:
         image=written["image"],
         environment={one["name"]: str(one["value"]) for one in written.get("environment", [])},
         words=[
-            *(written.get("command") or []),
             *(written.get("entryPoint") or []),
+            *(written.get("command") or []),
             *written.get("healthCheck", {}).get("command", []),
         ],
         privileged=bool(written.get("privileged")),
@@ -150,7 +151,8 @@ def without_secrets(resource: Resource, stack: Stack) -> Iterator[str]:
         for name, value in one.environment.items():
             if value and (name in entries or _SECRET_NAME.search(name) or _SECRET_VALUE.search(value)):
                 yield f"{one.name} has {name}, which names a secret or looks like one"
-        if any(_SECRET_VALUE.search(word) or _SECRET_GIVEN.search(word) for word in one.words):
+        pairs = (f"{first} {then}" for first, then in pairwise(one.words) if first[:1] == "-" != then[:1])
+        if any(_SECRET_VALUE.search(word) or _SECRET_GIVEN.search(word) for word in (*one.words, *pairs)):
             yield f"{one.name} has a word in its command that looks like a secret"
 
 

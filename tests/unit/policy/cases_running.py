@@ -71,8 +71,16 @@ CASES = [
             rewrite(
                 "TaskDefinition stable", CONTAINERS, '"python3", "-ISc"', '"x", "--api-key sk-0123456789abcdefghij"'
             ),
+            *(
+                rewrite("TaskDefinition stable", CONTAINERS, '"python3", "-ISc"', f'"x", "{option}", "hunter2hunter2"')
+                for option in ("--redis-password", "--api-key")
+            ),
         ],
         unknown=hide("TaskDefinition stable", CONTAINERS),
+        good=[
+            rewrite("TaskDefinition stable", CONTAINERS, '"python3", "-ISc"', '"x", "--password-file", "/run/x"'),
+            rewrite("TaskDefinition stable", CONTAINERS, '"python3", "-ISc"', '"x", "--ask-password", "--host", "y"'),
+        ],
     ),
     Case(
         rule="containers-without-secrets",
@@ -257,8 +265,18 @@ CASES = [
                 gone("TopicSubscription monitoring-on-call@web-next.test"),
                 gone("TopicSubscription monitoring-https://alerts.web-next.test/hook"),
             ),
+            both(
+                put("TopicSubscription monitoring-on-call@web-next.test", "filterPolicy", '{"a": ["b"]}'),
+                put("TopicSubscription monitoring-https://alerts.web-next.test/hook", "filterPolicy", '{"a": ["b"]}'),
+            ),
         ],
         unknown=hide("MetricAlarm standing-dead-letters", "alarmActions"),
+    ),
+    Case(
+        rule="alarms-heard",
+        at="watch",
+        bad=[put("CompositeAlarm watch", "actionsSuppressor", {"alarm": "deploying"})],
+        unknown=hide("CompositeAlarm watch", "alarmActions"),
     ),
     Case(
         rule="alarms-topic-closed",

@@ -115,6 +115,9 @@ WORDS = 'correct & horse, (hunter2secret); "staple" \'it'
         json.dumps([{"name": "SMTP_PASSWORD", "value": WORDS}]),
         [f"SMTP_PASSWORD={WORDS}"],
         f"one\nSMTP_PASSWORD={WORDS}",
+        ["--redis-password", WORDS],
+        [{"command": ["x", "--redis-password", "hunter2secret"]}],
+        ["sh", "-c", "x --redis-password hunter2secret"],
         SECRET | {"plaintext": '"hunter2secret"'},
     ],
     ids=[
@@ -129,6 +132,9 @@ WORDS = 'correct & horse, (hunter2secret); "staple" \'it'
         "variable words",
         "assigned",
         "line",
+        "option",
+        "option in a command",
+        "option in a word",
         "plaintext",
     ],
 )
@@ -239,6 +245,13 @@ def test_what_the_policy_lets_stand_is_part_of_what_was_approved_in_any_order() 
     none, one, same, less = (reviewed(preview, policy=each).digest for each in told)
     assert one == same
     assert len({none, one, less}) == 3
+
+
+def test_an_option_s_secret_alone_is_another_change_and_not_shown() -> None:
+    old, new = ([{"command": ["x", "--redis-password", word]}] for word in ("hunter2secret", "hunter3secret"))
+    said = reviewed(Preview(steps=(update({"containers": old}, {"containers": new}),)))
+    assert "--redis-password=[redacted]" in said.json
+    assert "secret" not in said.comment + said.json
 
 
 def test_a_value_that_is_not_shown_makes_another_change_all_the_same() -> None:
