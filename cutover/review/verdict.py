@@ -27,10 +27,10 @@ def verdict(found: Iterable[Mapping[str, Any]]) -> Verdict:
         # Pulumi puts what a policy is about before what it has seen, each in a line of its own.
         about, _, seen = str(one.get("message", "")).strip().partition("\n")
         line = f"{seen.strip()}; {about} ({one['policyName']})" if seen else f"{about} ({one['policyName']})"
-        if UNCHECKED in seen:
-            unchecked.append(line)
-        elif one.get("enforcementLevel") == "mandatory":
+        if one.get("enforcementLevel") == "mandatory":
             against.append(line)
+        elif UNCHECKED in seen:
+            unchecked.append(line)
         else:
             advice.append(line)
     return Verdict(against=tuple(against), advice=tuple(advice), unchecked=tuple(unchecked))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cutover.review.dangers import Danger
 from cutover.review.migrations import Pending
+from cutover.review.properties import readable
 from cutover.review.steps import Step
 
 ROLLBACK_SECONDS = 10
@@ -22,6 +23,8 @@ NAMES = 3
 """So many dangers are named."""
 _INSTANCES = ("aws:rds/", "aws:elasticache/")
 _TASKS = ("aws:ecs/",)
+_ONE_WAY = ("allocatedStorage", "engineVersion")
+"""What of an instance AWS takes up and never down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,8 @@ def way_back(
         return WayBack(
             how=f"none for {names}: what is lost comes from a snapshot or a copy, if there is one", seconds=None
         )
+    if one_way := sorted({key for step in steps for key in _only_forward(step)}):
+        return WayBack(how=f"none for {', '.join(one_way)}: forward, or a restore of the snapshot", seconds=None)
     schema = "; the schema stays, and the release before runs on it" if pending else ""
     if base is not None:
         return WayBack(
@@ -59,6 +64,13 @@ def way_back(
         else UP_SECONDS
     )
     return WayBack(how=f"revert the commit, `cutover up -s {stack}`{schema}", seconds=seconds)
+
+
+def _only_forward(step: Step) -> list[str]:
+    old, new = readable(step.old) or {}, readable(step.new) or {}
+    if not step.type.startswith(_INSTANCES):
+        return []
+    return [key for key in _ONE_WAY if key in old and key in new and old[key] != new[key]]
 
 
 def _tags_alone(step: Step) -> bool:

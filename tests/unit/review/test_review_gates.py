@@ -322,6 +322,16 @@ def test_the_way_back_and_its_time_are_those_of_the_slowest_part(name: str, base
     assert f"- **Way back**: {way}\n" in reviewed(read(events(name)), base=base).comment
 
 
+@pytest.mark.parametrize(("key", "old", "new"), [("allocatedStorage", 100, 200), ("engineVersion", "17.4", "17.5")])
+def test_what_a_database_never_takes_back_has_no_way_back_by_a_revert(key: str, old: object, new: object) -> None:
+    kind = "aws:rds/instance:Instance"
+    change = Step(op="update", urn=f"urn:pulumi:prod::web-next::{kind}::one", type=kind, old={key: old}, new={key: new})
+    said = reviewed(Preview(steps=(change,)))
+    assert f"- **Way back**: none for {key}: forward, or a restore of the snapshot\n" in said.comment
+    assert json.loads(said.json)["back"]["seconds"] is None
+    assert said.red == []
+
+
 def test_two_shapes_are_compared_without_a_state() -> None:
     kind = "aws:cloudwatch/logGroup:LogGroup"
     same, gone, more = (
@@ -336,6 +346,11 @@ def test_two_shapes_are_compared_without_a_state() -> None:
     said = reviewed(found, shape="OFFLINE SHAPE: compared with what main declares.")
     assert "> OFFLINE SHAPE: compared with what main declares." in said.comment
     assert "`retentionInDays` | 90 → 30" in said.comment
+
+
+def test_a_mandatory_finding_is_red_whatever_its_words() -> None:
+    event = {"policyName": "p", "message": "about\n  x: unchecked, or so", "enforcementLevel": "mandatory"}
+    assert verdict([event]).against == ("x: unchecked, or so; about (p)",)
 
 
 def test_the_pack_s_verdict_is_in_the_engine_s_events() -> None:
