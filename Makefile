@@ -57,8 +57,8 @@ review: ## say what a change does to STACK; without its state compared with AGAI
 
 drift: ## say what of STACK runs otherwise than its state says, and what the policy has against it
 	@$(TOOLS)
-	@$(CUTOVER) review -s "$$STACK" --drift
-	@$(CUTOVER) policy -s "$$STACK"
+	@drift=0; $(CUTOVER) review -s "$$STACK" --drift || drift=$$?; \
+	$(CUTOVER) policy -s "$$STACK" || exit $$((drift ? drift : $$?)); exit $$drift
 
 deploy: ## bring STACK up as it was reviewed, REVIEWED being the review's digest: another one than that is refused
 	@[ -n "$$REVIEWED" ] || { echo "REVIEWED is empty: name the digest that was approved, which the review's comment has" >&2; exit 1; }

@@ -155,6 +155,17 @@ def test_what_a_person_gives_to_a_target_comes_as_it_was_typed(target: str, clon
     assert not (clone / "stolen").exists()
 
 
+@pytest.mark.parametrize(("review", "policy", "ended"), [(19, 18, 19), (19, 0, 19), (0, 18, 18)])
+def test_the_policy_is_asked_on_a_morning_with_drift_too(clone: Path, review: int, policy: int, ended: int) -> None:
+    text = f'echo "$2 $3 $4" >>called\ncase "$*" in *review*) exit {review} ;; *policy*) exit {policy} ;; esac\n'
+    (clone / ".venv/bin/python").write_text(f'#!/bin/sh\nset -- "" "$3" "$4" "$5"\n{text}')
+
+    done = typed(clone, "drift", "STACK=prod", "PULUMI_BACKEND_URL=s3://states")
+
+    assert (clone / "called").read_text() == "review -s prod\npolicy -s prod\n"
+    assert f"Error {ended}\n" in done.stderr
+
+
 def called_on_aws(clone: Path) -> list[str]:
     """The commands of a rollback in a shell with a bucket of states."""
     (clone / "called").unlink(missing_ok=True)
