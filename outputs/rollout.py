@@ -15,13 +15,22 @@ from outputs.section import FORM, PUSHED, Line, known, like
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 NAMED = 16
 """Hex digits by which a release's digest is named."""
+LONGEST_HOLD = timedelta(hours=36)
+"""A phase may be extended once: its gates look back twice as far, and on AWS not much further (decision 031)."""
 _DAY = f"({'|'.join(WEEK)})"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
-def _seconds(value: object) -> object:
+def _hold(value: object) -> object:
     if found := isinstance(value, str) and re.fullmatch(r"([1-9][0-9]{0,5})([smh])", value):
-        return timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds()
+        hold = timedelta(**{_UNITS[found[2]]: int(found[1])})
+        if hold <= LONGEST_HOLD:
+            return hold.total_seconds()
+        raise PydanticCustomError(
+            "hold",
+            "it must be 36h at most: extended once, that is the three days which the gates see; whoever wants longer "
+            "types the next verb later",
+        )
     raise PydanticCustomError("duration", "it must be a duration, such as 30m, 1h or 90s")
 
 
@@ -48,7 +57,7 @@ def _zone(name: str) -> str:
     return name
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+Hold = Annotated[float, BeforeValidator(_hold)]
 Moment = Annotated[time | datetime, BeforeValidator(_moment)]
 
 
@@ -57,9 +66,9 @@ class HoldSettings(BaseModel):
 
     model_config = FORM
 
-    canary: Seconds = 30 * 60.0
-    staged: Seconds = 60 * 60.0
-    production: Seconds = 24 * 60 * 60.0
+    canary: Hold = 30 * 60.0
+    staged: Hold = 60 * 60.0
+    production: Hold = 24 * 60 * 60.0
 
 
 class FreezeWindow(BaseModel):

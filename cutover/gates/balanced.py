@@ -16,6 +16,7 @@ from cutover.gates.on_aws import NEEDED, TrackMetrics
 from cutover.gates.plan import Traffic
 from outputs.log_figures import LogFigure
 from outputs.release import Adapter, Track
+from outputs.rollout import LONGEST_HOLD
 
 SETTLES = timedelta(minutes=3)
 """So long after its end a minute's figures may still change: the balancer's come after one or two minutes, those of a
@@ -27,6 +28,10 @@ NEWEST = 5 * MINUTE
 PAUSE = timedelta(seconds=70)
 """Within it a breach is followed by an audited pause (playbook, decision 15), and the pause's line is in the log."""
 LOOKED = timedelta(minutes=15)
+LONGEST = 2 * LONGEST_HOLD
+"""A phase that lasts longer, held or in a freeze, is judged by its newest: the figures of 3.7 days are all that
+CloudWatch gives in a second, and a tick has 50 s to read them."""
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,12 @@ class Balanced:
         adapters: Mapping[Track, Mapping[str, Adapter]],
         breach: datetime | None = None,
     ) -> Counts:
-        """What was counted since a moment, until the end of the newest minute that has settled and arrived; where
-        CloudWatch does not say, nothing, and why in `blind`."""
+        """What was counted since a moment, or where that is longer ago than `LONGEST` whole hours later, until the end
+        of the newest minute that has settled and arrived; where CloudWatch says nothing, why in `blind`."""
+        settled = self._settled()
+        since += max(0, (settled - since - LONGEST) // HOUR) * HOUR
         try:
-            return self._count(since, self._settled(), adapters, breach)
+            return self._count(since, settled, adapters, breach)
         except CutoverError as error:
             return Counts.unknown(since, self.clock(), str(error))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from cutover import aws
-from cutover.cloudwatch import PATIENCE, CloudWatch
-from cutover.errors import CutoverError
+from cutover.cloudwatch import PATIENCE, CloudWatch, Figures, Metric
+from cutover.errors import CutoverError, UnreachableError
+from cutover.gates import balanced
 from cutover.gates.balanced import SETTLES, Balanced
 from cutover.gates.judgement import Judgement, judge
 from cutover.gates.on_aws import TrackMetrics
@@ -33,6 +35,8 @@ from tests.support.rollouts import RECORD, TARGETS
 from tests.support.scheduled_ticks import ACCOUNT, REGION, OnAws
 
 HOUR = 60
+A_SECOND = 396_000
+"""Figures older than three hours that CloudWatch gives an account in a second (service quotas, GetMetricData)."""
 PLACES = replace(TARGET.places, metrics_url="cloudwatch:web-next-prod", emulator=None)
 WRITES = {LogFigure.AUDIT_WRITES: 20}
 BREACH = BEGAN + timedelta(minutes=20)
@@ -65,6 +69,41 @@ def judged(
     own, probes = phase(name), Probes(stable=stable, candidate=candidate, breach=breach)
     counts = told.source().count(BEGAN, adapters=adapters, breach=breach)
     return judge(own.gates, counts, probes, hold=own.hold, adapters=adapters)
+
+
+@dataclass(frozen=True)
+class Unanswering(CloudWatch):
+    """Notes how many figures it was asked for, and from when, and answers nothing."""
+
+    asked: list[tuple[int, datetime]]
+
+    def minutes(self, metrics: Iterable[Metric], start: datetime, end: datetime) -> Figures:
+        self.asked.append((len(set(metrics)) * int((end - start) / MINUTE), start))
+        raise UnreachableError("CloudWatch does not answer")
+
+
+@pytest.mark.parametrize("hours", [1, 71, 72, 73, 88, 24 * 14])
+def test_a_look_asks_for_three_days_at_most_however_long_a_phase_lasts(hours: int) -> None:
+    asked: list[tuple[int, datetime]] = []
+    now = BEGAN + timedelta(hours=hours, minutes=59)
+    source = replace(cloud().source(), cloudwatch=Unanswering(None, asked), clock=lambda: now)
+    source.count(BEGAN, adapters={"stable": REAL, "candidate": REAL})
+
+    [(figures, start)] = asked
+    assert figures < A_SECOND
+    assert min(timedelta(hours=hours), timedelta(days=3)) - SETTLES < now - start, "an extended hold can end"
+
+
+def test_a_phase_that_was_held_over_days_is_judged_by_its_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(balanced, "LONGEST", timedelta(hours=2))
+    told = cloud(5 * HOUR + 30)
+    told.at("candidate", *range(10, 30), log=WRITES, failed=90)
+    assert judged(told).action == "rise"
+    told.at("candidate", *range(4 * HOUR, 4 * HOUR + 10), log=WRITES, failed=90)
+    judgement = judged(told)
+
+    assert (judgement.action, judgement.decided_by) == ("rollback", "errors")
+    assert {asked["StartTime"] for asked in told.asked} == {BEGAN + timedelta(hours=3)}
 
 
 @pytest.mark.parametrize("name", ["canary", "staged", "production"])

@@ -55,6 +55,15 @@ def test_a_hold_without_unit_or_number_is_told_the_form(value: object) -> None:
     )
 
 
+@pytest.mark.parametrize("phase", ["canary", "staged", "production"])
+def test_no_phase_holds_for_longer_than_its_gates_look_back(phase: str) -> None:
+    assert settings(rollout={"hold": {phase: "36h"}}).rollout
+    assert refused({"hold": {phase: "37h"}}) == (
+        f'web-next:rollout.hold.{phase} = "37h": it must be 36h at most: extended once, that is the three days which '
+        "the gates see; whoever wants longer types the next verb later"
+    )
+
+
 def test_a_phase_that_there_is_not_is_led_to_one_that_there_is() -> None:
     assert refused({"hold": {"canery": "30m"}}) == "web-next:rollout.hold.canery: unknown key; did you mean 'canary'?"
 
