@@ -1,4 +1,4 @@
-"""The commands that take back, hold and look: `cutover rollback`, `hold`, `resume`, `tick` and `status`.
+"""The commands that take back, hold and look: `cutover rollback`, `hold`, `resume`, `flags`, `tick` and `status`.
 
 Little is imported before it is needed: of a rollback the seconds count.
 """
@@ -12,6 +12,7 @@ import typer
 from cutover.commands.command import AsJson, Command, Despite, Stack, one_line, verbatim
 from cutover.commands.waiting import Wait
 
+Share = Annotated[float | None, typer.Option(min=0.0, max=1.0, metavar="SHARE", help="0 to 1; else it stays")]
 By = Annotated[str | None, typer.Option("--by", parser=one_line, metavar="NAME", help="who does it; else user@machine")]
 Records = Annotated[
     str | None,
@@ -22,11 +23,14 @@ Records = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the five to the command line."""
+    """Adds the six to the command line."""
     app.command(cls=Command, epilog=verbatim("Example", "cutover rollback -s prod --why 'orders are late'"))(rollback)
     app.command(cls=Command, epilog=verbatim("Example", "cutover hold -s prod 'the desk asks to wait'"))(hold)
     app.command(cls=Command, epilog=verbatim("Examples", "cutover resume -s prod", "cutover resume -s prod --cleanup"))(
         resume
+    )
+    app.command(cls=Command, epilog=verbatim("Example", "cutover flags -s prod --auto-pause 0 --why 'false breaches'"))(
+        flags
     )
     app.command(cls=Command, epilog=verbatim("Example", "cutover tick -s prod"))(tick)
     app.command(cls=Command, epilog=verbatim("Examples", "cutover status -s prod", "cutover status -s prod --json"))(
@@ -90,6 +94,29 @@ def resume(
     from cutover.rollout.opening import opened
 
     ended(opened(stack, by=by).resume(cleanup=cleanup, despite=despite_freeze))
+
+
+def flags(
+    stack: Stack,
+    why: Annotated[str, typer.Option("--why", parser=one_line, metavar="REASON", help="recorded")],
+    auto_pause: Share = None,
+    batch_promote: Share = None,
+    by: By = None,
+) -> None:
+    """Change stable's own flags once a rollout is over: by hand they are what the record says again within a minute.
+
+    The next rollout begins with them, and its finish gives stable those of its last phase again.
+    """
+    from cutover.commands.waiting import ended
+    from cutover.rollout import machine, steps
+    from cutover.rollout.effects import Run
+    from cutover.rollout.opening import opened
+    from cutover.rollout.record import Last
+
+    control = opened(stack, by=by)
+    last = Last(by=control.by, verb="flags", why=why)
+    flagged = steps.change(lambda now: machine.flagged(now, last, auto_pause=auto_pause, batch_promote=batch_promote))
+    ended(Run(control.world)(flagged))
 
 
 def tick(

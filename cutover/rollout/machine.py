@@ -130,11 +130,28 @@ def resumed(record: Record, last: Last, at: datetime) -> Record:
 
 
 def cleaning(record: Record, last: Last) -> Record:
-    """The same state, the clean-up jobs free to delete again. Why it was rolled back stays, with that beside it."""
-    said = record.last.said
+    """The same state, the clean-up jobs free to delete again."""
+    return _next(record, _after_rollback(record, last), cleanup_locked=False)
+
+
+def flagged(
+    record: Record, last: Last, *, auto_pause: float | None = None, batch_promote: float | None = None
+) -> Record:
+    """The same state, these of stable's own flags changed. Raises RefusedError while a rollout runs."""
+    if record.state.running:
+        raise RefusedError(
+            f"rollout {record.id} is {record.state}, and stable's flags are changed once it is over: {ending(record)}"
+        )
+    own = record.own_flags
+    own = replace(
+        own,
+        auto_pause=own.auto_pause if auto_pause is None else auto_pause,
+        batch_promote=own.batch_promote if batch_promote is None else batch_promote,
+    )
+    last = _after_rollback(record, last)
     if record.state is State.ROLLED_BACK:
-        last = replace(last, why=said if last.said in said else f"{said}; {last.said}")
-    return _next(record, last, cleanup_locked=False)
+        return _next(record, last, stable_flags=own)
+    return _next(record, last, phases=[*record.phases[:-1], replace(record.phases[-1], flags=own)])
 
 
 def extended(record: Record, last: Last) -> Record:
@@ -162,14 +179,21 @@ def signed(record: Record, pack: str, by: list[str], last: Last) -> Record:
     return _next(record, last, pack=pack, signed=by)
 
 
+def _after_rollback(record: Record, last: Last) -> Last:
+    """Who writes this revision; why it was rolled back stays, with their own reason beside it."""
+    said = record.last.said
+    if record.state is not State.ROLLED_BACK:
+        return last
+    return replace(last, why=said if last.said in said else f"{said}; {last.said}")
+
+
 def _next(record: Record, last: Last, **changes: object) -> Record:
     return replace(record, revision=record.revision + 1, last=last, **changes)  # type: ignore[arg-type]
 
 
 def _own_flags(before: Record) -> FlagValues:
     """Stable's own flags after a rollout: without the lock, which the record keeps by itself."""
-    own = before.phases[-1].flags if before.state is State.FINISHED else before.stable_flags
-    return replace(own, cleanup_dry_run=False)
+    return replace(before.own_flags, cleanup_dry_run=False)
 
 
 def _require_running(record: Record, verb: str) -> None:

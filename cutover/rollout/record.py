@@ -147,6 +147,11 @@ class Record(Shape):
         stable, candidate = (each.adapters.get("queue") for each in (self.releases.stable, self.releases.candidate))
         return stable == "mock" != candidate
 
+    @property
+    def own_flags(self) -> FlagValues:
+        """Stable's own: those that it had at the start, and once the rollout is finished those of the last phase."""
+        return self.phases[-1].flags if self.state is State.FINISHED else self.stable_flags
+
     def flags(self, track: Track) -> FlagValues:
         """The flags of a track: they act on the candidate until the rollout is finished, then on stable.
 
@@ -154,7 +159,7 @@ class Record(Shape):
         proof of the next candidate sends.
         """
         if track == "stable":
-            own = self.phases[-1].flags if self.state is State.FINISHED else self.stable_flags
+            own = self.own_flags
             return replace(own, cleanup_dry_run=self.cleanup_locked or own.cleanup_dry_run)
         own = self.phase.flags if self.phase else FlagValues(alerts_consume=False)
         delivers = own.alerts_consume or (self.mock_queue and self.state is not State.FINISHED)

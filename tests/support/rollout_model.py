@@ -332,5 +332,6 @@ def verbs(one_way: str | None = None) -> dict[str, Callable[[int, bool], Steps[A
         "rollback": lambda turn, _: way_back.roll_back(LAST, clock(turn)),
         "hold": lambda turn, _: steps.change(lambda now: machine.held(now, "asked", LAST)),
         "resume": lambda turn, _: steps.change(lambda now: machine.resumed(now, LAST, clock(turn)), anew=True),
+        "flags": lambda _turn, _: steps.change(lambda now: machine.flagged(now, LAST, auto_pause=0.25)),
         "tick": lambda turn, _: way_back.catch_up(clock(turn), TICKED),
     }

@@ -193,7 +193,7 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
 VERBS = [
     *(["up"], ["outputs"], ["smoke"], ["verify"], ["approve"], ["approvals"], ["traffic"], ["contract"]),
     *(["canary"], ["staged"], ["production"], ["finish"], ["rollback"], ["hold"], ["resume"], ["tick"], ["status"]),
-    ["watch"],
+    *(["flags"], ["watch"]),
     *(["migrate", verb] for verb in ("plan", "apply", "verify", "status")),
     ["gates", "plan"],
     ["gates", "replay"],

@@ -44,6 +44,26 @@ def test_finishing_brings_the_base_up_while_the_candidate_has_all_traffic(
     assert main(["rollback", "-s", "local"]) == 13
 
 
+def test_what_somebody_changes_of_stables_flags_after_the_finish_outlives_the_ticks(
+    stacks: Stacks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finishing(stacks)
+    off = ["flags", "-s", "local", "--auto-pause", "0", "--why", "false breaches"]
+    assert main(off) == 13
+    assert "stable's flags are changed once it is over" in said(capsys)
+    stacks.deployed["local"] = replace(TARGET, track="stable")
+    main(["finish", "-s", "local"])
+    stacks.world.flags["stable"] = replace(stacks.world.flags["stable"], auto_pause=0.0)
+    main(["tick", "-s", "local"])
+    assert stacks.world.flags["stable"].auto_pause == 1.0, "by hand it is put back"
+
+    assert main([*off, "--by", "grace"]) == 0
+    main(["tick", "-s", "local"])
+    flags, last = stacks.world.flags["stable"], stacks.record.last
+    assert (flags.auto_pause, flags.batch_promote) == (0.0, 1.0)
+    assert (last.by, last.verb, last.why, stacks.record.state) == ("grace", "flags", "false breaches", State.FINISHED)
+
+
 def test_a_base_that_came_up_with_another_release_gets_no_traffic(
     stacks: Stacks, capsys: pytest.CaptureFixture[str]
 ) -> None:

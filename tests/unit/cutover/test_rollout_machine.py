@@ -30,6 +30,7 @@ TURNS: Mapping[str, Callable[[Record], Record]] = {
     "rollback": lambda now: machine.rolled_back(now, LAST, LATER),
     "hold": lambda now: machine.held(now, "asked for", LAST),
     "resume": lambda now: machine.resumed(now, LAST, LATER),
+    "flags": lambda now: machine.flagged(now, LAST, auto_pause=0.0),
 }
 ALLOWED: Mapping[State, Mapping[str, State]] = {
     State.PREPARED: {"canary": State.CANARY},
@@ -51,11 +52,12 @@ REFUSED: Mapping[str, str] = {
     "rollback": r"1\.5\.1 is stable's own release now, and there is no way back|cutover finish -s local goes on",
     "hold": "there is nothing to hold",
     "resume": "there is nothing to resume",
+    "flags": r"stable's flags are changed once it is over: finish it (or roll it back )?first",
 }
 
 
 def allowed(state: State) -> Mapping[str, State]:
-    stays = {"hold": state, "resume": state} if state.running else {}
+    stays = {"hold": state, "resume": state} if state.running else {"flags": state}
     back = {"rollback": State.ROLLED_BACK} if state in WAY_BACK else {}
     return {**ALLOWED[state], **stays, **back}
 
@@ -234,6 +236,26 @@ def test_why_it_was_rolled_back_outlives_the_lock_of_the_clean_up_jobs() -> None
 
     assert once.last.why == machine.cleaning(once, cleans).last.why == "orders are late; clean-up jobs delete again"
     assert machine.cleaning(record(State.CANARY), cleans).last == cleans
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.ROLLED_BACK])
+def test_once_a_rollout_is_over_stables_flags_are_whose_they_are_and_the_next_one_begins_with_them(
+    state: State,
+) -> None:
+    own = FlagValues(auto_pause=1.0, batch_promote=1.0, cleanup_dry_run=True)
+    late = replace(LAST, why="orders are late")
+    over = record(state, stable_flags=own, last=late)
+    over = replace(over, phases=[*over.phases[:-1], replace(over.phases[-1], flags=own)])
+    off = machine.flagged(over, replace(LAST, verb="flags", why="false breaches"), auto_pause=0.0)
+
+    assert off.flags("stable") == replace(own, auto_pause=0.0)
+    assert off.flags("candidate") == over.flags("candidate")
+    assert machine.flagged(off, LAST, batch_promote=0.5).flags("stable") == replace(
+        own, auto_pause=0.0, batch_promote=0.5
+    )
+    assert machine.begun(off, replace(record(), id="next", revision=1)).flags("stable").auto_pause == 0.0
+    assert "false breaches" in (off.last.why or "")
+    assert ("orders are late" in (off.last.why or "")) is (state is State.ROLLED_BACK)
 
 
 def test_the_clean_up_lock_outlives_the_next_beginning_and_ends_with_its_finish_or_by_name() -> None:
