@@ -203,11 +203,9 @@ def _hints(
         case State.ROLLED_BACK:
             if record.cleanup_locked:
                 yield typed("resume --cleanup", "lets the clean-up jobs delete again")
-            gone = record.releases.candidate
-            yield typed(
-                "canary", f"begins a new rollout: of {version} again, unless {gone.stack} has another release by now"
-            )
+            yield typed("canary", f"begins a new rollout, of {version} if that is still up")
             if record.draining and isinstance(accepted, CutoverError):
+                gone = record.releases.candidate
                 yield Hint(command=by_name(gone.digest, gone.stack), what="then up and destroy, where it stays away")
         case _ if record.hold and one_way:
             yield typed("resume", "goes on, once the reason is gone")
