@@ -38,7 +38,7 @@ alias = aws.kms.Alias(
     "state",
     name=f"alias/{NAME}",
     target_key_id=key.key_id,
-    opts=pulumi.ResourceOptions(provider=provider),
+    opts=pulumi.ResourceOptions(provider=provider, protect=True),
 )
 roles = Roles(
     "roles",
